@@ -1,0 +1,1 @@
+"""The workbench below its pages and routes: quota, routing, caching, accounts and storage."""

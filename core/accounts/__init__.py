@@ -1,0 +1,1 @@
+"""Who is asking: users, organisations, memberships, sign-in, sessions and tokens."""

@@ -1,0 +1,1 @@
+"""How models are asked: gateway, routing, catalogue, prices and cache."""

@@ -1,0 +1,90 @@
+"""What is asked of the gateway, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from core.ai.providers.contract import Message, TokenUsage
+from core.metering.meter import Feature, QuotaState
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request to a model, whatever page or route it came from."""
+
+    messages: tuple[Message, ...]
+    model: str = "auto"
+    """Id of a model, or `auto`."""
+    feature: Feature | None = Feature.CHAT_QUERY
+    task: str = "chat"
+    """Kind of task: how long the answer is kept."""
+    max_tokens: int = 1024
+    temperature: float = 0.7
+    prompt_version: str = ""
+    data_version: str = ""
+    channel: str = "api"
+    """Where it came from, for the log: `page`, `api` or `command`."""
+    conversation_id: UUID | None = None
+    earlier: tuple[Message, ...] | None = None
+    """The messages of an earlier turn that asked the same; looked up in the cache first."""
+    is_normalised: bool = False
+    """Whether the cache takes user messages for equal that differ in white space, case or Unicode form."""
+    is_private: bool = False
+    """Whether the answer is built on data of this user alone, and kept for them alone."""
+    skips_cache: bool = False
+    """Asked again on purpose: passes the cache by, and is charged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a question."""
+
+    text: str
+    state: str
+    """`complete`; `partial` where the client or our time limit cut it."""
+    model: str
+    provider: str
+    is_offline: bool
+    is_cached: bool
+    finish_reason: str
+    usage: TokenUsage
+    is_estimated: bool
+    """Whether the tokens are our own conservative estimate."""
+    cost_usd: Decimal
+    """What this request was charged, in USD."""
+    route_reason: str
+    considered: int
+    """Models that were considered for it."""
+    request_id: UUID
+    plan: str
+    latency_ms: int
+    quota: QuotaState | None = None
+    """The feature's quota after this request; None for a cached answer, which moves none."""
+    rate: QuotaState | None = None
+    """The requests of the running minute after this request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An answer before it is settled, as it is handed to whoever saves it."""
+
+    text: str
+    state: str
+    """`complete`, `partial` (cut or broken after the first token) or `failed` (nothing came)."""
+    model: str
+    provider: str
+    is_offline: bool
+    is_cached: bool
+    usage: TokenUsage | None
+    is_estimated: bool
+    cost_usd: Decimal
+    request_id: UUID
+    note: str | None = None
+    """What went wrong, in one sentence for the reader."""
+
+
+Save = Callable[[Draft], None]
+"""Saves an answer's text before it is settled; must not raise for a reader who is gone."""

@@ -1,0 +1,210 @@
+"""Answers that were paid for once: the exact cache, on this machine and shared by all through Postgres."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import logging
+import sqlite3
+import unicodedata
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from diskcache import Cache, JSONDisk, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.ai.providers.contract import Message
+from core.db import cache_dao as dao
+from core.db.engine import Database
+from core.errors import DatabaseUnavailable
+
+MACHINE_LIFE_S = 300
+"""The machine's level holds nothing longer than this."""
+MAX_ENTRY_CHARS = 200_000
+TRIM_EVERY = 100
+KEY_FORMAT = 1
+
+LIFETIMES_S = {
+    "chat": 12 * 3600,
+    "completion": 7 * 86_400,
+    "embedding": 30 * 86_400,
+    "image": 90 * 86_400,
+    "signal_validation": 24 * 3600,
+    "risk_figures": 6 * 3600,
+    "news": 30 * 60,
+    "news_detail": 3600,
+    "sentiment": 3600,
+    "filing_list": 6 * 3600,
+    "filing_detail": 24 * 3600,
+    "company_profile": 7 * 86_400,
+}
+"""How long answers are kept, by kind of task, in seconds."""
+
+_log = logging.getLogger(__name__)
+_MACHINE_ERRORS = (sqlite3.Error, Timeout, OSError, zlib.error, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Who may be served an answer: one organisation, or one user in it where it was built on private data."""
+
+    org_id: UUID
+    user_id: UUID | None = None
+
+    def __str__(self) -> str:
+        return f"org:{self.org_id}" if self.user_id is None else f"user:{self.org_id}:{self.user_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyParts:
+    """Everything an answer depends on."""
+
+    task: str
+    model: str
+    """Id of the model, or `auto` with the classes and kinds that it stands for."""
+    messages: tuple[Message, ...]
+    max_tokens: int
+    temperature: float
+    prompt_version: str
+    data_version: str = ""
+    """What the context was built from: portfolio version, as-of, quote time."""
+    is_normalised: bool = False
+    """Whether white space, case and Unicode form of the user's messages make no difference."""
+
+
+class CachedAnswer(BaseModel):
+    """An answer as it is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scope: str
+    key: str
+    text: str = Field(min_length=1, max_length=MAX_ENTRY_CHARS)
+    model: str
+    provider: str
+    is_offline: bool
+    finish_reason: str
+    prompt_tokens: int = Field(ge=0)
+    completion_tokens: int = Field(ge=0)
+
+
+class AnswerCache:
+    """Two levels: diskcache on the machine (JSON, never pickle), Postgres for all."""
+
+    def __init__(self, folder: Path, database: Database, *, machine_bytes: int, entries_per_scope: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._machine = Cache(
+            str(folder), disk=JSONDisk, size_limit=machine_bytes, eviction_policy="least-recently-stored", timeout=1
+        )
+        self._database = database
+        self._entries_per_scope = entries_per_scope
+        self._puts = itertools.count(1)
+
+    def get(self, scope: Scope, key: bytes) -> CachedAnswer | None:
+        """The answer under that key of that scope, from the nearest level that has it."""
+        name = _name(scope, key)
+        found = _believed(self._from_machine(name), scope, key)
+        if found is not None:
+            return found
+        with self._database.single() as connection:
+            row = dao.get(connection, str(scope), key)
+            if row is None:
+                return None
+            found = _believed(row.value, scope, key)
+            if found is None:
+                dao.drop(connection, str(scope), key)
+                return None
+        self._to_machine(name, found, row.remaining_s)
+        return found
+
+    def put(self, scope: Scope, key: bytes, task: str, answer: CachedAnswer) -> None:
+        """Keeps an answer, best effort: a cache that cannot be written loses nothing but the next hit."""
+        life_s = LIFETIMES_S[task]
+        try:
+            with self._database.single() as connection:
+                dao.put(
+                    connection,
+                    scope=str(scope),
+                    key=key,
+                    org_id=scope.org_id,
+                    user_id=scope.user_id,
+                    task=task,
+                    value=answer.model_dump(),
+                    life_s=life_s,
+                )
+                if next(self._puts) % TRIM_EVERY == 0:
+                    dao.trim(connection, str(scope), self._entries_per_scope)
+        except DatabaseUnavailable:
+            _log.warning("An answer was not cached: the database cannot be reached.")
+            return
+        self._to_machine(_name(scope, key), answer, life_s)
+
+    def close(self) -> None:
+        """Closes the machine's level."""
+        self._machine.close()
+
+    def _from_machine(self, name: str) -> object:
+        try:
+            return self._machine.get(name)
+        except _MACHINE_ERRORS:
+            _log.warning("A corrupt entry of the machine's cache was dropped.")
+            self._forget(name)
+            return None
+
+    def _to_machine(self, name: str, answer: CachedAnswer, life_s: float) -> None:
+        try:
+            self._machine.set(name, answer.model_dump(), expire=min(MACHINE_LIFE_S, life_s))
+        except _MACHINE_ERRORS:
+            _log.warning("The machine's cache could not be written.")
+
+    def _forget(self, name: str) -> None:
+        try:
+            self._machine.delete(name)
+        except _MACHINE_ERRORS:
+            _log.warning("The machine's cache could not be written.")
+
+
+def cache_key(parts: KeyParts) -> bytes:
+    """SHA-256 of everything the answer depends on; the scope stands beside it, in key and column."""
+    messages = [(m.role, normalised(m.text) if parts.is_normalised and m.role == "user" else m.text.strip())
+                for m in parts.messages]
+    document: dict[str, Any] = {**asdict(parts), "messages": messages, "format": KEY_FORMAT}
+    return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode()).digest()
+
+
+def normalised(text: str) -> str:
+    """A chat message as the cache compares it: NFC, white space folded, case folded."""
+    return unicodedata.normalize("NFC", " ".join(unicodedata.normalize("NFC", text).split()).casefold())
+
+
+def same_question(one: str, other: str) -> bool:
+    """Whether the cache takes two chat messages for the same."""
+    return normalised(one) == normalised(other)
+
+
+def earlier_turn(messages: Sequence[Message], question: str) -> int | None:
+    """Index of the first user message that asks the same as `question`, or None."""
+    for index, message in enumerate(messages):
+        if message.role == "user" and same_question(message.text, question):
+            return index
+    return None
+
+
+def _name(scope: Scope, key: bytes) -> str:
+    return f"{scope}:{key.hex()}"
+
+
+def _believed(value: object, scope: Scope, key: bytes) -> CachedAnswer | None:
+    """The entry, if it is whole and says itself that it belongs under this scope and key."""
+    if value is None:
+        return None
+    try:
+        answer = CachedAnswer.model_validate(value)
+    except ValidationError:
+        return None
+    return answer if (answer.scope, answer.key) == (str(scope), key.hex()) else None

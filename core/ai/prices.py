@@ -1,0 +1,269 @@
+"""What a token costs: pinned, dated price tables, looked up by exact id and computed in `Decimal`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_CEILING, Decimal
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from core.ai.providers.contract import TokenUsage
+from core.errors import NotConfigured
+from core.yaml_lines import Document, load_yaml, validate
+
+MILLION = Decimal(1_000_000)
+NANO_DOLLAR = Decimal("0.000000001")
+MAX_RATE = Decimal(1000)
+"""USD per million tokens; no model costs more, a slipped decimal point does."""
+MIN_RATE = Decimal("0.0001")
+"""USD per million tokens; no provider charges less, a price per token that was never multiplied is."""
+MAX_PER_REQUEST = Decimal(10)
+"""USD per request."""
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?")
+
+
+class UnknownPrice(NotConfigured):
+    """No price is known for this id on this day, so nothing may be called; add a row to `data/prices`."""
+
+    title = "No known price"
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """USD per million tokens."""
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal
+    """Input read from the provider's cache."""
+    cache_write: Decimal
+    """Input written to the provider's cache."""
+
+    @property
+    def dearest_input(self) -> Decimal:
+        """The highest rate that an input token can meet."""
+        return max(self.input, self.cached_input, self.cache_write)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one model costs from one day on, as one table says."""
+
+    id: str
+    version: str
+    """Table and first day, such as `2026-11-21@2026-07-30`: with the id it names one row for ever."""
+    valid_from: date
+    base: Rates
+    long_context_above: int | None
+    """Prompt tokens above which the whole request is priced by `long`; None where there is one price."""
+    long: Rates | None
+    per_request: Decimal
+    is_local: bool
+
+    def cost(self, usage: TokenUsage) -> Decimal:
+        """What the provider bills for `usage` in USD, rounded once, up, to the nano-dollar.
+
+        Raises:
+            ValueError: the usage is impossible; `estimate.usage_flaw` finds that first.
+        """
+        cached, written = usage.cached_prompt_tokens, usage.cache_write_prompt_tokens
+        plain = usage.prompt_tokens - cached - written
+        if min(plain, cached, written, usage.completion_tokens) < 0:
+            raise ValueError("impossible usage cannot be priced")
+        rates = self._rates(usage.prompt_tokens)
+        tokens = (
+            plain * rates.input
+            + cached * rates.cached_input
+            + written * rates.cache_write
+            + usage.completion_tokens * rates.output
+        )
+        return _rounded_up(tokens / MILLION + self.per_request)
+
+    def worst_case(self, prompt_tokens: int, max_tokens: int) -> Decimal:
+        """The most that a request of at most so many tokens can cost in USD, rounded up to the nano-dollar."""
+        tiers = [self.base, self._rates(prompt_tokens)]
+        dearest_input = max(rates.dearest_input for rates in tiers)
+        dearest_output = max(rates.output for rates in tiers)
+        return _rounded_up((prompt_tokens * dearest_input + max_tokens * dearest_output) / MILLION + self.per_request)
+
+    def _rates(self, prompt_tokens: int) -> Rates:
+        if self.long is not None and self.long_context_above is not None and prompt_tokens > self.long_context_above:
+            return self.long
+        return self.base
+
+
+class PriceBook:
+    """All price tables that the program ships with; of two rows for the same first day, the later table's holds."""
+
+    def __init__(self, prices: Iterable[Price]) -> None:
+        self._rows: dict[str, list[Price]] = {}
+        for price in prices:
+            self._rows.setdefault(price.id, []).append(price)
+        for rows in self._rows.values():
+            rows.sort(key=lambda price: (price.valid_from, price.version))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads every `*.yaml` of a folder.
+
+        Raises:
+            ConfigurationError: a mistake in a table; the sentence names the file and the line.
+        """
+        return cls(price for path in sorted(folder.glob("*.yaml")) for price in _read_table(load_yaml(path)))
+
+    def __contains__(self, price_id: object) -> bool:
+        return price_id in self._rows
+
+    def ids(self) -> tuple[str, ...]:
+        """Every id that has a price."""
+        return tuple(self._rows)
+
+    def price_of(self, price_id: str, at: date) -> Price:
+        """The price of exactly this id on the day `at`.
+
+        Raises:
+            UnknownPrice: there is none; nothing may be called.
+        """
+        for price in reversed(self._rows.get(price_id, [])):
+            if price.valid_from <= at:
+                return price
+        raise UnknownPrice(f"No price is known for {price_id} on {at}, so it is not called. Add a row to data/prices.")
+
+    def pinned(self, price_id: str, version: str) -> Price:
+        """The price that a hold or a usage row was computed with.
+
+        Raises:
+            UnknownPrice: no table has this row.
+        """
+        for price in self._rows.get(price_id, []):
+            if price.version == version:
+                return price
+        raise UnknownPrice(f"No price table has the version {version} of {price_id}.")
+
+
+def _rounded_up(amount: Decimal) -> Decimal:
+    return amount.quantize(NANO_DOLLAR, rounding=ROUND_CEILING)
+
+
+def _amount(value: object) -> Decimal:
+    if not isinstance(value, str):
+        raise ValueError('must be written as text, such as "0.15"')
+    if value.startswith("-"):
+        raise ValueError("must not be negative")
+    if not _AMOUNT.fullmatch(value):
+        raise ValueError('must be a plain decimal number, such as "0.15"')
+    return Decimal(value)
+
+
+def _rate(value: object) -> Decimal:
+    rate = _amount(value)
+    if rate > MAX_RATE:
+        raise ValueError(f"more than {MAX_RATE} USD per million tokens cannot be right")
+    if 0 < rate < MIN_RATE:
+        raise ValueError(f"less than {MIN_RATE} USD per million tokens cannot be right")
+    return rate
+
+
+def _fee(value: object) -> Decimal:
+    fee = _amount(value)
+    if fee > MAX_PER_REQUEST:
+        raise ValueError(f"more than {MAX_PER_REQUEST} USD per request cannot be right")
+    return fee
+
+
+_Rate = Annotated[Decimal, BeforeValidator(_rate)]
+_Fee = Annotated[Decimal, BeforeValidator(_fee)]
+
+
+class _Row(BaseModel):
+    """Rates as a table writes them; the parts that a provider does not price apart cost as plain input."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: _Rate
+    output: _Rate
+    cached_input: _Rate | None = None
+    cache_write: _Rate | None = None
+
+    def rates(self) -> Rates:
+        return Rates(
+            input=self.input,
+            output=self.output,
+            cached_input=self.input if self.cached_input is None else self.cached_input,
+            cache_write=self.input if self.cache_write is None else self.cache_write,
+        )
+
+    def flaw(self, *, is_local: bool) -> str | None:
+        given = [rate for rate in (self.input, self.output, self.cached_input, self.cache_write) if rate is not None]
+        if is_local and any(given):
+            return "a local price is zero in every part"
+        if not is_local and not all(given):
+            return "a price of zero needs `local: true`"
+        if self.cached_input is not None and self.cached_input > self.input:
+            return "cached_input must not be above input"
+        return None
+
+
+class _LongContext(_Row):
+    above: int = Field(ge=1, strict=True)
+
+
+class _PriceRow(_Row):
+    id: str = Field(min_length=1, max_length=120, pattern=r"^\S+$")
+    valid_from: date
+    long_context: _LongContext | None = None
+    per_request: _Fee = Decimal(0)
+    local: bool = Field(False, strict=True)
+
+    @model_validator(mode="after")
+    def _is_sane(self) -> Self:
+        tiers = [self, self.long_context] if self.long_context else [self]
+        for flaw in (tier.flaw(is_local=self.local) for tier in tiers):
+            if flaw:
+                raise ValueError(flaw)
+        if self.long_context and (self.long_context.input < self.input or self.long_context.output < self.output):
+            raise ValueError("long_context must not be cheaper than the base price")
+        if self.local and self.per_request:
+            raise ValueError("a local price has no per_request")
+        return self
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: date
+    currency: Literal["USD"]
+    per_tokens: Literal[1_000_000]
+    prices: tuple[_PriceRow, ...] = Field(min_length=1)
+
+
+def _read_table(document: Document) -> Iterator[Price]:
+    table = validate(document, _Table)
+    if document.name != f"{table.version}.yaml":
+        raise document.error(("version",), "the version must be the file's name.")
+    seen: set[tuple[str, date]] = set()
+    for index, row in enumerate(table.prices):
+        if (row.id, row.valid_from) in seen:
+            raise document.error(("prices", index), f"{row.id} from {row.valid_from} is given twice.")
+        seen.add((row.id, row.valid_from))
+        yield _price(row, table.version)
+
+
+def _price(row: _PriceRow, table: date) -> Price:
+    return Price(
+        id=row.id,
+        version=f"{table}@{row.valid_from}",
+        valid_from=row.valid_from,
+        base=row.rates(),
+        long_context_above=row.long_context.above if row.long_context else None,
+        long=row.long_context.rates() if row.long_context else None,
+        per_request=row.per_request,
+        is_local=row.local,
+    )
+
+

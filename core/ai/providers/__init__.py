@@ -1,0 +1,1 @@
+"""Adapters to AI providers, one per wire format, and `offline`."""

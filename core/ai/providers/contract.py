@@ -1,0 +1,115 @@
+"""What the gateway asks of a provider, whatever its wire format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation as a model is shown it."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One question to one model."""
+
+    model: str
+    """The provider's own id of the model."""
+    messages: tuple[Message, ...]
+    max_tokens: int
+    """Always sent: the hold was computed with it."""
+    temperature: float | None
+    """None for a model that takes none: then it is not sent."""
+    max_tokens_parameter: str | None = None
+    """The model's own name for `max_tokens` on the wire; None is the host's usual name."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long each stage of a call may take, in seconds."""
+
+    connect_s: float
+    first_token_s: float
+    between_tokens_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """What a provider says it counted. May be impossible: the gateway checks it, the adapter only reads it."""
+
+    prompt_tokens: int
+    """All input tokens, those read from the provider's cache included."""
+    completion_tokens: int
+    """All output tokens, hidden reasoning included."""
+    cached_prompt_tokens: int = 0
+    """Input tokens read from the provider's cache; part of `prompt_tokens`."""
+    cache_write_prompt_tokens: int = 0
+    """Input tokens written to the provider's cache, where that has a price of its own; part of `prompt_tokens`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of the answer; never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The last event of an answer that is complete."""
+
+    reason: str
+    """`stop`, `length`, `content_filter`, or the provider's own word."""
+    usage: TokenUsage | None
+    """None where the provider sent none. Of cumulative usage chunks, the last."""
+
+
+class ChatStream(Protocol):
+    """An answer on its way: deltas, then exactly one Finish, or a ProviderError.
+
+    A stream that ends without a finish reason raises `ProviderBroke`. Once the provider has given a finish reason the
+    answer is complete: whatever happens to the connection after that, the stream ends with `Finish`.
+    """
+
+    usage: TokenUsage | None
+    """The last usage the provider sent so far, also when the stream was cut or broke."""
+
+    def __iter__(self) -> Iterator[Delta | Finish]:
+        """The events in order; may be iterated once."""
+        ...
+
+    def abort(self) -> None:
+        """From any thread, any number of times: wakes a blocked read at once and closes the connection.
+
+        The iteration then ends with `ProviderBroke`, unless the answer was complete already; the caller knows why it
+        aborted. Harmless after the end.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees the connection; the provider stops generating. Safe after the end and after `abort`."""
+        ...
+
+
+class Provider(Protocol):
+    """An AI company or host that can be asked."""
+
+    name: str
+    """Key of the provider, as in the table of models."""
+    is_offline: bool
+    """Whether answers come from data that is shipped with the workbench."""
+
+    def chat(self, request: ChatRequest, limits: TimeLimits) -> ChatStream:
+        """The answer to `request`; returns at once, and calls the provider when the first event is asked for.
+
+        So `abort` can wake the call in every stage: connecting, waiting for the first token, between tokens. A
+        refused, late or failed connection is raised by the iteration, as one of the kinds of `ProviderError`.
+        """
+        ...

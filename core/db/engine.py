@@ -1,0 +1,158 @@
+"""Connections under the two roles: `app`, bound to one principal per transaction, and `service`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg_errors
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from core.errors import ConfigurationError, DatabaseUnavailable
+from core.principal import Principal
+
+SCHEMA = "assay"
+OWNER_ROLE = "assay_owner"
+APP_ROLE = "assay_app"
+SERVICE_ROLE = "assay_service"
+CONNECT_TIMEOUT_S = 5
+POOL_WAIT_S = 10.0
+STATEMENT_TIMEOUT_MS = 30_000
+MINIMUM_VERSION = 150_000
+
+_BIND = text(
+    "SELECT set_config('app.user_id', :user_id, true), set_config('app.org_id', :org_id, true), "
+    "set_config('app.role', :role, true)"
+)
+_RETRIED = (pg_errors.SerializationFailure, pg_errors.DeadlockDetected)
+
+
+class Database:
+    """A small pool for each of the two roles.
+
+    `revive` is called before a refused connection is tried once more: it brings an embedded server back.
+    """
+
+    def __init__(
+        self,
+        app_url: str,
+        service_url: str | None = None,
+        *,
+        pool_size: int = 8,
+        revive: Callable[[], object] | None = None,
+    ) -> None:
+        self._app = _engine(app_url, APP_ROLE, pool_size, revive, pre_ping=True)
+        self._service = _engine(service_url or app_url, SERVICE_ROLE, pool_size, revive, pre_ping=False)
+        self._single = self._service.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def app(self, principal: Principal) -> Iterator[Connection]:
+        """One transaction that sees what this principal may see; row-level security holds it there.
+
+        Raises:
+            DatabaseUnavailable: the server cannot be reached.
+        """
+        with _translated(), self._app.begin() as connection:
+            binding = {"user_id": str(principal.user_id), "org_id": str(principal.org_id), "role": principal.role}
+            connection.execute(_BIND, binding)
+            yield connection
+
+    @contextmanager
+    def unbound(self) -> Iterator[Connection]:
+        """One transaction of the app role that is bound to nobody: no tenant's row is visible in it."""
+        with _translated(), self._app.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def service(self) -> Iterator[Connection]:
+        """One transaction under the role of metering, jobs and administration."""
+        with _translated(), self._service.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """The service role for statements that are each a transaction of their own, in one round trip."""
+        with _translated(), self._single.connect() as connection:
+            yield connection
+
+    def ping(self) -> None:
+        """Raises DatabaseUnavailable unless the server answers."""
+        with self.single() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Closes every idle connection."""
+        self._app.dispose()
+        self._service.dispose()
+
+
+def is_worth_repeating(error: BaseException) -> bool:
+    """Whether a transaction failed for a reason that is gone when it is run again."""
+    return isinstance(error, DBAPIError) and isinstance(error.orig, _RETRIED)
+
+
+def normal_url(url: str) -> URL:
+    """The SQLAlchemy URL of a Postgres address as operators write it, for psycopg 3.
+
+    Raises:
+        ConfigurationError: not a Postgres URL; the address is not repeated, it may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError("DATABASE_URL is not a URL such as postgresql://user@host/name.") from None
+    if parsed.drivername.split("+")[0] not in ("postgresql", "postgres"):
+        raise ConfigurationError("DATABASE_URL must name a Postgres server: postgresql://user@host/name.")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def _engine(url: str, role: str, pool_size: int, revive: Callable[[], object] | None, *, pre_ping: bool) -> Engine:
+    engine = create_engine(
+        normal_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        pool_pre_ping=pre_ping,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": role},
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, cargs: Any, cparams: Any) -> psycopg.Connection[Any]:
+        try:
+            return psycopg.connect(*cargs, **cparams)
+        except psycopg.OperationalError:
+            if revive is None:
+                raise
+            revive()
+            return psycopg.connect(*cargs, **cparams)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: psycopg.Connection[Any], _record: Any) -> None:
+        connection.autocommit = True
+        connection.execute(
+            f"SET ROLE {role}; SET search_path = {SCHEMA}, pg_temp; SET timezone = 'UTC'; "
+            f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}"
+        )
+        connection.autocommit = False
+
+    return engine
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turns a server that cannot be reached into the domain's error; the rest passes."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        if is_worth_repeating(error):
+            raise
+        raise DatabaseUnavailable from error
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("The database is too busy. Nothing was started; try again soon.") from error

@@ -1,0 +1,193 @@
+"""The statements of metering: each call to the heart is one round trip."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+_RESERVE = text(
+    """
+    SELECT r.outcome, r.hold_id, r.plan, r.lifetime_s, r.denied_at, r.quota_metric, r.quota_limit, r.quota_used,
+        r.quota_resets_at, r.rate_limit, r.rate_used, r.rate_resets_at, (r.denial).code AS code,
+        (r.denial).metric AS metric, (r.denial).scope AS scope, (r.denial).maximum AS maximum, (r.denial).used AS used,
+        (r.denial).resets_at AS resets_at
+    FROM reserve(:hold_id, :request_id, :org_id, :user_id, :feature, :provider, :model, :price_version, :held_usd,
+        :lifetime_s, :counts_request, :own_key, :conversation_id) AS r
+    """
+)
+_MARK = text("SELECT mark_in_flight(:hold_id)")
+_SETTLE = text(
+    "SELECT * FROM settle(:hold_id, :outcome, :charged_usd, :cost_usd, cast(:usage AS jsonb), cast(:attempts AS jsonb))"
+)
+_RELEASE = text("SELECT * FROM release(:hold_id, :status, :cost_usd, cast(:usage AS jsonb), cast(:attempts AS jsonb))")
+_OVERDUE = text(
+    "SELECT id FROM holds WHERE org_id = :org_id AND state IN ('reserved', 'in_flight') AND expires_at <= assay_now() "
+    "ORDER BY expires_at LIMIT :most"
+)
+_OVERDUE_ALL = text(
+    "SELECT id FROM holds WHERE state IN ('reserved', 'in_flight') AND expires_at <= assay_now() "
+    "ORDER BY expires_at LIMIT :most"
+)
+_EXPIRE = text("SELECT expire_hold(:hold_id)")
+_ALLOWANCES = text("SELECT * FROM allowances()")
+_PLANS = text(
+    """
+    INSERT INTO plan_limits (plan, chat_queries_day, portfolio_analyses_day, sec_filings_month, signal_validations_day,
+        requests_month, requests_minute, requests_hour, signal_validations_minute, concurrent_requests,
+        request_ceiling_usd, checksum)
+    VALUES (:plan, :chat_queries_day, :portfolio_analyses_day, :sec_filings_month, :signal_validations_day,
+        :requests_month, :requests_minute, :requests_hour, :signal_validations_minute, :concurrent_requests,
+        :request_ceiling_usd, :checksum)
+    ON CONFLICT (plan) DO UPDATE SET chat_queries_day = excluded.chat_queries_day,
+        portfolio_analyses_day = excluded.portfolio_analyses_day, sec_filings_month = excluded.sec_filings_month,
+        signal_validations_day = excluded.signal_validations_day, requests_month = excluded.requests_month,
+        requests_minute = excluded.requests_minute, requests_hour = excluded.requests_hour,
+        signal_validations_minute = excluded.signal_validations_minute,
+        concurrent_requests = excluded.concurrent_requests, request_ceiling_usd = excluded.request_ceiling_usd,
+        checksum = excluded.checksum
+    WHERE plan_limits.checksum <> excluded.checksum
+    """
+)
+_PLANS_IN_USE = text("SELECT DISTINCT plan FROM organisations WHERE plan <> ALL (:plans)")
+_FREE_ROW = text(
+    """
+    INSERT INTO usage_log (id, at, org_id, user_id, request_id, conversation_id, channel, status, feature, provider,
+        model, prompt_tokens, completion_tokens, error_code)
+    VALUES (:id, assay_now() - make_interval(secs => :age_s), :org_id, :user_id, :request_id, :conversation_id, :channel,
+        :status, :feature, :provider, :model, :prompt_tokens, :completion_tokens, :error_code)
+    ON CONFLICT (id) DO NOTHING
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationRow:
+    """What `reserve` answered; the denial's columns are None where the hold was granted."""
+
+    outcome: str
+    hold_id: UUID | None
+    plan: str | None
+    lifetime_s: Decimal | None
+    denied_at: datetime | None
+    quota_metric: str | None
+    quota_limit: int | None
+    quota_used: int | None
+    quota_resets_at: datetime | None
+    rate_limit: int | None
+    rate_used: int | None
+    rate_resets_at: datetime | None
+    code: str | None
+    metric: str | None
+    scope: str | None
+    maximum: Decimal | None
+    used: Decimal | None
+    resets_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolutionRow:
+    """How a hold ended; `changed` is False where it had ended before."""
+
+    outcome: str
+    changed: bool
+    charged_usd: Decimal
+    quota_charged: int
+    quota_used: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AllowanceRow:
+    """One limit of the bound membership as it stands now; `maximum` is None where unlimited."""
+
+    metric: str
+    scope: str
+    period: str
+    maximum: Decimal | None
+    used: Decimal
+    starts_at: datetime
+    ends_at: datetime
+
+
+def reserve(connection: Connection, values: Mapping[str, Any]) -> ReservationRow:
+    """Takes a hold, or says which limit refuses."""
+    return ReservationRow(**connection.execute(_RESERVE, values).mappings().one())
+
+
+def mark_in_flight(connection: Connection, hold_id: UUID) -> bool:
+    """Marks a hold before its call; False where it may not be called any more."""
+    return bool(connection.execute(_MARK, {"hold_id": hold_id}).scalar_one())
+
+
+def settle(
+    connection: Connection,
+    hold_id: UUID,
+    *,
+    outcome: str,
+    charged_usd: Decimal,
+    cost_usd: Decimal,
+    usage: Mapping[str, Any],
+    attempts: Sequence[Mapping[str, Any]],
+) -> ResolutionRow:
+    """Charges a call that answered."""
+    values = {"hold_id": hold_id, "outcome": outcome, "charged_usd": charged_usd, "cost_usd": cost_usd}
+    return ResolutionRow(
+        **connection.execute(_SETTLE, {**values, **_documents(usage, attempts)}).mappings().one()
+    )
+
+
+def release(
+    connection: Connection,
+    hold_id: UUID,
+    *,
+    status: str,
+    cost_usd: Decimal,
+    usage: Mapping[str, Any],
+    attempts: Sequence[Mapping[str, Any]],
+) -> ResolutionRow:
+    """Returns what a failed call held."""
+    values = {"hold_id": hold_id, "status": status, "cost_usd": cost_usd}
+    return ResolutionRow(
+        **connection.execute(_RELEASE, {**values, **_documents(usage, attempts)}).mappings().one()
+    )
+
+
+def overdue(connection: Connection, org_id: UUID | None, *, most: int) -> list[UUID]:
+    """Holds that should have ended, of one organisation or (None) of all, oldest first."""
+    statement = _OVERDUE_ALL if org_id is None else _OVERDUE
+    return list(connection.execute(statement, {"org_id": org_id, "most": most}).scalars())
+
+
+def expire(connection: Connection, hold_id: UUID) -> bool:
+    """Ends an overdue hold; False where it had ended, or is not overdue."""
+    return bool(connection.execute(_EXPIRE, {"hold_id": hold_id}).scalar_one())
+
+
+def allowances(connection: Connection) -> list[AllowanceRow]:
+    """What the bound principal may still use."""
+    return [AllowanceRow(**row) for row in connection.execute(_ALLOWANCES).mappings()]
+
+
+def write_plans(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Makes the limits that `reserve` reads those of the plans file."""
+    connection.execute(_PLANS, list(rows))
+
+
+def plans_without_limits(connection: Connection, plans: Sequence[str]) -> list[str]:
+    """Plans that organisations are on and that are none of `plans`."""
+    return list(connection.execute(_PLANS_IN_USE, {"plans": list(plans)}).scalars())
+
+
+def add_free_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Logs cached answers and denials: rows without a hold and without a cost."""
+    connection.execute(_FREE_ROW, list(rows))
+
+
+def _documents(usage: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {"usage": json.dumps(usage, default=str), "attempts": json.dumps(attempts, default=str)}

@@ -1,0 +1,1 @@
+"""What they may use: plans, the meter, and usage figures."""

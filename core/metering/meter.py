@@ -1,0 +1,287 @@
+"""The meter: no provider is called without a hold, and every hold ends once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from math import ceil
+from typing import Any, TypeVar
+from uuid import UUID
+
+from core.db import metering_dao as dao
+from core.db.engine import Database, is_worth_repeating
+from core.errors import DatabaseUnavailable, Denial, Forbidden, MeteringDenied
+from core.metering.plans import Plans
+from core.principal import Principal
+
+HOLD_GRACE_S = 30
+"""A hold outlives the total time limit of its call by this much."""
+FENCE_S = 10
+"""A worker stops this long before its hold expires, by its own monotonic clock."""
+RESERVE_TRIES = 3
+SETTLE_WAIT_S = 2.0
+EXPIRED_AT_ONCE = 100
+
+_T = TypeVar("_T")
+
+_REASONS = {
+    "chat_queries_day": "Daily chat query limit reached ({limit}/day)",
+    "portfolio_analyses_day": "Daily portfolio analysis limit reached ({limit}/day)",
+    "sec_filings_month": "Monthly SEC filing limit reached ({limit}/month)",
+    "signal_validations_day": "Your organisation's daily signal validation limit is reached ({limit}/day)",
+    "requests_month": "Monthly AI request limit reached ({limit}/month)",
+    "requests_minute": "Too many AI requests in a minute ({limit}/minute)",
+    "requests_hour": "Too many AI requests in an hour ({limit}/hour)",
+    "signal_validations_minute": "Too many signal validations in a minute ({limit}/minute)",
+    "concurrent_requests": "Another AI request is still running ({limit} at once)",
+    "request_ceiling_usd": "This request could cost up to {used} USD, more than your plan's {limit} USD a request",
+    "user_budget_usd_month": "Your monthly budget of {limit} USD would be exceeded",
+    "org_budget_usd_month": "Your organisation's monthly budget of {limit} USD would be exceeded",
+}
+
+
+class Feature(StrEnum):
+    """What has a quota of its own."""
+
+    CHAT_QUERY = "chat_query"
+    SIGNAL_VALIDATION = "signal_validation"
+    PORTFOLIO_ANALYSIS = "portfolio_analysis"
+    SEC_FILING = "sec_filing"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRequest:
+    """What to reserve: the worst case of one request."""
+
+    hold_id: UUID
+    request_id: UUID
+    feature: Feature | None
+    provider: str
+    model: str
+    price_version: str
+    held_usd: Decimal
+    lifetime_s: int
+    conversation_id: UUID | None = None
+    counts_request: bool = True
+    own_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaState:
+    """A quota or a rate as it stands; `limit` and `remaining` are None where unlimited."""
+
+    metric: str
+    limit: int | None
+    used: int
+    resets_at: datetime
+
+    @property
+    def remaining(self) -> int | None:
+        """What is left of it."""
+        return None if self.limit is None else max(0, self.limit - self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A granted reservation."""
+
+    id: UUID
+    plan: str
+    fence: float
+    """Monotonic second after which this process may neither call nor settle."""
+    expires: float
+    """Monotonic second after which the hold is overdue for everyone."""
+    quota: QuotaState | None
+    rate: QuotaState | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """How a hold ended."""
+
+    outcome: str
+    """settled, released or expired; not_open or unknown where there was nothing to resolve."""
+    charged_usd: Decimal
+    quota_used: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """What is logged of a call: the usage row's fields and one record per attempt."""
+
+    cost_usd: Decimal = Decimal(0)
+    usage: dict[str, Any] = field(default_factory=dict)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Meter:
+    """Reserves, settles and releases; every method is one round trip to the database."""
+
+    def __init__(
+        self,
+        database: Database,
+        plans: Plans,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._database = database
+        self._plans = plans
+        self._monotonic = monotonic
+        self._sleep = sleep
+
+    def reserve(self, principal: Principal, request: HoldRequest) -> Hold:
+        """Takes a hold under every limit that applies, all or nothing.
+
+        Raises:
+            MeteringDenied: a limit refuses; nothing was used.
+            Forbidden: there is no such membership, or its role may not ask.
+            DatabaseUnavailable: nothing was reserved that does not expire by itself; no call may be made.
+        """
+        started = self._monotonic()
+        row = self._reserved(principal, request)
+        if row.outcome == "denied" and row.scope == "organisation" and self.sweep(principal.org_id):
+            row = self._reserved(principal, request)
+        if row.outcome == "denied":
+            raise MeteringDenied(_denial(row))
+        if row.outcome != "granted" or row.lifetime_s is None:
+            raise Forbidden("You may not ask models in this organisation.")
+        lifetime_s = float(row.lifetime_s)
+        return Hold(
+            id=request.hold_id,
+            plan=row.plan or principal.plan,
+            fence=started + lifetime_s - FENCE_S,
+            expires=started + lifetime_s,
+            quota=_quota(row),
+            rate=_rate(row),
+        )
+
+    def mark_in_flight(self, hold: Hold) -> bool:
+        """Says durably that the call begins; False where the hold expired, and the call may not be made."""
+        if self._monotonic() >= hold.fence:
+            return False
+        return self._once(lambda: self._single(lambda c: dao.mark_in_flight(c, hold.id)))
+
+    def settle(self, hold: Hold, outcome: str, charged_usd: Decimal, record: CallRecord) -> Resolved:
+        """Charges a call that answered; `outcome` is success, cut or early_cut."""
+        row = self._until_expiry(
+            hold,
+            lambda c: dao.settle(
+                c,
+                hold.id,
+                outcome=outcome,
+                charged_usd=charged_usd,
+                cost_usd=record.cost_usd,
+                usage=record.usage,
+                attempts=record.attempts,
+            ),
+        )
+        return Resolved(row.outcome, row.charged_usd, row.quota_used)
+
+    def release(self, hold: Hold, status: str, record: CallRecord | None = None) -> Resolved:
+        """Returns everything a call held; `status` is failed, broken or never_called."""
+        kept = record or CallRecord()
+        row = self._until_expiry(
+            hold,
+            lambda c: dao.release(
+                c, hold.id, status=status, cost_usd=kept.cost_usd, usage=kept.usage, attempts=kept.attempts
+            ),
+        )
+        return Resolved(row.outcome, row.charged_usd, row.quota_used)
+
+    def sweep(self, org_id: UUID | None = None) -> int:
+        """Expires overdue holds of one organisation or of all, one transaction each; says how many.
+
+        Limits are right without it: `reserve` expires the caller's own overdue holds first.
+        """
+        with self._database.single() as connection:
+            overdue = dao.overdue(connection, org_id, most=EXPIRED_AT_ONCE)
+        return sum(self._once(lambda hold=hold_id: self._single(lambda c: dao.expire(c, hold))) for hold_id in overdue)  # type: ignore[misc]
+
+    def _reserved(self, principal: Principal, request: HoldRequest) -> dao.ReservationRow:
+        values = {
+            "hold_id": request.hold_id,
+            "request_id": request.request_id,
+            "org_id": principal.org_id,
+            "user_id": principal.user_id,
+            "feature": request.feature,
+            "provider": request.provider,
+            "model": request.model,
+            "price_version": request.price_version,
+            "held_usd": request.held_usd,
+            "lifetime_s": request.lifetime_s,
+            "counts_request": request.counts_request,
+            "own_key": request.own_key,
+            "conversation_id": request.conversation_id,
+        }
+        return self._once(lambda: self._single(lambda c: dao.reserve(c, values)))
+
+    def _single(self, step: Callable[[Any], _T]) -> _T:
+        with self._database.single() as connection:
+            return step(connection)
+
+    def _once(self, step: Callable[[], _T]) -> _T:
+        """Repeats an idempotent step after a lost reply or a serialisation failure, a few times."""
+        for tries_left in range(RESERVE_TRIES - 1, -1, -1):
+            try:
+                return step()
+            except Exception as error:
+                if tries_left == 0 or not _is_passing(error):
+                    raise
+                self._sleep(0.02)
+        raise AssertionError("unreachable")
+
+    def _until_expiry(self, hold: Hold, step: Callable[[Any], dao.ResolutionRow]) -> dao.ResolutionRow:
+        """Repeats an idempotent resolution until it is answered or the hold has expired anyway."""
+        wait_s = 0.02
+        while True:
+            try:
+                return self._single(step)
+            except Exception as error:
+                if not _is_passing(error) or self._monotonic() + wait_s >= hold.expires:
+                    raise
+                self._sleep(wait_s)
+                wait_s = min(2 * wait_s, SETTLE_WAIT_S)
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, DatabaseUnavailable) or is_worth_repeating(error)
+
+
+def _denial(row: dao.ReservationRow) -> Denial:
+    assert row.code and row.metric and row.maximum is not None and row.used is not None
+    wait_s = None
+    if row.resets_at is not None and row.denied_at is not None:
+        wait_s = max(1, ceil((row.resets_at - row.denied_at).total_seconds()))
+    limit, used = row.maximum, row.used
+    reason = _REASONS[row.metric].format(limit=_plain(limit), used=_plain(used))
+    return Denial(
+        code=row.code,
+        metric=row.metric,
+        limit=limit,
+        used=used,
+        remaining=max(Decimal(0), limit - used),
+        resets_at=row.resets_at,
+        retry_after_s=wait_s,
+        reason=reason,
+    )
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def _quota(row: dao.ReservationRow) -> QuotaState | None:
+    if row.quota_metric is None or row.quota_used is None or row.quota_resets_at is None:
+        return None
+    return QuotaState(row.quota_metric, row.quota_limit, row.quota_used, row.quota_resets_at)
+
+
+def _rate(row: dao.ReservationRow) -> QuotaState | None:
+    if row.rate_used is None or row.rate_resets_at is None:
+        return None
+    return QuotaState("requests_minute", row.rate_limit, row.rate_used, row.rate_resets_at)

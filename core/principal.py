@@ -1,0 +1,53 @@
+"""Who asks: the user, the organisation they act for, and what they may be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a member may do in an organisation, from most to least."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    ANALYST = "analyst"
+    VIEWER = "viewer"
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether this role may start AI calls."""
+        return self is not Role.VIEWER
+
+    @property
+    def sees_organisation(self) -> bool:
+        """Whether this role sees the usage of the whole organisation."""
+        return self in (Role.OWNER, Role.ADMIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """One signed-in caller, bound to one organisation by a checked session or token.
+
+    Built by `core.accounts` alone; no field of it ever comes from a request.
+    """
+
+    user_id: UUID
+    org_id: UUID
+    role: Role
+    plan: str
+    """Name of the organisation's plan, a key of the plans file."""
+    via: str
+    """How they signed in: `session`, `token` or `command`."""
+    zone: str
+    """IANA zone in which times are shown to this user."""
+    email: str
+    name: str
+    org_name: str
+    is_operator: bool = False
+    credential_id: UUID | None = None
+    """The session or token this principal was read from."""
+    as_of: date | None = None
+    """The date the user works as of; None is today."""

@@ -1,0 +1,1 @@
+"""What they ask: conversations and the assistant."""

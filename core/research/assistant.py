@@ -1,0 +1,228 @@
+"""The assistant: questions in conversations, answered through the gateway, saved where their owner alone sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from core.ai.answer import Draft, Question
+from core.ai.cache import earlier_turn
+from core.ai.gateway import Gateway, Session
+from core.ai.providers.contract import Message
+from core.db import conversations_dao as dao
+from core.db.conversations_dao import ConversationRow, MessageRow
+from core.db.engine import Database
+from core.errors import AssayError, InvalidRequest, NotFound
+from core.ids import new_id
+from core.principal import Principal
+from core.research.prompts import Prompt
+
+MAX_CONVERSATIONS = 200
+MAX_MESSAGES = 1_000
+CONTEXT_MESSAGES = 20
+"""Earlier messages that a model is shown, at most."""
+CONTEXT_CHARS = 24_000
+"""Characters of earlier messages that a model is shown, at most."""
+MAX_TOKENS = 1024
+TEMPERATURE = 0.7
+TITLE_CHARS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question that was taken, and its answer on the way."""
+
+    conversation_id: UUID
+    message_id: UUID
+    """Id under which the answer is saved."""
+    session: Session
+
+
+class Assistant:
+    """Conversations of one user in one organisation."""
+
+    def __init__(self, database: Database, gateway: Gateway, prompt: Prompt, *, default_model: str) -> None:
+        self._database = database
+        self._gateway = gateway
+        self._prompt = prompt
+        self._default_model = default_model
+
+    def ask(
+        self,
+        principal: Principal,
+        text: str,
+        *,
+        conversation_id: UUID | None = None,
+        model: str | None = None,
+        channel: str = "api",
+    ) -> Exchange:
+        """Takes a question, in a conversation of the caller or (None) in a new one.
+
+        Raises:
+            NotFound: no conversation of that id that this caller may see.
+            AssayError: as `Gateway.session`; then the question is not kept.
+        """
+        history = self.messages(principal, conversation_id) if conversation_id is not None else []
+        if len(history) >= MAX_MESSAGES:
+            raise InvalidRequest("This conversation is full; start a new one.")
+        question = self._question(history, text, model, channel)
+        self._gateway.guard(principal, question)
+        target, question_id = conversation_id or new_id(), new_id()
+        with self._database.app(principal) as connection:
+            if conversation_id is None:
+                dao.add_conversation(connection, target, _title(text))
+            dao.add_message(connection, _user_message(question_id, target, text))
+            dao.touch_conversation(connection, target)
+        try:
+            return self._exchange(principal, question, target)
+        except AssayError:
+            self._forget(principal, question_id, target if conversation_id is None else None)
+            raise
+
+    def regenerate(self, principal: Principal, conversation_id: UUID, *, model: str | None = None, channel: str = "page") -> Exchange:
+        """Asks the last question of a conversation again, past the cache; the new answer takes the old one's place.
+
+        Raises:
+            NotFound: no such conversation, or nothing was asked in it.
+            AssayError: as `Gateway.session`; then the old answer stays.
+        """
+        shown = self.messages(principal, conversation_id)
+        asked = next((index for index in range(len(shown) - 1, -1, -1) if shown[index].role == "user"), None)
+        if asked is None:
+            raise NotFound("There is nothing to answer again in this conversation.")
+        question = self._question(shown[:asked], shown[asked].text, model, channel, skips_cache=True)
+        replaced = [message.id for message in shown[asked + 1 :]]
+        return self._exchange(principal, question, conversation_id, replaced)
+
+    def conversations(self, principal: Principal) -> list[ConversationRow]:
+        """The caller's conversations, the latest first."""
+        with self._database.app(principal) as connection:
+            return dao.conversations(connection, most=MAX_CONVERSATIONS)
+
+    def messages(self, principal: Principal, conversation_id: UUID) -> list[MessageRow]:
+        """The messages of one of the caller's conversations.
+
+        Raises:
+            NotFound: no conversation of that id that this caller may see.
+        """
+        with self._database.app(principal) as connection:
+            if dao.conversation(connection, conversation_id) is None:
+                raise NotFound("There is no such conversation.")
+            return dao.messages(connection, conversation_id, most=MAX_MESSAGES)
+
+    def delete(self, principal: Principal, conversation_id: UUID) -> None:
+        """Deletes one of the caller's conversations; its usage rows stay.
+
+        Raises:
+            NotFound: no conversation of that id that this caller may see.
+        """
+        with self._database.app(principal) as connection:
+            if not dao.delete_conversation(connection, conversation_id):
+                raise NotFound("There is no such conversation.")
+
+    def _question(
+        self, history: Sequence[MessageRow], text: str, model: str | None, channel: str, *, skips_cache: bool = False
+    ) -> Question:
+        system = Message("system", self._prompt.text)
+        asked = Message("user", text.strip())
+        turns = _turns(history)
+        earlier = earlier_turn(turns, text)
+        before = None if earlier is None else (system, *_context(turns[:earlier]), asked)
+        return Question(
+            messages=(system, *_context(turns), asked),
+            model=model or self._default_model,
+            max_tokens=MAX_TOKENS,
+            temperature=TEMPERATURE,
+            prompt_version=self._prompt.version,
+            channel=channel,
+            earlier=before,
+            is_normalised=True,
+            skips_cache=skips_cache,
+        )
+
+    def _exchange(
+        self, principal: Principal, question: Question, conversation_id: UUID, replaced: Sequence[UUID] = ()
+    ) -> Exchange:
+        message_id = new_id()
+        save = self._saver(principal, conversation_id, message_id, replaced)
+        session = self._gateway.session(principal, replace(question, conversation_id=conversation_id), save)
+        return Exchange(conversation_id, message_id, session)
+
+    def _saver(
+        self, principal: Principal, conversation_id: UUID, message_id: UUID, replaced: Sequence[UUID]
+    ) -> Callable[[Draft], None]:
+        def save(draft: Draft) -> None:
+            with self._database.app(principal) as connection:
+                if draft.state != "failed" or not replaced:
+                    for old in replaced:
+                        dao.replace_message(connection, old)
+                    dao.add_message(connection, _answer_message(message_id, conversation_id, draft))
+                    dao.touch_conversation(connection, conversation_id)
+
+        return save
+
+    def _forget(self, principal: Principal, question_id: UUID, new_conversation_id: UUID | None) -> None:
+        with self._database.app(principal) as connection:
+            dao.replace_message(connection, question_id)
+            if new_conversation_id is not None:
+                dao.delete_conversation(connection, new_conversation_id)
+
+
+def _turns(history: Sequence[MessageRow]) -> list[Message]:
+    return [
+        Message("user" if row.role == "user" else "assistant", row.text)
+        for row in history
+        if row.text and row.state != "failed"
+    ]
+
+
+def _context(turns: Sequence[Message]) -> list[Message]:
+    """The latest turns that fit, oldest first."""
+    kept: list[Message] = []
+    room = CONTEXT_CHARS
+    for message in reversed(turns[-CONTEXT_MESSAGES:]):
+        room -= len(message.text)
+        if room < 0:
+            break
+        kept.append(message)
+    return kept[::-1]
+
+
+def _title(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARS else f"{line[: TITLE_CHARS - 1].rstrip()}…"
+
+
+def _user_message(message_id: UUID, conversation_id: UUID, text: str) -> dict[str, object]:
+    empty = dict.fromkeys(("request_id", "provider", "model", "prompt_tokens", "completion_tokens", "cost_usd", "note"))
+    flags = dict.fromkeys(("is_cached", "is_offline", "is_estimated"), False)
+    return {
+        **empty,
+        **flags,
+        "id": message_id,
+        "conversation_id": conversation_id,
+        "role": "user",
+        "text": text.strip(),
+        "state": "complete",
+    }
+
+
+def _answer_message(message_id: UUID, conversation_id: UUID, draft: Draft) -> dict[str, object]:
+    return {
+        "id": message_id,
+        "conversation_id": conversation_id,
+        "role": "assistant",
+        "text": draft.text,
+        "state": draft.state,
+        "request_id": draft.request_id,
+        "provider": draft.provider,
+        "model": draft.model,
+        "is_cached": draft.is_cached,
+        "is_offline": draft.is_offline,
+        "is_estimated": draft.is_estimated,
+        "prompt_tokens": draft.usage.prompt_tokens if draft.usage else None,
+        "completion_tokens": draft.usage.completion_tokens if draft.usage else None,
+        "cost_usd": draft.cost_usd,
+        "note": draft.note,
+    }

@@ -1,0 +1,145 @@
+"""What an operator can set: environment, then `.env`, then Streamlit secrets; the environment wins."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from core.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "data"
+VERSION = "0.1.0"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _unset_if_blank(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+Secret = Annotated[SecretStr | None, BeforeValidator(_unset_if_blank)]
+
+
+class Settings(BaseModel):
+    """Typed settings; each is read from the variable of the same name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    assay_home: Path = ROOT / ".assay"
+    """Where local state lives: embedded Postgres, the machine's cache, logs."""
+    host: str = "127.0.0.1"
+    """Address the workbench listens on."""
+    port: int = Field(8501, ge=1, le=65535)
+    """Port the workbench listens on."""
+    plans_file: Path = DATA / "plans.yaml"
+    """The plans and their limits."""
+    models_file: Path = DATA / "models.yaml"
+    """The models that can be asked."""
+    public_url: str | None = None
+    """The address users see; None is the address the workbench listens on."""
+    assay_demo: bool | None = None
+    """Load the demo organisation; None loads it when listening on loopback only."""
+    default_model: str = "auto"
+    """Model of a question that names none."""
+    rate_per_address: int = Field(300, ge=1)
+    """Requests a minute of one address without a valid token or session."""
+    sign_in_attempts: int = Field(30, ge=1)
+    """Sign-in attempts a minute of one address."""
+    max_prompt_chars: int = Field(20_000, ge=1)
+    """Longest prompt, in characters."""
+    max_body_bytes: int = Field(1_048_576, ge=1)
+    """Largest body of an HTTP request, in bytes."""
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    """Other origins whose pages may call the API."""
+    metrics_token: Secret = None
+    """Bearer token that may read /metrics from elsewhere than loopback."""
+    database_url: Secret = None
+    """A Postgres 15+ server; None starts the embedded one."""
+    database_service_url: Secret = None
+    """The same database under the service role, where the two roles have separate logins."""
+    database_pool_size: int = Field(8, ge=1, le=100)
+    """Connections of each role that one process keeps."""
+    session_days: int = Field(14, ge=1, le=90)
+    """Days after which a session ends."""
+    connect_timeout_s: float = Field(5.0, gt=0)
+    """Longest wait for a connection to a provider."""
+    first_token_timeout_s: float = Field(30.0, gt=0)
+    """Longest wait for the first token of an answer."""
+    token_gap_timeout_s: float = Field(20.0, gt=0)
+    """Longest wait between two tokens."""
+    total_timeout_s: float = Field(120.0, gt=0)
+    """Longest time an answer may take in all."""
+    cache_machine_bytes: int = Field(64 * 1024 * 1024, ge=1024)
+    """Size of the cache on this machine."""
+    cache_entries_per_organisation: int = Field(20_000, ge=1)
+    """Answers that the shared cache keeps for one organisation."""
+
+    values: Mapping[str, str] = Field(default_factory=dict, repr=False, exclude=True)
+    """All settings as text, for the tables of providers; never logged."""
+
+    def text(self, name: str) -> str | None:
+        """The setting of that name, or None when it is unset or blank."""
+        value = self.values.get(name, "").strip()
+        return value or None
+
+    @cached_property
+    def listens_on_loopback(self) -> bool:
+        """Whether only this machine can reach the workbench."""
+        return self.host in LOOPBACK
+
+    @cached_property
+    def loads_demo(self) -> bool:
+        """Whether the demo organisation is loaded at start."""
+        return self.listens_on_loopback if self.assay_demo is None else self.assay_demo
+
+    @cached_property
+    def address(self) -> str:
+        """The address users see, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def is_https(self) -> bool:
+        """Whether users reach the workbench by https, so that cookies can be Secure."""
+        return self.address.startswith("https://")
+
+
+def load_settings(environ: Mapping[str, str] | None = None, *, root: Path = ROOT, **overrides: Any) -> Settings:
+    """Settings from the environment over `.env` over `.streamlit/secrets.toml`, all below `root`.
+
+    Raises:
+        ConfigurationError: a value of the wrong form; the sentence names the variable, never its value.
+    """
+    values = {
+        **_secrets(root / ".streamlit" / "secrets.toml"),
+        **{name: value for name, value in dotenv_values(root / ".env").items() if value is not None},
+        **(os.environ if environ is None else environ),
+    }
+    given = {name: values[name.upper()] for name in Settings.model_fields if values.get(name.upper(), "").strip()}
+    given.pop("values", None)
+    try:
+        return Settings.model_validate({**given, "values": values, **overrides})
+    except ValidationError as error:
+        problems = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
+        raise ConfigurationError(f"Settings: {problems}.") from None
+
+
+def _secrets(path: Path) -> dict[str, str]:
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"secrets.toml: {str(error).split(' (')[0]}.") from None
+    return {name: str(value) for name, value in content.items() if isinstance(value, str | int | float | bool)}

@@ -1,0 +1,159 @@
+"""The composition root: opens storage, loads what the program ships with, and joins the areas."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.accounts.accounts import Accounts
+from core.ai.cache import AnswerCache
+from core.ai.catalogue import Catalogue
+from core.ai.gateway import Gateway, GatewayParts
+from core.ai.prices import PriceBook
+from core.ai.providers.contract import Provider, TimeLimits
+from core.ai.providers.registry import build_providers
+from core.ai.router import Router
+from core.clock import SystemClock
+from core.db.embedded import EmbeddedServer, attach
+from core.db.engine import Database
+from core.db.migrate import migrate
+from core.metering.meter import Meter
+from core.metering.plans import Plans, load_plans
+from core.metering.plans_sync import sync_plans
+from core.metering.usage import Usage
+from core.metering.usage_log import UsageLog
+from core.research.assistant import Assistant
+from core.research.prompts import load_prompt
+from core.settings import DATA, Settings, load_settings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Everything that pages, routes and commands may call."""
+
+    settings: Settings
+    database: Database
+    embedded: EmbeddedServer | None
+    """The embedded Postgres; None where DATABASE_URL names a server."""
+    plans: Plans
+    catalogue: Catalogue
+    prices: PriceBook
+    providers: Mapping[str, Provider]
+    router: Router
+    accounts: Accounts
+    meter: Meter
+    gateway: Gateway
+    usage: Usage
+    usage_log: UsageLog
+    assistant: Assistant
+    cache: AnswerCache
+
+    def close(self) -> None:
+        """Ends calls under way, writes what waits, and closes connections."""
+        self.gateway.close()
+        self.usage_log.close()
+        self.cache.close()
+        self.database.close()
+
+
+def open_workbench(settings: Settings) -> Workbench:
+    """Opens the workbench: the database is migrated, the plans are in force.
+
+    Raises:
+        ConfigurationError: a file or setting with a mistake; the sentence names it.
+        DatabaseUnavailable: DATABASE_URL names a server that cannot be reached.
+    """
+    plans = load_plans(settings.plans_file)
+    prices = PriceBook.load(DATA / "prices")
+    catalogue = Catalogue.load(settings.models_file, prices)
+    prompt = load_prompt(DATA / "prompts", "chat")
+    providers = build_providers(settings)
+    database, embedded = open_database(settings)
+    sync_plans(database, plans)
+    meter, usage_log = Meter(database, plans), UsageLog(database)
+    cache = AnswerCache(
+        settings.assay_home / "cache",
+        database,
+        machine_bytes=settings.cache_machine_bytes,
+        entries_per_scope=settings.cache_entries_per_organisation,
+    )
+    router = Router(catalogue, prices, providers)
+    gateway = Gateway(
+        GatewayParts(
+            meter=meter,
+            plans=plans,
+            router=router,
+            cache=cache,
+            usage_log=usage_log,
+            clock=SystemClock(),
+            limits=_time_limits(settings),
+            max_prompt_chars=settings.max_prompt_chars,
+        )
+    )
+    return Workbench(
+        settings=settings,
+        database=database,
+        embedded=embedded,
+        plans=plans,
+        catalogue=catalogue,
+        prices=prices,
+        providers=providers,
+        router=router,
+        accounts=Accounts(
+            database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts
+        ),
+        meter=meter,
+        gateway=gateway,
+        usage=Usage(database, plans, usage_log),
+        usage_log=usage_log,
+        assistant=Assistant(database, gateway, prompt, default_model=settings.default_model),
+        cache=cache,
+    )
+
+
+def open_database(settings: Settings) -> tuple[Database, EmbeddedServer | None]:
+    """The migrated database: the server that DATABASE_URL names, or the embedded one."""
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        migrate(url)
+        service = settings.database_service_url
+        service_url = service.get_secret_value() if service else None
+        return Database(url, service_url, pool_size=settings.database_pool_size), None
+    home = prepared_home(settings)
+    server = attach(home)
+    migrate(server.url)
+    return Database(server.url, pool_size=settings.database_pool_size, revive=lambda: attach(home)), server
+
+
+def prepared_home(settings: Settings) -> Path:
+    """The folder of local state, made when missing, for its owner alone."""
+    settings.assay_home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return settings.assay_home.resolve()
+
+
+_current: Workbench | None = None
+_opening = threading.Lock()
+
+
+def current() -> Workbench:
+    """The workbench of this process, opened by the first who asks for it."""
+    global _current  # noqa: PLW0603 (one workbench a process, shared by pages and routes)
+    if _current is None:
+        with _opening:
+            if _current is None:
+                _current = open_workbench(load_settings())
+    return _current
+
+
+def _time_limits(settings: Settings) -> TimeLimits:
+    return TimeLimits(
+        connect_s=settings.connect_timeout_s,
+        first_token_s=settings.first_token_timeout_s,
+        between_tokens_s=settings.token_gap_timeout_s,
+        total_s=settings.total_timeout_s,
+    )

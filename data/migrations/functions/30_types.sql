@@ -1,0 +1,31 @@
+-- What reserve and the three ways to resolve a hold answer with.
+
+DO $$ BEGIN
+    CREATE TYPE denial AS (
+        code text, metric text, scope text, maximum numeric, used numeric, resets_at timestamptz);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+DO $$ BEGIN
+    CREATE TYPE reservation AS (
+        outcome text,               -- granted, denied, conflict (this id is another request's), forbidden (no membership)
+        hold_id uuid, plan text, expires_at timestamptz, lifetime_s numeric,
+        denial denial, denied_at timestamptz,
+        quota_metric text, quota_limit integer, quota_used integer, quota_resets_at timestamptz,
+        rate_limit integer, rate_used integer, rate_resets_at timestamptz);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+DO $$ BEGIN
+    CREATE TYPE resolution AS (
+        outcome text,               -- settled, released, expired, not_open (reserved but never called), unknown
+        changed boolean,            -- false where it had been resolved before
+        charged_usd numeric, quota_charged integer, quota_used integer);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+-- Of two refusals the one that lasts longer; a limit that never resets lasts longest.
+CREATE OR REPLACE FUNCTION later_denial(a denial, b denial) RETURNS denial LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN (a).code IS NULL THEN b
+                WHEN coalesce((b).resets_at, 'infinity') > coalesce((a).resets_at, 'infinity') THEN b ELSE a END
+$$;

@@ -1,0 +1,6 @@
+-- Who may call what. The heart is for the service role alone.
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA assay FROM PUBLIC;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA assay TO assay_service;
+GRANT EXECUTE ON FUNCTION assay_now(), bound_user(), bound_org(), bound_role(), allowances(),
+    meter_period(text, timestamptz, timestamptz, text), member_meter_at(member_meters, timestamptz, text, boolean),
+    org_meter_at(org_meters, timestamptz, text, boolean) TO assay_app;
