@@ -28,7 +28,7 @@ from psycopg import sql
 
 from core.db import embedded_programs as programs
 from core.db import embedded_watchdog as watchdog
-from core.db.embedded_place import ADMIN, LOGIN, PORT, SOCKET, Place, find_place
+from core.db.embedded_place import ADMIN, FOLDER, LOGIN, PORT, SOCKET, Place, find_place
 from core.errors import EmbeddedServerError
 
 DATABASE = "assay"
@@ -96,7 +96,7 @@ def attach(home: Path, *, idle_stop_s: float = 5.0) -> EmbeddedServer:
         try:
             home = home.expanduser().resolve()
             attached = _attachments.get(home)
-            if attached and _is_sound(attached):
+            if attached and _is_sound(home, attached):
                 _ensure_watchdog(attached.place, idle_stop_s)
                 return attached.server
             return _join(home, idle_stop_s)
@@ -109,12 +109,13 @@ def attach(home: Path, *, idle_stop_s: float = 5.0) -> EmbeddedServer:
             reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
             raise EmbeddedServerError(
                 f"The embedded database below {home} could not be used: {reason}. Its log is "
-                f"{home / 'postgres' / watchdog.LOG}."
+                f"{home / FOLDER / watchdog.LOG}."
             ) from error
 
 
-def _is_sound(attached: _Attachment) -> bool:
-    lock_path = attached.place.folder / watchdog.CLIENTS_LOCK
+def _is_sound(home: Path, attached: _Attachment) -> bool:
+    """Whether our lock still is the one that others see, and the server answers."""
+    lock_path = home / FOLDER / watchdog.CLIENTS_LOCK
     return watchdog.is_same_file(attached.clients_lock, lock_path) and _reply(attached.server.socket_dir) == READY
 
 
@@ -228,14 +229,14 @@ def _ensure_login(place: Place) -> None:
     login = sql.Identifier(LOGIN)
     with _connect(place, ADMIN, "postgres") as connection:
         hashed = connection.pgconn.encrypt_password(place.password(LOGIN).encode(), LOGIN.encode(), b"scram-sha-256")
-        if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [LOGIN]).fetchone():
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [LOGIN]).fetchone():
             connection.execute(sql.SQL("CREATE ROLE {}").format(login))
         connection.execute(
             sql.SQL(
                 "ALTER ROLE {} LOGIN CREATEROLE CREATEDB NOSUPERUSER NOBYPASSRLS NOREPLICATION PASSWORD {}"
             ).format(login, sql.Literal(hashed.decode()))
         )
-        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), login))
 
 

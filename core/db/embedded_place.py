@@ -19,6 +19,7 @@ from core.db import embedded_programs as programs
 from core.db import embedded_watchdog as watchdog
 from core.errors import EmbeddedServerError
 
+FOLDER = "postgres"
 ADMIN, LOGIN = "postgres", "assay"
 PORT = 5432
 SOCKET = f".s.PGSQL.{PORT}"
@@ -107,7 +108,7 @@ class Place:
 def find_place(home: Path) -> Place:
     """The server's folder, made where it is missing."""
     home.mkdir(parents=True, exist_ok=True)
-    link = home / "postgres"
+    link = home / FOLDER
     account = programs.server_account(link / watchdog.DATA)
     if account and not os.path.lexists(link) and not programs.can_enter(account, home):
         _link_system_folder(home, link)

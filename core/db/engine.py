@@ -46,9 +46,18 @@ class Database:
         pool_size: int = 8,
         revive: Callable[[], object] | None = None,
     ) -> None:
-        self._app = _engine(app_url, APP_ROLE, pool_size, revive, pre_ping=True)
-        self._service = _engine(service_url or app_url, SERVICE_ROLE, pool_size, revive, pre_ping=False)
-        self._single = self._service.execution_options(isolation_level="AUTOCOMMIT")
+        self._app = _engine(app_url, APP_ROLE, pool_size, revive, pool_pre_ping=True)
+        self._service = _engine(service_url or app_url, SERVICE_ROLE, pool_size, revive, pool_pre_ping=True)
+        # A pool of its own that never begins or resets a transaction: a statement is one round trip and no more.
+        self._single = _engine(
+            service_url or app_url,
+            SERVICE_ROLE,
+            pool_size,
+            revive,
+            isolation_level="AUTOCOMMIT",
+            pool_reset_on_return=None,
+            skip_autocommit_rollback=True,
+        )
 
     @contextmanager
     def app(self, principal: Principal) -> Iterator[Connection]:
@@ -89,6 +98,7 @@ class Database:
         """Closes every idle connection."""
         self._app.dispose()
         self._service.dispose()
+        self._single.dispose()
 
 
 def is_worth_repeating(error: BaseException) -> bool:
@@ -111,16 +121,16 @@ def normal_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
-def _engine(url: str, role: str, pool_size: int, revive: Callable[[], object] | None, *, pre_ping: bool) -> Engine:
+def _engine(url: str, role: str, pool_size: int, revive: Callable[[], object] | None, **options: Any) -> Engine:
     engine = create_engine(
         normal_url(url),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
-        pool_pre_ping=pre_ping,
         pool_use_lifo=True,
         hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": role},
+        **options,
     )
 
     @event.listens_for(engine, "do_connect")
@@ -135,12 +145,12 @@ def _engine(url: str, role: str, pool_size: int, revive: Callable[[], object] | 
 
     @event.listens_for(engine, "connect")
     def prepare(connection: psycopg.Connection[Any], _record: Any) -> None:
-        connection.autocommit = True
+        was_autocommit, connection.autocommit = connection.autocommit, True
         connection.execute(
             f"SET ROLE {role}; SET search_path = {SCHEMA}, pg_temp; SET timezone = 'UTC'; "
             f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}"
         )
-        connection.autocommit = False
+        connection.autocommit = was_autocommit
 
     return engine
 

@@ -42,8 +42,16 @@ BEGIN
     RETURN p_counts;
 END $$;
 
-CREATE OR REPLACE FUNCTION rate_sum(p_counts integer[]) RETURNS integer LANGUAGE sql IMMUTABLE
-    AS $$ SELECT sum(count)::integer FROM unnest(p_counts) AS count $$;
+CREATE OR REPLACE FUNCTION rate_sum(p_counts integer[]) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    total integer := 0;
+    count integer;
+BEGIN
+    FOREACH count IN ARRAY p_counts LOOP
+        total := total + count;
+    END LOOP;
+    RETURN total;
+END $$;
 
 -- How many buckets from p_at on a full rate has room again: the wait until enough of the oldest have fallen out.
 CREATE OR REPLACE FUNCTION rate_wait(p_counts integer[], p_at bigint, p_limit integer) RETURNS integer

@@ -9,7 +9,7 @@ END $$;
 DO $$ BEGIN
     CREATE TYPE reservation AS (
         outcome text,               -- granted, denied, conflict (this id is another request's), forbidden (no membership)
-        hold_id uuid, plan text, expires_at timestamptz, lifetime_s numeric,
+        hold_id uuid, plan text, lifetime_s numeric,
         denial denial, denied_at timestamptz,
         quota_metric text, quota_limit integer, quota_used integer, quota_resets_at timestamptz,
         rate_limit integer, rate_used integer, rate_resets_at timestamptz);
@@ -25,7 +25,10 @@ EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
 
 -- Of two refusals the one that lasts longer; a limit that never resets lasts longest.
-CREATE OR REPLACE FUNCTION later_denial(a denial, b denial) RETURNS denial LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN (a).code IS NULL THEN b
-                WHEN coalesce((b).resets_at, 'infinity') > coalesce((a).resets_at, 'infinity') THEN b ELSE a END
-$$;
+CREATE OR REPLACE FUNCTION later_denial(a denial, b denial) RETURNS denial LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF (a).code IS NULL OR coalesce((b).resets_at, 'infinity') > coalesce((a).resets_at, 'infinity') THEN
+        RETURN b;
+    END IF;
+    RETURN a;
+END $$;

@@ -97,72 +97,87 @@ BEGIN
     RETURN o;
 END $$;
 
--- Moves a hold's amounts from held to used, in the periods the hold names, closed or not. The rows are locked.
+-- Moves a hold's amounts from held to used, in the periods the hold names, closed or not; says what its feature has
+-- used in the running period. Both meter rows are locked by the caller.
 CREATE OR REPLACE FUNCTION count_resolution(h holds, p_quota integer, p_request integer, p_charge numeric)
-RETURNS void LANGUAGE plpgsql AS $$
+RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     nobody uuid := '00000000-0000-0000-0000-000000000000';
-    chat integer := (h.feature IS NOT DISTINCT FROM 'chat_query')::integer;
-    analysis integer := (h.feature IS NOT DISTINCT FROM 'portfolio_analysis')::integer;
-    filing integer := (h.feature IS NOT DISTINCT FROM 'sec_filing')::integer;
-    validation integer := (h.feature IS NOT DISTINCT FROM 'signal_validation')::integer;
-    m member_meters;
-    o org_meters;
-    day integer;
-    month integer;
+    chat integer := (h.feature = 'chat_query' IS TRUE)::integer;
+    analysis integer := (h.feature = 'portfolio_analysis' IS TRUE)::integer;
+    filing integer := (h.feature = 'sec_filing' IS TRUE)::integer;
+    validation integer := (h.feature = 'signal_validation' IS TRUE)::integer;
+    m record;
+    o record;
 BEGIN
-    SELECT * INTO m FROM member_meters WHERE org_id = h.org_id AND user_id = h.user_id;
-    SELECT * INTO o FROM org_meters WHERE org_id = h.org_id;
-    day := (m.day_start = h.day_start)::integer;
-    month := (m.month_start = h.month_start)::integer;
-    UPDATE member_meters SET
-        open_holds = open_holds - 1,
-        chat_query_held = chat_query_held - day * chat * h.quota_held,
-        chat_query_used = chat_query_used + day * chat * p_quota,
-        portfolio_analysis_held = portfolio_analysis_held - day * analysis * h.quota_held,
-        portfolio_analysis_used = portfolio_analysis_used + day * analysis * p_quota,
-        sec_filing_held = sec_filing_held - month * filing * h.quota_held,
-        sec_filing_used = sec_filing_used + month * filing * p_quota,
-        request_held = request_held - month * h.request_held,
-        request_used = request_used + month * p_request,
-        charge_usd_held = charge_usd_held - month * h.held_usd,
-        charge_usd_used = charge_usd_used + month * p_charge
-        WHERE org_id = h.org_id AND user_id = h.user_id;
-    IF day = 0 THEN
-        UPDATE meter_periods SET
-            chat_query_held = chat_query_held - chat * h.quota_held,
-            chat_query_used = chat_query_used + chat * p_quota,
-            portfolio_analysis_held = portfolio_analysis_held - analysis * h.quota_held,
-            portfolio_analysis_used = portfolio_analysis_used + analysis * p_quota
-            WHERE org_id = h.org_id AND user_id = h.user_id AND period = 'day' AND starts_at = h.day_start;
+    UPDATE member_meters AS t SET
+        open_holds = t.open_holds - 1,
+        chat_query_held = t.chat_query_held - CASE t.day_start WHEN h.day_start THEN chat * h.quota_held ELSE 0 END,
+        chat_query_used = t.chat_query_used + CASE t.day_start WHEN h.day_start THEN chat * p_quota ELSE 0 END,
+        portfolio_analysis_held = t.portfolio_analysis_held
+            - CASE t.day_start WHEN h.day_start THEN analysis * h.quota_held ELSE 0 END,
+        portfolio_analysis_used = t.portfolio_analysis_used
+            + CASE t.day_start WHEN h.day_start THEN analysis * p_quota ELSE 0 END,
+        sec_filing_held = t.sec_filing_held
+            - CASE t.month_start WHEN h.month_start THEN filing * h.quota_held ELSE 0 END,
+        sec_filing_used = t.sec_filing_used
+            + CASE t.month_start WHEN h.month_start THEN filing * p_quota ELSE 0 END,
+        request_held = t.request_held - CASE t.month_start WHEN h.month_start THEN h.request_held ELSE 0 END,
+        request_used = t.request_used + CASE t.month_start WHEN h.month_start THEN p_request ELSE 0 END,
+        charge_usd_held = t.charge_usd_held - CASE t.month_start WHEN h.month_start THEN h.held_usd ELSE 0 END,
+        charge_usd_used = t.charge_usd_used + CASE t.month_start WHEN h.month_start THEN p_charge ELSE 0 END
+        WHERE t.org_id = h.org_id AND t.user_id = h.user_id
+        RETURNING t.day_start, t.month_start, chat * (t.chat_query_used + t.chat_query_held)
+            + analysis * (t.portfolio_analysis_used + t.portfolio_analysis_held)
+            + filing * (t.sec_filing_used + t.sec_filing_held) AS used INTO m;
+    UPDATE org_meters AS t SET
+        signal_validation_held = t.signal_validation_held
+            - CASE t.day_start WHEN h.org_day_start THEN validation * h.quota_held ELSE 0 END,
+        signal_validation_used = t.signal_validation_used
+            + CASE t.day_start WHEN h.org_day_start THEN validation * p_quota ELSE 0 END,
+        charge_usd_held = t.charge_usd_held - CASE t.month_start WHEN h.org_month_start THEN h.held_usd ELSE 0 END,
+        charge_usd_used = t.charge_usd_used + CASE t.month_start WHEN h.org_month_start THEN p_charge ELSE 0 END
+        WHERE t.org_id = h.org_id
+        RETURNING t.day_start, t.month_start,
+            validation * (t.signal_validation_used + t.signal_validation_held) AS used INTO o;
+    IF m.day_start <> h.day_start THEN
+        PERFORM count_closed(h, h.user_id, 'day', h.day_start, chat, analysis, 0, 0, p_quota, 0, 0);
     END IF;
-    IF month = 0 THEN
-        UPDATE meter_periods SET
-            sec_filing_held = sec_filing_held - filing * h.quota_held,
-            sec_filing_used = sec_filing_used + filing * p_quota,
-            request_held = request_held - h.request_held,
-            request_used = request_used + p_request,
-            charge_usd_held = charge_usd_held - h.held_usd,
-            charge_usd_used = charge_usd_used + p_charge
-            WHERE org_id = h.org_id AND user_id = h.user_id AND period = 'month' AND starts_at = h.month_start;
+    IF m.month_start <> h.month_start THEN
+        PERFORM count_closed(h, h.user_id, 'month', h.month_start, 0, 0, filing, 0, p_quota, p_request, p_charge);
     END IF;
-    day := (o.day_start = h.org_day_start)::integer;
-    month := (o.month_start = h.org_month_start)::integer;
-    UPDATE org_meters SET
-        signal_validation_held = signal_validation_held - day * validation * h.quota_held,
-        signal_validation_used = signal_validation_used + day * validation * p_quota,
-        charge_usd_held = charge_usd_held - month * h.held_usd,
-        charge_usd_used = charge_usd_used + month * p_charge
-        WHERE org_id = h.org_id;
-    IF day = 0 THEN
-        UPDATE meter_periods SET
-            signal_validation_held = signal_validation_held - validation * h.quota_held,
-            signal_validation_used = signal_validation_used + validation * p_quota
-            WHERE org_id = h.org_id AND user_id = nobody AND period = 'day' AND starts_at = h.org_day_start;
+    IF o.day_start <> h.org_day_start THEN
+        PERFORM count_closed(h, nobody, 'day', h.org_day_start, 0, 0, 0, validation, p_quota, 0, 0);
     END IF;
-    IF month = 0 THEN
-        UPDATE meter_periods SET
-            charge_usd_held = charge_usd_held - h.held_usd, charge_usd_used = charge_usd_used + p_charge
-            WHERE org_id = h.org_id AND user_id = nobody AND period = 'month' AND starts_at = h.org_month_start;
+    IF o.month_start <> h.org_month_start THEN
+        PERFORM count_closed(h, nobody, 'month', h.org_month_start, 0, 0, 0, 0, 0, 0, p_charge);
+    END IF;
+    RETURN CASE WHEN h.feature IS NOT NULL THEN m.used + o.used END;
+END $$;
+
+-- The same in a period that is closed. A day keeps quotas alone; a month also requests (the member's) and charges.
+CREATE OR REPLACE FUNCTION count_closed(h holds, p_user uuid, p_period text, p_start timestamptz, p_chat integer,
+    p_analysis integer, p_filing integer, p_validation integer, p_quota integer, p_request integer, p_charge numeric)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    of_month integer := (p_period = 'month')::integer;
+    of_member integer := (p_user = h.user_id)::integer;
+BEGIN
+    UPDATE meter_periods SET
+        chat_query_held = chat_query_held - p_chat * h.quota_held,
+        chat_query_used = chat_query_used + p_chat * p_quota,
+        portfolio_analysis_held = portfolio_analysis_held - p_analysis * h.quota_held,
+        portfolio_analysis_used = portfolio_analysis_used + p_analysis * p_quota,
+        sec_filing_held = sec_filing_held - p_filing * h.quota_held,
+        sec_filing_used = sec_filing_used + p_filing * p_quota,
+        signal_validation_held = signal_validation_held - p_validation * h.quota_held,
+        signal_validation_used = signal_validation_used + p_validation * p_quota,
+        request_held = request_held - of_month * of_member * h.request_held,
+        request_used = request_used + p_request,
+        charge_usd_held = charge_usd_held - of_month * h.held_usd,
+        charge_usd_used = charge_usd_used + p_charge
+        WHERE org_id = h.org_id AND user_id = p_user AND period = p_period AND starts_at = p_start;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'hold % names the % of %, which is not kept', h.id, p_period, p_start;
     END IF;
 END $$;

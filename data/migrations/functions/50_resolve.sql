@@ -1,52 +1,40 @@
 -- How a hold ends: settled, released or expired, never two of these, never left open.
 
--- Locks the hold behind its membership's and its organisation's meters, in that order, and reads it.
+-- Locks the meters of a hold's membership and organisation, in that order, and reads the hold behind them.
 CREATE OR REPLACE FUNCTION locked_hold(p_hold uuid) RETURNS holds LANGUAGE plpgsql AS $$
 DECLARE
     h holds;
+    org uuid;
+    member uuid;
 BEGIN
-    SELECT * INTO h FROM holds WHERE id = p_hold;
+    SELECT org_id, user_id INTO org, member FROM holds WHERE id = p_hold;
     IF FOUND THEN
-        PERFORM 1 FROM member_meters WHERE org_id = h.org_id AND user_id = h.user_id FOR UPDATE;
-        PERFORM 1 FROM org_meters WHERE org_id = h.org_id FOR UPDATE;
+        PERFORM 1 FROM member_meters WHERE org_id = org AND user_id = member FOR UPDATE;
+        PERFORM 1 FROM org_meters WHERE org_id = org FOR UPDATE;
         SELECT * INTO h FROM holds WHERE id = p_hold FOR UPDATE;
     END IF;
     RETURN h;
 END $$;
 
--- What a hold's feature has used in the member's (or the organisation's) running period.
-CREATE OR REPLACE FUNCTION feature_used(h holds) RETURNS integer LANGUAGE sql STABLE AS $$
-    SELECT CASE h.feature
-        WHEN 'chat_query' THEN (SELECT chat_query_used + chat_query_held FROM member_meters
-            WHERE org_id = h.org_id AND user_id = h.user_id)
-        WHEN 'portfolio_analysis' THEN (SELECT portfolio_analysis_used + portfolio_analysis_held FROM member_meters
-            WHERE org_id = h.org_id AND user_id = h.user_id)
-        WHEN 'sec_filing' THEN (SELECT sec_filing_used + sec_filing_held FROM member_meters
-            WHERE org_id = h.org_id AND user_id = h.user_id)
-        WHEN 'signal_validation' THEN (SELECT signal_validation_used + signal_validation_held FROM org_meters
-            WHERE org_id = h.org_id)
-    END
-$$;
-
--- Writes the usage row and the attempts of a resolved hold.
-CREATE OR REPLACE FUNCTION log_call(h holds, p_at timestamptz, p_status text, p_cost_usd numeric, p_charged_usd numeric,
-    p_usage jsonb, p_attempts jsonb) RETURNS void LANGUAGE plpgsql AS $$
+-- What a hold's feature has used in the running period.
+CREATE OR REPLACE FUNCTION feature_used(h holds) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    m member_meters;
+    o org_meters;
 BEGIN
-    INSERT INTO usage_log (id, at, org_id, user_id, request_id, hold_id, conversation_id, channel, status, feature,
-            provider, model, price_version, prompt_tokens, completion_tokens, cached_prompt_tokens, estimated, quarantine,
-            cost_usd, charged_usd, latency_ms, first_token_ms, error_code)
-        SELECT h.id, p_at, h.org_id, h.user_id, h.request_id, h.id, h.conversation_id,
-            coalesce(u.channel, 'api'), p_status, h.feature, coalesce(u.provider, h.provider), coalesce(u.model, h.model),
-            coalesce(u.price_version, h.price_version), coalesce(u.prompt_tokens, 0), coalesce(u.completion_tokens, 0),
-            coalesce(u.cached_prompt_tokens, 0), coalesce(u.estimated, false), u.quarantine,
-            p_cost_usd, p_charged_usd, coalesce(u.latency_ms, 0), u.first_token_ms, u.error_code
-        FROM jsonb_to_record(p_usage) AS u (channel text, provider text, model text, price_version text,
-            prompt_tokens integer, completion_tokens integer, cached_prompt_tokens integer, estimated boolean,
-            quarantine text, latency_ms integer, first_token_ms integer, error_code text);
-    PERFORM log_attempts(h, p_at, p_attempts);
+    SELECT * INTO m FROM member_meters WHERE org_id = h.org_id AND user_id = h.user_id;
+    SELECT * INTO o FROM org_meters WHERE org_id = h.org_id;
+    RETURN CASE h.feature
+        WHEN 'chat_query' THEN m.chat_query_used + m.chat_query_held
+        WHEN 'portfolio_analysis' THEN m.portfolio_analysis_used + m.portfolio_analysis_held
+        WHEN 'sec_filing' THEN m.sec_filing_used + m.sec_filing_held
+        WHEN 'signal_validation' THEN o.signal_validation_used + o.signal_validation_held
+    END;
 END $$;
 
-CREATE OR REPLACE FUNCTION log_attempts(h holds, p_at timestamptz, p_attempts jsonb) RETURNS void LANGUAGE sql AS $$
+-- Writes the attempts of a call; those that are written already stay as they are.
+CREATE OR REPLACE FUNCTION log_attempts(h holds, p_at timestamptz, p_attempts jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO attempts (id, hold_id, org_id, user_id, number, provider, model, price_version, status, error_code,
             prompt_tokens, completion_tokens, cached_prompt_tokens, estimated, cost_usd, latency_ms, at)
         SELECT a.id, h.id, h.org_id, h.user_id, a.number, a.provider, a.model, a.price_version, a.status, a.error_code,
@@ -55,8 +43,28 @@ CREATE OR REPLACE FUNCTION log_attempts(h holds, p_at timestamptz, p_attempts js
         FROM jsonb_to_recordset(p_attempts) AS a (id uuid, number integer, provider text, model text,
             price_version text, status text, error_code text, prompt_tokens integer, completion_tokens integer,
             cached_prompt_tokens integer, estimated boolean, cost_usd numeric, latency_ms integer)
-        ON CONFLICT (hold_id, number) DO NOTHING
-$$;
+        ON CONFLICT (hold_id, number) DO NOTHING;
+END $$;
+
+-- Writes the one usage row of a resolved call, and its attempts.
+CREATE OR REPLACE FUNCTION log_call(h holds, p_at timestamptz, p_status text, p_cost_usd numeric, p_charged_usd numeric,
+    p_usage jsonb, p_attempts jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO usage_log (id, at, org_id, user_id, request_id, hold_id, conversation_id, channel, status, feature,
+            provider, model, price_version, prompt_tokens, completion_tokens, cached_prompt_tokens, estimated, quarantine,
+            cost_usd, charged_usd, latency_ms, first_token_ms, error_code)
+        VALUES (h.id, p_at, h.org_id, h.user_id, h.request_id, h.id, h.conversation_id,
+            coalesce(p_usage ->> 'channel', 'api'), p_status, h.feature, coalesce(p_usage ->> 'provider', h.provider),
+            coalesce(p_usage ->> 'model', h.model), coalesce(p_usage ->> 'price_version', h.price_version),
+            coalesce((p_usage ->> 'prompt_tokens')::integer, 0), coalesce((p_usage ->> 'completion_tokens')::integer, 0),
+            coalesce((p_usage ->> 'cached_prompt_tokens')::integer, 0),
+            coalesce((p_usage ->> 'estimated')::boolean, false), p_usage ->> 'quarantine', p_cost_usd, p_charged_usd,
+            coalesce((p_usage ->> 'latency_ms')::integer, 0), (p_usage ->> 'first_token_ms')::integer,
+            p_usage ->> 'error_code');
+    IF p_attempts <> '[]' THEN
+        PERFORM log_attempts(h, p_at, p_attempts);
+    END IF;
+END $$;
 
 -- The synchronous mark before the first provider is called; its flush covers the reservation. It touches the hold alone.
 -- False where the hold expired, was resolved, or was marked before.
@@ -76,8 +84,9 @@ BEGIN
     IF h.id IS NULL OR h.state NOT IN ('reserved', 'in_flight') OR h.expires_at > at THEN
         RETURN false;
     END IF;
-    UPDATE holds SET state = 'expired', resolved_at = at, cost_usd = CASE WHEN state = 'in_flight' THEN held_usd ELSE 0 END,
-        resolution = CASE WHEN state = 'in_flight' THEN 'unresolved' ELSE 'never_called' END WHERE id = p_hold;
+    UPDATE holds SET state = 'expired', resolved_at = at,
+        cost_usd = CASE h.state WHEN 'in_flight' THEN h.held_usd ELSE 0 END,
+        resolution = CASE h.state WHEN 'in_flight' THEN 'unresolved' ELSE 'never_called' END WHERE id = p_hold;
     PERFORM count_resolution(h, 0, 0, 0);
     IF h.state = 'in_flight' THEN
         PERFORM log_call(h, at, 'unresolved', h.held_usd, 0, '{"estimated": true}', '[]');
@@ -85,9 +94,28 @@ BEGIN
     RETURN true;
 END $$;
 
+-- What a hold that can no longer be resolved answers: it expires now if it is overdue; a late worker's attempts are kept.
+CREATE OR REPLACE FUNCTION late_resolution(h holds, p_at timestamptz, p_attempts jsonb) RETURNS resolution
+LANGUAGE plpgsql AS $$
+DECLARE
+    is_overdue boolean := h.state IN ('reserved', 'in_flight') AND h.expires_at <= p_at;
+BEGIN
+    IF h.id IS NULL THEN
+        RETURN ROW('unknown', false, 0, 0, NULL)::resolution;
+    END IF;
+    IF is_overdue THEN
+        PERFORM expire_hold(h.id);
+    END IF;
+    IF (is_overdue OR h.state = 'expired') AND h.in_flight_at IS NOT NULL THEN
+        PERFORM log_attempts(h, p_at, p_attempts);
+    END IF;
+    RETURN ROW(CASE WHEN is_overdue THEN 'expired' WHEN h.state = 'reserved' THEN 'not_open' ELSE h.state END,
+        is_overdue, h.charged_usd, h.quota_charged, feature_used(h))::resolution;
+END $$;
+
 -- Charges a call that answered, once: counters, hold, usage row and attempts in one transaction.
--- p_outcome: success; cut (the client or our time limit stopped it after the first token); early_cut (before the first
--- token: the first five of a member's day are free, then the request and p_charged_usd).
+-- p_outcome: success; cut (the client or our time limit stopped it after the first token); early_cut (the client, before
+-- the first token: the first five of a member's day are free, then the request and p_charged_usd).
 CREATE OR REPLACE FUNCTION settle(p_hold uuid, p_outcome text, p_charged_usd numeric, p_cost_usd numeric,
     p_usage jsonb DEFAULT '{}', p_attempts jsonb DEFAULT '[]', p_credits numeric DEFAULT 0)
 RETURNS resolution LANGUAGE plpgsql AS $$
@@ -98,20 +126,10 @@ DECLARE
     quota integer;
     request integer;
     charge numeric;
+    used integer;
 BEGIN
-    IF h.id IS NULL THEN
-        RETURN ROW('unknown', false, 0, 0, NULL)::resolution;
-    ELSIF h.state = 'reserved' THEN
-        RETURN ROW('not_open', false, 0, 0, NULL)::resolution;
-    ELSIF h.state = 'in_flight' AND h.expires_at <= at THEN
-        PERFORM expire_hold(p_hold);
-        PERFORM log_attempts(h, at, p_attempts);
-        RETURN ROW('expired', true, 0, 0, NULL)::resolution;
-    ELSIF h.state <> 'in_flight' THEN
-        IF h.state = 'expired' THEN
-            PERFORM log_attempts(h, at, p_attempts);
-        END IF;
-        RETURN ROW(h.state, false, h.charged_usd, h.quota_charged, feature_used(h))::resolution;
+    IF h.state IS DISTINCT FROM 'in_flight' OR h.expires_at <= at THEN
+        RETURN late_resolution(h, at, p_attempts);
     END IF;
     IF p_outcome = 'early_cut' THEN
         UPDATE member_meters SET early_cuts = early_cuts + 1 WHERE org_id = h.org_id AND user_id = h.user_id
@@ -125,10 +143,10 @@ BEGIN
     UPDATE holds SET state = 'settled', resolved_at = at, resolution = p_outcome, quota_charged = quota,
         request_charged = request, charged_usd = charge, credits_charged = p_credits, cost_usd = p_cost_usd
         WHERE id = p_hold;
-    PERFORM count_resolution(h, quota, request, charge);
+    used := count_resolution(h, quota, request, charge);
     PERFORM log_call(h, at, CASE p_outcome WHEN 'success' THEN 'success' ELSE 'cut' END, p_cost_usd, charge,
         p_usage, p_attempts);
-    RETURN ROW('settled', true, charge, quota, feature_used(h))::resolution;
+    RETURN ROW('settled', true, charge, quota, used)::resolution;
 END $$;
 
 -- Returns everything a failed call held, in the transaction that records the failure.
@@ -139,23 +157,15 @@ RETURNS resolution LANGUAGE plpgsql AS $$
 DECLARE
     h holds := locked_hold(p_hold);
     at timestamptz := assay_now();
+    used integer;
 BEGIN
-    IF h.id IS NULL THEN
-        RETURN ROW('unknown', false, 0, 0, NULL)::resolution;
-    ELSIF h.state NOT IN ('reserved', 'in_flight') THEN
-        IF h.state = 'expired' THEN
-            PERFORM log_attempts(h, at, p_attempts);
-        END IF;
-        RETURN ROW(h.state, false, h.charged_usd, h.quota_charged, feature_used(h))::resolution;
-    ELSIF h.expires_at <= at THEN
-        PERFORM expire_hold(p_hold);
-        PERFORM log_attempts(h, at, p_attempts);
-        RETURN ROW('expired', true, 0, 0, feature_used(h))::resolution;
+    IF h.state IS NULL OR h.state NOT IN ('reserved', 'in_flight') OR h.expires_at <= at THEN
+        RETURN late_resolution(h, at, p_attempts);
     END IF;
     UPDATE holds SET state = 'released', resolved_at = at, resolution = p_status, cost_usd = p_cost_usd WHERE id = p_hold;
-    PERFORM count_resolution(h, 0, 0, 0);
+    used := count_resolution(h, 0, 0, 0);
     IF p_status <> 'never_called' THEN
         PERFORM log_call(h, at, p_status, p_cost_usd, 0, p_usage, p_attempts);
     END IF;
-    RETURN ROW('released', true, 0, 0, feature_used(h))::resolution;
+    RETURN ROW('released', true, 0, 0, used)::resolution;
 END $$;

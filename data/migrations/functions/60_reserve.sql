@@ -2,7 +2,7 @@
 --
 -- Locks in one order: membership, organisation. The plan, the zone and the budgets are read after the locks, so that a
 -- changed plan binds the next request. A missing membership or plan refuses; a missing meter row is made.
--- Repeated with the same hold id it answers as it did the first time.
+-- Repeated with the same hold id it answers as it did the first time. NULL limits are unlimited, and counted too.
 CREATE OR REPLACE FUNCTION reserve(
     p_hold uuid, p_request uuid, p_org uuid, p_user uuid, p_feature text,
     p_provider text, p_model text, p_price_version text, p_held_usd numeric, p_lifetime_s integer,
@@ -14,18 +14,23 @@ CREATE OR REPLACE FUNCTION reserve(
 DECLARE
     m member_meters;
     o org_meters;
-    l plan_limits;
     h holds;
+    l record;
     r reservation;
     d denial;
-    who record;
     overdue uuid;
     at timestamptz;
     second bigint;
     minute bigint;
-    quota_limit integer;
-    quota_used integer;
     has_moved boolean;
+    minute_used integer;
+    hour_used integer;
+    chat integer := (p_feature = 'chat_query' IS TRUE)::integer;
+    analysis integer := (p_feature = 'portfolio_analysis' IS TRUE)::integer;
+    filing integer := (p_feature = 'sec_filing' IS TRUE)::integer;
+    validation integer := (p_feature = 'signal_validation' IS TRUE)::integer;
+    request integer := p_counts_request::integer;
+    charge numeric := CASE WHEN p_own_key THEN 0 ELSE p_held_usd END;
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     SELECT * INTO m FROM member_meters WHERE org_id = p_org AND user_id = p_user FOR UPDATE;
@@ -41,7 +46,6 @@ BEGIN
         r.outcome := CASE WHEN h.org_id = p_org AND h.user_id = p_user AND h.request_id = p_request
             AND h.state IN ('reserved', 'in_flight') THEN 'granted' ELSE 'conflict' END;
         r.hold_id := h.id;
-        r.expires_at := h.expires_at;
         r.lifetime_s := extract(epoch FROM h.expires_at - assay_now());
         RETURN r;
     END IF;
@@ -51,77 +55,152 @@ BEGIN
         LOOP
             PERFORM expire_hold(overdue);
         END LOOP;
-        SELECT * INTO m FROM member_meters WHERE org_id = p_org AND user_id = p_user;
+        IF FOUND THEN
+            SELECT * INTO m FROM member_meters WHERE org_id = p_org AND user_id = p_user;
+        END IF;
     END IF;
     SELECT * INTO o FROM org_meters WHERE org_id = p_org FOR UPDATE;
-    SELECT g.zone, g.plan, g.budget_usd_month AS org_budget, s.budget_usd_month AS user_budget, s.role INTO who
-        FROM memberships s JOIN organisations g ON g.id = s.org_id WHERE s.org_id = p_org AND s.user_id = p_user;
-    SELECT * INTO l FROM plan_limits WHERE plan = who.plan;
-    IF o.org_id IS NULL OR l.plan IS NULL OR who.role = 'viewer' OR p_acts_as <> 'member' THEN
+    SELECT g.zone, g.budget_usd_month AS org_budget, s.budget_usd_month AS user_budget, s.role, p.* INTO l
+        FROM memberships s JOIN organisations g ON g.id = s.org_id JOIN plan_limits p ON p.plan = g.plan
+        WHERE s.org_id = p_org AND s.user_id = p_user;
+    IF NOT FOUND OR o.org_id IS NULL OR l.role = 'viewer' OR p_acts_as <> 'member' THEN
         r.outcome := 'forbidden';
         RETURN r;
     END IF;
+
     at := assay_now();
     has_moved := at >= least(m.day_end, m.month_end, o.day_end, o.month_end);
-    m := member_meter_at(m, at, who.zone, true);
-    o := org_meter_at(o, at, who.zone, true);
+    IF has_moved THEN
+        m := member_meter_at(m, at, l.zone, true);
+        o := org_meter_at(o, at, l.zone, true);
+    END IF;
     second := greatest(floor(extract(epoch FROM at))::bigint, m.minute_at);
     minute := greatest(second / 60, m.hour_at);
-    m.minute_counts := rate_moved(m.minute_counts, m.minute_at, second);
-    m.hour_counts := rate_moved(m.hour_counts, m.hour_at, minute);
-    m.validation_counts := rate_moved(m.validation_counts, m.validation_at, second);
-    m.minute_at := second;
-    m.hour_at := minute;
-    m.validation_at := second;
-
-    d := plan_denial(m, l, p_feature, p_held_usd, p_counts_request, who.user_budget, at);
-    d := later_denial(d, org_denial(o, l, p_feature, p_held_usd, who.org_budget));
-    SELECT q.metric, q.maximum, q.used, q.resets_at
-        INTO r.quota_metric, quota_limit, quota_used, r.quota_resets_at FROM feature_quota(m, o, l, p_feature) q;
-    r.plan := who.plan;
-    r.quota_limit := quota_limit;
-    r.quota_used := quota_used;
+    IF second > m.minute_at THEN
+        m.minute_counts := rate_moved(m.minute_counts, m.minute_at, second);
+        m.minute_at := second;
+    END IF;
+    IF minute > m.hour_at THEN
+        m.hour_counts := rate_moved(m.hour_counts, m.hour_at, minute);
+        m.hour_at := minute;
+    END IF;
+    IF validation = 1 AND second > m.validation_at THEN
+        m.validation_counts := rate_moved(m.validation_counts, m.validation_at, second);
+        m.validation_at := second;
+    END IF;
+    minute_used := rate_sum(m.minute_counts);
+    hour_used := rate_sum(m.hour_counts);
+    r.plan := l.plan;
     r.rate_limit := l.requests_minute;
-    r.rate_used := rate_sum(m.minute_counts);
+    r.rate_used := minute_used;
     r.rate_resets_at := to_timestamp(second + 60);
+    IF chat = 1 THEN
+        r.quota_metric := 'chat_queries_day';
+        r.quota_limit := l.chat_queries_day;
+        r.quota_used := m.chat_query_used + m.chat_query_held;
+        r.quota_resets_at := m.day_end;
+    ELSIF analysis = 1 THEN
+        r.quota_metric := 'portfolio_analyses_day';
+        r.quota_limit := l.portfolio_analyses_day;
+        r.quota_used := m.portfolio_analysis_used + m.portfolio_analysis_held;
+        r.quota_resets_at := m.day_end;
+    ELSIF filing = 1 THEN
+        r.quota_metric := 'sec_filings_month';
+        r.quota_limit := l.sec_filings_month;
+        r.quota_used := m.sec_filing_used + m.sec_filing_held;
+        r.quota_resets_at := m.month_end;
+    ELSIF validation = 1 THEN
+        r.quota_metric := 'signal_validations_day';
+        r.quota_limit := l.signal_validations_day;
+        r.quota_used := o.signal_validation_used + o.signal_validation_held;
+        r.quota_resets_at := o.day_end;
+    END IF;
+
+    -- Every limit is looked at; of those that refuse, the one that lasts longest is told.
+    IF r.quota_used >= r.quota_limit THEN
+        d := ROW('quota_exceeded', r.quota_metric, CASE validation WHEN 1 THEN 'organisation' ELSE 'user' END,
+            r.quota_limit, r.quota_used, r.quota_resets_at);
+    END IF;
+    IF p_counts_request AND m.request_used + m.request_held >= l.requests_month THEN
+        d := later_denial(d, ROW('quota_exceeded', 'requests_month', 'user', l.requests_month,
+            m.request_used + m.request_held, m.month_end)::denial);
+    END IF;
+    IF p_counts_request AND minute_used >= l.requests_minute THEN
+        d := later_denial(d, ROW('rate_limited', 'requests_minute', 'user', l.requests_minute, minute_used,
+            to_timestamp(second + rate_wait(m.minute_counts, second, l.requests_minute)))::denial);
+    END IF;
+    IF p_counts_request AND hour_used >= l.requests_hour THEN
+        d := later_denial(d, ROW('rate_limited', 'requests_hour', 'user', l.requests_hour, hour_used,
+            to_timestamp(60 * (minute + rate_wait(m.hour_counts, minute, l.requests_hour))))::denial);
+    END IF;
+    IF validation = 1 AND rate_sum(m.validation_counts) >= l.signal_validations_minute THEN
+        d := later_denial(d, ROW('rate_limited', 'signal_validations_minute', 'user', l.signal_validations_minute,
+            rate_sum(m.validation_counts),
+            to_timestamp(second + rate_wait(m.validation_counts, second, l.signal_validations_minute)))::denial);
+    END IF;
+    IF m.open_holds >= l.concurrent_requests THEN
+        d := later_denial(d, ROW('too_many_concurrent', 'concurrent_requests', 'user', l.concurrent_requests,
+            m.open_holds, at + interval '1 second')::denial);
+    END IF;
+    IF m.charge_usd_used + m.charge_usd_held + charge > l.user_budget THEN
+        d := later_denial(d, ROW('budget_exceeded', 'user_budget_usd_month', 'user', l.user_budget,
+            m.charge_usd_used + m.charge_usd_held, m.month_end)::denial);
+    END IF;
+    IF o.charge_usd_used + o.charge_usd_held + charge > l.org_budget THEN
+        d := later_denial(d, ROW('budget_exceeded', 'org_budget_usd_month', 'organisation', l.org_budget,
+            o.charge_usd_used + o.charge_usd_held, o.month_end)::denial);
+    END IF;
+    IF charge > l.request_ceiling_usd THEN
+        d := later_denial(d, ROW('cost_ceiling', 'request_ceiling_usd', 'request', l.request_ceiling_usd, charge,
+            NULL)::denial);
+    END IF;
     IF d.code IS NOT NULL THEN
         r.outcome := 'denied';
         r.denial := d;
         r.denied_at := at;
-        IF has_moved THEN
-            PERFORM keep_meters(m, o);
+        IF NOT has_moved THEN
+            RETURN r;  -- nothing changed, nothing is written
         END IF;
-        RETURN r;
+        chat := 0; analysis := 0; filing := 0; validation := 0; request := 0; charge := 0;
+    ELSE
+        r.outcome := 'granted';
+        r.hold_id := p_hold;
+        r.lifetime_s := p_lifetime_s;
+        r.quota_used := r.quota_used + 1;
+        r.rate_used := minute_used + request;
+        IF p_counts_request THEN
+            m.minute_counts[second % 60 + 1] := m.minute_counts[second % 60 + 1] + 1;
+            m.hour_counts[minute % 60 + 1] := m.hour_counts[minute % 60 + 1] + 1;
+        END IF;
+        IF validation = 1 THEN
+            m.validation_counts[second % 60 + 1] := m.validation_counts[second % 60 + 1] + 1;
+        END IF;
     END IF;
 
-    m.open_holds := m.open_holds + 1;
-    IF p_counts_request THEN
-        m.request_held := m.request_held + 1;
-        m.minute_counts[second % 60 + 1] := m.minute_counts[second % 60 + 1] + 1;
-        m.hour_counts[minute % 60 + 1] := m.hour_counts[minute % 60 + 1] + 1;
-        r.rate_used := r.rate_used + 1;
+    UPDATE member_meters SET day_start = m.day_start, day_end = m.day_end, month_start = m.month_start,
+        month_end = m.month_end, chat_query_used = m.chat_query_used, chat_query_held = m.chat_query_held + chat,
+        portfolio_analysis_used = m.portfolio_analysis_used,
+        portfolio_analysis_held = m.portfolio_analysis_held + analysis, sec_filing_used = m.sec_filing_used,
+        sec_filing_held = m.sec_filing_held + filing, request_used = m.request_used,
+        request_held = m.request_held + request, charge_usd_used = m.charge_usd_used,
+        charge_usd_held = m.charge_usd_held + charge, early_cuts = m.early_cuts,
+        open_holds = m.open_holds + (r.outcome = 'granted')::integer,
+        minute_at = m.minute_at, minute_counts = m.minute_counts, hour_at = m.hour_at, hour_counts = m.hour_counts,
+        validation_at = m.validation_at, validation_counts = m.validation_counts
+        WHERE org_id = p_org AND user_id = p_user;
+    UPDATE org_meters SET day_start = o.day_start, day_end = o.day_end, month_start = o.month_start,
+        month_end = o.month_end, signal_validation_used = o.signal_validation_used,
+        signal_validation_held = o.signal_validation_held + validation, charge_usd_used = o.charge_usd_used,
+        charge_usd_held = o.charge_usd_held + charge
+        WHERE org_id = p_org;
+    IF r.outcome = 'granted' THEN
+        INSERT INTO holds (id, org_id, user_id, acts_as, feature, provider, model, price_version, own_key, quota_held,
+                request_held, held_usd, credits_held, day_start, month_start, org_day_start, org_month_start, created_at,
+                expires_at, request_id, conversation_id, idempotency_route, idempotency_key, body_sha256, flight_key)
+            VALUES (p_hold, p_org, p_user, p_acts_as, p_feature, p_provider, p_model, p_price_version, p_own_key,
+                (p_feature IS NOT NULL)::integer, request, charge, p_credits, m.day_start, m.month_start, o.day_start,
+                o.month_start, at, at + make_interval(secs => p_lifetime_s), p_request, p_conversation,
+                p_idempotency_route, p_idempotency_key, p_body_sha256, p_flight_key);
     END IF;
-    IF p_feature = 'chat_query' THEN m.chat_query_held := m.chat_query_held + 1;
-    ELSIF p_feature = 'portfolio_analysis' THEN m.portfolio_analysis_held := m.portfolio_analysis_held + 1;
-    ELSIF p_feature = 'sec_filing' THEN m.sec_filing_held := m.sec_filing_held + 1;
-    ELSIF p_feature = 'signal_validation' THEN
-        o.signal_validation_held := o.signal_validation_held + 1;
-        m.validation_counts[second % 60 + 1] := m.validation_counts[second % 60 + 1] + 1;
-    END IF;
-    m.charge_usd_held := m.charge_usd_held + p_held_usd;
-    o.charge_usd_held := o.charge_usd_held + p_held_usd;
-    PERFORM keep_meters(m, o);
-    r.outcome := 'granted';
-    r.hold_id := p_hold;
-    r.expires_at := at + make_interval(secs => p_lifetime_s);
-    r.lifetime_s := p_lifetime_s;
-    r.quota_used := quota_used + 1;
-    INSERT INTO holds (id, org_id, user_id, acts_as, feature, provider, model, price_version, own_key, quota_held,
-            request_held, held_usd, credits_held, day_start, month_start, org_day_start, org_month_start, created_at,
-            expires_at, request_id, conversation_id, idempotency_route, idempotency_key, body_sha256, flight_key)
-        VALUES (p_hold, p_org, p_user, p_acts_as, p_feature, p_provider, p_model, p_price_version, p_own_key,
-            (p_feature IS NOT NULL)::integer, p_counts_request::integer, p_held_usd, p_credits, m.day_start,
-            m.month_start, o.day_start, o.month_start, at, r.expires_at, p_request, p_conversation,
-            p_idempotency_route, p_idempotency_key, p_body_sha256, p_flight_key);
     RETURN r;
 END $$;
