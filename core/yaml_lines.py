@@ -96,15 +96,15 @@ def _composed(name: str, text: str) -> Document:
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
-        lines: dict[Trail, int] = {(): 1}
+        lines: dict[Trail, int] = {}
         value = None if root is None else _value(loader, root, (), lines)
-        return Document(name, value, lines)
+        return Document(name, value, {**lines, (): lines.get((), 1)})
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _value(loader: _Loader, node: yaml.Node, trail: Trail, lines: dict[Trail, int]) -> Any:
-    lines[trail] = max(node.start_mark.line + 1, 1) if not trail else lines.get(trail, node.start_mark.line + 1)
+    lines.setdefault(trail, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         return _mapping(loader, node, trail, lines)
     if isinstance(node, yaml.SequenceNode):
@@ -128,6 +128,6 @@ def _mapping(loader: _Loader, node: yaml.MappingNode, trail: Trail, lines: dict[
 
 def _scalar(loader: _Loader, node: yaml.Node) -> Any:
     try:
-        return loader.construct_object(node)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node)
     except ValueError:
         raise yaml.MarkedYAMLError(problem="a date or number that does not exist", problem_mark=node.start_mark) from None

@@ -193,10 +193,10 @@ class Accounts:
             raise NotFound("There is no such user in such an organisation.")
         return _principal(row, "command")
 
-    def has_organisation(self, name: str) -> bool:
-        """Whether there is an organisation of that name."""
+    def has_user(self, email: str) -> bool:
+        """Whether there is a user with that address."""
         with self._database.service() as connection:
-            return dao.organisation(connection, name) is not None
+            return dao.user_of(connection, email.strip().lower()) is not None
 
     def set_plan(self, org_name: str, plan: str) -> None:
         """Puts an organisation on a plan, from its next request on.

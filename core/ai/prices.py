@@ -147,12 +147,12 @@ class PriceBook:
 
 
 def _rounded_up(amount: Decimal) -> Decimal:
-    return amount.quantize(NANO_DOLLAR, rounding=ROUND_CEILING)
+    return amount.quantize(NANO_DOLLAR, rounding=ROUND_CEILING) or Decimal(0)  # not 0E-9
 
 
 def _amount(value: object) -> Decimal:
     if not isinstance(value, str):
-        raise ValueError('must be written as text, such as "0.15"')
+        raise ValueError('must be written as text, such as "0.15"')  # noqa: TRY004 - pydantic takes ValueError
     if value.startswith("-"):
         raise ValueError("must not be negative")
     if not _AMOUNT.fullmatch(value):
@@ -206,6 +206,8 @@ class _Row(BaseModel):
             return "a price of zero needs `local: true`"
         if self.cached_input is not None and self.cached_input > self.input:
             return "cached_input must not be above input"
+        if self.cache_write is not None and self.cache_write < self.input:
+            return "cache_write must not be below input"
         return None
 
 
@@ -222,7 +224,7 @@ class _PriceRow(_Row):
 
     @model_validator(mode="after")
     def _is_sane(self) -> Self:
-        tiers = [self, self.long_context] if self.long_context else [self]
+        tiers: list[_Row] = [self, self.long_context] if self.long_context else [self]
         for flaw in (tier.flaw(is_local=self.local) for tier in tiers):
             if flaw:
                 raise ValueError(flaw)

@@ -89,6 +89,13 @@ class Database:
         with _translated(), self._single.connect() as connection:
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """One read-only transaction of the service role that sees one moment throughout."""
+        with self.service() as connection:
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            yield connection
+
     def ping(self) -> None:
         """Raises DatabaseUnavailable unless the server answers."""
         with self.single() as connection:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from alembic import command
@@ -21,6 +22,8 @@ from core.errors import ConfigurationError, DatabaseUnavailable
 from core.settings import DATA
 
 MIGRATIONS = DATA / "migrations"
+SET_OPTION_VERSION = 160_000
+"""From this version on a role is granted with or without the right to become it."""
 _LOCK = 0x41535359
 _ROLES = (OWNER_ROLE, APP_ROLE, SERVICE_ROLE)
 
@@ -60,9 +63,13 @@ def functions_checksum() -> str:
 
 def run_script(connection: Connection, path: Path) -> None:
     """Runs a file of SQL statements in the connection's transaction."""
+    _driver(connection).execute(path.read_bytes())
+
+
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
     driver_connection = connection.connection.driver_connection
     assert isinstance(driver_connection, psycopg.Connection)
-    driver_connection.execute(path.read_bytes())
+    return driver_connection
 
 
 def _function_files() -> list[Path]:
@@ -80,9 +87,9 @@ def _connected(url: str) -> Iterator[Connection]:
     )
     try:
         with engine.connect() as connection:
-            version = connection.dialect.server_version_info or (0,)
-            if version[0] * 10_000 < MINIMUM_VERSION:
-                raise ConfigurationError(f"Postgres {version[0]} is too old: 15 or newer is needed.")
+            version = _driver(connection).info.server_version
+            if version < MINIMUM_VERSION:
+                raise ConfigurationError(f"Postgres {version // 10_000} is too old: 15 or newer is needed.")
             yield connection
     except OperationalError as error:
         raise DatabaseUnavailable from error
@@ -117,7 +124,7 @@ def _make_roles(connection: Connection) -> None:
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) not in ("42710", "23505"):
                     raise
-        kind = "SET" if (connection.dialect.server_version_info or (0,))[0] >= 16 else "MEMBER"  # noqa: PLR2004
+        kind = "SET" if _driver(connection).info.server_version >= SET_OPTION_VERSION else "MEMBER"
         may_become = text("SELECT pg_has_role(current_user, :role, :kind)")
         if not connection.execute(may_become, {"role": role, "kind": kind}).scalar():
             connection.execute(text(f"GRANT {role} TO CURRENT_USER"))

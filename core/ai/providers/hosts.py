@@ -1,0 +1,73 @@
+"""The hosts that speak Chat Completions: one row each, and nothing else to do to add one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from core.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """How one host is reached, and where it differs from the others on the wire."""
+
+    name: str
+    """Key of the provider in the models file."""
+    label: str
+    """What users read."""
+    key_variable: str
+    """The setting that holds its key; the host is live when it is set."""
+    base_url_variable: str
+    """The setting that points it elsewhere."""
+    default_base_url: str
+    """As the official client expects it, with `/v1` where the host has one."""
+    max_tokens_parameter: str = "max_tokens"
+    """What the host calls the output limit, unless a model's row says otherwise."""
+    asks_for_usage: bool = True
+    """Whether usage must be asked for by `stream_options`; the others send it unasked, and may refuse the parameter."""
+
+
+def _host(name: str, label: str, default_base_url: str, *, asks_for_usage: bool = True) -> Host:
+    prefix = name.upper()
+    return Host(
+        name=name,
+        label=label,
+        key_variable=f"{prefix}_API_KEY",
+        base_url_variable=f"{prefix}_BASE_URL",
+        default_base_url=default_base_url,
+        asks_for_usage=asks_for_usage,
+    )
+
+
+HOSTS: dict[str, Host] = {
+    host.name: host
+    for host in (
+        _host("openai", "OpenAI", "https://api.openai.com/v1"),
+        _host("mistral", "Mistral", "https://api.mistral.ai/v1", asks_for_usage=False),
+        _host("deepseek", "DeepSeek", "https://api.deepseek.com/v1"),
+        _host("perplexity", "Perplexity", "https://api.perplexity.ai", asks_for_usage=False),
+        _host("xai", "xAI", "https://api.x.ai/v1"),
+        _host("openrouter", "OpenRouter", "https://openrouter.ai/api/v1"),
+    )
+}
+
+
+def checked_base_url(host: Host, given: str | None) -> str:
+    """The base URL to use: the given one, or the host's own.
+
+    Raises:
+        ConfigurationError: it is not an http(s) address with a host; the sentence names the variable.
+    """
+    url = (given or host.default_base_url).rstrip("/")
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_address = False
+    if not is_address or parts.query or parts.fragment or parts.username is not None or any(map(str.isspace, url)):
+        raise ConfigurationError(
+            f"{host.base_url_variable} must be an address such as {host.default_base_url}: http or https, a host, "
+            "and neither a user name nor a query."
+        )
+    return url

@@ -1,0 +1,109 @@
+"""The offline provider: needs no key and no network, explains terms from the shipped glossary, and says so.
+
+It never stands in for a live model. The same question always gets the same answer. Its tokens are its words and its
+punctuation marks, for what it reads as for what it writes: a count that anybody can repeat.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from core.ai.providers.contract import ChatRequest, Delta, Finish, Message, TimeLimits, TokenUsage
+from core.ai.providers.glossary import Entry, Glossary
+from core.errors import ProviderBroke, ProviderRejectedRequest
+
+OFFLINE = "offline"
+OFFLINE_MODEL = "offline-glossary"
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+_PIECE = re.compile(r"\s*(?:\w+|[^\w\s])")
+
+_NO_ENTRY = (
+    "This is the offline glossary. It explains terms of the field and has no entry for this question; it cannot reason, "
+    "read your portfolio, or see live prices and news. The nearest terms it knows: {nearest}. "
+    "For an answer from a live model, set OPENAI_API_KEY (or the key of another provider) and start again."
+)
+_ONLY_THE_TERM = (
+    "That is what the offline glossary has on {terms}. It cannot answer the rest of the question, since it neither "
+    "reasons nor sees live data; a live model can, once OPENAI_API_KEY (or the key of another provider) is set."
+)
+
+
+class Offline:
+    """Answers from the glossary; safe to share between threads."""
+
+    name = OFFLINE
+    is_offline = True
+
+    def __init__(self, folder: Path, *, delay_s: float = 0.0) -> None:
+        self._glossary = Glossary.load(folder)
+        self._delay_s = delay_s
+
+    def chat(self, request: ChatRequest, limits: TimeLimits) -> OfflineStream:
+        """The entry for the last user message, word by word."""
+        return OfflineStream(self._glossary, request, self._delay_s)
+
+
+class OfflineStream:
+    """One answer of the glossary on its way."""
+
+    def __init__(self, glossary: Glossary, request: ChatRequest, delay_s: float) -> None:
+        self.usage: TokenUsage | None = None
+        self._glossary = glossary
+        self._request = request
+        self._delay_s = delay_s
+        self._aborted = threading.Event()
+
+    def __iter__(self) -> Iterator[Delta | Finish]:
+        """Deltas of one token each, then one Finish."""
+        if self._request.model != OFFLINE_MODEL:
+            raise ProviderRejectedRequest(f"The offline provider has one model, {OFFLINE_MODEL}.", provider=OFFLINE)
+        prompt_tokens = sum(count_tokens(message.text) for message in self._request.messages)
+        pieces = _PIECE.findall(answer(self._glossary, self._request.messages))
+        for written, piece in enumerate(pieces[: self._request.max_tokens], start=1):
+            if self._delay_s and written > 1:
+                self._aborted.wait(self._delay_s)
+            if self._aborted.is_set():
+                raise ProviderBroke("The offline glossary was stopped.", provider=OFFLINE)
+            self.usage = TokenUsage(prompt_tokens, written)
+            yield Delta(piece)
+        if self._aborted.is_set():
+            raise ProviderBroke("The offline glossary was stopped.", provider=OFFLINE)
+        self.usage = TokenUsage(prompt_tokens, min(len(pieces), self._request.max_tokens))
+        yield Finish("stop" if len(pieces) <= self._request.max_tokens else "length", self.usage)
+
+    def abort(self) -> None:
+        """Ends the answer before its next token, from any thread."""
+        self._aborted.set()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+        self._aborted.set()
+
+
+def count_tokens(text: str) -> int:
+    """The provider's own count: words and punctuation marks."""
+    return len(_TOKEN.findall(text))
+
+
+def answer(glossary: Glossary, messages: Sequence[Message]) -> str:
+    """The whole answer to a conversation; only its last user message counts."""
+    question = next((message.text for message in reversed(messages) if message.role == "user"), "")
+    match = glossary.match(question)
+    if not match.entries:
+        return _NO_ENTRY.format(nearest=", ".join(match.nearest) or "none")
+    parts = [_told(entry) for entry in match.entries]
+    if not match.is_whole:
+        parts.append(_ONLY_THE_TERM.format(terms=" and ".join(entry.term for entry in match.entries)))
+    return "\n\n".join(parts)
+
+
+def _told(entry: Entry) -> str:
+    lines = [f"{entry.term}: {entry.definition}"]
+    if entry.formula:
+        lines.append(f"Formula: {entry.formula}")
+    if entry.related:
+        lines.append(f"See also: {', '.join(entry.related)}.")
+    return "\n\n".join(lines)

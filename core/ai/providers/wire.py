@@ -1,0 +1,169 @@
+"""Outgoing connections that another thread can cut: a blocked read wakes at once, for TLS too.
+
+An HTTP client hands out its socket only when the headers of an answer have arrived, so it cannot be stopped while it
+waits for them. Here the connection pool's own streams note which call uses them, from the first byte sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import httpcore2
+import httpx2
+
+MAX_CONNECTIONS = 200
+"""Of one provider, in one process."""
+MAX_IDLE_CONNECTIONS = 20
+IDLE_LIFE_S = 30.0
+_NEEDED_HEADERS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+        "user-agent",
+    }
+)
+
+
+class Line:
+    """One call's way to cut its connection, whichever connection that turns out to be."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        self.read_limit_s: float | None = None
+        """Longest wait for the next bytes, where it is shorter than the client's own limit."""
+        self._stream: _Stream | None = None
+
+    def cut(self) -> None:
+        """Wakes a read that is blocked, and lets none begin. From any thread, any number of times."""
+        with _handover:
+            self.is_cut = True
+            if self._stream is not None and self._stream.line is self:
+                self._stream.shut_down()
+
+    def let_go(self) -> None:
+        """Leaves the connection to others; a cut that comes later harms nobody."""
+        with _handover:
+            if self._stream is not None and self._stream.line is self:
+                self._stream.line = None
+            self._stream = None
+
+    def take(self, stream: _Stream) -> None:
+        """Uses `stream` from now on."""
+        with _handover:
+            if self.is_cut:
+                raise httpcore2.WriteError("cut before the request was sent")
+            self._stream = stream
+            stream.line = self
+
+
+_handover = threading.Lock()
+"""Held while a connection changes hands or is cut, so that a late cut never meets the next call."""
+_opening: ContextVar[Line | None] = ContextVar("_opening", default=None)
+
+
+@contextlib.contextmanager
+def opening(line: Line) -> Iterator[None]:
+    """Requests that this thread sends inside can be cut by `line`."""
+    token = _opening.set(line)
+    try:
+        yield
+    finally:
+        _opening.reset(token)
+
+
+def http_client(tls: ssl.SSLContext | None = None) -> httpx2.Client:
+    """A pooled client for one provider that calls the configured host and no other.
+
+    Proxies of the environment are not used, redirects not followed, and no header is sent that the call does not
+    need (the SDK adds the machine's description, and headers of its own environment variables).
+    """
+    return httpx2.Client(
+        transport=_Transport(tls or httpx2.create_ssl_context()),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+class _Transport(httpx2.HTTPTransport):
+    """The client's usual transport over a pool whose connections can be cut."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        super().__init__(verify=tls, trust_env=False)
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=tls,
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+            keepalive_expiry=IDLE_LIFE_S,
+            network_backend=_Backend(),
+        )
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        headers = [(name, value) for name, value in request.headers.multi_items() if name.lower() in _NEEDED_HEADERS]
+        bare = httpx2.Request(
+            request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
+        )
+        return super().handle_request(bare)
+
+
+class _Backend(httpcore2.SyncBackend):
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        return _Stream(super().connect_tcp(host, port, timeout, local_address, socket_options))
+
+
+class _Stream(httpcore2.NetworkStream):
+    """A connection that knows whose call it carries."""
+
+    def __init__(self, inner: httpcore2.NetworkStream) -> None:
+        self._inner = inner
+        self.line: Line | None = None
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        limit = self.line.read_limit_s if self.line is not None else None
+        given = [seconds for seconds in (timeout, limit) if seconds is not None]
+        return self._inner.read(max_bytes, min(given, default=None))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._note_caller()
+        self._inner.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        self._note_caller()
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+    def shut_down(self) -> None:
+        """Ends both directions of the raw socket; whoever reads from it gets the end at once."""
+        raw = self._inner.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # it is closed already
+            socket.socket.shutdown(raw, socket.SHUT_RDWR)  # not ssl's own, which drops the session under a reader
+
+    def _note_caller(self) -> None:
+        line = _opening.get()
+        if line is not None:
+            line.take(self)

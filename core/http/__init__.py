@@ -1,0 +1,1 @@
+"""The HTTP API: routes by area, request and answer models; no rules of its own."""

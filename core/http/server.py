@@ -1,0 +1,159 @@
+"""How the process serves: what stands around the pages, what happens at start and stop, and `serve` itself."""
+
+from __future__ import annotations
+
+import gc
+import http.client
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from importlib import import_module
+from pathlib import Path
+
+import uvicorn
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.responses import FileResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core import workbench
+from core.errors import ConfigurationError
+from core.http.api import create_api
+from core.http.host_guard import HostGuard
+from core.http.security import SecurityHeaders
+from core.http.session_routes import session_routes
+from core.http.socket_guard import SocketGuard
+from core.settings import ROOT, Settings
+
+MAX_FRAME_BYTES = 8 * 1024 * 1024
+PING_S = 30.0
+SHUTDOWN_S = 5
+READY_WITHIN_S = 60.0
+PROBE_EVERY_S = 0.05
+PROBED = ("/api/health", "/")
+
+_log = logging.getLogger(__name__)
+
+
+class Shell:
+    """What stands around the pages: the API, the session routes, the guards, start and stop."""
+
+    def __init__(
+        self, settings: Settings, *, index_html: Path, icon: Path, preload: Sequence[str] = ()
+    ) -> None:
+        self._api = _Late()
+        self._preload = tuple(preload)
+        self.routes: list[BaseRoute] = [
+            Mount("/api", self._api),
+            *session_routes(settings, lambda: workbench.current().accounts),
+            Route("/favicon.png", lambda _request: FileResponse(icon)),
+        ]
+        self.middleware = [
+            Middleware(SecurityHeaders, settings=settings, index_html=index_html.read_text("utf-8")),
+            Middleware(HostGuard, settings=settings),
+            Middleware(SocketGuard),
+        ]
+
+    @asynccontextmanager
+    async def lifespan(self, _app: object) -> AsyncIterator[None]:
+        """Open the workbench before the first request and close it after the last."""
+        await run_in_threadpool(self._start)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(workbench.current().close)
+
+    def _start(self) -> None:
+        self._api.app = create_api(workbench.current())
+        for module in self._preload:
+            import_module(module)
+        # What is loaded by now stays; looking it over after every rerun of a page took nine tenths of the time.
+        gc.collect()
+        gc.freeze()
+
+
+class _Late:
+    """An ASGI application that is set at start-up, when the workbench is open."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.app is None:
+            raise RuntimeError("The API was asked before start-up")
+        await self.app(scope, receive, send)
+
+
+def serve(settings: Settings, *, on_ready: Callable[[], None], application: str = "app:app") -> None:
+    """Serve until stopped by SIGINT or SIGTERM; `on_ready` is called once the pages can be opened.
+
+    Raises:
+        ConfigurationError: the port is taken, or the address is not one of this machine.
+    """
+    listener = _listen(settings)
+    # The application reads its settings again when it is imported, and must find the same address.
+    os.environ["HOST"], os.environ["PORT"] = settings.host, str(settings.port)
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application,
+            host=settings.host,
+            port=settings.port,
+            ws="websockets-sansio",
+            ws_max_size=MAX_FRAME_BYTES,
+            ws_ping_interval=PING_S,
+            ws_ping_timeout=PING_S,
+            timeout_graceful_shutdown=SHUTDOWN_S,
+            access_log=False,
+            server_header=False,
+            log_level="warning",
+        )
+    )
+    probe = threading.Thread(
+        target=_probe, args=(settings, server, on_ready), name="ready-probe", daemon=True
+    )
+    with listener, suppress(KeyboardInterrupt):
+        probe.start()
+        server.run(sockets=[listener])
+    if not server.started:
+        raise ConfigurationError("The workbench could not be started; the reason is above.")
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        place = f"{settings.host}, port {settings.port}"
+        raise ConfigurationError(f"Cannot listen on {place}: {error.strerror}. Set HOST or PORT.") from error
+
+
+def _probe(settings: Settings, server: uvicorn.Server, on_ready: Callable[[], None]) -> None:
+    """Ask for the pages as a browser would, until they come or the server ends."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline and not server.should_exit:
+        if server.started and all(_answers(settings, path) for path in PROBED):
+            on_ready()
+            return
+        time.sleep(PROBE_EVERY_S)
+    if not server.should_exit:
+        _log.warning("The pages did not answer within %d s of the start", READY_WITHIN_S)
+
+
+def _answers(settings: Settings, path: str) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    connection = http.client.HTTPConnection(host, settings.port, timeout=5)
+    with suppress(OSError, http.client.HTTPException):
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+        finally:
+            connection.close()
+    return False

@@ -1,0 +1,143 @@
+"""How a browser gets and loses its session cookie, which no script can read.
+
+The sign-in page checks the password and shows a one-time ticket; the script served here posts it, and the answer
+sets the cookie. The ticket is never in an address, and no address is taken from a request: the browser reloads the
+page it is on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from core.errors import (
+    AssayError,
+    Forbidden,
+    InvalidRequest,
+    MethodNotAllowed,
+    PayloadTooLarge,
+)
+from core.http.host_guard import FOREIGN_ORIGIN, is_own_request
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.accounts.accounts import Accounts
+
+COOKIE = "assay_session"
+MAX_TICKET_BODY_BYTES = 2_048
+MAX_AGENT_CHARS = 300
+SCRIPT = Path(__file__).with_name("session.js")
+
+_EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def session_routes(settings: Settings, accounts: Callable[[], Accounts]) -> list[BaseRoute]:
+    """The routes below `/auth`; `accounts` is asked for at each request, when the workbench is open."""
+    routes = _SessionRoutes(settings, accounts)
+    script = SCRIPT.read_bytes()
+
+    async def serve_script(_request: Request) -> Response:
+        return Response(script, media_type="text/javascript")
+
+    return [
+        Route("/auth/session.js", serve_script, methods=["GET"]),
+        # Every method is taken here, or the wrong ones would be answered by the pages, as if they had worked.
+        Route("/auth/session", routes.guarded(routes.open), methods=_EVERY_METHOD),
+        Route("/auth/sign-out", routes.guarded(routes.close), methods=_EVERY_METHOD),
+    ]
+
+
+class _SessionRoutes:
+    """Ticket to cookie, and sign-out; only for requests of our own pages."""
+
+    def __init__(self, settings: Settings, accounts: Callable[[], Accounts]) -> None:
+        self._settings = settings
+        self._accounts = accounts
+
+    def guarded(self, endpoint: _Endpoint) -> _Endpoint:
+        """The endpoint behind its checks, with every error as a problem document."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                if request.method != "POST":
+                    raise MethodNotAllowed("Send this by POST.")
+                if not is_own_request(request.headers, self._settings):
+                    raise Forbidden(FOREIGN_ORIGIN)
+                return await endpoint(request)
+            except AssayError as error:
+                return _problem(error)
+
+        return answer
+
+    async def open(self, request: Request) -> Response:
+        """Redeem the ticket in the body for a session, and set its cookie."""
+        ticket = await _ticket(request)
+        session = await run_in_threadpool(
+            self._accounts().redeem_ticket,
+            ticket,
+            address=request.client.host if request.client else "",
+            agent=request.headers.get("user-agent", "")[:MAX_AGENT_CHARS],
+        )
+        response = Response(status_code=204)
+        response.set_cookie(
+            COOKIE,
+            session,
+            max_age=self._settings.session_days * 24 * 60 * 60,
+            path="/",
+            secure=self._settings.is_https,
+            httponly=True,
+            samesite="lax",
+        )
+        return response
+
+    async def close(self, request: Request) -> Response:
+        """End the session on the server and take its cookie away; the cookie goes even when the server cannot."""
+        response = Response(status_code=204)
+        session = request.cookies.get(COOKIE)
+        if session:
+            try:
+                await run_in_threadpool(self._accounts().sign_out, session)
+            except AssayError as error:
+                response = _problem(error)
+        response.delete_cookie(
+            COOKIE, path="/", secure=self._settings.is_https, httponly=True, samesite="lax"
+        )
+        return response
+
+
+async def _ticket(request: Request) -> str:
+    # A form of another site cannot send this type without asking first.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise InvalidRequest("Send the ticket as application/json.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_TICKET_BODY_BYTES:
+            raise PayloadTooLarge(f"A ticket takes at most {MAX_TICKET_BODY_BYTES} bytes.")
+    try:
+        content = json.loads(body)
+    except ValueError:
+        raise InvalidRequest("The body is not JSON.") from None
+    ticket = content.get("ticket") if isinstance(content, dict) else None
+    if not isinstance(ticket, str) or not ticket:
+        raise InvalidRequest("The field ticket is missing or not a text.")
+    return ticket
+
+
+def _problem(error: AssayError) -> Response:
+    content = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.http_status,
+        "detail": error.detail,
+        "code": error.problem_code,
+    }
+    return JSONResponse(content, status_code=error.http_status, media_type="application/problem+json")
