@@ -128,8 +128,11 @@ def serve(settings: Settings, *, on_ready: Callable[[], None], application: str 
 
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    is_every_address = settings.host == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((settings.host, settings.port), family=family)
+        return socket.create_server(
+            (settings.host, settings.port), family=family, dualstack_ipv6=is_every_address
+        )
     except OSError as error:
         place = f"{settings.host}, port {settings.port}"
         raise ConfigurationError(f"Cannot listen on {place}: {error.strerror}. Set HOST or PORT.") from error

@@ -1,0 +1,147 @@
+"""Who calls the API: found out from the token before anything else of a request is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Annotated, Any, cast
+
+from fastapi import Request, Response, Security
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection, cookie_parser
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.accounts.accounts import Accounts
+from core.errors import AssayError, MeteringDenied, Unauthenticated
+from core.http.limits import AddressRate, LateBody, check_json_object, read_body, replayed
+from core.http.session_routes import COOKIE
+from core.principal import Principal
+
+SCHEME = "bearer"
+HOW_TO = "Send an access token, as the header Authorization: Bearer TOKEN."
+_CALLER = "assay.caller"
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who sent a request, as far as it says."""
+
+    principal: Principal | None = None
+    """Whoever has the token, or else the session; a session may read the API's pages and nothing more."""
+    refusal: AssayError = field(default_factory=lambda: Unauthenticated(HOW_TO))
+    """Why there is no principal."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """What an error that this request ends with says beside its document."""
+
+
+class Callers:
+    """Looks up the token or session of each request, and bounds those that have neither, by address."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        accounts: Accounts,
+        rate: AddressRate,
+        refuse: Callable[[AssayError], ASGIApp],
+    ) -> None:
+        self._app = app
+        self._accounts = accounts
+        self._rate = rate
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        caller = scope[_CALLER] = await self._caller(Headers(scope=scope))
+        app = self._app
+        if caller.principal is None:
+            try:
+                self._rate.take(scope["client"][0] if scope.get("client") else "")
+            except MeteringDenied as denied:
+                app = self._refuse(denied)
+        await app(scope, receive, send)
+
+    async def _caller(self, headers: Headers) -> Caller:
+        try:
+            token = _bearer_token(headers)
+            if token is not None:
+                return Caller(await run_in_threadpool(self._accounts.principal_of_token, token))
+            session = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+            if session:
+                return Caller(await run_in_threadpool(self._accounts.principal_of_session, session))
+        except AssayError as error:
+            return Caller(refusal=error)
+        return Caller()
+
+
+class SignedInRoute(APIRoute):
+    """A route for callers with a token: nobody else's body is read, and a body is one bounded JSON object."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, behind the checks."""
+        handle = super().get_route_handler()
+        takes_body = self.body_field is not None
+
+        async def checked(request: Request) -> Response:
+            _token_holder(request)
+            if not takes_body:
+                return await handle(request)
+            try:
+                body = await read_body(request, most=request.app.state.max_body_bytes)
+            except LateBody:
+                caller_of(request).headers["Connection"] = "close"
+                raise
+            check_json_object(request.headers.get("content-type", ""), body)
+            return await handle(Request(request.scope, replayed(body, request.receive)))
+
+        return checked
+
+
+def caller_of(connection: HTTPConnection) -> Caller:
+    """Who sent this request."""
+    return cast("Caller", connection.scope[_CALLER])
+
+
+async def signed_in(
+    request: Request,
+    _scheme: Annotated[object, Security(HTTPBearer(auto_error=False, description=HOW_TO))],
+) -> Principal:
+    """The principal whose token the request bears.
+
+    Raises:
+        Unauthenticated: it bears none that is valid; a session cookie does not count, since a browser sends it unasked.
+    """
+    return _token_holder(request)
+
+
+SignedIn = Annotated[Principal, Security(signed_in)]
+
+
+def _token_holder(request: Request) -> Principal:
+    caller = caller_of(request)
+    if caller.principal is None:
+        raise caller.refusal
+    if caller.principal.via != "token":
+        raise Unauthenticated(HOW_TO)
+    return caller.principal
+
+
+def _bearer_token(headers: Headers) -> str | None:
+    """The token of a request, or None where it says nothing of who asks.
+
+    Raises:
+        Unauthenticated: it says so in another form, or more than once.
+    """
+    given = headers.getlist("authorization")
+    if not given:
+        return None
+    scheme, _, token = given[0].strip().partition(" ")
+    if len(given) > 1 or scheme.lower() != SCHEME or not token.strip():
+        raise Unauthenticated(HOW_TO)
+    return token.strip()

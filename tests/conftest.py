@@ -1,0 +1,201 @@
+"""Real parts for every test: a Postgres, a workbench on it, and a running application.
+
+The suite runs on the embedded Postgres, or on the server that `ASSAY_TEST_DATABASE_URL` (or `DATABASE_URL`) names; that
+login must be allowed to create databases and roles. Each test has a database of its own, copied from a migrated one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from core import workbench as workbench_module
+from core.db.embedded import attach
+from core.db.engine import OWNER_ROLE, SCHEMA, SERVICE_ROLE, Database, normal_url
+from core.db.migrate import functions_checksum, migrate
+from core.metering.plans import Plans, load_plans
+from core.metering.plans_sync import sync_plans
+from core.principal import Principal, Role
+from core.settings import DATA, Settings, load_settings
+from core.workbench import Workbench, open_workbench
+
+# A developer's own settings are none of the suite's.
+SERVER_URL = os.environ.get("ASSAY_TEST_DATABASE_URL") or os.environ.get("DATABASE_URL")
+for name in [*os.environ]:
+    if name.endswith(("_API_KEY", "_BASE_URL")) or name in ("DATABASE_URL", "DATABASE_SERVICE_URL", "PLANS_FILE"):
+        del os.environ[name]
+
+_numbers = itertools.count(1)
+
+pytest_plugins = ["tests.fakes.fixtures"]
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Postgres server: the one that is named, or an embedded one of the suite's own."""
+    if SERVER_URL:
+        return normal_url(SERVER_URL).render_as_string(hide_password=False)
+    return attach(tmp_path_factory.mktemp("assay-home")).url
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> Iterator[str]:
+    """Name of a migrated database that the others are copied from."""
+    name = f"assay_template_{os.getpid()}_{functions_checksum()[:8]}"
+    with _maintenance(server_url) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        url = _named(server_url, name)
+        migrate(url)
+        with closing(Database(url, pool_size=1)) as database:
+            sync_plans(database, load_plans(DATA / "plans.yaml"))
+        yield name
+    finally:
+        _drop(server_url, name)
+
+
+@pytest.fixture
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    """A migrated database of the test's own, with the shipped plans in force."""
+    name = f"assay_test_{os.getpid()}_{next(_numbers)}"
+    with _maintenance(server_url) as connection:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+    yield _named(server_url, name)
+    _drop(server_url, name)
+
+
+@pytest.fixture
+def empty_database_url(server_url: str) -> Iterator[str]:
+    """A database in which nothing was ever done."""
+    name = f"assay_empty_{os.getpid()}_{next(_numbers)}"
+    with _maintenance(server_url) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield _named(server_url, name)
+    _drop(server_url, name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The test's database under the two roles."""
+    with closing(Database(database_url)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def plans() -> Plans:
+    """The shipped plans."""
+    return load_plans(DATA / "plans.yaml")
+
+
+@pytest.fixture
+def owner(database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """A connection that owns the schema: it may change functions and move the clock."""
+    with psycopg.connect(_libpq(database_url), autocommit=True) as connection:
+        connection.execute(f"SET ROLE {OWNER_ROLE}; SET search_path = {SCHEMA}; SET timezone = 'UTC'")
+        yield connection
+
+
+@pytest.fixture
+def service(database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """A connection of the service role: it sees the rows of every tenant."""
+    with psycopg.connect(_libpq(database_url), autocommit=True) as connection:
+        connection.execute(f"SET ROLE {SERVICE_ROLE}; SET search_path = {SCHEMA}; SET timezone = 'UTC'")
+        yield connection
+
+
+MoveTime = Callable[[timedelta | datetime], None]
+
+
+@pytest.fixture
+def move_time(owner: psycopg.Connection[tuple[object, ...]]) -> MoveTime:
+    """Moves the database's one clock: by a span from real time, or to a moment from which it runs on."""
+
+    def move(to: timedelta | datetime) -> None:
+        row = owner.execute("SELECT clock_timestamp()").fetchone()
+        assert row is not None
+        real = row[0]
+        assert isinstance(real, datetime)
+        offset = to if isinstance(to, timedelta) else to - real
+        seconds = sql.Literal(offset.total_seconds())
+        owner.execute(
+            sql.SQL(
+                "CREATE OR REPLACE FUNCTION assay_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
+                "AS $$ SELECT clock_timestamp() + make_interval(secs => {}) $$"
+            ).format(seconds)
+        )
+
+    return move
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a workbench on the test's database, with nothing live."""
+    return make_settings(database_url, tmp_path)
+
+
+def make_settings(database_url: str, home: Path, **environ: str) -> Settings:
+    """Settings on a database, with variables as an operator would set them."""
+    base = {"DATABASE_URL": database_url, "ASSAY_HOME": str(home / "home"), "ASSAY_DEMO": "0"}
+    return load_settings({**base, **environ}, root=home)
+
+
+@pytest.fixture
+def workbench(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
+    """A whole workbench that only the offline provider answers; pages find it as the process's own."""
+    with closing(open_workbench(settings)) as opened:
+        monkeypatch.setattr(workbench_module, "_current", opened)
+        yield opened
+
+
+MakeMember = Callable[..., Principal]
+
+
+@pytest.fixture
+def member(workbench: Workbench) -> MakeMember:
+    """Makes a user with an organisation, and gives the principal: `member("ann", plan="free", org="Acme")`."""
+    return member_factory(workbench)
+
+
+def member_factory(opened: Workbench) -> MakeMember:
+    """As `member`, for a workbench of the test's own."""
+
+    def make(
+        name: str = "ann",
+        *,
+        plan: str = "free",
+        org: str | None = None,
+        role: Role = Role.OWNER,
+        password: str | None = None,
+    ) -> Principal:
+        org_name = org or f"{name}'s organisation"
+        email = f"{name}@test.example"
+        opened.accounts.add_user(email, org_name=org_name, plan=plan, role=role, password=password)
+        return opened.accounts.member(email, org_name)
+
+    return make
+
+
+def _libpq(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def _named(url: str, name: str) -> str:
+    return normal_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def _maintenance(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(_libpq(url), autocommit=True)
+
+
+def _drop(url: str, name: str) -> None:
+    with _maintenance(url) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

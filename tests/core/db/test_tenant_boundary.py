@@ -1,0 +1,175 @@
+"""No organisation reads, changes or counts another's rows through the app role: table by table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
+from sqlalchemy.exc import ProgrammingError
+
+from core.db import tables
+from core.db.engine import Database
+from core.principal import Principal, Role
+from core.workbench import Workbench
+from tests.conftest import MakeMember
+
+NAMES = [table.name for table in tables.TENANT_TABLES]
+
+
+@pytest.fixture
+def two(member: MakeMember, workbench: Workbench) -> tuple[Principal, Principal]:
+    """Two owners of two organisations, each with rows in every tenant table."""
+    pair = (member("ann", password="a long password"), member("bob", password="a long password"))
+    for principal in pair:
+        _leave_rows_everywhere(workbench, principal)
+    return pair
+
+
+def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
+    accounts = workbench.accounts
+    accounts.create_token(principal.email)
+    accounts.redeem_ticket(
+        accounts.sign_in(principal.email, "a long password", address="192.0.2.1"), address="192.0.2.1", agent="test"
+    )
+    accounts.sign_in(principal.email, "a long password", address="192.0.2.1")
+    workbench.assistant.ask(principal, "What is duration?").session.result()
+    with workbench.database.service() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO meter_periods (org_id, user_id, period, starts_at, ends_at) "
+                "VALUES (:org, :user, 'day', '2026-01-01Z', '2026-01-02Z')"
+            ),
+            {"org": principal.org_id, "user": principal.user_id},
+        )
+
+
+@contextmanager
+def _bound(database: Database, principal: Principal) -> Iterator[Connection]:
+    with database.app(principal) as connection:
+        yield connection
+
+
+def _whose(table: Table, principal: Principal) -> list[object]:
+    """Conditions that pick the rows of a principal's organisation or user."""
+    if table is tables.organisations:
+        return [table.c.id == principal.org_id]
+    if table is tables.users:
+        return [table.c.id == principal.user_id]
+    return [table.c.org_id == principal.org_id]
+
+
+def _count(connection: Connection, table: Table, *conditions: object) -> int | None:
+    """Visible rows, or None where the role may not read the table at all."""
+    try:
+        with connection.begin_nested():
+            query = select(func.count()).select_from(table)
+            for condition in conditions:
+                query = query.where(condition)  # type: ignore[arg-type]
+            return connection.execute(query).scalar_one()
+    except ProgrammingError as error:
+        assert isinstance(error.orig, psycopg.errors.InsufficientPrivilege)
+        return None
+
+
+def test_every_tenant_table_has_rows_of_both(two: tuple[Principal, Principal], workbench: Workbench) -> None:
+    with workbench.database.service() as connection:
+        for table in tables.TENANT_TABLES:
+            for principal in two:
+                assert _count(connection, table, *_whose(table, principal)), f"{table.name}: nothing to protect"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nobody_sees_anothers_rows(name: str, two: tuple[Principal, Principal], workbench: Workbench) -> None:
+    table, (ann, bob) = tables.METADATA.tables[name], two
+    with _bound(workbench.database, ann) as connection:
+        assert _count(connection, table, *_whose(table, bob)) in (0, None)
+        total, own = _count(connection, table), _count(connection, table, *_whose(table, ann))
+        assert total == own, "a count over the table shows more than one's own"
+    with workbench.database.unbound() as connection:
+        assert _count(connection, table) in (0, None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nobody_changes_anothers_rows(name: str, two: tuple[Principal, Principal], workbench: Workbench) -> None:
+    table, (ann, bob) = tables.METADATA.tables[name], two
+    with workbench.database.service() as connection:
+        before = _count(connection, table, *_whose(table, bob))
+    column = next(column for column in table.columns if not column.primary_key)
+    for statement in (
+        update(table).where(*_whose(table, bob)).values({column: column}),  # type: ignore[arg-type]
+        delete(table).where(*_whose(table, bob)),  # type: ignore[arg-type]
+    ):
+        try:
+            with _bound(workbench.database, ann) as connection:
+                assert connection.execute(statement).rowcount == 0
+        except ProgrammingError as error:
+            assert isinstance(error.orig, psycopg.errors.InsufficientPrivilege)
+    with workbench.database.service() as connection:
+        assert _count(connection, table, *_whose(table, bob)) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nobody_adds_rows_to_another(name: str, two: tuple[Principal, Principal], workbench: Workbench) -> None:
+    table, (ann, bob) = tables.METADATA.tables[name], two
+    with workbench.database.service() as connection:
+        found = connection.execute(select(table).where(*_whose(table, bob)).limit(1))  # type: ignore[arg-type]
+        row = dict(found.mappings().one())
+    with pytest.raises(ProgrammingError) as error, _bound(workbench.database, ann) as connection:
+        connection.execute(insert(table).values(row))
+    assert isinstance(error.value.orig, psycopg.errors.InsufficientPrivilege)
+
+
+def test_row_level_security_is_forced_on_every_tenant_table(owner: psycopg.Connection[tuple[object, ...]]) -> None:
+    rows = owner.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'assay'::regnamespace AND relkind IN ('r', 'p') "
+        "AND relrowsecurity AND relforcerowsecurity"
+    ).fetchall()
+    assert {row[0] for row in rows} == set(NAMES)
+
+
+def test_neither_role_can_bypass_policies_or_become_more(owner: psycopg.Connection[tuple[object, ...]]) -> None:
+    rows = owner.execute(
+        "SELECT rolname FROM pg_roles WHERE rolname LIKE 'assay_%' AND (rolbypassrls OR rolsuper OR rolcanlogin)"
+    ).fetchall()
+    assert rows == []
+
+
+def test_a_pooled_connection_keeps_nothing_of_its_last_tenant(
+    two: tuple[Principal, Principal], workbench: Workbench, database_url: str
+) -> None:
+    with closing(Database(database_url, pool_size=2)) as database:
+
+        def ask(number: int) -> bool:
+            principal = two[number % 2]
+            with database.app(principal) as connection:
+                own = connection.execute(text("SELECT DISTINCT org_id FROM conversations")).scalars().all()
+            with database.unbound() as connection:
+                return list(own) == [principal.org_id] and _count(connection, tables.conversations) == 0
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(ask, range(400)))
+
+
+def test_the_same_user_sees_one_organisation_at_a_time(workbench: Workbench, member: MakeMember) -> None:
+    here = member("ann", org="Here")
+    there = member("ann", org="There")
+    assert here.user_id == there.user_id
+    workbench.assistant.ask(here, "What is duration?").session.result()
+    assert len(workbench.assistant.conversations(here)) == 1
+    assert workbench.assistant.conversations(there) == []
+
+
+def test_a_colleague_sees_usage_only_as_owner_or_admin(workbench: Workbench, member: MakeMember) -> None:
+    ann = member("ann", org="Acme", plan="team")
+    bob = member("bob", org="Acme", plan="team", role=Role.ANALYST)
+    workbench.assistant.ask(bob, "What is duration?").session.result()
+    with workbench.database.app(ann) as connection:
+        assert _count(connection, tables.usage_log) == 1
+        assert _count(connection, tables.messages) == 0
+    with workbench.database.app(replace(ann, role=Role.ANALYST)) as connection:
+        assert _count(connection, tables.usage_log) == 0

@@ -1,0 +1,1 @@
+"""Local stand-ins for other people's services, over real sockets."""
