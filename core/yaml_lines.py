@@ -28,7 +28,7 @@ class Document:
     lines: Mapping[Trail, int]
 
     def line_of(self, trail: Trail) -> int:
-        """Line of the value at `trail`, counted from 1; of the nearest value around it where there is none."""
+        """Line of the value at `trail`, from 1; of the nearest value around it where there is none."""
         for length in range(len(trail), 0, -1):
             if trail[:length] in self.lines:
                 return self.lines[trail[:length]]
@@ -56,7 +56,9 @@ def load_yaml(path: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise ConfigurationError(f"{path.name}, line {line}: {error.problem or 'this is not YAML'}.") from None
+        raise ConfigurationError(
+            f"{path.name}, line {line}: {error.problem or 'this is not YAML'}."
+        ) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigurationError(f"{path.name}, line {line}: a character that YAML does not allow.") from None
@@ -88,7 +90,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if getattr(event, "anchor", None) is not None:
-            raise yaml.MarkedYAMLError(problem="anchors and aliases are not used here", problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(
+                problem="anchors and aliases are not used here", problem_mark=event.start_mark
+            )
         return super().compose_node(parent, index)
 
 
@@ -112,7 +116,9 @@ def _value(loader: _Loader, node: yaml.Node, trail: Trail, lines: dict[Trail, in
     return _scalar(loader, node)
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode, trail: Trail, lines: dict[Trail, int]) -> dict[Hashable, Any]:
+def _mapping(
+    loader: _Loader, node: yaml.MappingNode, trail: Trail, lines: dict[Trail, int]
+) -> dict[Hashable, Any]:
     found: dict[Hashable, Any] = {}
     for key_node, value_node in node.value:
         mark = key_node.start_mark
@@ -130,4 +136,6 @@ def _scalar(loader: _Loader, node: yaml.Node) -> Any:
     try:
         return loader.construct_object(node)
     except ValueError:
-        raise yaml.MarkedYAMLError(problem="a date or number that does not exist", problem_mark=node.start_mark) from None
+        raise yaml.MarkedYAMLError(
+            problem="a date or number that does not exist", problem_mark=node.start_mark
+        ) from None

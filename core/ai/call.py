@@ -129,9 +129,12 @@ class Call:
         if not self._parts.meter.mark_in_flight(self._hold):
             self._parts.meter.release(self._hold, "never_called")
             raise ProviderTimeout("The request waited too long and was not sent.", provider="")
+        held_usd = self._route.candidates[0].worst_case_usd
         for candidate in self._route.candidates:
-            if candidate.worst_case_usd > self._route.candidates[0].worst_case_usd:
-                continue  # the hold does not cover a dearer one
+            if candidate.worst_case_usd > held_usd:
+                if not self._parts.meter.top_up(self._hold, candidate.worst_case_usd):
+                    continue
+                held_usd = candidate.worst_case_usd
             attempt = self._tried(candidate)
             is_over = attempt.finish is not None or attempt.deltas or self._cut is not None
             if is_over or attempt.cut == "total" or self._seconds_left() <= 0:

@@ -1,4 +1,4 @@
-"""Token counts of our own: the upper bound for a hold, the estimate after a cut, and what counts as impossible."""
+"""Token counts of our own: the bound for a hold, the estimate after a cut, and what counts as impossible."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ CACHED_ABOVE_INPUT = "cached_above_input"
 def prompt_estimate(messages: Iterable[Message]) -> int:
     """Input tokens for a hold: ceil(bytes / 2) + 8 a message."""
     return sum(
-        _ceil(len(message.text.encode("utf-8", "surrogatepass")), BYTES_PER_PROMPT_TOKEN) + TOKENS_AROUND_MESSAGE
+        _ceil(len(message.text.encode("utf-8", "surrogatepass")), BYTES_PER_PROMPT_TOKEN)
+        + TOKENS_AROUND_MESSAGE
         for message in messages
     )
 
@@ -34,13 +35,21 @@ def completion_estimate(text: str, deltas: int) -> int:
 def usage_flaw(usage: TokenUsage | None, context_window: int, *, has_text: bool) -> str | None:
     """Why a provider's count cannot be used, or None where it can.
 
-    `no_usage` where there is none, or zero output tokens although there is text: estimate. Any other word is an
-    impossible count (`negative`, `above_context_window`, `cached_above_input`): estimate, and quarantine the row.
+    `no_usage` where there is none, or zero output tokens although there is text: estimate. Any other word is
+    an impossible count (`negative`, `above_context_window`, `cached_above_input`): estimate, and quarantine it.
     """
     if usage is None:
         return NO_USAGE
     cached = usage.cached_prompt_tokens + usage.cache_write_prompt_tokens
-    if min(usage.prompt_tokens, usage.completion_tokens, usage.cached_prompt_tokens, usage.cache_write_prompt_tokens) < 0:
+    if (
+        min(
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            usage.cached_prompt_tokens,
+            usage.cache_write_prompt_tokens,
+        )
+        < 0
+    ):
         return NEGATIVE
     if usage.prompt_tokens + usage.completion_tokens > context_window:
         return ABOVE_CONTEXT_WINDOW

@@ -85,20 +85,26 @@ class Price:
         return _rounded_up(tokens / MILLION + self.per_request)
 
     def worst_case(self, prompt_tokens: int, max_tokens: int) -> Decimal:
-        """The most that a request of at most so many tokens can cost in USD, rounded up to the nano-dollar."""
+        """The most that a request of at most so many tokens can cost, in USD, rounded up like a cost."""
         tiers = [self.base, self._rates(prompt_tokens)]
         dearest_input = max(rates.dearest_input for rates in tiers)
         dearest_output = max(rates.output for rates in tiers)
-        return _rounded_up((prompt_tokens * dearest_input + max_tokens * dearest_output) / MILLION + self.per_request)
+        return _rounded_up(
+            (prompt_tokens * dearest_input + max_tokens * dearest_output) / MILLION + self.per_request
+        )
 
     def _rates(self, prompt_tokens: int) -> Rates:
-        if self.long is not None and self.long_context_above is not None and prompt_tokens > self.long_context_above:
+        if (
+            self.long is not None
+            and self.long_context_above is not None
+            and prompt_tokens > self.long_context_above
+        ):
             return self.long
         return self.base
 
 
 class PriceBook:
-    """All price tables that the program ships with; of two rows for the same first day, the later table's holds."""
+    """All price tables of a folder; of two rows for the same first day, that of the later table holds."""
 
     def __init__(self, prices: Iterable[Price]) -> None:
         self._rows: dict[str, list[Price]] = {}
@@ -132,7 +138,9 @@ class PriceBook:
         for price in reversed(self._rows.get(price_id, [])):
             if price.valid_from <= at:
                 return price
-        raise UnknownPrice(f"No price is known for {price_id} on {at}, so it is not called. Add a row to data/prices.")
+        raise UnknownPrice(
+            f"No price is known for {price_id} on {at}, so it is not called. Add a row to data/prices."
+        )
 
     def pinned(self, price_id: str, version: str) -> Price:
         """The price that a hold or a usage row was computed with.
@@ -199,7 +207,11 @@ class _Row(BaseModel):
         )
 
     def flaw(self, *, is_local: bool) -> str | None:
-        given = [rate for rate in (self.input, self.output, self.cached_input, self.cache_write) if rate is not None]
+        given = [
+            rate
+            for rate in (self.input, self.output, self.cached_input, self.cache_write)
+            if rate is not None
+        ]
         if is_local and any(given):
             return "a local price is zero in every part"
         if not is_local and not all(given):
@@ -228,7 +240,9 @@ class _PriceRow(_Row):
         for flaw in (tier.flaw(is_local=self.local) for tier in tiers):
             if flaw:
                 raise ValueError(flaw)
-        if self.long_context and (self.long_context.input < self.input or self.long_context.output < self.output):
+        if self.long_context and (
+            self.long_context.input < self.input or self.long_context.output < self.output
+        ):
             raise ValueError("long_context must not be cheaper than the base price")
         if self.local and self.per_request:
             raise ValueError("a local price has no per_request")
@@ -267,5 +281,3 @@ def _price(row: _PriceRow, table: date) -> Price:
         per_request=row.per_request,
         is_local=row.local,
     )
-
-

@@ -23,6 +23,7 @@ _RESERVE = text(
     """
 )
 _MARK = text("SELECT mark_in_flight(:hold_id)")
+_TOP_UP = text("SELECT top_up(:hold_id, :held_usd)")
 _SETTLE = text(
     "SELECT * FROM settle(:hold_id, :outcome, :charged_usd, :cost_usd, cast(:usage AS jsonb), cast(:attempts AS jsonb))"
 )
@@ -123,6 +124,11 @@ def reserve(connection: Connection, values: Mapping[str, Any]) -> ReservationRow
 def mark_in_flight(connection: Connection, hold_id: UUID) -> bool:
     """Marks a hold before its call; False where it may not be called any more."""
     return bool(connection.execute(_MARK, {"hold_id": hold_id}).scalar_one())
+
+
+def top_up(connection: Connection, hold_id: UUID, held_usd: Decimal) -> bool:
+    """Raises a hold to another worst case; False where a limit does not allow it."""
+    return bool(connection.execute(_TOP_UP, {"hold_id": hold_id, "held_usd": held_usd}).scalar_one())
 
 
 def settle(

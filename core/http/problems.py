@@ -101,7 +101,10 @@ def install_problems(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return problem_response(_of_http(error), _allowed(app, request) if error.status_code == 405 else None)  # noqa: PLR2004
+        refused = _of_http(error)
+        return problem_response(
+            refused, _allowed(app, request) if isinstance(refused, MethodNotAllowed) else None
+        )
 
     app.add_exception_handler(AssayError, known)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -127,7 +130,7 @@ class LastResort:
             await self._app(scope, receive, watched)
         except ClientDisconnect:
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (the outermost edge of a request)
             answer = unexpected(error)
             if not has_begun:
                 await problem_response(answer)(scope, receive, send)
@@ -185,7 +188,9 @@ def _headers_of(error: AssayError) -> dict[str, str]:
 def _of_http(error: HTTPException) -> AssayError:
     known: dict[int, AssayError] = {
         404: NotFound("There is nothing at this address."),
-        405: MethodNotAllowed("This address does not take this method; the Allow header names those it takes."),
+        405: MethodNotAllowed(
+            "This address does not take this method; the Allow header names those it takes."
+        ),
         413: PayloadTooLarge("The body is too large."),
     }
     return known.get(error.status_code) or InvalidRequest("The request cannot be read.")
@@ -194,7 +199,11 @@ def _of_http(error: HTTPException) -> AssayError:
 def _allowed(app: FastAPI, request: Request) -> dict[str, str]:
     """The methods that the address of a request takes, on whichever routes they are."""
     scope = {**request.scope, "path_params": {}}
-    matching = [route for route in app.routes if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE]
+    matching = [
+        route
+        for route in app.routes
+        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE
+    ]
     return {"Allow": ", ".join(sorted({method for route in matching for method in route.methods or ()}))}
 
 

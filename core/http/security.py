@@ -13,6 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.errors import place_of
 from core.settings import Settings
 
 REQUEST_ID = "X-Request-Id"
@@ -69,10 +70,10 @@ class SecurityHeaders:
         app = _not_found if scope["path"] in CLOSED else self._app
         try:
             await app(_numbered(scope, request_id), receive, answer.send)
-        except Exception:
+        except Exception as error:
             if answer.has_begun or scope["type"] != "http":
                 raise
-            _log.exception("Request %s failed", request_id)
+            _log.error("Request %s failed: %s", request_id, place_of(error))
             refusal = PlainTextResponse(f"Something went wrong. Reference: {request_id}", status_code=500)
             await refusal(scope, receive, answer.send)
 

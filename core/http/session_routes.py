@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from core.errors import (
@@ -25,6 +25,7 @@ from core.errors import (
     PayloadTooLarge,
 )
 from core.http.host_guard import FOREIGN_ORIGIN, is_own_request
+from core.http.problems import problem_response
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class _SessionRoutes:
                     raise Forbidden(FOREIGN_ORIGIN)
                 return await endpoint(request)
             except AssayError as error:
-                return _problem(error)
+                return problem_response(error)
 
         return answer
 
@@ -106,7 +107,7 @@ class _SessionRoutes:
             try:
                 await run_in_threadpool(self._accounts().sign_out, session)
             except AssayError as error:
-                response = _problem(error)
+                response = problem_response(error)
         response.delete_cookie(
             COOKIE, path="/", secure=self._settings.is_https, httponly=True, samesite="lax"
         )
@@ -130,14 +131,3 @@ async def _ticket(request: Request) -> str:
     if not isinstance(ticket, str) or not ticket:
         raise InvalidRequest("The field ticket is missing or not a text.")
     return ticket
-
-
-def _problem(error: AssayError) -> Response:
-    content = {
-        "type": "about:blank",
-        "title": error.title,
-        "status": error.http_status,
-        "detail": error.detail,
-        "code": error.problem_code,
-    }
-    return JSONResponse(content, status_code=error.http_status, media_type="application/problem+json")

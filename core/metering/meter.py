@@ -166,6 +166,12 @@ class Meter:
             return False
         return self._once(lambda: self._single(lambda c: dao.mark_in_flight(c, hold.id)))
 
+    def top_up(self, hold: Hold, held_usd: Decimal) -> bool:
+        """Raises a hold before a dearer model is tried; False where a limit refuses, and that model is skipped."""
+        if self._monotonic() >= hold.fence:
+            return False
+        return self._once(lambda: self._single(lambda c: dao.top_up(c, hold.id, held_usd)))
+
     def settle(self, hold: Hold, outcome: str, charged_usd: Decimal, record: CallRecord) -> Resolved:
         """Charges a call that answered; `outcome` is success, cut or early_cut."""
         row = self._until_expiry(

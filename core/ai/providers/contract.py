@@ -42,7 +42,7 @@ class TimeLimits:
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    """What a provider says it counted. May be impossible: the gateway checks it, the adapter only reads it."""
+    """What a provider says it counted; may be impossible: the gateway checks it, the adapter only reads."""
 
     prompt_tokens: int
     """All input tokens, those read from the provider's cache included."""
@@ -51,7 +51,7 @@ class TokenUsage:
     cached_prompt_tokens: int = 0
     """Input tokens read from the provider's cache; part of `prompt_tokens`."""
     cache_write_prompt_tokens: int = 0
-    """Input tokens written to the provider's cache, where that has a price of its own; part of `prompt_tokens`."""
+    """Input tokens written to the provider's cache, where it says so; part of `prompt_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class Finish:
 class ChatStream(Protocol):
     """An answer on its way: deltas, then exactly one Finish, or a ProviderError.
 
-    A stream that ends without a finish reason raises `ProviderBroke`. Once the provider has given a finish reason the
-    answer is complete: whatever happens to the connection after that, the stream ends with `Finish`.
+    A stream that ends without a finish reason raises `ProviderBroke`. Once the provider has given a finish
+    reason the answer is complete: whatever happens to the connection after that, the last event is `Finish`.
     """
 
     usage: TokenUsage | None
@@ -88,8 +88,8 @@ class ChatStream(Protocol):
     def abort(self) -> None:
         """From any thread, any number of times: wakes a blocked read at once and closes the connection.
 
-        The iteration then ends with `ProviderBroke`, unless the answer was complete already; the caller knows why it
-        aborted. Harmless after the end.
+        The iteration then ends with `ProviderBroke`, unless the answer was complete already; the caller knows
+        why it aborted. Harmless after the end.
         """
         ...
 
@@ -109,7 +109,7 @@ class Provider(Protocol):
     def chat(self, request: ChatRequest, limits: TimeLimits) -> ChatStream:
         """The answer to `request`; returns at once, and calls the provider when the first event is asked for.
 
-        So `abort` can wake the call in every stage: connecting, waiting for the first token, between tokens. A
-        refused, late or failed connection is raised by the iteration, as one of the kinds of `ProviderError`.
+        So `abort` can wake the call in every stage: connecting, waiting for the first token, between tokens.
+        A refused, late or failed connection is raised by the iteration, as a kind of `ProviderError`.
         """
         ...

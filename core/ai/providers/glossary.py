@@ -2,10 +2,10 @@
 
 A question is put into words: lower case, without punctuation, plural endings dropped. Then, in this order:
 
-1. A name (a term or an alias) that stands in the question word for word is found; where names overlap the longer one
-   counts, otherwise the earlier one comes first.
-2. Where none does, the name whose letters are most like the question's own words (trigrams, Dice) is taken, from a
-   likeness of 0.75 on: a misspelt term.
+1. A name (a term or an alias) that stands in the question word for word is found; where names overlap the
+   longer one counts, otherwise the earlier one comes first.
+2. Where none does, the name whose letters are most like the question's own words (trigrams, Dice) is taken,
+   from a likeness of 0.75 on: a misspelt term.
 3. Otherwise there is no entry, and the three most alike are named as the nearest.
 """
 
@@ -28,13 +28,20 @@ NEAREST = 3
 MAX_WORDS = 400
 """Words of a question that are looked at."""
 
-_COMPARING = frozenset("and or versus vs compare compared comparison difference differ between against both".split())
+_COMPARING = frozenset(
+    """
+    and or versus vs compare compared comparison difference differ between against both
+    """.split()
+)
 _ASKING = frozenset(
-    "a about an any are as at be by calculate calculated can could define definition describe do doe example explain "
-    "explanation finance financial for from give glossary help how i in interpret invest investing investment is it ist "
-    "kind know like market mean meaning me measure my of on one please purpose say should show simple stock talk tell "
-    "term that the them there these thi this to trading understand use used using wa was we what when where which why "
-    "with word work would you your s u formula computed".split()
+    """
+    a about an any are as at be by calculate calculated can could define definition describe do doe
+    example explain explanation finance financial for from give glossary help how i in interpret
+    invest investing investment is it ist kind know like market mean meaning me measure my of on one
+    please purpose say should show simple stock talk tell term that the them there these thi this to
+    trading understand use used using wa was we what when where which why with word work would you
+    your s u formula computed
+    """.split()
 )
 
 
@@ -102,7 +109,7 @@ class Glossary:
         return Match(shown, (), is_whole)
 
     def _spans(self, words: tuple[str, ...]) -> list[tuple[int, int, Entry]]:
-        """Start, length and entry of each name in the question, longer ones first taken, in order of place."""
+        """Start, length and entry of each name in the question: longer ones win, in order of place."""
         taken: list[tuple[int, int, Entry]] = []
         free = [True] * len(words)
         for length in range(min(self._longest, len(words)), 0, -1):
@@ -145,8 +152,9 @@ def _check(files: list[tuple[Document, tuple[Entry, ...]]]) -> None:
 
 def _flaw(entry: Entry, terms: set[str], seen: set[tuple[str, ...]]) -> str | None:
     names = [_words(name) for name in entry.names]
-    if len(set(names)) < len(names) or seen.intersection(names) or () in names:
-        return f"{entry.term}: a name of this entry is empty or given twice."
+    for place, name in enumerate(names):
+        if not name or name in seen or name in names[:place]:
+            return f"{entry.term}: the name {entry.names[place]} is empty, or given twice."
     unknown = [term for term in entry.related if term not in terms]
     return f"{entry.term}: related names {unknown[0]}, which has no entry." if unknown else None
 
@@ -160,7 +168,7 @@ def _longest_first(spans: list[tuple[int, int, Entry]]) -> tuple[Entry, ...]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("'s", "").replace("’s", "")
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("'s", "")  # noqa: RUF001
     return tuple(map(_singular, re.findall(r"[^\W_]+", plain)))
 
 

@@ -25,7 +25,7 @@ class Host:
     max_tokens_parameter: str = "max_tokens"
     """What the host calls the output limit, unless a model's row says otherwise."""
     asks_for_usage: bool = True
-    """Whether usage must be asked for by `stream_options`; the others send it unasked, and may refuse the parameter."""
+    """Whether usage must be asked for by `stream_options`; other hosts send it unasked and may refuse that."""
 
 
 def _host(name: str, label: str, default_base_url: str, *, asks_for_usage: bool = True) -> Host:
@@ -62,12 +62,22 @@ def checked_base_url(host: Host, given: str | None) -> str:
     url = (given or host.default_base_url).rstrip("/")
     try:
         parts = urlsplit(url)
-        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        is_address = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
     except ValueError:
         is_address = False
-    if not is_address or parts.query or parts.fragment or parts.username is not None or any(map(str.isspace, url)):
+    if (
+        not is_address
+        or parts.query
+        or parts.fragment
+        or parts.username is not None
+        or any(map(str.isspace, url))
+    ):
         raise ConfigurationError(
-            f"{host.base_url_variable} must be an address such as {host.default_base_url}: http or https, a host, "
-            "and neither a user name nor a query."
+            f"{host.base_url_variable} must be an address such as {host.default_base_url}: http or https, "
+            "a host, and neither a user name nor a query."
         )
     return url

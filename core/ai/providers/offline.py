@@ -1,7 +1,7 @@
 """The offline provider: needs no key and no network, explains terms from the shipped glossary, and says so.
 
-It never stands in for a live model. The same question always gets the same answer. Its tokens are its words and its
-punctuation marks, for what it reads as for what it writes: a count that anybody can repeat.
+It never stands in for a live model. The same question always gets the same answer. Its tokens are its words
+and its punctuation marks, for what it reads as for what it writes: a count that anybody can repeat.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 _PIECE = re.compile(r"\s*(?:\w+|[^\w\s])")
 
 _NO_ENTRY = (
-    "This is the offline glossary. It explains terms of the field and has no entry for this question; it cannot reason, "
-    "read your portfolio, or see live prices and news. The nearest terms it knows: {nearest}. "
+    "This is the offline glossary. It explains terms of the field and has no entry for this question; it "
+    "cannot reason, read your portfolio, or see live prices and news. The nearest terms it knows: {nearest}. "
     "For an answer from a live model, set OPENAI_API_KEY (or the key of another provider) and start again."
 )
 _ONLY_THE_TERM = (
-    "That is what the offline glossary has on {terms}. It cannot answer the rest of the question, since it neither "
-    "reasons nor sees live data; a live model can, once OPENAI_API_KEY (or the key of another provider) is set."
+    "That is what the offline glossary has on {terms}. It cannot answer the rest of the question, since it "
+    "neither reasons nor sees live data; a live model can, once OPENAI_API_KEY (or the key of another "
+    "provider) is set."
 )
 
 
@@ -59,7 +60,9 @@ class OfflineStream:
     def __iter__(self) -> Iterator[Delta | Finish]:
         """Deltas of one token each, then one Finish."""
         if self._request.model != OFFLINE_MODEL:
-            raise ProviderRejectedRequest(f"The offline provider has one model, {OFFLINE_MODEL}.", provider=OFFLINE)
+            raise ProviderRejectedRequest(
+                f"The offline provider has one model, {OFFLINE_MODEL}.", provider=OFFLINE
+            )
         prompt_tokens = sum(count_tokens(message.text) for message in self._request.messages)
         pieces = _PIECE.findall(answer(self._glossary, self._request.messages))
         for written, piece in enumerate(pieces[: self._request.max_tokens], start=1):

@@ -37,7 +37,9 @@ class OpenAIChat:
 
     is_offline = False
 
-    def __init__(self, host: Host, key: SecretStr | None, base_url: str, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, host: Host, key: SecretStr | None, base_url: str, *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.name = host.name
         self._host = host
         self._http = http_client(tls)
@@ -57,7 +59,9 @@ class OpenAIChat:
         self._http.close()
 
     def _open(self, request: ChatRequest, limits: TimeLimits) -> httpx2.Response:
-        parameters: dict[str, Any] = {request.max_tokens_parameter or self._host.max_tokens_parameter: request.max_tokens}
+        parameters: dict[str, Any] = {
+            request.max_tokens_parameter or self._host.max_tokens_parameter: request.max_tokens
+        }
         if request.temperature is not None:
             parameters["temperature"] = request.temperature
         if self._host.asks_for_usage:
@@ -209,4 +213,8 @@ def _count(value: object) -> int | None:
 
 def _status_of(error: object) -> int | None:
     code = error.get("code") if isinstance(error, dict) else None
-    return int(code) if isinstance(code, int) or (isinstance(code, str) and code.isascii() and code.isdigit()) else None
+    return (
+        int(code)
+        if isinstance(code, int) or (isinstance(code, str) and code.isascii() and code.isdigit())
+        else None
+    )

@@ -1,7 +1,7 @@
 """What every error of the OpenAI SDK, and of the HTTP client below it, is called here.
 
-A sentence of ours never repeats the vendor's: that may echo the key or the prompt. For the same reason the foreign
-error is not chained to ours, where a log or a report would print it.
+A sentence of ours never repeats the vendor's: that may echo the key or the prompt. For the same reason the
+foreign error is not chained to ours, where a log or a report would print it.
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
 _SENTENCES: dict[type[ProviderError], str] = {
     ProviderRefusedKey: "{label} did not accept the key. Set {key_variable} to a valid one.",
     ProviderRateLimited: "{label} asks us to wait{wait}. Try again then, or choose another model.",
-    ProviderUnavailable: "{label} cannot be reached, or has a fault of its own. Try again soon, or choose another model.",
+    ProviderUnavailable: "{label} cannot be reached, or has a fault. Try again soon, or choose another model.",
     ProviderTimeout: "{label} did not answer in time. Try again, or choose another model.",
-    ProviderRejectedRequest: "{label} cannot serve this request as it stands. Shorten it, or choose another model.",
+    ProviderRejectedRequest: "{label} cannot serve this request. Shorten it, or choose another model.",
     ProviderBroke: "{label} broke off before the answer was complete. Ask again.",
 }
 _NO_CREDIT = "The account with {label} has no credit left; the operator can top it up. Choose another model."
@@ -105,7 +105,9 @@ def translated(error: Exception, host: Host, *, has_begun: bool) -> ProviderErro
     if has_begun:
         return told(ProviderBroke, host)
     if _is_without_credit(error):
-        return ProviderRateLimited(_NO_CREDIT.format(label=host.label), provider=host.name, retry_after_s=NO_CREDIT_RETRY_S)
+        return ProviderRateLimited(
+            _NO_CREDIT.format(label=host.label), provider=host.name, retry_after_s=NO_CREDIT_RETRY_S
+        )
     return told(_kind(error), host, retry_after_s=_retry_after_s(error))
 
 
@@ -117,7 +119,7 @@ def told(kind: type[ProviderError], host: Host, *, retry_after_s: float | None =
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The wait that `Retry-After` asks for, given as seconds or as an HTTP date; None where it is unreadable."""
+    """The wait that `Retry-After` asks for, as seconds or as an HTTP date; None where it is unreadable."""
     text = headers.get("retry-after", "").strip()
     try:
         seconds = float(text)

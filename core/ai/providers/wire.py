@@ -1,7 +1,7 @@
 """Outgoing connections that another thread can cut: a blocked read wakes at once, for TLS too.
 
-An HTTP client hands out its socket only when the headers of an answer have arrived, so it cannot be stopped while it
-waits for them. Here the connection pool's own streams note which call uses them, from the first byte sent.
+An HTTP client hands out its socket only when the headers of an answer have arrived, so it cannot be stopped
+while it waits for them. Here the pool's own streams note which call uses them, from the first byte sent.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def opening(line: Line) -> Iterator[None]:
 def http_client(tls: ssl.SSLContext | None = None) -> httpx2.Client:
     """A pooled client for one provider that calls the configured host and no other.
 
-    Proxies of the environment are not used, redirects not followed, and no header is sent that the call does not
-    need (the SDK adds the machine's description, and headers of its own environment variables).
+    Proxies of the environment are not used, redirects not followed, and no header is sent that the call does
+    not need (the SDK adds the machine's description, and headers of its own environment variables).
     """
     return httpx2.Client(
         transport=_Transport(tls or httpx2.create_ssl_context()),
@@ -110,7 +110,9 @@ class _Transport(httpx2.HTTPTransport):
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        headers = [(name, value) for name, value in request.headers.multi_items() if name.lower() in _NEEDED_HEADERS]
+        headers = [
+            (name, value) for name, value in request.headers.multi_items() if name.lower() in _NEEDED_HEADERS
+        ]
         bare = httpx2.Request(
             request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
         )
@@ -161,7 +163,9 @@ class _Stream(httpcore2.NetworkStream):
         """Ends both directions of the raw socket; whoever reads from it gets the end at once."""
         raw = self._inner.get_extra_info("socket")
         with contextlib.suppress(OSError):  # it is closed already
-            socket.socket.shutdown(raw, socket.SHUT_RDWR)  # not ssl's own, which drops the session under a reader
+            socket.socket.shutdown(
+                raw, socket.SHUT_RDWR
+            )  # not ssl's own, which drops the session under a reader
 
     def _note_caller(self) -> None:
         line = _opening.get()

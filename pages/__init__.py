@@ -1,0 +1,1 @@
+"""What a user sees: one file per page, and the script that lets them in."""

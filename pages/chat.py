@@ -1,0 +1,112 @@
+"""Chat: ask a model, and see under each answer which one it was, what it cost and what is left of today."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+import streamlit as st
+
+from core import workbench
+from core.db.conversations_dao import MessageRow
+from core.research.assistant import Exchange
+from pages.components import (
+    chat_conversations,
+    chat_history,
+    chat_live,
+    chat_models,
+    chat_stream,
+    chat_turn,
+    chat_waiting,
+    quota,
+)
+from pages.components.chat_message import show_model, show_question
+from pages.components.chat_turn import Turn
+from pages.components.errors import show_errors, show_message
+from pages.components.frame import show_plan_badge
+from pages.components.session import require
+
+PROMPT = "chat_prompt"
+VIEWER = (
+    "You can read your conversations here, but not ask.",
+    "An admin of your organisation can change your role.",
+)
+
+principal = require()
+bench = workbench.current()
+assistant = bench.assistant
+labels = {model.id: model.label for model in bench.catalogue.all()}
+
+
+def ask(turn: Turn, opened: UUID | None, model: str) -> Exchange:
+    """Sends a question on its way, or the last one again."""
+    if turn.is_again and opened is not None:
+        return assistant.regenerate(principal, opened, model=model)
+    return assistant.ask(principal, turn.text, conversation_id=opened, model=model, channel="page")
+
+
+def show_conversation(messages: Sequence[MessageRow], opened: UUID | None) -> str:
+    """The conversation at rest, with what can be done next; gives the words for a screen reader."""
+    now = datetime.now(UTC)
+    left = quota.sentence(bench.usage.quota(principal), now, principal.zone)
+    chat_history.show("chat_history", messages, labels, left)
+    unanswered = chat_turn.unanswered(opened)
+    awaited = chat_history.awaited(messages, chat_turn.under_way(opened), now, bench.settings.total_timeout_s)
+    if awaited is not None and opened is not None:
+        with show_model():
+            chat_waiting.show(
+                lambda: awaited.is_in(assistant.messages(principal, opened)), until=awaited.until
+            )
+        return "The answer is being written."
+    if unanswered is not None:
+        chat_history.show_unanswered("chat_retry", unanswered, principal)
+        return "The question was not answered."
+    if messages and principal.role.may_ask:
+        chat_history.show_again("chat_again", messages[-1])
+    elif principal.role.may_ask:
+        chat_history.show_suggestions("chat_suggestions")
+    return f"The answer is complete: {left}." if messages else ""
+
+
+with show_errors(principal):
+    live = chat_live.show()
+    conversations = assistant.conversations(principal)
+    chat_conversations.show("chat_conversations", conversations)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.title("Chat", width="stretch", anchor=False)
+        chat_conversations.show_delete(
+            "chat_delete", conversations, lambda row: assistant.delete(principal, row.id)
+        )
+        show_plan_badge(principal.plan)
+        model = chat_models.show(
+            "chat_model",
+            bench.catalogue.chat_models(),
+            bench.router,
+            bench.plans.get(principal.plan),
+            default=bench.settings.default_model,
+        )
+    opened = chat_conversations.opened()
+    messages = assistant.messages(principal, opened) if opened else []
+    turn = chat_turn.take(opened)
+    if principal.role.may_ask:
+        st.chat_input(
+            "Ask about a measure, a method or a term",
+            key=PROMPT,
+            max_chars=bench.settings.max_prompt_chars,
+            submit_mode="stop",
+            on_submit=chat_turn.wish_from,
+            args=(PROMPT,),
+        )
+    else:
+        show_message(*VIEWER, icon=":material/visibility:")
+    if turn is None:
+        chat_live.say(live, show_conversation(messages, opened))
+    else:
+        chat_live.say(live, "The question is being answered.")
+        chat_history.show("chat_history", chat_history.before(turn, messages), labels, "")
+        if not turn.is_again:
+            show_question(turn.text)
+        with show_model():
+            chat_stream.show(turn, opened, partial(ask, turn, opened, model))

@@ -1,0 +1,130 @@
+"""The conversation as it stands: its messages, and what became of a question that has no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import streamlit as st
+
+from core.db.conversations_dao import MessageRow
+from core.errors import MeteringDenied
+from core.principal import Principal
+from pages.components import chat_turn
+from pages.components.chat_message import show_answer, show_model, show_question
+from pages.components.chat_turn import Turn, Unanswered, UnderWay
+from pages.components.errors import show_error, show_message
+
+SHOWN_AT_FIRST = 30
+"""Latest messages that are drawn; earlier ones on demand."""
+STOP_WAIT = timedelta(seconds=5)
+"""What was stopped here is saved within this time, or not at all."""
+SUGGESTIONS = (
+    "What is portfolio diversification?",
+    "How is the Sharpe ratio calculated?",
+    "What does a maximum drawdown tell?",
+    "Explain beta and alpha",
+)
+
+
+def show(key: str, messages: Sequence[MessageRow], labels: Mapping[str, str], remaining: str) -> None:
+    """The messages, the latest at the bottom; what is left of today stands under the last answer."""
+    shown = messages
+    if len(messages) > SHOWN_AT_FIRST and not st.session_state.get(f"{key}_all"):
+        shown = messages[-SHOWN_AT_FIRST:]
+        st.button(
+            f"Show {len(messages) - len(shown)} earlier messages",
+            type="tertiary",
+            key=f"{key}_earlier",
+            on_click=st.session_state.__setitem__,
+            args=(f"{key}_all", True),
+        )
+    for row in shown:
+        if row.role == "user":
+            show_question(row.text)
+        else:
+            show_answer(row, labels, remaining if row is messages[-1] else None)
+
+
+def show_suggestions(key: str) -> None:
+    """What an empty page offers."""
+    st.markdown("#### What would you like to know?")
+    st.caption(
+        "Ask about a term, a measure or a method. Each answer says which model wrote it and what it cost."
+    )
+    with st.container(horizontal=True, key=key):
+        for number, text in enumerate(SUGGESTIONS):
+            st.button(text, key=f"{key}_{number}", on_click=chat_turn.wish, args=(text,), wrap=True)
+
+
+def show_again(key: str, last: MessageRow) -> None:
+    """The button under the last answer: another one, or another try."""
+    has_failed = last.state == "failed" or last.role == "user"
+    st.button(
+        "Try again" if has_failed else "Regenerate",
+        icon=":material/refresh:",
+        type="secondary" if has_failed else "tertiary",
+        key=key,
+        help=None if has_failed else "Asks the same again, past the cache. It counts as a question.",
+        on_click=chat_turn.wish,
+    )
+
+
+def show_unanswered(key: str, unanswered: Unanswered, principal: Principal) -> None:
+    """A question that brought no answer, why, and the button to try again; its text stays until then."""
+    if not unanswered.turn.is_again:
+        show_question(unanswered.turn.text)
+    with show_model():
+        error = unanswered.error
+        if isinstance(error, MeteringDenied):
+            show_error(error, principal)
+        elif error is not None:
+            show_message(f"{error.title}.", error.detail, icon=":material/error:", box=st.warning)
+        else:
+            show_message(
+                "This question was not sent.", "Nothing was counted.", icon=":material/pause_circle:"
+            )
+        st.button(
+            "Try again",
+            icon=":material/refresh:",
+            key=key,
+            on_click=chat_turn.wish,
+            args=(unanswered.turn.text,),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """An answer that may still come."""
+
+    message_id: UUID | None
+    """Id under which it will be saved; None where another tab asked."""
+    until: datetime
+
+    def is_in(self, messages: Sequence[MessageRow]) -> bool:
+        """Whether it has come."""
+        if self.message_id is None:
+            return not messages or messages[-1].role != "user"
+        return any(row.id == self.message_id for row in messages)
+
+
+def awaited(
+    messages: Sequence[MessageRow], under_way: UnderWay | None, now: datetime, total_s: float
+) -> Awaited | None:
+    """The answer to wait for: just stopped here, or to a question younger than the time limit."""
+    found = None
+    if under_way is not None:
+        found = Awaited(under_way.message_id, under_way.since + STOP_WAIT)
+    elif messages and messages[-1].role == "user":
+        found = Awaited(None, messages[-1].created_at + timedelta(seconds=total_s))
+    return found if found is not None and now < found.until and not found.is_in(messages) else None
+
+
+def before(turn: Turn, messages: Sequence[MessageRow]) -> Sequence[MessageRow]:
+    """The messages that stand above the answer to this turn."""
+    if not turn.is_again:
+        return messages
+    asked = [index for index, row in enumerate(messages) if row.role == "user"]
+    return messages[: asked[-1] + 1] if asked else messages

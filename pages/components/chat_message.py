@@ -1,0 +1,103 @@
+"""One message of a conversation, and the quiet line under an answer: model, tokens, cost, what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.db.conversations_dao import MessageRow
+from pages.components.chat_text import readable
+from pages.components.errors import show_message
+
+USER_ICON, MODEL_ICON = ":material/person:", ":material/neurology:"
+
+
+def show_question(text: str) -> None:
+    """What somebody typed, as they typed it."""
+    with st.chat_message("user", avatar=USER_ICON):
+        st.text(text)
+
+
+def show_model() -> DeltaGenerator:
+    """The place of what a model says, to be filled."""
+    return st.chat_message("assistant", avatar=MODEL_ICON)
+
+
+def show_answer(row: MessageRow, labels: Mapping[str, str], remaining: str | None = None) -> None:
+    """What came of a question; `labels` names the models, `remaining` says what is left of today."""
+    with show_model():
+        if row.state == "failed":
+            show_message(
+                "No answer came.",
+                row.note or "It cost you nothing.",
+                icon=":material/cloud_off:",
+                box=st.warning,
+            )
+            return
+        st.markdown(readable(row.text))
+        st.caption(line(row, labels, remaining))
+
+
+def line(row: MessageRow, labels: Mapping[str, str], remaining: str | None = None) -> str:
+    """How an answer came about, in one line of markdown."""
+    model = labels.get(row.model or "", row.model or "unknown model")
+    parts = [
+        _marks(row),
+        "" if row.is_offline else f"**{_plain(model)}**",
+        _tokens(row),
+        _cost(row),
+        remaining or "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def usd(amount: Decimal) -> str:
+    """An amount with every digit that counts: 0.00012 and not 0.000120000 or 0.00."""
+    exact = f"{amount.normalize():f}"
+    whole, _, decimals = exact.partition(".")
+    return f"{int(whole):,}.{decimals.ljust(2, '0')} USD"
+
+
+def _marks(row: MessageRow) -> str:
+    marks = []
+    if row.is_offline:
+        marks.append(":blue-badge[:material/menu_book: Offline glossary]")
+    if row.is_cached:
+        marks.append(":green-badge[:material/bolt: Cached]")
+    if row.state == "partial":
+        was_stopped = (row.note or "Stopped").startswith("Stopped")
+        marks.append(
+            ":orange-badge[:material/stop_circle: Stopped]" if was_stopped else ":red-badge[Broken off]"
+        )
+        if row.note and row.note != "Stopped.":
+            marks.append(_plain(row.note))
+    return " ".join(marks)
+
+
+def _tokens(row: MessageRow) -> str:
+    if row.prompt_tokens is None or row.completion_tokens is None:
+        return ""
+    counted = f"{row.prompt_tokens:,} tokens in, {row.completion_tokens:,} out"
+    return f"{counted} (estimated)" if row.is_estimated else counted
+
+
+def _cost(row: MessageRow) -> str:
+    if row.is_cached:
+        return "no charge"
+    if row.is_offline:
+        return "free, local"
+    if row.cost_usd is None:
+        return ""
+    if not row.cost_usd:
+        return "not charged" if row.state == "partial" else "free"
+    return usd(row.cost_usd)
+
+
+def _plain(text: str) -> str:
+    return text.translate(_MARKUP)
+
+
+_MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+!|~$:"}

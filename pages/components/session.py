@@ -1,0 +1,76 @@
+"""Who looks at this page: read from the browser's cookie, checked on the server at every run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+from core import workbench
+from core.http.session_routes import COOKIE
+from core.principal import Principal, Role
+from pages.components.errors import show_message
+
+FAILED = "The server could not be reached. Reload the page and try again."
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What a browser brings along."""
+
+    session: str | None
+    """Value of the session cookie, unchecked."""
+    address: str
+    """Internet address that the request came from."""
+
+
+def caller() -> Caller:
+    """The browser that this run is for: the one function that reads cookies and addresses."""
+    return Caller(session=st.context.cookies.get(COOKIE), address=st.context.ip_address or "127.0.0.1")
+
+
+def current_principal() -> Principal | None:
+    """Who is signed in, as the server knows it now; None when nobody is, or no longer.
+
+    Raises:
+        DatabaseUnavailable: it cannot be known at the moment.
+    """
+    session = caller().session
+    return workbench.current().accounts.principal_of_session(session) if session else None
+
+
+def require(*roles: Role) -> Principal:
+    """The first line of every page: who is signed in, if they hold one of these roles (none named: any role).
+
+    Everyone else gets a sentence in place of the page, and the script ends here.
+    """
+    principal = current_principal()
+    if principal is None:
+        show_message("Your session has ended.", "Sign in again to go on.", icon=":material/lock_clock:")
+        st.button("Sign in", type="primary", key="session_sign_in_again")
+        st.stop()
+    if roles and principal.role not in roles:
+        show_message("This page is not part of your role.", "An admin of your organisation can change that.")
+        st.stop()
+    return principal
+
+
+def open_session(ticket: str) -> None:
+    """Let the browser carry the ticket to the server, which sets the cookie; the page then loads again."""
+    _run_session_script(f'data-ticket="{escape(ticket)}"')
+
+
+def sign_out_button() -> None:
+    """The button that ends the session, here and on the server."""
+    if st.button("Sign out", icon=":material/logout:", width="stretch", key="session_sign_out"):
+        _run_session_script('data-action="sign-out"')
+        st.stop()
+
+
+def _run_session_script(data: str) -> None:
+    st.html(
+        f'<p id="assay-session-status" role="status" data-failed="{FAILED}"></p>'
+        f'<script src="/auth/session.js" {data}></script>',
+        unsafe_allow_javascript=True,
+    )

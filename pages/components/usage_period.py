@@ -1,0 +1,24 @@
+"""The choice of days: the last week, month or quarter, or any others."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import streamlit as st
+
+PERIODS = {"7 days": 7, "30 days": 30, "90 days": 90}
+OTHER = "Other days"
+
+
+def show(key: str, today: date) -> tuple[date, date]:
+    """The first and the last day chosen, both included."""
+    chosen = st.segmented_control(
+        "Period", [*PERIODS, OTHER], default="30 days", required=True, key=key, persist_state="session"
+    )
+    if chosen != OTHER:
+        return today - timedelta(days=PERIODS[chosen or "30 days"] - 1), today
+    days = st.date_input(
+        "Days", (today, today), max_value=today, key=f"{key}_days", persist_state="session", width=260
+    )
+    ends = days if isinstance(days, tuple) else (days,)
+    return (ends[0], ends[-1]) if ends else (today, today)

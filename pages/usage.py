@@ -1,0 +1,62 @@
+"""Usage: what is left of each limit, what was used and spent by day, and the log of every request."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from core import workbench
+from pages.components import quota, usage_figures, usage_log, usage_period
+from pages.components.errors import show_errors, show_message
+from pages.components.frame import show_plan_badge
+from pages.components.session import require
+
+MINE, ALL = "Mine", "Organisation"
+
+principal = require()
+bench = workbench.current()
+usage, zone = bench.usage, principal.zone
+now = datetime.now(UTC)
+
+with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    st.title("Usage", width="stretch", anchor=False)
+    show_plan_badge(principal.plan)
+
+with show_errors(principal):
+    quota.show(usage.overview(principal), now, zone)
+
+    st.subheader("What was used", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        first, last = usage_period.show("usage_period", now.astimezone(ZoneInfo(zone)).date())
+        is_whole = (
+            principal.role.sees_organisation
+            and st.segmented_control(
+                "Whose", [MINE, ALL], default=MINE, required=True, key="usage_whose", persist_state="session"
+            )
+            == ALL
+        )
+    st.caption(f"{first:%-d %B %Y} to {last:%-d %B %Y}, days and times of {zone.replace('_', ' ')}")
+    days = usage.by_day(principal, first, last, whole_organisation=is_whole)
+    if not days:
+        show_message(
+            "Nothing was used in this period.", "Each question that is asked is counted here, with its cost."
+        )
+        st.page_link("chat.py", label="Go to Chat", icon=":material/forum:")
+        st.stop()
+    names = {model.id: model.label for model in bench.catalogue.all()}
+    labels = {row.model: names.get(row.model, row.model) for row in days}
+    usage_figures.show_totals(days, shows_cost=is_whole)
+    usage_figures.show_by_day("usage_days", days, first, last, labels)
+
+    st.subheader("Every request", anchor=False)
+    usage_log.show(
+        "usage_log",
+        partial(usage.log, principal, first, last, whole_organisation=is_whole),
+        principal,
+        period=(first, last),
+        labels=labels,
+        names_people=is_whole,
+    )
