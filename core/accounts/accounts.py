@@ -24,8 +24,9 @@ ATTEMPTS_PER_ACCOUNT = 10
 TOKEN_PREFIX = "assay_"  # noqa: S105 (a prefix, no secret)
 MAX_SECRET_CHARS = 200
 MAX_AGENT_CHARS = 300
+MAX_NAME_CHARS = 200
 
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\ud800-\udfff]{1,64}@[^@\s\x00-\x1f\ud800-\udfff]{1,255}")
 _WRONG = "The e-mail address or the password is wrong."
 
 
@@ -54,7 +55,7 @@ class Accounts:
         if by_account > ATTEMPTS_PER_ACCOUNT:
             raise _too_many(ATTEMPTS_PER_ACCOUNT, ACCOUNT_WINDOW)
         with self._database.service() as connection:
-            found = dao.credential(connection, normal)
+            found = dao.credential(connection, normal) if _EMAIL.fullmatch(normal) else None
         if not check_password(password, found.password_hash if found else None) or found is None:
             raise Unauthenticated(_WRONG)
         ticket = secrets.token_urlsafe(32)
@@ -139,8 +140,8 @@ class Accounts:
         normal = email.strip().lower()
         if not _EMAIL.fullmatch(normal):
             raise InvalidRequest("The e-mail address must look like name@example.org.")
-        if not 1 <= len(org_name.strip()) <= 200:  # noqa: PLR2004
-            raise InvalidRequest("The organisation's name has 1 to 200 characters.")
+        if not 1 <= len(org_name.strip()) <= MAX_NAME_CHARS or not org_name.isprintable():
+            raise InvalidRequest(f"The organisation's name has 1 to {MAX_NAME_CHARS} printable characters.")
         password_hash = hash_password(password) if password is not None else None
         with self._database.service() as connection:
             existing = dao.organisation(connection, org_name.strip())
