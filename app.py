@@ -19,8 +19,7 @@ config._main_script_path = config._main_script_path or __file__
 # What pages import first: loaded at start-up, before the first visitor waits for it.
 PRELOAD = ("pandas", "plotly.graph_objects", "pyarrow", "streamlit.elements.plotly_chart")
 
-
-# Streamlit logs the words of a script's error, which may repeat a secret; `show_unexpected` logs the place alone.
+# Streamlit logs the words of a script's error, which may repeat a secret; `show_unexpected` logs the place.
 logging.getLogger("streamlit.error_util").addFilter(lambda record: record.msg != "Uncaught app execution")
 
 

@@ -51,23 +51,25 @@ def show_conversation(messages: Sequence[MessageRow], opened: UUID | None) -> st
     """The conversation at rest, with what can be done next; gives the words for a screen reader."""
     now = datetime.now(UTC)
     left = quota.sentence(bench.usage.quota(principal), now, principal.zone)
-    chat_history.show("chat_history", messages, labels, left)
     unanswered = chat_turn.unanswered(opened)
     awaited = chat_history.awaited(messages, chat_turn.under_way(opened), now, bench.settings.total_timeout_s)
     if awaited is not None and opened is not None:
+        chat_history.show("chat_history", messages, labels, left)
         with show_model():
             chat_waiting.show(
                 lambda: awaited.is_in(assistant.messages(principal, opened)), until=awaited.until
             )
         return "The answer is being written."
     if unanswered is not None:
+        chat_history.show("chat_history", messages, labels, left)
         chat_history.show_unanswered("chat_retry", unanswered, principal)
         return "The question was not answered."
-    if messages and principal.role.may_ask:
-        chat_history.show_again("chat_again", messages[-1])
-    elif principal.role.may_ask:
+    if messages:
+        chat_history.show_rest("chat_history", messages, labels, left, may_ask=principal.role.may_ask)
+        return f"The answer is complete: {left}."
+    if principal.role.may_ask:
         chat_history.show_suggestions("chat_suggestions")
-    return f"The answer is complete: {left}." if messages else ""
+    return ""
 
 
 with show_errors(principal):
@@ -108,5 +110,7 @@ with show_errors(principal):
         chat_history.show("chat_history", chat_history.before(turn, messages), labels, "")
         if not turn.is_again:
             show_question(turn.text)
-        with show_model():
+        place = show_model()
+        st.empty()  # in place of the buttons that stood under the last answer
+        with place:
             chat_stream.show(turn, opened, partial(ask, turn, opened, model))

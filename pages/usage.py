@@ -14,8 +14,7 @@ from pages.components.errors import show_errors, show_message
 from pages.components.frame import show_plan_badge
 from pages.components.session import require
 
-MINE, ALL = "Mine", "Organisation"
-
+st.set_page_config(layout="wide")
 principal = require()
 bench = workbench.current()
 usage, zone = bench.usage, principal.zone
@@ -31,14 +30,8 @@ with show_errors(principal):
     st.subheader("What was used", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first, last = usage_period.show("usage_period", now.astimezone(ZoneInfo(zone)).date())
-        is_whole = (
-            principal.role.sees_organisation
-            and st.segmented_control(
-                "Whose", [MINE, ALL], default=MINE, required=True, key="usage_whose", persist_state="session"
-            )
-            == ALL
-        )
-    st.caption(f"{first:%-d %B %Y} to {last:%-d %B %Y}, days and times of {zone.replace('_', ' ')}")
+        is_whole = usage_period.show_whose("usage_whose", principal)
+    st.caption(f"{first:%-d %B %Y} to {last:%-d %B %Y}, in {zone.replace('_', ' ')}")
     days = usage.by_day(principal, first, last, whole_organisation=is_whole)
     if not days:
         show_message(

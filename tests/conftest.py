@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from core.metering.plans_sync import sync_plans
 from core.principal import Principal, Role
 from core.settings import DATA, Settings, load_settings
 from core.workbench import Workbench, open_workbench
+from tests.fakes.live_app import LiveApp, start_app
 
 # A developer's own settings are none of the suite's.
 SERVER_URL = os.environ.get("ASSAY_TEST_DATABASE_URL") or os.environ.get("DATABASE_URL")
@@ -35,7 +36,21 @@ for name in [*os.environ]:
 
 _numbers = itertools.count(1)
 
-pytest_plugins = ["tests.fakes.fixtures"]
+pytest_plugins = ["tests.fakes.fixtures", "tests.fakes.browser"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a browser its tests are left out and said to be; with REQUIRE_BROWSER=1 that is a failure."""
+    from tests.fakes.browser import find_chromium
+
+    if find_chromium() is not None:
+        return
+    needing = [item for item in items if item.get_closest_marker("browser")]
+    if needing and os.environ.get("REQUIRE_BROWSER") == "1":
+        raise pytest.UsageError("REQUIRE_BROWSER=1, and no Chromium was found: install the package chromium.")
+    left_out = pytest.mark.skip(reason="no Chromium was found: install the package chromium")
+    for item in needing:
+        item.add_marker(left_out)
 
 
 @pytest.fixture(scope="session")
@@ -65,12 +80,8 @@ def template(server_url: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(server_url: str, template: str) -> Iterator[str]:
     """A migrated database of the test's own, with the shipped plans in force."""
-    name = f"assay_test_{os.getpid()}_{next(_numbers)}"
-    with _maintenance(server_url) as connection:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
-    yield _named(server_url, name)
-    _drop(server_url, name)
+    with _copied(server_url, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -184,8 +195,45 @@ def member_factory(opened: Workbench) -> MakeMember:
     return make
 
 
+@pytest.fixture(scope="session")
+def live_app(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApp]:
+    """A running application with the demo loaded, shared by the tests that leave it as it is."""
+    with _copied(server_url, template) as url:
+        app = start_app(tmp_path_factory.mktemp("live"), url)
+        yield app
+        app.stop()
+
+
+StartApp = Callable[..., LiveApp]
+
+
+@pytest.fixture
+def cold_app(database_url: str, tmp_path: Path) -> Iterator[StartApp]:
+    """Starts processes in which nobody has been yet: `cold_app(OPENAI_API_KEY=…)`; ended with the test."""
+    started: list[LiveApp] = []
+
+    def start(**environ: str) -> LiveApp:
+        started.append(start_app(tmp_path / "home", database_url, **environ))
+        return started[-1]
+
+    yield start
+    for app in started:
+        if app.process.poll() is None:
+            app.stop()
+
+
 def _libpq(url: str) -> str:
     return url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+@contextmanager
+def _copied(server_url: str, template: str) -> Iterator[str]:
+    name = f"assay_test_{os.getpid()}_{next(_numbers)}"
+    with _maintenance(server_url) as connection:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+    yield _named(server_url, name)
+    _drop(server_url, name)
 
 
 def _named(url: str, name: str) -> str:

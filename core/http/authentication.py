@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection, cookie_parser
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.accounts.accounts import Accounts
 from core.errors import AssayError, MeteringDenied, Unauthenticated
+from core.http.caller import HOW_TO, SCOPE_KEY, Caller, caller_of
 from core.http.limits import AddressRate, LateBody, check_json_object, read_body, replayed
 from core.http.session_routes import COOKIE
 from core.principal import Principal
 
 SCHEME = "bearer"
-HOW_TO = "Send an access token, as the header Authorization: Bearer TOKEN."
-_CALLER = "assay.caller"
-
-
-@dataclass(slots=True)
-class Caller:
-    """Who sent a request, as far as it says."""
-
-    principal: Principal | None = None
-    """Whoever has the token, or else the session; a session may read the API's pages and nothing more."""
-    refusal: AssayError = field(default_factory=lambda: Unauthenticated(HOW_TO))
-    """Why there is no principal."""
-    headers: dict[str, str] = field(default_factory=dict)
-    """What an error that this request ends with says beside its document."""
 
 
 class Callers:
@@ -58,7 +44,7 @@ class Callers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        caller = scope[_CALLER] = await self._caller(Headers(scope=scope))
+        caller = scope[SCOPE_KEY] = await self._caller(Headers(scope=scope))
         app = self._app
         if caller.principal is None:
             try:
@@ -103,11 +89,6 @@ class SignedInRoute(APIRoute):
         return checked
 
 
-def caller_of(connection: HTTPConnection) -> Caller:
-    """Who sent this request."""
-    return cast("Caller", connection.scope[_CALLER])
-
-
 async def signed_in(
     request: Request,
     _scheme: Annotated[object, Security(HTTPBearer(auto_error=False, description=HOW_TO))],
@@ -115,7 +96,7 @@ async def signed_in(
     """The principal whose token the request bears.
 
     Raises:
-        Unauthenticated: it bears none that is valid; a session cookie does not count, since a browser sends it unasked.
+        Unauthenticated: it bears none that is valid. A session does not count: a browser sends it unasked.
     """
     return _token_holder(request)
 

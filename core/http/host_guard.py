@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class HostGuard:
-    """Refuses a wrong Host (421), and (403) a foreign page's socket or an outside caller of a local workbench."""
+    """Refuses a wrong Host (421), a foreign page's socket, an outside caller of a local workbench (403)."""
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
@@ -71,7 +71,7 @@ def is_known_host(host: str, settings: Settings) -> bool:
 
 
 def is_own_origin(origin: str, host: str, settings: Settings) -> bool:
-    """Whether an Origin header is that of our own pages, which were served under `host` or the public address."""
+    """Whether an Origin header is that of our own pages, served under `host` or the public address."""
     try:
         given = urlsplit(origin)
         name = given.hostname

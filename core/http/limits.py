@@ -1,4 +1,4 @@
-"""What a request may take of us: the size, time and form of its body, and how many an unknown address may send."""
+"""What a request may take of us: size, time and form of its body, and how many a stranger may send."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def check_json_object(content_type: str, body: bytes) -> None:
 
 
 class AddressRate:
-    """Requests of each address in the last 60 seconds, in this process; used from one thread, the event loop's."""
+    """Requests of each address in the last 60 seconds, in this process; for one thread, the event loop's."""
 
     def __init__(self, limit: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit

@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457): one shape for every failure below `/api`, and no word that is secret."""
+"""Errors as problem documents (RFC 9457): one shape for every failure, and no word in it that is secret."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from core.errors import (
     Unauthenticated,
     place_of,
 )
-from core.http.authentication import caller_of
+from core.http.caller import caller_of
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:assay:problem:"
@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 # What each kind of flaw that Pydantic finds means to the caller; the others are told in Pydantic's own words.
 _FLAWS = {
     "missing": "The field {field} is missing.",
-    "extra_forbidden": "There is no field {field} in this request, or it is not supported yet.",
+    "extra_forbidden": "There is no field {field} here, or it is not supported yet.",
     "string_type": "The field {field} must be a text.",
     "string_unicode": "The field {field} holds characters that are not text.",
     "string_too_short": "The field {field} must not be empty.",
@@ -83,7 +83,7 @@ def problem_response(error: AssayError, headers: Mapping[str, str] | None = None
 
 
 def unexpected(error: BaseException) -> AssayError:
-    """What a caller is told of an error that nobody foresaw; where it happened is logged, its words are not."""
+    """What is told of an error that nobody foresaw; where it happened is logged, its words are not."""
     _log.error("A request failed by an unexpected error: %s.", place_of(error))
     return AssayError(_UNEXPECTED)
 

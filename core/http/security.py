@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 def content_policy(index_html: str) -> str:
-    """The content policy under which the pages work: nothing from elsewhere, no inline script but the index's own."""
+    """The content policy of the pages: nothing from elsewhere, no inline script but the index's own."""
     hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in _inline_scripts(index_html))
     return "; ".join(
         (
@@ -51,7 +51,7 @@ def content_policy(index_html: str) -> str:
 
 
 class SecurityHeaders:
-    """The outermost middleware: numbers each request, protects each answer, and answers what nothing else caught."""
+    """The outermost middleware: numbers each request, protects each answer, answers what failed."""
 
     def __init__(self, app: ASGIApp, *, settings: Settings, index_html: str) -> None:
         self._app = app
@@ -142,7 +142,7 @@ def _fixed_headers(*, is_https: bool) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), usb=()",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
     }

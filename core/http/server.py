@@ -1,4 +1,4 @@
-"""How the process serves: what stands around the pages, what happens at start and stop, and `serve` itself."""
+"""How the process serves: what stands around the pages, start and stop, and `serve` itself."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from core import workbench
 from core.errors import ConfigurationError
 from core.http.api import create_api
 from core.http.host_guard import HostGuard
+from core.http.problems import problem_response
 from core.http.security import SecurityHeaders
 from core.http.session_routes import session_routes
 from core.http.socket_guard import SocketGuard
@@ -51,7 +52,7 @@ class Shell:
         self._preload = tuple(preload)
         self.routes: list[BaseRoute] = [
             Mount("/api", self._api),
-            *session_routes(settings, lambda: workbench.current().accounts),
+            *session_routes(settings, lambda: workbench.current().accounts, problem_response),
             Route("/favicon.png", lambda _request: FileResponse(icon)),
         ]
         self.middleware = [
@@ -73,7 +74,7 @@ class Shell:
         self._api.app = create_api(workbench.current())
         for module in self._preload:
             import_module(module)
-        # What is loaded by now stays; looking it over after every rerun of a page took nine tenths of the time.
+        # What is loaded by now stays; looking it over after every rerun took nine tenths of the time.
         gc.collect()
         gc.freeze()
 

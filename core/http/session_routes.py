@@ -1,8 +1,8 @@
 """How a browser gets and loses its session cookie, which no script can read.
 
-The sign-in page checks the password and shows a one-time ticket; the script served here posts it, and the answer
-sets the cookie. The ticket is never in an address, and no address is taken from a request: the browser reloads the
-page it is on.
+The sign-in page checks the password and shows a one-time ticket; the script served here posts it, and the
+answer sets the cookie. The ticket is never in an address, and no address is taken from a request: the browser
+reloads the page it is on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from core.errors import (
     PayloadTooLarge,
 )
 from core.http.host_guard import FOREIGN_ORIGIN, is_own_request
-from core.http.problems import problem_response
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,12 +36,17 @@ MAX_AGENT_CHARS = 300
 SCRIPT = Path(__file__).with_name("session.js")
 
 _EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+AsProblem = Callable[[AssayError], Response]
+"""How an error becomes an answer."""
+
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def session_routes(settings: Settings, accounts: Callable[[], Accounts]) -> list[BaseRoute]:
+def session_routes(
+    settings: Settings, accounts: Callable[[], Accounts], as_problem: AsProblem
+) -> list[BaseRoute]:
     """The routes below `/auth`; `accounts` is asked for at each request, when the workbench is open."""
-    routes = _SessionRoutes(settings, accounts)
+    routes = _SessionRoutes(settings, accounts, as_problem)
     script = SCRIPT.read_bytes()
 
     async def serve_script(_request: Request) -> Response:
@@ -59,9 +63,10 @@ def session_routes(settings: Settings, accounts: Callable[[], Accounts]) -> list
 class _SessionRoutes:
     """Ticket to cookie, and sign-out; only for requests of our own pages."""
 
-    def __init__(self, settings: Settings, accounts: Callable[[], Accounts]) -> None:
+    def __init__(self, settings: Settings, accounts: Callable[[], Accounts], as_problem: AsProblem) -> None:
         self._settings = settings
         self._accounts = accounts
+        self._as_problem = as_problem
 
     def guarded(self, endpoint: _Endpoint) -> _Endpoint:
         """The endpoint behind its checks, with every error as a problem document."""
@@ -74,7 +79,7 @@ class _SessionRoutes:
                     raise Forbidden(FOREIGN_ORIGIN)
                 return await endpoint(request)
             except AssayError as error:
-                return problem_response(error)
+                return self._as_problem(error)
 
         return answer
 
@@ -100,14 +105,14 @@ class _SessionRoutes:
         return response
 
     async def close(self, request: Request) -> Response:
-        """End the session on the server and take its cookie away; the cookie goes even when the server cannot."""
+        """End the session on the server and take its cookie away, which goes even when the server cannot."""
         response = Response(status_code=204)
         session = request.cookies.get(COOKIE)
         if session:
             try:
                 await run_in_threadpool(self._accounts().sign_out, session)
             except AssayError as error:
-                response = problem_response(error)
+                response = self._as_problem(error)
         response.delete_cookie(
             COOKIE, path="/", secure=self._settings.is_https, httponly=True, samesite="lax"
         )

@@ -1,7 +1,7 @@
-"""Which frames of the pages' socket reach Streamlit: all but those that one visitor could use against all others.
+"""Which frames of the pages' socket reach Streamlit: all but what one visitor could use against the rest.
 
-The one file under `core/` that reads Streamlit's wire format. A `clear_cache` frame empties the caches of the whole
-process, whoever sends it, signed in or not.
+The one file under `core/` that reads Streamlit's wire format. A `clear_cache` frame empties the caches of the
+whole process, whoever sends it, signed in or not.
 """
 
 from __future__ import annotations

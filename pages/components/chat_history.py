@@ -45,38 +45,51 @@ def show(key: str, messages: Sequence[MessageRow], labels: Mapping[str, str], re
         if row.role == "user":
             show_question(row.text)
         else:
-            show_answer(row, labels, remaining if row is messages[-1] else None)
+            with show_model():
+                show_answer(row, labels, remaining if row is messages[-1] else "")
+
+
+def show_rest(
+    key: str, messages: Sequence[MessageRow], labels: Mapping[str, str], remaining: str, *, may_ask: bool
+) -> None:
+    """As `show`, with the button to ask the last question again in its bubble."""
+    is_answered = messages[-1].role != "user"
+    show(key, messages[:-1] if is_answered else messages, labels, "")
+    with show_model():
+        if is_answered:
+            show_answer(messages[-1], labels, remaining)
+        else:
+            show_message(
+                "This question was not answered.", "It cost you nothing.", icon=":material/cloud_off:"
+            )
+        if not may_ask:
+            return
+        has_failed = not is_answered or messages[-1].state == "failed"
+        st.button(
+            "Try again" if has_failed else "Regenerate",
+            icon=":material/refresh:",
+            type="secondary" if has_failed else "tertiary",
+            key=f"{key}_again",
+            help=None if has_failed else "Asks the same again, past the cache. It counts as a question.",
+            on_click=chat_turn.wish,
+        )
 
 
 def show_suggestions(key: str) -> None:
     """What an empty page offers."""
-    st.markdown("#### What would you like to know?")
-    st.caption(
-        "Ask about a term, a measure or a method. Each answer says which model wrote it and what it cost."
-    )
-    with st.container(horizontal=True, key=key):
-        for number, text in enumerate(SUGGESTIONS):
-            st.button(text, key=f"{key}_{number}", on_click=chat_turn.wish, args=(text,), wrap=True)
-
-
-def show_again(key: str, last: MessageRow) -> None:
-    """The button under the last answer: another one, or another try."""
-    has_failed = last.state == "failed" or last.role == "user"
-    st.button(
-        "Try again" if has_failed else "Regenerate",
-        icon=":material/refresh:",
-        type="secondary" if has_failed else "tertiary",
-        key=key,
-        help=None if has_failed else "Asks the same again, past the cache. It counts as a question.",
-        on_click=chat_turn.wish,
-    )
+    with st.container(key=key):  # one element, whose place the first question takes
+        st.markdown("#### What would you like to know?")
+        st.caption("Ask about a term, a measure or a method. Each answer says who wrote it and what it cost.")
+        with st.container(horizontal=True):
+            for number, text in enumerate(SUGGESTIONS):
+                st.button(text, key=f"{key}_{number}", on_click=chat_turn.wish, args=(text,), wrap=True)
 
 
 def show_unanswered(key: str, unanswered: Unanswered, principal: Principal) -> None:
     """A question that brought no answer, why, and the button to try again; its text stays until then."""
     if not unanswered.turn.is_again:
         show_question(unanswered.turn.text)
-    with show_model():
+    with show_model(), st.container(horizontal=True, vertical_alignment="center"):
         error = unanswered.error
         if isinstance(error, MeteringDenied):
             show_error(error, principal)

@@ -26,32 +26,21 @@ def show_model() -> DeltaGenerator:
     return st.chat_message("assistant", avatar=MODEL_ICON)
 
 
-def show_answer(row: MessageRow, labels: Mapping[str, str], remaining: str | None = None) -> None:
+def show_answer(row: MessageRow, labels: Mapping[str, str], remaining: str = "") -> None:
     """What came of a question; `labels` names the models, `remaining` says what is left of today."""
-    with show_model():
-        if row.state == "failed":
-            show_message(
-                "No answer came.",
-                row.note or "It cost you nothing.",
-                icon=":material/cloud_off:",
-                box=st.warning,
-            )
-            return
-        st.markdown(readable(row.text))
-        st.caption(line(row, labels, remaining))
+    if row.state == "failed":
+        note = row.note or "It cost you nothing."
+        show_message("No answer came.", note, icon=":material/cloud_off:", box=st.warning)
+        return
+    st.markdown(readable(row.text))
+    st.markdown(line(row, labels, remaining))
 
 
-def line(row: MessageRow, labels: Mapping[str, str], remaining: str | None = None) -> str:
-    """How an answer came about, in one line of markdown."""
-    model = labels.get(row.model or "", row.model or "unknown model")
-    parts = [
-        _marks(row),
-        "" if row.is_offline else f"**{_plain(model)}**",
-        _tokens(row),
-        _cost(row),
-        remaining or "",
-    ]
-    return " · ".join(part for part in parts if part)
+def line(row: MessageRow, labels: Mapping[str, str], remaining: str = "") -> str:
+    """How an answer came about, in one quiet line of markdown."""
+    model = "" if row.is_offline else _plain(labels.get(row.model or "", row.model or "unknown model"))
+    facts = " · ".join(fact for fact in (model, _tokens(row), _cost(row), remaining) if fact)
+    return " ".join([*_marks(row), f":small[:gray[{facts}]]"])
 
 
 def usd(amount: Decimal) -> str:
@@ -61,20 +50,17 @@ def usd(amount: Decimal) -> str:
     return f"{int(whole):,}.{decimals.ljust(2, '0')} USD"
 
 
-def _marks(row: MessageRow) -> str:
+def _marks(row: MessageRow) -> list[str]:
     marks = []
     if row.is_offline:
         marks.append(":blue-badge[:material/menu_book: Offline glossary]")
     if row.is_cached:
         marks.append(":green-badge[:material/bolt: Cached]")
     if row.state == "partial":
-        was_stopped = (row.note or "Stopped").startswith("Stopped")
-        marks.append(
-            ":orange-badge[:material/stop_circle: Stopped]" if was_stopped else ":red-badge[Broken off]"
-        )
-        if row.note and row.note != "Stopped.":
-            marks.append(_plain(row.note))
-    return " ".join(marks)
+        was_stopped = row.note is None or row.note.startswith("Stopped")
+        icon, color = ("stop_circle", "orange") if was_stopped else ("link_off", "red")
+        marks.append(f":{color}-badge[:material/{icon}: {_plain((row.note or 'Stopped').rstrip('.'))}]")
+    return marks
 
 
 def _tokens(row: MessageRow) -> str:

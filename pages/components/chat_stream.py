@@ -42,6 +42,8 @@ def show(turn: Turn, conversation_id: UUID | None, ask: Callable[[], Exchange]) 
     chat_turn.begin(exchange)
     st.query_params["conversation"] = str(exchange.conversation_id)
     _show_again_when_stopped()
+    if not turn.is_typed:
+        st.button("Stop", icon=":material/stop_circle:", type="tertiary", key="chat_stop")
     try:
         with exchange.session as session:
             st.write_stream(pieces(session, lambda waited_s: _show_patience(waiting, waited_s)))
@@ -53,9 +55,9 @@ def show(turn: Turn, conversation_id: UUID | None, ask: Callable[[], Exchange]) 
 
 
 def pieces(session: Session, wait: Callable[[float | None], None]) -> Iterator[str]:
-    """The answer in readable pieces; `wait` draws the seconds until the first, and (None) nothing from then on.
+    """The answer in readable pieces; `wait` draws the seconds until the first, and (None) nothing after it.
 
-    Streamlit stops a script only where it draws: so a thread reads the answer, and this one draws while it waits.
+    Streamlit stops a script only where it draws: so a thread reads the answer, and this one draws meanwhile.
 
     Raises:
         AssayError: the answer failed; what came before it was yielded.

@@ -1,7 +1,7 @@
 """What the person at the page wants next, and what became of it: kept for this tab until an answer is there.
 
-Buttons and the input only note a wish, before the page runs; the page takes it once. So nothing is asked twice,
-and a question that was not answered is still there.
+Buttons and the input only note a wish, before the page runs; the page takes it once. So nothing is asked
+twice, and a question that was not answered is still there.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class Turn:
     """A wish: a new question, or (without text) the last one of the conversation again."""
 
     text: str = ""
+    is_typed: bool = False
+    """Whether it came from the input, which then has a button to stop it."""
 
     @property
     def is_again(self) -> bool:
@@ -48,16 +50,16 @@ class UnderWay:
     since: datetime
 
 
-def wish(text: str = "") -> None:
+def wish(text: str = "", *, is_typed: bool = False) -> None:
     """Notes what to ask in the next run; for `on_click`."""
-    st.session_state[_NEXT] = Turn(text)
+    st.session_state[_NEXT] = Turn(text, is_typed)
 
 
 def wish_from(key: str) -> None:
     """Notes what was typed into the input of that key; for `on_submit`."""
     text = st.session_state[key]
     if isinstance(text, str) and text.strip():
-        wish(text)
+        wish(text, is_typed=True)
 
 
 def take(conversation_id: UUID | None) -> Turn | None:

@@ -11,7 +11,7 @@ CHECK_S = 1.0
 
 
 def show(is_there: Callable[[], bool], *, until: datetime) -> None:
-    """A quiet line that looks for the answer every second; the page runs anew when it is there or time is up."""
+    """A quiet line that looks for the answer every second; the page runs anew once it is there."""
 
     @st.fragment(run_every=CHECK_S)
     def watch() -> None:

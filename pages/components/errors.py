@@ -56,9 +56,9 @@ def show_message(title: str, hint: str = "", *, icon: str = ":material/info:", b
 
 @contextmanager
 def show_errors(principal: Principal | None = None) -> Iterator[None]:
-    """Show what the workbench raises on purpose inside this block, in place of what the block would have shown.
+    """Show what the workbench raises on purpose inside this block, in place of what it would have shown.
 
-    Streamlit ends a script by raising; those are no errors and pass. With a principal, times are in their zone.
+    Streamlit ends a script by raising; those are no errors and pass. A principal's times are in their zone.
     """
     try:
         yield
@@ -67,7 +67,7 @@ def show_errors(principal: Principal | None = None) -> Iterator[None]:
 
 
 def show_error(error: AssayError, principal: Principal | None = None) -> None:
-    """One error, with the button that helps where there is one; pages are linked only for those who are signed in."""
+    """One error, with the button that helps where there is one; pages are linked for a principal only."""
     look = next(_LOOKS[kind] for kind in type(error).__mro__ if kind in _LOOKS)
     hint = _denial_hint(error.denial, principal) if isinstance(error, MeteringDenied) else ""
     show_message(error.detail, hint, icon=look.icon, box=look.box)
@@ -93,7 +93,7 @@ def show_unexpected(error: Exception) -> bool:
 
 
 def show_outage(is_over: Callable[[], bool]) -> None:
-    """The page while the database is away; it asks again every few seconds and runs anew when the answer comes."""
+    """The page while the database is away; it asks every few seconds and runs anew when the answer comes."""
 
     @st.fragment(run_every=OUTAGE_CHECK_S)
     def watch() -> None:
@@ -114,7 +114,9 @@ def _denial_hint(denial: Denial, principal: Principal | None) -> str:
         return "Waiting does not change this; a larger plan does."
     resets = f"It resets {_when(denial.resets_at, principal)}."
     if denial.code == "quota_exceeded":
-        return f"{resets} Until then, what was asked before is still answered, and a larger plan has a higher limit."
+        return (
+            f"{resets} Until then, what was asked before is still answered; a larger plan has a higher limit."
+        )
     return resets
 
 

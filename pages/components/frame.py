@@ -1,4 +1,4 @@
-"""What stands around every page: the wordmark, and in the sidebar who is signed in, for whom, on which plan."""
+"""What stands around every page: the wordmark; in the sidebar, who is signed in, for whom, on which plan."""
 
 from __future__ import annotations
 
@@ -35,18 +35,15 @@ def show_logo() -> None:
 
 def show_sidebar(principal: Principal) -> None:
     """Organisation, plan, user and the way out."""
-    with st.sidebar:
-        with st.container(border=True, gap="small"):
-            with st.container(
-                horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
-            ):
-                st.text(principal.org_name, width="content")
-                show_plan_badge(principal.plan)
-            with st.container(gap=None):
-                if principal.name:
-                    st.text(principal.name)
-                st.text(principal.email)
-            sign_out_button()
+    with st.sidebar, st.container(border=True, gap="small"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.text(principal.org_name, width="content")
+            show_plan_badge(principal.plan)
+        with st.container(gap=None):
+            if principal.name:
+                st.text(principal.name)
+            st.text(principal.email)
+        sign_out_button()
 
 
 def show_plan_badge(plan: str) -> None:

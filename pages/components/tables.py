@@ -76,7 +76,7 @@ def show_log(
             "Time": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss", pinned=True),
             "Tokens in": st.column_config.NumberColumn(format="localized"),
             "Tokens out": st.column_config.NumberColumn(format="localized"),
-            "Charged, USD": st.column_config.NumberColumn(format="%.9f"),
+            "Charged, USD": st.column_config.NumberColumn(format="plain"),
             "Seconds": st.column_config.NumberColumn(format="%.2f"),
         },
         alt=alt,

@@ -67,7 +67,7 @@ def show(
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption(_extent(len(shown), has_more=len(rows) > len(shown)), width="stretch")
         st.download_button(
-            "Download as CSV",
+            "Download all as CSV",
             lambda: tables.as_csv(chosen(most=MAX_LOG_ROWS), principal.zone),
             file_name=f"assay-usage-{period[0]}-to-{period[1]}.csv",
             mime="text/csv",

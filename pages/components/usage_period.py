@@ -1,4 +1,4 @@
-"""The choice of days: the last week, month or quarter, or any others."""
+"""The choice of days (the last week, month or quarter, or any others), and of whose usage."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from datetime import date, timedelta
 
 import streamlit as st
 
+from core.principal import Principal
+
 PERIODS = {"7 days": 7, "30 days": 30, "90 days": 90}
 OTHER = "Other days"
+MINE, ALL = "Mine", "Organisation"
 
 
 def show(key: str, today: date) -> tuple[date, date]:
@@ -22,3 +25,13 @@ def show(key: str, today: date) -> tuple[date, date]:
     )
     ends = days if isinstance(days, tuple) else (days,)
     return (ends[0], ends[-1]) if ends else (today, today)
+
+
+def show_whose(key: str, principal: Principal) -> bool:
+    """Whether the whole organisation is shown; only those who may see it can choose."""
+    if not principal.role.sees_organisation:
+        return False
+    chosen = st.segmented_control(
+        "Whose", [MINE, ALL], default=MINE, required=True, key=key, persist_state="session"
+    )
+    return chosen == ALL

@@ -47,7 +47,7 @@ class Reply:
     delay_s: float = 0.0
     """Pause before each token."""
     chunks: tuple[Any, ...] | None = None
-    """Raw chunks (JSON values, or text that is sent as it is) in place of all the above."""
+    """Raw chunks (JSON values, or text as it is) in place of all but `done` and `hangs="after_finish"`."""
 
     @property
     def tokens(self) -> list[str]:
@@ -72,6 +72,8 @@ class ChatServer:
         self.requests: list[Received] = []
         self.disconnects = 0
         """Calls whose client left before the end of the answer."""
+        self.connections = 0
+        """Connections that were opened."""
         self._default = Reply()
         self._changed = threading.Condition()
         self._closing = threading.Event()
@@ -158,6 +160,10 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
+    def setup(self) -> None:
+        self.server.owner.connections += 1
+        super().setup()
+
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing is printed."""
 
@@ -196,6 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _chunks(self, reply: Reply, body: dict[str, Any]) -> Iterator[Any]:
         if reply.chunks is not None:
             yield from reply.chunks
+            self._hang(HANG_S if reply.hangs == "after_finish" else 0.0)
             return
         prompt = sum(len(str(message.get("content", "")).split()) for message in body.get("messages", []))
         for sent, token in enumerate(reply.tokens):

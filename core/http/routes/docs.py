@@ -1,0 +1,93 @@
+"""`/api/openapi.json` and `/api/docs`: what the API is, for users of this machine and for who is signed in."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+
+from core.errors import NotFound
+from core.http.caller import caller_of
+from core.http.models import Problem
+from core.http.problems import MEDIA_TYPE
+from core.settings import LOOPBACK, VERSION, Settings
+
+PREFIX = "/api"
+"""Where the API is mounted."""
+PAGE = Path(__file__).parent.parent / "docs_page"
+SWAGGER = Path(str(files("fastapi_offline").joinpath("static")))
+"""Swagger UI's own files, as a package of the registry carries them."""
+FILES = {
+    "init.js": (PAGE / "init.js", "text/javascript"),
+    "swagger-ui-bundle.js": (SWAGGER / "swagger-ui-bundle.js", "text/javascript"),
+    "swagger-ui.css": (SWAGGER / "swagger-ui.css", "text/css"),
+}
+CACHE_FILES = "private, max-age=3600"
+DESCRIPTION = """\
+Every call but `/api/health` needs an access token: `Authorization: Bearer TOKEN`.
+Times are RFC 3339 in UTC, money is a decimal string, ratios are fractions (0.05 is 5 %).
+A metered call also answers `X-Plan`; `RateLimit-Limit`, `-Remaining`, `-Reset` (AI requests of the running
+minute; seconds); and, where a quota applies, `X-Quota-Metric`, `-Remaining`, `-Reset` (RFC 3339).
+"""
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/openapi.json")
+async def document(request: Request) -> Response:
+    """The OpenAPI document."""
+    _check_reader(request)
+    return JSONResponse(request.app.openapi())
+
+
+@router.get("/docs")
+async def page(request: Request) -> Response:
+    """The page that draws it."""
+    _check_reader(request)
+    return HTMLResponse((PAGE / "index.html").read_text("utf-8"))
+
+
+@router.get("/docs/{name}")
+async def page_file(name: str, request: Request) -> Response:
+    """A file of the page."""
+    _check_reader(request)
+    if name not in FILES:
+        raise NotFound("There is nothing at this address.")
+    path, media_type = FILES[name]
+    return FileResponse(path, media_type=media_type, headers={"Cache-Control": CACHE_FILES})
+
+
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """The document as clients see the API: full paths, and problem documents for every failure."""
+    made = get_openapi(title="Assay", version=VERSION, description=DESCRIPTION, routes=app.routes)
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = {"description": "A failure", "content": {MEDIA_TYPE: problem}}
+    schemas = made["components"]["schemas"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Problem"] = Problem.model_json_schema()
+    made["paths"] = {PREFIX + path: operations for path, operations in made["paths"].items()}
+    return made
+
+
+def _check_reader(request: Request) -> None:
+    """Refuses strangers, unless nobody but this machine's users can ask.
+
+    Raises:
+        Unauthenticated: neither a token nor a session that is valid.
+    """
+    caller = caller_of(request)
+    if caller.principal is None and not _serves_this_machine_only(request.app.state.workbench.settings):
+        raise caller.refusal
+
+
+def _serves_this_machine_only(settings: Settings) -> bool:
+    return settings.listens_on_loopback and urlsplit(settings.address).hostname in LOOPBACK

@@ -1,0 +1,98 @@
+"""`GET /api/health`: how the installation is, told to anybody, quickly even when the database hangs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal, cast
+
+from fastapi import APIRouter, Request, Response
+
+from core.ai.providers.hosts import HOSTS
+from core.errors import place_of
+from core.http.context import Bench
+from core.http.models import HealthReport
+from core.settings import VERSION
+from core.workbench import Workbench
+
+CHECK_S = 2.0
+"""Longest wait for the database's answer."""
+SLOW_S = 0.5
+"""A database that takes longer to answer is called slow."""
+FRESH_S = 1.0
+"""So long an answer of the database serves everybody who asks."""
+
+router = APIRouter()
+DatabaseState = Literal["ok", "slow", "unreachable"]
+ProviderState = Literal["configured", "not_configured", "built_in"]
+_log = logging.getLogger(__name__)
+_STATUS: dict[DatabaseState, Literal["healthy", "degraded", "unhealthy"]] = {
+    "ok": "healthy",
+    "slow": "degraded",
+    "unreachable": "unhealthy",
+}
+
+
+class DatabaseProbe:
+    """Asks the database whether it answers: one question at a time, however many ask."""
+
+    def __init__(self, ping: Callable[[], None], *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._ping = ping
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._done.set()
+        self._started = self._ended = float("-inf")
+        self._took_s: float | None = None
+
+    def state(self) -> DatabaseState:
+        """How the database is, within `CHECK_S`."""
+        with self._lock:
+            now = self._monotonic()
+            if self._done.is_set() and now - self._ended >= FRESH_S:
+                self._done, self._started = threading.Event(), now
+                threading.Thread(
+                    target=self._ask, args=(self._done,), name="assay-health", daemon=True
+                ).start()
+            done, wait_s = self._done, max(0.0, self._started + CHECK_S - now)
+        if not done.wait(wait_s) or self._took_s is None:
+            return "unreachable"
+        return "slow" if self._took_s > SLOW_S else "ok"
+
+    def _ask(self, done: threading.Event) -> None:
+        took_s = None
+        try:
+            self._ping()
+            took_s = self._monotonic() - self._started
+        except Exception as error:  # noqa: BLE001 (the outermost edge of a thread)
+            _log.warning("The database does not answer: %s.", place_of(error))
+        finally:
+            self._took_s, self._ended = took_s, self._monotonic()
+            done.set()
+
+
+@router.get("/health", summary="How the installation is")
+def health(request: Request, response: Response, bench: Bench) -> HealthReport:
+    """Asks the database and no provider; 503 when the database cannot be reached."""
+    database = cast("DatabaseProbe", request.app.state.probe).state()
+    response.status_code = 503 if database == "unreachable" else 200
+    response.headers["Cache-Control"] = "no-store"
+    return HealthReport(
+        status=_STATUS[database],
+        database=database,
+        cache="unreachable" if database == "unreachable" else "ok",
+        worker="none",
+        providers=_providers(bench),
+        version=VERSION,
+        timestamp=datetime.now(UTC),
+    )
+
+
+def _providers(bench: Workbench) -> dict[str, ProviderState]:
+    states: dict[str, ProviderState] = dict.fromkeys(HOSTS, "not_configured")
+    for name, provider in bench.providers.items():
+        states[name] = "built_in" if provider.is_offline else "configured"
+    return states
