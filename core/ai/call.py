@@ -56,7 +56,7 @@ class _Attempt:
     reported: TokenUsage | None = None
     error: AssayError | None = None
     is_open: bool = False
-    """Whether the provider took the request, and may bill its input."""
+    """Whether the request was sent, so that the provider may bill its input."""
     cut: str | None = None
     """Why we closed it ourselves: client, shutdown, or a time limit: first_token, gap, total."""
     ended: float = 0.0
@@ -162,13 +162,13 @@ class Call:
             model=candidate.model.provider_model,
             messages=self._question.messages,
             max_tokens=self._question.max_tokens,
-            temperature=self._question.temperature,
+            temperature=self._question.temperature if candidate.model.accepts_temperature else None,
+            max_tokens_parameter=candidate.model.max_tokens_parameter,
         )
         stream: ChatStream | None = None
         try:
             alarm.set(min(attempt.started + limits.connect_s + limits.first_token_s, last))
             stream = candidate.provider.chat(request, limits)
-            attempt.is_open = True
             with self._lock:
                 self._stream = stream
                 is_cut = self._cut is not None or attempt.cut is not None
@@ -190,6 +190,7 @@ class Call:
                 self._stream = None
             if stream is not None:
                 attempt.reported = attempt.finish.usage if attempt.finish else stream.usage
+                attempt.is_open = stream.was_sent
                 stream.close()
             attempt.ended = time.monotonic()
             attempt.cut = None if attempt.finish else attempt.cut or self._cut

@@ -36,7 +36,7 @@ def usage_flaw(usage: TokenUsage | None, context_window: int, *, has_text: bool)
     """Why a provider's count cannot be used, or None where it can.
 
     `no_usage` where there is none, or zero output tokens although there is text: estimate. Any other word is
-    an impossible count (`negative`, `above_context_window`, `cached_above_input`): estimate, and quarantine it.
+    an impossible count (`negative`, `above_context_window`, `cached_above_input`): estimate, quarantine.
     """
     if usage is None:
         return NO_USAGE

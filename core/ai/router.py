@@ -10,6 +10,7 @@ from decimal import Decimal
 from core.ai.catalogue import Catalogue, Model
 from core.ai.prices import Price, PriceBook
 from core.ai.providers.contract import Provider
+from core.ai.providers.hosts import HOSTS
 from core.errors import NotConfigured, PlanRequired
 from core.metering.plans import Plan
 
@@ -53,7 +54,7 @@ class Router:
         """Why a model cannot be asked in this installation; None where it can."""
         if model.provider in self._providers:
             return None
-        return f"Set {model.provider.upper()}_API_KEY to use this model."
+        return f"Set {HOSTS[model.provider].key_variable} to use this model."
 
     def route(self, name: str, plan: Plan, *, prompt_tokens: int, max_tokens: int, on: date) -> Route:
         """The candidates for a model by name, or for `auto`.
@@ -74,6 +75,7 @@ class Router:
         return Route((self._candidate(model, prompt_tokens, max_tokens, on),), "chosen by name", 1)
 
     def _auto(self, plan: Plan, prompt_tokens: int, max_tokens: int, on: date) -> Route:
+        """The cheapest first; reasoning models last, since hidden reasoning may use up an answer's tokens."""
         models = [
             model
             for model in self._catalogue.chat_models()
@@ -81,12 +83,13 @@ class Router:
             and model.provider in self._providers
             and self._providers[model.provider].is_offline == self.is_offline
             and prompt_tokens + max_tokens <= model.context_window
+            and max_tokens <= model.max_output
         ]
         if not models:
             raise NotConfigured("No model that this plan allows is live: set a provider's key, such as OPENAI_API_KEY.")
         ranked = sorted(
             (self._candidate(model, prompt_tokens, max_tokens, on) for model in models),
-            key=lambda candidate: (candidate.worst_case_usd, candidate.model.id),
+            key=lambda candidate: (not candidate.model.accepts_temperature, candidate.worst_case_usd, candidate.model.id),
         )
         if self.is_offline:
             return Route(tuple(ranked[:1]), "no provider is live; answered from the offline glossary", len(ranked))

@@ -81,6 +81,11 @@ class ChatStream(Protocol):
     usage: TokenUsage | None
     """The last usage the provider sent so far, also when the stream was cut or broke."""
 
+    @property
+    def was_sent(self) -> bool:
+        """Whether the request has left us: the provider may bill its input even if nothing comes back."""
+        ...
+
     def __iter__(self) -> Iterator[Delta | Finish]:
         """The events in order; may be iterated once."""
         ...

@@ -28,9 +28,10 @@ NEAREST = 3
 MAX_WORDS = 400
 """Words of a question that are looked at."""
 
+# Words as `_words` leaves them: without a plural s.
 _COMPARING = frozenset(
     """
-    and or versus vs compare compared comparison difference differ between against both
+    and or versu vs compare compared comparison difference differ between against both
     """.split()
 )
 _ASKING = frozenset(

@@ -25,7 +25,7 @@ class Host:
     max_tokens_parameter: str = "max_tokens"
     """What the host calls the output limit, unless a model's row says otherwise."""
     asks_for_usage: bool = True
-    """Whether usage must be asked for by `stream_options`; other hosts send it unasked and may refuse that."""
+    """Whether usage must be asked for by `stream_options`; other hosts send it unasked."""
 
 
 def _host(name: str, label: str, default_base_url: str, *, asks_for_usage: bool = True) -> Host:

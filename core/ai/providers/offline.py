@@ -52,6 +52,7 @@ class OfflineStream:
 
     def __init__(self, glossary: Glossary, request: ChatRequest, delay_s: float) -> None:
         self.usage: TokenUsage | None = None
+        self.was_sent = False
         self._glossary = glossary
         self._request = request
         self._delay_s = delay_s
@@ -63,6 +64,7 @@ class OfflineStream:
             raise ProviderRejectedRequest(
                 f"The offline provider has one model, {OFFLINE_MODEL}.", provider=OFFLINE
             )
+        self.was_sent = True
         prompt_tokens = sum(count_tokens(message.text) for message in self._request.messages)
         pieces = _PIECE.findall(answer(self._glossary, self._request.messages))
         for written, piece in enumerate(pieces[: self._request.max_tokens], start=1):

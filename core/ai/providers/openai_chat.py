@@ -89,6 +89,11 @@ class OpenAIChatStream:
         self._has_begun = False
         self._reason: str | None = None
 
+    @property
+    def was_sent(self) -> bool:
+        """Whether the request has left us."""
+        return self._line.has_sent
+
     def __iter__(self) -> Iterator[Delta | Finish]:
         """Deltas, then one Finish, or a ProviderError."""
         try:

@@ -89,7 +89,7 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
 _SENTENCES: dict[type[ProviderError], str] = {
     ProviderRefusedKey: "{label} did not accept the key. Set {key_variable} to a valid one.",
     ProviderRateLimited: "{label} asks us to wait{wait}. Try again then, or choose another model.",
-    ProviderUnavailable: "{label} cannot be reached, or has a fault. Try again soon, or choose another model.",
+    ProviderUnavailable: "{label} cannot be reached or has a fault. Try again, or choose another model.",
     ProviderTimeout: "{label} did not answer in time. Try again, or choose another model.",
     ProviderRejectedRequest: "{label} cannot serve this request. Shorten it, or choose another model.",
     ProviderBroke: "{label} broke off before the answer was complete. Ask again.",

@@ -41,6 +41,8 @@ class Line:
 
     def __init__(self) -> None:
         self.is_cut = False
+        self.has_sent = False
+        """Whether bytes of the request have left."""
         self.read_limit_s: float | None = None
         """Longest wait for the next bytes, where it is shorter than the client's own limit."""
         self._stream: _Stream | None = None
@@ -146,6 +148,8 @@ class _Stream(httpcore2.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._note_caller()
         self._inner.write(buffer, timeout)
+        if self.line is not None:
+            self.line.has_sent = True
 
     def close(self) -> None:
         self._inner.close()
