@@ -85,7 +85,7 @@ def _migrate(settings: Settings, _given: argparse.Namespace) -> int:
 def _demo(settings: Settings, _given: argparse.Namespace) -> int:
     from core.commands import admin
 
-    return admin.load_demo(settings)
+    return admin.print_demo(settings)
 
 
 def _user_add(settings: Settings, given: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.accounts.accounts import Accounts
+from core.accounts.demo import demo_sign_ins, load_demo
 from core.ai.cache import AnswerCache
 from core.ai.catalogue import Catalogue
 from core.ai.gateway import Gateway, GatewayParts
@@ -52,6 +53,12 @@ class Workbench:
     usage_log: UsageLog
     assistant: Assistant
     cache: AnswerCache
+
+    def load_demo(self) -> str | None:
+        """Loads the demo where the settings ask for it; gives its sign-ins as they are printed, or None."""
+        if not self.settings.loads_demo:
+            return None
+        return demo_sign_ins(load_demo(self.accounts, prepared_home(self.settings)))
 
     def close(self) -> None:
         """Ends calls under way, writes what waits, and closes connections."""
@@ -131,8 +138,9 @@ def open_database(settings: Settings) -> tuple[Database, EmbeddedServer | None]:
 
 
 def prepared_home(settings: Settings) -> Path:
-    """The folder of local state, made when missing, for its owner alone."""
-    settings.assay_home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """The folder of local state, made when missing. Others may pass through (Postgres runs as another user than root),
+    but not list it; what is in it is closed to them."""
+    settings.assay_home.mkdir(parents=True, exist_ok=True, mode=0o711)
     return settings.assay_home.resolve()
 
 

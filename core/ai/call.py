@@ -130,6 +130,7 @@ class Call:
             self._parts.meter.release(self._hold, "never_called")
             raise ProviderTimeout("The request waited too long and was not sent.", provider="")
         held_usd = self._route.candidates[0].worst_case_usd
+        attempt: _Attempt | None = None
         for candidate in self._route.candidates:
             if candidate.worst_case_usd > held_usd:
                 if not self._parts.meter.top_up(self._hold, candidate.worst_case_usd):
@@ -139,18 +140,20 @@ class Call:
             is_over = attempt.finish is not None or attempt.deltas or self._cut is not None
             if is_over or attempt.cut == "total" or self._seconds_left() <= 0:
                 break
+        assert attempt is not None  # a route has a candidate, and the hold covers the first
         return self._resolved(attempt)
 
     def _tried(self, candidate: Candidate) -> _Attempt:
         """One candidate, retried where that is safe: before the first token, after a refusal that passes."""
-        for number in range(TRIES_PER_CANDIDATE):
+        for _ in range(TRIES_PER_CANDIDATE - 1):
             attempt = self._attempted(candidate)
             self._attempts.append(attempt)
             wait_s = _retry_wait_s(attempt)
-            if wait_s is None or number + 1 == TRIES_PER_CANDIDATE or self._seconds_left() <= wait_s:
+            if wait_s is None or self._cut is not None or self._seconds_left() <= wait_s:
                 return attempt
-            if self._cut is None:
-                time.sleep(wait_s)
+            time.sleep(wait_s)
+        attempt = self._attempted(candidate)
+        self._attempts.append(attempt)
         return attempt
 
     def _attempted(self, candidate: Candidate) -> _Attempt:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from core import workbench
-from core.commands.admin import demo_sign_ins, ensure_demo
 from core.http.server import serve
 from core.settings import Settings, load_settings
 
@@ -22,8 +21,5 @@ def run(settings: Settings, *, host: str | None, port: int | None) -> int:
 
 
 def _announce(settings: Settings) -> None:
-    lines = [f"Assay is open at {settings.address}"]
-    if settings.loads_demo:
-        bench = workbench.current()
-        lines.append(demo_sign_ins(ensure_demo(bench.accounts, bench.plans, workbench.prepared_home(settings))))
-    print("\n".join(lines), flush=True)
+    sign_ins = workbench.current().load_demo()
+    print("\n".join([f"Assay is open at {settings.address}", *([sign_ins] if sign_ins else [])]), flush=True)

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -39,9 +39,10 @@ LOCK_LIMIT_S = 400.0
 STATE_LIMITS_S = {STARTING: 300.0, SILENT: 15.0}
 # After the postmaster's death its children end by themselves, unless busy: those are told to after a while.
 ORPHANS_TOLD_S, ORPHANS_LIMIT_S = 2.0, 20.0
+BRING_UP_ATTEMPTS = 3
 # The first major version with a locale of its own, the same on every system.
 BUILTIN_LOCALE_MAJOR = 17
-POLL_S = 0.01
+POLL_S, SLOWEST_POLL_S = 0.01, 0.5
 SETTINGS = {
     "listen_addresses": "", "port": str(PORT), "unix_socket_permissions": "0700", "max_connections": "200",
     "shared_buffers": "128MB", "jit": "off", "fsync": "on", "synchronous_commit": "on", "timezone": "UTC",
@@ -78,12 +79,10 @@ _attachments: dict[Path, _Attachment] = {}
 _attaching = threading.Lock()
 
 
-def _forget_lock_after_fork() -> None:
-    global _attaching
-    _attaching = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_forget_lock_after_fork)
+# A fork waits for an attach under way: its child then finds the lock free.
+os.register_at_fork(
+    before=_attaching.acquire, after_in_parent=_attaching.release, after_in_child=_attaching.release
+)
 
 
 def attach(home: Path, *, idle_stop_s: float = 5.0) -> EmbeddedServer:
@@ -106,7 +105,7 @@ def attach(home: Path, *, idle_stop_s: float = 5.0) -> EmbeddedServer:
                 f"{error.filename}): use the account that made it, or another ASSAY_HOME."
             ) from error
         except (OSError, ValueError, subprocess.SubprocessError, psycopg.Error) as error:
-            reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise EmbeddedServerError(
                 f"The embedded database below {home} could not be used: {reason}. Its log is "
                 f"{home / FOLDER / watchdog.LOG}."
@@ -116,7 +115,10 @@ def attach(home: Path, *, idle_stop_s: float = 5.0) -> EmbeddedServer:
 def _is_sound(home: Path, attached: _Attachment) -> bool:
     """Whether our lock still is the one that others see, and the server answers."""
     lock_path = home / FOLDER / watchdog.CLIENTS_LOCK
-    return watchdog.is_same_file(attached.clients_lock, lock_path) and _reply(attached.server.socket_dir) == READY
+    return (
+        watchdog.is_same_file(attached.clients_lock, lock_path)
+        and _reply(attached.server.socket_dir) == READY
+    )
 
 
 def _join(home: Path, idle_stop_s: float) -> EmbeddedServer:
@@ -167,7 +169,14 @@ def _ensure_watchdog(place: Place, idle_stop_s: float) -> None:
     descriptor = place.open_lock(watchdog.WATCHDOG_LOCK)
     try:
         if watchdog.try_lock(descriptor, fcntl.LOCK_EX):
-            command = [sys.executable, "-IS", watchdog.__file__, place.folder, str(idle_stop_s), str(descriptor)]
+            command = [
+                sys.executable,
+                "-IS",
+                watchdog.__file__,
+                place.folder,
+                str(idle_stop_s),
+                str(descriptor),
+            ]
             _spawn_detached(place, None, [str(word) for word in command], inherited=(descriptor,))
     finally:
         os.close(descriptor)
@@ -188,18 +197,28 @@ def _spawn_detached(
 
 
 def _bring_up(place: Place) -> EmbeddedServer:
+    """The running server; one that dies while we look at it is started again, a login that fails is mended."""
     place.ensure_socket_folder()
-    if not _await_ready(place, lambda: watchdog.postmaster_pid(place.data) is not None):
-        if not watchdog.stop_postmaster(place.data):
-            raise EmbeddedServerError(f"The server of {place.data} neither answers nor ends: end it, then try again.")
-        _start(place)
-        _ensure_login(place)
-    try:
-        return _describe(place)
-    except psycopg.OperationalError:
-        # Its password file was lost, or its maker was killed before it had made the login.
-        _ensure_login(place)
-        return _describe(place)
+    for attempt in range(1, BRING_UP_ATTEMPTS + 1):
+        try:
+            if not _await_ready(place, lambda: watchdog.postmaster_pid(place.data) is not None):
+                _stop_mute(place)
+                _start(place)
+                _ensure_login(place)
+            return _describe(place)
+        except psycopg.OperationalError:
+            if attempt == BRING_UP_ATTEMPTS:
+                raise
+            with suppress(psycopg.OperationalError):
+                _ensure_login(place)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _stop_mute(place: Place) -> None:
+    if not watchdog.stop_postmaster(place.data):
+        raise EmbeddedServerError(
+            f"The server of {place.data} neither answers nor ends: end it, then try again."
+        )
 
 
 def _describe(place: Place) -> EmbeddedServer:
@@ -228,7 +247,9 @@ def _ensure_login(place: Place) -> None:
     """The ordinary login with the password of its file, and its database; the server sees the hash alone."""
     login = sql.Identifier(LOGIN)
     with _connect(place, ADMIN, "postgres") as connection:
-        hashed = connection.pgconn.encrypt_password(place.password(LOGIN).encode(), LOGIN.encode(), b"scram-sha-256")
+        hashed = connection.pgconn.encrypt_password(
+            place.password(LOGIN).encode(), LOGIN.encode(), b"scram-sha-256"
+        )
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [LOGIN]).fetchone():
             connection.execute(sql.SQL("CREATE ROLE {}").format(login))
         connection.execute(
@@ -311,7 +332,9 @@ def _outlive_the_dead(place: Place) -> int:
         waited_s = time.monotonic() - began
         if waited_s > ORPHANS_LIMIT_S:
             os.close(server_lock)
-            raise EmbeddedServerError(f"An earlier server's processes still use {place.data}: end them and try again.")
+            raise EmbeddedServerError(
+                f"An earlier server's processes still use {place.data}: end them and try again."
+            )
         if waited_s > ORPHANS_TOLD_S:
             watchdog.tell_to_quit(orphans)
         time.sleep(POLL_S)
@@ -328,9 +351,11 @@ def _await_ready(place: Place, is_alive: Callable[[], bool]) -> bool:
             return False
         if state != last:
             last, since = state, time.monotonic()
-        if time.monotonic() - since > STATE_LIMITS_S[state]:
+        waited_s = time.monotonic() - since
+        if waited_s > STATE_LIMITS_S[state]:
             return False
-        time.sleep(POLL_S)
+        # The server logs each refusal: a long recovery is asked less and less often.
+        time.sleep(min(max(POLL_S, waited_s / 10), SLOWEST_POLL_S))
     return True
 
 

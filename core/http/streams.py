@@ -7,25 +7,21 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from core.ai.answer import Answer
-from core.ai.gateway import MAX_CALLS, Session
+from core.ai.gateway import Session
 from core.errors import AssayError
+from core.http.context import in_thread
 from core.http.problems import problem_of, unexpected
 
-ANSWER_THREADS = MAX_CALLS + 40
-"""Threads that read answers: one for each call the gateway lets run, and some for those it refuses."""
 SEND_WAIT_S = 30.0
 """A client that takes nothing for so long has left."""
 DONE = b"data: [DONE]\n\n"
-
-_T = TypeVar("_T")
 
 
 class Listener:
@@ -124,11 +120,6 @@ class EventStream(StreamingResponse):
         except Exception as error:  # noqa: BLE001 (the outermost edge of an answer that has begun)
             yield _event({"error": problem_of(unexpected(error))})
         yield DONE
-
-
-async def in_thread(step: Callable[[], _T], threads: CapacityLimiter) -> _T:
-    """A blocking step, in a thread of its own."""
-    return await to_thread.run_sync(step, limiter=threads)
 
 
 def _event(content: Mapping[str, object]) -> bytes:

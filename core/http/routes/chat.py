@@ -12,10 +12,10 @@ from core.ai.answer import Answer
 from core.errors import AssayError, NotFound
 from core.http.authentication import SignedIn, SignedInRoute
 from core.http.caller import caller_of
-from core.http.context import Bench, Threads
+from core.http.context import Bench, Threads, in_thread
 from core.http.metered import metered_headers, refused_headers
 from core.http.models import ChatAnswer, ChatQuestion, ChatSummary, RouteTaken, Tokens
-from core.http.streams import EventStream, Listener, in_thread
+from core.http.streams import EventStream, Listener
 from core.research.assistant import Exchange
 
 router = APIRouter(route_class=SignedInRoute)

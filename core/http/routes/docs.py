@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from swagger_ui_bundle import swagger_ui_path  # type: ignore[import-untyped]  # it carries no types
 
 from core.errors import NotFound
 from core.http.caller import caller_of
@@ -20,13 +20,16 @@ from core.settings import LOOPBACK, VERSION, Settings
 PREFIX = "/api"
 """Where the API is mounted."""
 PAGE = Path(__file__).parent.parent / "docs_page"
-SWAGGER = Path(str(files("fastapi_offline").joinpath("static")))
+SWAGGER = Path(str(swagger_ui_path))
 """Swagger UI's own files, as a package of the registry carries them."""
 FILES = {
     "init.js": (PAGE / "init.js", "text/javascript"),
     "swagger-ui-bundle.js": (SWAGGER / "swagger-ui-bundle.js", "text/javascript"),
     "swagger-ui.css": (SWAGGER / "swagger-ui.css", "text/css"),
 }
+OPENAPI = "3.0.3"
+"""The version that the page can draw; FastAPI writes the next one, which differs in how null is said."""
+NULL = {"type": "null"}
 CACHE_FILES = "private, max-age=3600"
 DESCRIPTION = """\
 Every call but `/api/health` needs an access token: `Authorization: Bearer TOKEN`.
@@ -64,7 +67,9 @@ async def page_file(name: str, request: Request) -> Response:
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
     """The document as clients see the API: full paths, and problem documents for every failure."""
-    made = get_openapi(title="Assay", version=VERSION, description=DESCRIPTION, routes=app.routes)
+    made = get_openapi(
+        title="Assay", version=VERSION, openapi_version=OPENAPI, description=DESCRIPTION, routes=app.routes
+    )
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
     for operations in made["paths"].values():
         for operation in operations.values():
@@ -75,7 +80,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(unused, None)
     schemas["Problem"] = Problem.model_json_schema()
     made["paths"] = {PREFIX + path: operations for path, operations in made["paths"].items()}
-    return made
+    document: dict[str, Any] = _in_3_0(made)
+    return document
 
 
 def _check_reader(request: Request) -> None:
@@ -91,3 +97,20 @@ def _check_reader(request: Request) -> None:
 
 def _serves_this_machine_only(settings: Settings) -> bool:
     return settings.listens_on_loopback and urlsplit(settings.address).hostname in LOOPBACK
+
+
+def _in_3_0(node: Any) -> Any:
+    """A part of the document in the words of OpenAPI 3.0: `nullable`, and `enum` for a constant."""
+    if isinstance(node, list):
+        return [_in_3_0(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    made = {name: _in_3_0(part) for name, part in node.items()}
+    if "const" in made:
+        made["enum"] = [made.pop("const")]
+    choices = made.get("anyOf")
+    if isinstance(choices, list) and NULL in choices:
+        others = [choice for choice in choices if choice != NULL]
+        del made["anyOf"]
+        made |= {"nullable": True, **({"allOf": others} if len(others) == 1 else {"anyOf": others})}
+    return made

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from core.ai.providers.hosts import HOSTS
 from core.errors import place_of
-from core.http.context import Bench
+from core.http.context import Bench, in_thread
 from core.http.models import HealthReport
 from core.settings import VERSION
 from core.workbench import Workbench
@@ -24,6 +24,9 @@ SLOW_S = 0.5
 """A database that takes longer to answer is called slow."""
 FRESH_S = 1.0
 """So long an answer of the database serves everybody who asks."""
+
+HEALTH_THREADS = 8
+"""Threads in which health is waited for; its own, so that it is told when all others wait."""
 
 router = APIRouter()
 DatabaseState = Literal["ok", "slow", "unreachable"]
@@ -75,9 +78,10 @@ class DatabaseProbe:
 
 
 @router.get("/health", summary="How the installation is")
-def health(request: Request, response: Response, bench: Bench) -> HealthReport:
+async def health(request: Request, response: Response, bench: Bench) -> HealthReport:
     """Asks the database and no provider; 503 when the database cannot be reached."""
-    database = cast("DatabaseProbe", request.app.state.probe).state()
+    state = request.app.state
+    database = await in_thread(cast("DatabaseProbe", state.probe).state, state.health_threads)
     response.status_code = 503 if database == "unreachable" else 200
     response.headers["Cache-Control"] = "no-store"
     return HealthReport(

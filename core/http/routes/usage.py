@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter
 
 from core.http.authentication import SignedIn, SignedInRoute
-from core.http.context import Bench
+from core.http.context import Bench, Threads, in_thread
 from core.http.models import (
     DailyUsage,
     MonthlyUsage,
@@ -39,9 +41,9 @@ router = APIRouter(route_class=SignedInRoute)
 
 
 @router.get("/user/usage", summary="What the caller used")
-def usage(principal: SignedIn, bench: Bench) -> UsageAnswer:
+async def usage(principal: SignedIn, bench: Bench, threads: Threads) -> UsageAnswer:
     """The running day and month of the caller in their organisation; what still runs counts as used."""
-    overview = bench.usage.overview(principal)
+    overview = await in_thread(partial(bench.usage.overview, principal), threads)
     quotas = {name: overview.allowances[metric] for name, metric in QUOTAS.items()}
     used = {name: _used(allowance) for name, allowance in quotas.items()}
     return UsageAnswer(
@@ -64,9 +66,9 @@ def usage(principal: SignedIn, bench: Bench) -> UsageAnswer:
 
 
 @router.get("/user/quota", summary="What the plan allows, and what is left of it")
-def quota(principal: SignedIn, bench: Bench) -> QuotaAnswer:
+async def quota(principal: SignedIn, bench: Bench, threads: Threads) -> QuotaAnswer:
     """The limits of the organisation's plan and the caller's quotas."""
-    overview = bench.usage.overview(principal)
+    overview = await in_thread(partial(bench.usage.overview, principal), threads)
     quotas = {name: overview.allowances[metric] for name, metric in QUOTAS.items()}
     return QuotaAnswer(
         user_id=str(principal.user_id),

@@ -1,0 +1,70 @@
+"""The demo: two organisations and four people, loaded when only this machine can reach the workbench."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.accounts.accounts import Accounts
+from core.principal import Role
+
+PASSWORD_FILE = "demo-password"  # noqa: S105 (a file's name)
+ORGANISATION = "Demo organisation"
+FREE_ORGANISATION = "Free analyst's organisation"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoUser:
+    """Somebody who can sign in to the demo."""
+
+    email: str
+    name: str
+    org_name: str
+    plan: str
+    role: Role
+    is_operator: bool = False
+
+
+USERS = (
+    DemoUser("admin@demo.example", "Ada Admin", ORGANISATION, "team", Role.OWNER, is_operator=True),
+    DemoUser("analyst@demo.example", "Alex Analyst", ORGANISATION, "team", Role.ANALYST),
+    DemoUser("colleague@demo.example", "Chris Colleague", ORGANISATION, "team", Role.ANALYST),
+    DemoUser("free@demo.example", "Frida Free", FREE_ORGANISATION, "free", Role.OWNER),
+)
+
+
+def load_demo(accounts: Accounts, home: Path) -> str:
+    """Makes what is missing of the demo, and gives its password, kept in a file that its owner alone may read.
+
+    Processes that start at once take turns.
+    """
+    with (home / "demo.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        path = home / PASSWORD_FILE
+        is_new = not path.exists()
+        password = secrets.token_urlsafe(12) if is_new else path.read_text("utf-8").strip()
+        for user in USERS:
+            if is_new or not accounts.has_user(user.email):
+                accounts.add_user(
+                    user.email,
+                    org_name=user.org_name,
+                    plan=user.plan,
+                    role=user.role,
+                    password=password,
+                    name=user.name,
+                    is_operator=user.is_operator,
+                )
+        if is_new:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                file.write(f"{password}\n")
+    return password
+
+
+def demo_sign_ins(password: str) -> str:
+    """The demo's sign-ins as they are printed."""
+    width = max(len(user.email) for user in USERS)
+    lines = [f"  {user.email:{width}}  {user.plan} plan, {user.role}" for user in USERS]
+    return "\n".join(["Demo sign-ins, all with the password " + password + ":", *lines])
