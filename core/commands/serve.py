@@ -16,6 +16,7 @@ def run(settings: Settings, *, host: str | None, port: int | None) -> int:
     if port is not None:
         os.environ["PORT"] = str(port)
     settings = load_settings() if host is not None or port is not None else settings
+    workbench.current()  # a mistake in a file is told here, in one line, before anything listens
     serve(settings, on_ready=lambda: _announce(settings))
     return 0
 

@@ -80,9 +80,7 @@ _attaching = threading.Lock()
 
 
 # A fork waits for an attach under way: its child then finds the lock free.
-os.register_at_fork(
-    before=_attaching.acquire, after_in_parent=_attaching.release, after_in_child=_attaching.release
-)
+os.register_at_fork(before=_attaching.acquire, after_in_parent=_attaching.release, after_in_child=_attaching.release)
 
 
 def attach(home: Path, *, idle_stop_s: float = 5.0) -> EmbeddedServer:
@@ -115,10 +113,7 @@ def attach(home: Path, *, idle_stop_s: float = 5.0) -> EmbeddedServer:
 def _is_sound(home: Path, attached: _Attachment) -> bool:
     """Whether our lock still is the one that others see, and the server answers."""
     lock_path = home / FOLDER / watchdog.CLIENTS_LOCK
-    return (
-        watchdog.is_same_file(attached.clients_lock, lock_path)
-        and _reply(attached.server.socket_dir) == READY
-    )
+    return watchdog.is_same_file(attached.clients_lock, lock_path) and _reply(attached.server.socket_dir) == READY
 
 
 def _join(home: Path, idle_stop_s: float) -> EmbeddedServer:
@@ -216,9 +211,7 @@ def _bring_up(place: Place) -> EmbeddedServer:
 
 def _stop_mute(place: Place) -> None:
     if not watchdog.stop_postmaster(place.data):
-        raise EmbeddedServerError(
-            f"The server of {place.data} neither answers nor ends: end it, then try again."
-        )
+        raise EmbeddedServerError(f"The server of {place.data} neither answers nor ends: end it, then try again.")
 
 
 def _describe(place: Place) -> EmbeddedServer:
@@ -247,15 +240,13 @@ def _ensure_login(place: Place) -> None:
     """The ordinary login with the password of its file, and its database; the server sees the hash alone."""
     login = sql.Identifier(LOGIN)
     with _connect(place, ADMIN, "postgres") as connection:
-        hashed = connection.pgconn.encrypt_password(
-            place.password(LOGIN).encode(), LOGIN.encode(), b"scram-sha-256"
-        )
+        hashed = connection.pgconn.encrypt_password(place.password(LOGIN).encode(), LOGIN.encode(), b"scram-sha-256")
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [LOGIN]).fetchone():
             connection.execute(sql.SQL("CREATE ROLE {}").format(login))
         connection.execute(
-            sql.SQL(
-                "ALTER ROLE {} LOGIN CREATEROLE CREATEDB NOSUPERUSER NOBYPASSRLS NOREPLICATION PASSWORD {}"
-            ).format(login, sql.Literal(hashed.decode()))
+            sql.SQL("ALTER ROLE {} LOGIN CREATEROLE CREATEDB NOSUPERUSER NOBYPASSRLS NOREPLICATION PASSWORD {}").format(
+                login, sql.Literal(hashed.decode())
+            )
         )
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), login))
@@ -332,9 +323,7 @@ def _outlive_the_dead(place: Place) -> int:
         waited_s = time.monotonic() - began
         if waited_s > ORPHANS_LIMIT_S:
             os.close(server_lock)
-            raise EmbeddedServerError(
-                f"An earlier server's processes still use {place.data}: end them and try again."
-            )
+            raise EmbeddedServerError(f"An earlier server's processes still use {place.data}: end them and try again.")
         if waited_s > ORPHANS_TOLD_S:
             watchdog.tell_to_quit(orphans)
         time.sleep(POLL_S)

@@ -24,7 +24,8 @@ ADMIN, LOGIN = "postgres", "assay"
 PORT = 5432
 SOCKET = f".s.PGSQL.{PORT}"
 SOCKET_PATH_LIMIT_BYTES = 103
-SHORT_FOLDER = "/tmp"  # noqa: S108: mkdtemp makes a closed folder there, and its owner is checked
+# `mkdtemp` makes a closed folder in it, and its owner is checked at each use.
+SHORT_FOLDER = "/tmp"  # noqa: S108
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,7 @@ class Place:
         if path.exists():
             return path.read_text().strip()
         if login == ADMIN and self.data.exists():
-            raise EmbeddedServerError(
-                f"{path} is missing, and the embedded database opens with it only: restore it."
-            )
+            raise EmbeddedServerError(f"{path} is missing, and the embedded database opens with it only: restore it.")
         descriptor, unfinished = tempfile.mkstemp(dir=self.folder, prefix=".password-")
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(24) + "\n")
@@ -97,11 +96,7 @@ class Place:
     def _has_short_sockets(self, link: Path) -> bool:
         """Whether the link leads to a short folder of this very place: a copied home must not use the original's."""
         owner = self.account.uid if self.account else os.geteuid()
-        if (
-            not link.is_symlink()
-            or not link.is_dir()
-            or not link.readlink().name.startswith(self._short_prefix)
-        ):
+        if not link.is_symlink() or not link.is_dir() or not link.readlink().name.startswith(self._short_prefix):
             return False
         found = link.readlink().lstat()
         return stat.S_ISDIR(found.st_mode) and found.st_uid == owner and stat.S_IMODE(found.st_mode) == 0o700

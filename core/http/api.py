@@ -64,9 +64,7 @@ def _middleware(workbench: Workbench) -> list[Middleware]:
     settings = workbench.settings
     rate = AddressRate(settings.rate_per_address)
     threads = CapacityLimiter(LOOKUP_THREADS)
-    callers = Middleware(
-        Callers, accounts=workbench.accounts, rate=rate, refuse=problem_response, threads=threads
-    )
+    callers = Middleware(Callers, accounts=workbench.accounts, rate=rate, refuse=problem_response, threads=threads)
     return [*_origins(settings), Middleware(LastResort), callers]
 
 

@@ -52,11 +52,7 @@ def metered_headers(usage: Usage, principal: Principal, answer: Answer | None = 
 def refused_headers(usage: Usage, principal: Principal, error: AssayError) -> dict[str, str]:
     """How the caller stands after a metered call that failed or was denied."""
     headers = metered_headers(usage, principal)
-    if (
-        isinstance(error, MeteringDenied)
-        and error.denial.metric == RATE
-        and error.denial.resets_at is not None
-    ):
+    if isinstance(error, MeteringDenied) and error.denial.metric == RATE and error.denial.resets_at is not None:
         denial = error.denial
         rate = QuotaState(RATE, int(denial.limit), int(denial.used), error.denial.resets_at)
         headers |= _headers(principal.plan, None, rate)

@@ -22,19 +22,19 @@ Figure = int | None
 class Body(BaseModel):
     """What a caller sends: every field of its own type, and none that is not known."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Answer(BaseModel):
     """What a caller gets."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class CamelAnswer(Answer):
     """What a caller gets from the calls about a user, whose names are in camel case."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, alias_generator=to_camel)
+    model_config = ConfigDict(alias_generator=to_camel)
 
 
 class Problem(Answer):
@@ -73,12 +73,14 @@ class HealthReport(Answer):
 class ChatQuestion(Body):
     """A question to a model, in a conversation."""
 
-    message: str = Field(description="The question.")
-    conversation_id: str | None = Field(
-        None, description="A conversation of the caller's; a new one where it is missing."
-    )
-    model: str | None = Field(None, min_length=1, description='Id of a model, or "auto".')
-    stream: bool = Field(False, description="Answer by Server-Sent Events.")
+    message: str
+    """The question."""
+    conversation_id: str | None = None
+    """A conversation of the caller's; a new one where it is missing."""
+    model: str | None = Field(None, min_length=1)
+    """Id of a model, or "auto"."""
+    stream: bool = False
+    """Answer by Server-Sent Events."""
 
 
 class Tokens(Answer):

@@ -102,9 +102,7 @@ def install_problems(app: FastAPI) -> None:
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         refused = _of_http(error)
-        return problem_response(
-            refused, _allowed(app, request) if isinstance(refused, MethodNotAllowed) else None
-        )
+        return problem_response(refused, _allowed(app, request) if isinstance(refused, MethodNotAllowed) else None)
 
     app.add_exception_handler(AssayError, known)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -188,9 +186,7 @@ def _headers_of(error: AssayError) -> dict[str, str]:
 def _of_http(error: HTTPException) -> AssayError:
     known: dict[int, AssayError] = {
         404: NotFound("There is nothing at this address."),
-        405: MethodNotAllowed(
-            "This address does not take this method; the Allow header names those it takes."
-        ),
+        405: MethodNotAllowed("This address does not take this method; the Allow header names those it takes."),
         413: PayloadTooLarge("The body is too large."),
     }
     return known.get(error.status_code) or InvalidRequest("The request cannot be read.")
@@ -199,11 +195,7 @@ def _of_http(error: HTTPException) -> AssayError:
 def _allowed(app: FastAPI, request: Request) -> dict[str, str]:
     """The methods that the address of a request takes, on whichever routes they are."""
     scope = {**request.scope, "path_params": {}}
-    matching = [
-        route
-        for route in app.routes
-        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE
-    ]
+    matching = [route for route in app.routes if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE]
     return {"Allow": ", ".join(sorted({method for route in matching for method in route.methods or ()}))}
 
 

@@ -92,9 +92,7 @@ class EventStream(StreamingResponse):
         self._first = first
         self._model = model
         self._summary = summary
-        super().__init__(
-            self._events(), headers={**headers, "X-Accel-Buffering": "no"}, media_type="text/event-stream"
-        )
+        super().__init__(self._events(), headers={**headers, "X-Accel-Buffering": "no"}, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events; a client that leaves or takes nothing ends them, and the session with them."""

@@ -18,7 +18,7 @@ from core.http.models import ChatAnswer, ChatQuestion, ChatSummary, RouteTaken, 
 from core.http.streams import EventStream, Listener
 from core.research.assistant import Exchange
 
-router = APIRouter(route_class=SignedInRoute)
+router = APIRouter(route_class=SignedInRoute, tags=["AI"])
 
 
 @router.post("/ai/chat", response_model=ChatAnswer, summary="Ask a model")

@@ -1,4 +1,4 @@
-"""`/api/openapi.json` and `/api/docs`: what the API is, for users of this machine and for who is signed in."""
+"""`/api/openapi.json` and `/api/docs`: what the API is, for this machine's users and whoever is signed in."""
 
 from __future__ import annotations
 
@@ -112,5 +112,11 @@ def _in_3_0(node: Any) -> Any:
     if isinstance(choices, list) and NULL in choices:
         others = [choice for choice in choices if choice != NULL]
         del made["anyOf"]
-        made |= {"nullable": True, **({"allOf": others} if len(others) == 1 else {"anyOf": others})}
+        made["nullable"] = True
+        if len(others) > 1:
+            made["anyOf"] = others
+        elif "$ref" in others[0]:
+            made["allOf"] = others
+        else:
+            made = {**others[0], **made}
     return made

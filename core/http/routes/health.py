@@ -28,7 +28,7 @@ FRESH_S = 1.0
 HEALTH_THREADS = 8
 """Threads in which health is waited for; its own, so that it is told when all others wait."""
 
-router = APIRouter()
+router = APIRouter(tags=["Health"])
 DatabaseState = Literal["ok", "slow", "unreachable"]
 ProviderState = Literal["configured", "not_configured", "built_in"]
 _log = logging.getLogger(__name__)
@@ -57,9 +57,7 @@ class DatabaseProbe:
             now = self._monotonic()
             if self._done.is_set() and now - self._ended >= FRESH_S:
                 self._done, self._started = threading.Event(), now
-                threading.Thread(
-                    target=self._ask, args=(self._done,), name="assay-health", daemon=True
-                ).start()
+                threading.Thread(target=self._ask, args=(self._done,), name="assay-health", daemon=True).start()
             done, wait_s = self._done, max(0.0, self._started + CHECK_S - now)
         if not done.wait(wait_s) or self._took_s is None:
             return "unreachable"

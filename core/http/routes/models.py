@@ -14,7 +14,7 @@ from core.http.models import ModelPrice, ModelRow
 from core.metering.plans import Plan
 from core.workbench import Workbench
 
-router = APIRouter(route_class=SignedInRoute)
+router = APIRouter(route_class=SignedInRoute, tags=["AI"])
 
 
 @router.get("/ai/models", summary="The models, and which of them the caller may ask")

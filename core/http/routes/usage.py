@@ -37,7 +37,7 @@ WORDS = {
     "requests": "AI requests of the month",
 }
 
-router = APIRouter(route_class=SignedInRoute)
+router = APIRouter(route_class=SignedInRoute, tags=["User"])
 
 
 @router.get("/user/usage", summary="What the caller used")
@@ -55,9 +55,7 @@ async def usage(principal: SignedIn, bench: Bench, threads: Threads) -> UsageAns
                 signal_validations=used["signalValidations"],
             ),
             monthly=MonthlyUsage(sec_filings=used["secFilings"], requests=used["requests"]),
-            period_start=PerPeriod(
-                daily=quotas["chatQueries"].starts_at, monthly=quotas["requests"].starts_at
-            ),
+            period_start=PerPeriod(daily=quotas["chatQueries"].starts_at, monthly=quotas["requests"].starts_at),
             period_end=PerPeriod(daily=quotas["chatQueries"].ends_at, monthly=quotas["requests"].ends_at),
         ),
         percentages={name: _share(allowance) for name, allowance in quotas.items()},

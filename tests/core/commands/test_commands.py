@@ -1,0 +1,152 @@
+"""The command line as a process: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from core.settings import DATA, ROOT
+
+Service = psycopg.Connection[tuple[object, ...]]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(database_url: str, tmp_path: Path) -> Run:
+    """Runs `python -m core …` on the test's database."""
+
+    def command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "DATABASE_URL": database_url, "ASSAY_HOME": str(tmp_path / "home"), **environ}
+        return subprocess.run(
+            [sys.executable, "-m", "core", *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return command
+
+
+def add_ann(run: Run, *more: str) -> subprocess.CompletedProcess[str]:
+    """Makes Ann."""
+    return run("user", "add", "ann@test.example", "--org", "Acme", "--plan", "starter", "--role", "owner", *more)
+
+
+def test_user_add_prints_the_id_and_user_token_one_token_and_nothing_else(run: Run, service: Service) -> None:
+    added = add_ann(run, "--password", "a long password")
+    assert (added.returncode, added.stderr) == (0, "")
+    user_id = UUID(added.stdout.strip())
+    assert service.execute("SELECT id FROM users").fetchone() == (user_id,)
+    assert service.execute("SELECT plan FROM organisations").fetchone() == ("basic",)
+    token = run("user", "token", "ann@test.example")
+    assert (token.returncode, token.stderr, len(token.stdout.split())) == (0, "", 1)
+    bound = run("user", "token", "ann@test.example", "--org", "Acme")
+    assert bound.stdout.strip() != token.stdout.strip()
+
+
+def test_plan_set_puts_an_organisation_on_a_plan(run: Run, service: Service) -> None:
+    add_ann(run)
+    assert run("plan", "set", "Acme", "team").returncode == 0
+    assert service.execute("SELECT plan FROM organisations").fetchone() == ("team",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ([], 2),
+        (["no-such-command"], 2),
+        (["user", "add"], 2),
+        (["user", "add", "ann@test.example", "--org", "Acme", "--role", "king"], 2),
+        (["user", "add", "ann@test.example", "--org", "Acme", "--plan", "gold"], 2),
+        (["user", "add", "not an address", "--org", "Acme"], 2),
+        (["user", "add", "ann@test.example", "--org", "Acme", "--password", "short"], 2),
+        (["user", "token", "nobody@test.example"], 1),
+        (["plan", "set", "Nowhere", "team"], 1),
+    ],
+)
+def test_bad_use_exits_2_and_a_failure_1_with_a_clear_line(run: Run, arguments: list[str], status: int) -> None:
+    outcome = run(*arguments)
+    assert (outcome.returncode, outcome.stdout) == (status, "")
+    assert outcome.stderr.strip()
+    assert "Traceback" not in outcome.stderr
+    if status == 1:
+        assert len(outcome.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["serve"], ["migrate"], ["demo"], ["user"], ["user", "add"], ["user", "token"], ["plan", "set"], ["doctor"]],
+)
+def test_every_command_has_help(run: Run, arguments: list[str]) -> None:
+    outcome = run(*arguments, "--help")
+    assert outcome.returncode == 0
+    assert "usage: python -m core" in outcome.stdout
+
+
+def test_doctor_says_what_is_there_and_keeps_secrets(run: Run, database_url: str) -> None:
+    outcome = run("doctor", OPENAI_API_KEY="sk-very-secret", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert outcome.returncode == 0
+    assert "openai" in outcome.stdout
+    assert "set MISTRAL_API_KEY" in outcome.stdout
+    password = database_url.split("://")[1].split("@")[0].split(":")[-1]
+    for secret in ("sk-very-secret", password):
+        assert secret not in outcome.stdout + outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"DATABASE_URL": "postgresql://u:very-secret@127.0.0.1:1/x"}, "database cannot be reached"),
+        ({"DATABASE_URL": "mysql://u:very-secret@127.0.0.1/x"}, "DATABASE_URL"),
+        ({"PORT": "eighty"}, "PORT"),
+        ({"PLANS_FILE": "/no/such/plans.yaml"}, "plans.yaml"),
+        ({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "ftp://very-secret"}, "OPENAI_BASE_URL"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_its_value_is_not_shown(run: Run, environ: dict[str, str], says: str) -> None:
+    outcome = run("doctor", **environ)
+    assert outcome.returncode == 1
+    printed = outcome.stdout + outcome.stderr
+    assert says.lower() in printed.lower()
+    assert "very-secret" not in printed
+    assert "Traceback" not in printed
+
+
+def test_doctor_accounting_exits_1_when_the_books_differ_and_names_the_difference(run: Run, service: Service) -> None:
+    add_ann(run)
+    assert run("doctor", "--accounting").returncode == 0
+    service.execute("SELECT make_meters(org_id, user_id) FROM memberships")
+    service.execute("UPDATE member_meters SET chat_query_used = 3")
+    outcome = run("doctor", "--accounting")
+    assert outcome.returncode == 1
+    assert "chat_query_used" in outcome.stdout
+    assert "says 3" in outcome.stdout
+
+
+def test_demo_can_be_loaded_again_and_keeps_its_password_to_its_owner(run: Run, tmp_path: Path) -> None:
+    first, again = run("demo"), run("demo")
+    assert (first.returncode, first.stdout) == (0, again.stdout)
+    path = tmp_path / "home" / "demo-password"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text("utf-8").strip() in first.stdout
+    for email in ("analyst@demo.example", "colleague@demo.example", "admin@demo.example", "free@demo.example"):
+        assert email in first.stdout
+
+
+def test_a_mistake_in_the_models_file_stops_the_start_and_names_the_line(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "models.yaml"
+    path.write_text((DATA / "models.yaml").read_text("utf-8").replace("class: economy", "class: cheap", 1), "utf-8")
+    outcome = run("serve", "--port", "1", MODELS_FILE=str(path))
+    assert outcome.returncode == 1
+    assert "models.yaml, line" in outcome.stdout + outcome.stderr
