@@ -14,8 +14,6 @@ from core.settings import Settings, load_settings
 Command = Callable[[Settings, argparse.Namespace], int]
 
 
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit status."""
     given = _parser().parse_args(arguments)

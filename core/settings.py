@@ -17,6 +17,7 @@ from core.errors import ConfigurationError
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 VERSION = "0.1.0"
+SESSION_COOKIE = "assay_session"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 

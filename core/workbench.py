@@ -111,9 +111,7 @@ def open_workbench(settings: Settings) -> Workbench:
         prices=prices,
         providers=providers,
         router=router,
-        accounts=Accounts(
-            database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts
-        ),
+        accounts=Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts),
         meter=meter,
         gateway=gateway,
         usage=Usage(database, plans, usage_log),

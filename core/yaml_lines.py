@@ -57,9 +57,7 @@ def load_yaml(path: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise ConfigurationError(
-            f"{path.name}, line {line}: {error.problem or 'this is not YAML'}."
-        ) from None
+        raise ConfigurationError(f"{path.name}, line {line}: {error.problem or 'this is not YAML'}.") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigurationError(f"{path.name}, line {line}: a character that YAML does not allow.") from None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
@@ -27,6 +29,8 @@ from core.principal import Principal, Role
 from core.settings import DATA, Settings, load_settings
 from core.workbench import Workbench, open_workbench
 from tests.fakes.live_app import LiveApp, start_app
+
+__all__ = ["LiveApp"]
 
 # A developer's own settings are none of the suite's.
 SERVER_URL = os.environ.get("ASSAY_TEST_DATABASE_URL") or os.environ.get("DATABASE_URL")
@@ -54,11 +58,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+def server_url() -> Iterator[str]:
     """A Postgres server: the one that is named, or an embedded one of the suite's own."""
     if SERVER_URL:
-        return normal_url(SERVER_URL).render_as_string(hide_password=False)
-    return attach(tmp_path_factory.mktemp("assay-home")).url
+        yield normal_url(SERVER_URL).render_as_string(hide_password=False)
+        return
+    home = Path(tempfile.mkdtemp(prefix="assay-test-"))
+    home.chmod(0o755)  # Postgres runs as another user than root
+    yield attach(home).url
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -171,8 +171,10 @@ class AnswerCache:
 
 def cache_key(parts: KeyParts) -> bytes:
     """SHA-256 of everything the answer depends on; the scope stands beside it, in key and column."""
-    messages = [(m.role, normalised(m.text) if parts.is_normalised and m.role == "user" else m.text.strip())
-                for m in parts.messages]
+    messages = [
+        (m.role, normalised(m.text) if parts.is_normalised and m.role == "user" else m.text.strip())
+        for m in parts.messages
+    ]
     document: dict[str, Any] = {**asdict(parts), "messages": messages, "format": KEY_FORMAT}
     return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode()).digest()
 

@@ -86,7 +86,9 @@ class CallParts:
 class Call:
     """A reserved request; `run` is its whole life, `cancel` ends it early, from any thread."""
 
-    def __init__(self, question: Question, route: Route, hold: Hold, request_id: UUID, parts: CallParts, save: Save) -> None:
+    def __init__(
+        self, question: Question, route: Route, hold: Hold, request_id: UUID, parts: CallParts, save: Save
+    ) -> None:
         self.events: SimpleQueue[Delta | Answer | AssayError] = SimpleQueue()
         """Deltas, then one answer or one error."""
         self.done = threading.Event()
@@ -118,7 +120,7 @@ class Call:
             self.events.put(self._converse())
         except AssayError as error:
             self.events.put(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (the outermost edge of a call's thread)
             _log.error("A call ended by an unexpected error: %s.", place_of(error))
             self._give_back()
             self.events.put(AssayError("Something went wrong; the call cost you nothing."))
@@ -184,7 +186,9 @@ class Call:
                 self._take(attempt, event)
                 alarm.set(min(time.monotonic() + limits.between_tokens_s, last))
             if attempt.finish is None:
-                attempt.error = ProviderBroke("The answer ended before it was complete.", provider=candidate.provider.name)
+                attempt.error = ProviderBroke(
+                    "The answer ended before it was complete.", provider=candidate.provider.name
+                )
         except ProviderError as error:
             attempt.error = error
         finally:
@@ -263,11 +267,11 @@ class Call:
         counted = self._counted(last)
         status = "broken" if last.deltas else "failed"
         note = last.error.detail if last.error else None
-        self._save_best_effort(
-            self._draft(last, "partial" if last.deltas else "failed", counted, Decimal(0), note)
-        )
+        self._save_best_effort(self._draft(last, "partial" if last.deltas else "failed", counted, Decimal(0), note))
         usage = {**self._usage_row(last, counted), "error_code": last.error.problem_code if last.error else None}
-        self._parts.meter.release(self._hold, status, CallRecord(self._provider_cost_usd(), usage, self._attempt_rows()))
+        self._parts.meter.release(
+            self._hold, status, CallRecord(self._provider_cost_usd(), usage, self._attempt_rows())
+        )
 
     def _provider_cost_usd(self) -> Decimal:
         """What the providers bill for every attempt, each at its own model's price."""
@@ -287,14 +291,10 @@ class Call:
         flaw = usage_flaw(attempt.reported, model.context_window, has_text=bool(attempt.text))
         if attempt.reported is not None and flaw is None:
             return _Counted(attempt.reported, False, None, price.cost(attempt.reported))
-        usage = TokenUsage(
-            prompt_estimate(self._question.messages), completion_estimate(attempt.text, attempt.deltas)
-        )
+        usage = TokenUsage(prompt_estimate(self._question.messages), completion_estimate(attempt.text, attempt.deltas))
         return _Counted(usage, True, flaw if flaw != "no_usage" else None, price.cost(usage))
 
-    def _draft(
-        self, last: _Attempt, state: str, counted: _Counted, cost_usd: Decimal, note: str | None
-    ) -> Draft:
+    def _draft(self, last: _Attempt, state: str, counted: _Counted, cost_usd: Decimal, note: str | None) -> Draft:
         return Draft(
             text=last.text,
             state=state,
@@ -392,4 +392,3 @@ def _after(quota: QuotaState | None, used: int | None) -> QuotaState | None:
 
 def _ms(seconds: float) -> int:
     return max(0, round(1000 * seconds))
-

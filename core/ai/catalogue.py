@@ -74,9 +74,7 @@ class Catalogue:
         """
         model = self._models.get(model_id)
         if model is None:
-            raise NotFound(
-                "There is no model of that name. The list of models shows those that can be asked."
-            )
+            raise NotFound("There is no model of that name. The list of models shows those that can be asked.")
         return model
 
     def all(self) -> tuple[Model, ...]:
@@ -99,15 +97,9 @@ def _check(document: Document, rows: tuple[Model, ...], prices: PriceBook) -> No
     for index, row in enumerate(rows):
         flaws = {
             "id": "this id is given twice." if row.id in seen else None,
-            "provider": None
-            if row.provider in PROVIDERS
-            else f"{row.provider} is not a provider ({_known()}).",
-            "price": None
-            if row.price in prices
-            else f"there is no price with the id {row.price} in data/prices.",
-            "max_output": None
-            if row.max_output <= row.context_window
-            else "must not be above context_window.",
+            "provider": None if row.provider in PROVIDERS else f"{row.provider} is not a provider ({_known()}).",
+            "price": None if row.price in prices else f"there is no price with the id {row.price} in data/prices.",
+            "max_output": None if row.max_output <= row.context_window else "must not be above context_window.",
         }
         seen.add(row.id)
         for field, flaw in flaws.items():

@@ -21,8 +21,7 @@ CACHED_ABOVE_INPUT = "cached_above_input"
 def prompt_estimate(messages: Iterable[Message]) -> int:
     """Input tokens for a hold: ceil(bytes / 2) + 8 a message."""
     return sum(
-        _ceil(len(message.text.encode("utf-8", "surrogatepass")), BYTES_PER_PROMPT_TOKEN)
-        + TOKENS_AROUND_MESSAGE
+        _ceil(len(message.text.encode("utf-8", "surrogatepass")), BYTES_PER_PROMPT_TOKEN) + TOKENS_AROUND_MESSAGE
         for message in messages
     )
 

@@ -252,8 +252,17 @@ class Gateway:
             )
         )
         self._parts.usage_log.add(
-            FreeRow(principal, question.channel, "cached", question.feature, found.provider, found.model, request_id,
-                    question.conversation_id, usage)
+            FreeRow(
+                principal,
+                question.channel,
+                "cached",
+                question.feature,
+                found.provider,
+                found.model,
+                request_id,
+                question.conversation_id,
+                usage,
+            )
         )
         answer = Answer(
             text=found.text,
@@ -296,8 +305,18 @@ class Gateway:
         self, principal: Principal, question: Question, status: str, request_id: UUID, candidate: Candidate, code: str
     ) -> None:
         self._parts.usage_log.add(
-            FreeRow(principal, question.channel, status, question.feature, candidate.provider.name, candidate.model.id,
-                    request_id, question.conversation_id, TokenUsage(0, 0), code)
+            FreeRow(
+                principal,
+                question.channel,
+                status,
+                question.feature,
+                candidate.provider.name,
+                candidate.model.id,
+                request_id,
+                question.conversation_id,
+                TokenUsage(0, 0),
+                code,
+            )
         )
 
     def _take_place(self) -> None:

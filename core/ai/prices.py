@@ -89,16 +89,10 @@ class Price:
         tiers = [self.base, self._rates(prompt_tokens)]
         dearest_input = max(rates.dearest_input for rates in tiers)
         dearest_output = max(rates.output for rates in tiers)
-        return _rounded_up(
-            (prompt_tokens * dearest_input + max_tokens * dearest_output) / MILLION + self.per_request
-        )
+        return _rounded_up((prompt_tokens * dearest_input + max_tokens * dearest_output) / MILLION + self.per_request)
 
     def _rates(self, prompt_tokens: int) -> Rates:
-        if (
-            self.long is not None
-            and self.long_context_above is not None
-            and prompt_tokens > self.long_context_above
-        ):
+        if self.long is not None and self.long_context_above is not None and prompt_tokens > self.long_context_above:
             return self.long
         return self.base
 
@@ -138,9 +132,7 @@ class PriceBook:
         for price in reversed(self._rows.get(price_id, [])):
             if price.valid_from <= at:
                 return price
-        raise UnknownPrice(
-            f"No price is known for {price_id} on {at}, so it is not called. Add a row to data/prices."
-        )
+        raise UnknownPrice(f"No price is known for {price_id} on {at}, so it is not called. Add a row to data/prices.")
 
     def pinned(self, price_id: str, version: str) -> Price:
         """The price that a hold or a usage row was computed with.
@@ -160,7 +152,7 @@ def _rounded_up(amount: Decimal) -> Decimal:
 
 def _amount(value: object) -> Decimal:
     if not isinstance(value, str):
-        raise ValueError('must be written as text, such as "0.15"')  # noqa: TRY004 - pydantic takes ValueError
+        raise ValueError('must be written as text, such as "0.15"')
     if value.startswith("-"):
         raise ValueError("must not be negative")
     if not _AMOUNT.fullmatch(value):
@@ -207,11 +199,7 @@ class _Row(BaseModel):
         )
 
     def flaw(self, *, is_local: bool) -> str | None:
-        given = [
-            rate
-            for rate in (self.input, self.output, self.cached_input, self.cache_write)
-            if rate is not None
-        ]
+        given = [rate for rate in (self.input, self.output, self.cached_input, self.cache_write) if rate is not None]
         if is_local and any(given):
             return "a local price is zero in every part"
         if not is_local and not all(given):
@@ -240,9 +228,7 @@ class _PriceRow(_Row):
         for flaw in (tier.flaw(is_local=self.local) for tier in tiers):
             if flaw:
                 raise ValueError(flaw)
-        if self.long_context and (
-            self.long_context.input < self.input or self.long_context.output < self.output
-        ):
+        if self.long_context and (self.long_context.input < self.input or self.long_context.output < self.output):
             raise ValueError("long_context must not be cheaper than the base price")
         if self.local and self.per_request:
             raise ValueError("a local price has no per_request")

@@ -68,7 +68,9 @@ class Router:
             return self._auto(plan, prompt_tokens, max_tokens, on)
         model = self._catalogue.get(name)
         if model.model_class not in plan.model_classes:
-            raise PlanRequired(f"{model.label} is a {model.model_class} model; the plan {plan.label} does not include it.")
+            raise PlanRequired(
+                f"{model.label} is a {model.model_class} model; the plan {plan.label} does not include it."
+            )
         reason = self.unavailable_reason(model)
         if reason is not None:
             raise NotConfigured(reason)
@@ -89,7 +91,11 @@ class Router:
             raise NotConfigured("No model that this plan allows is live: set a provider's key, such as OPENAI_API_KEY.")
         ranked = sorted(
             (self._candidate(model, prompt_tokens, max_tokens, on) for model in models),
-            key=lambda candidate: (not candidate.model.accepts_temperature, candidate.worst_case_usd, candidate.model.id),
+            key=lambda candidate: (
+                not candidate.model.accepts_temperature,
+                candidate.worst_case_usd,
+                candidate.model.id,
+            ),
         )
         if self.is_offline:
             return Route(tuple(ranked[:1]), "no provider is live; answered from the offline glossary", len(ranked))

@@ -15,6 +15,7 @@ from core.principal import Role
 from core.settings import Settings
 from core.workbench import open_database, prepared_home
 
+
 def migrate_database(settings: Settings) -> int:
     """Brings the database to this version, and the plans in force."""
     if settings.database_url is not None:

@@ -64,7 +64,9 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
         else:
             yield Finding(host.name, "off", f"set {host.key_variable}")
     yield Finding("offline", "ok", "glossary; answers when no provider is live")
-    yield Finding("demo", "ok" if settings.loads_demo else "off", "loaded at start" if settings.loads_demo else "ASSAY_DEMO=1")
+    yield Finding(
+        "demo", "ok" if settings.loads_demo else "off", "loaded at start" if settings.loads_demo else "ASSAY_DEMO=1"
+    )
     yield Finding("https", "ok" if settings.is_https else "off", "" if settings.is_https else "PUBLIC_URL is not https")
 
 
@@ -77,11 +79,11 @@ def _lines(found: Audit) -> Iterator[str]:
         )
     for call in found.unresolved:
         yield (
-            f"unresolved {call.at} {call.provider} {call.model}: cost at most {call.cost_usd} USD, hold {call.hold_id}; "
-            "compare with the provider's own log."
+            f"unresolved {call.at} {call.provider} {call.model}: cost at most {call.cost_usd} USD; compare with the "
+            f"provider's own log (hold {call.hold_id})."
         )
     for call in found.quarantined:
-        yield f"quarantined {call.at} {call.provider} {call.model}: {call.why}; our estimate {call.cost_usd} USD stands."
+        yield f"quarantined {call.at} {call.provider} {call.model}: {call.why}; our estimate is {call.cost_usd} USD."
     if found.overdue_holds:
         yield f"{found.overdue_holds} overdue holds; the next request of their users expires them."
     yield "The books balance." if found.balances else f"The books differ in {len(found.differences)} places."

@@ -29,8 +29,10 @@ _OF_TOKEN = text(
         AND u.deactivated_at IS NULL
     """
 )
-_OF_MEMBER = text(f"SELECT NULL::uuid AS credential_id, false AS is_long_unseen, {_WHO} WHERE m.user_id = :user_id "
-                  "AND (cast(:org_name AS text) IS NULL OR o.name = :org_name) ORDER BY m.created_at LIMIT 1")
+_OF_MEMBER = text(
+    f"SELECT NULL::uuid AS credential_id, false AS is_long_unseen, {_WHO} WHERE m.user_id = :user_id "
+    "AND (cast(:org_name AS text) IS NULL OR o.name = :org_name) ORDER BY m.created_at LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ def count_attempt(connection: Connection, subject: str, window: timedelta) -> in
     """Counts one attempt of a subject, and says how many it made within the window, this one included."""
     connection.execute(
         text(
-            "INSERT INTO attempt_buckets (subject, bucket, attempts) VALUES (:subject, date_trunc('minute', assay_now()), 1) "
+            "INSERT INTO attempt_buckets (subject, bucket, attempts) "
+            "VALUES (:subject, date_trunc('minute', assay_now()), 1) "
             "ON CONFLICT (subject, bucket) DO UPDATE SET attempts = attempt_buckets.attempts + 1"
         ),
         {"subject": subject},
@@ -126,7 +129,8 @@ def take_ticket(connection: Connection, ticket_hash: bytes) -> tuple[UUID, UUID]
     """Redeems a ticket once: the user's and the organisation's id, or None where it is unknown, used or late."""
     row = connection.execute(
         text(
-            "DELETE FROM sign_in_tickets WHERE ticket_hash = :hash RETURNING user_id, org_id, expires_at > assay_now() AS live"
+            "DELETE FROM sign_in_tickets WHERE ticket_hash = :hash "
+            "RETURNING user_id, org_id, expires_at > assay_now() AS live"
         ),
         {"hash": ticket_hash},
     ).one_or_none()
@@ -190,7 +194,9 @@ def revoke_sessions_of(connection: Connection, user_id: UUID) -> None:
 
 def organisation(connection: Connection, name: str) -> tuple[UUID, str] | None:
     """Id and plan of the organisation of that name."""
-    row = connection.execute(text("SELECT id, plan FROM organisations WHERE name = :name"), {"name": name}).one_or_none()
+    row = connection.execute(
+        text("SELECT id, plan FROM organisations WHERE name = :name"), {"name": name}
+    ).one_or_none()
     return (row.id, row.plan) if row else None
 
 
@@ -244,7 +250,9 @@ def put_membership(connection: Connection, org_id: UUID, user_id: UUID, role: st
     return before is not None and before != role
 
 
-def add_token(connection: Connection, *, token_id: UUID, token_hash: bytes, user_id: UUID, org_id: UUID, name: str) -> None:
+def add_token(
+    connection: Connection, *, token_id: UUID, token_hash: bytes, user_id: UUID, org_id: UUID, name: str
+) -> None:
     """Keeps an access token's hash."""
     connection.execute(
         text(

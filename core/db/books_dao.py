@@ -59,7 +59,9 @@ def _both(table: str, of: str, period: str, names: tuple[str, ...], sums: str, s
     user = "user_id" if of == "member" else f"{_NOBODY} AS user_id"
     whose = f"user_id <> {_NOBODY}" if of == "member" else f"user_id = {_NOBODY}"
     running = f"SELECT org_id, {user}, {period}_start AS starts_at, {_columns(names)} FROM {table}"
-    closed = f"SELECT org_id, user_id, starts_at, {_columns(names)} FROM meter_periods WHERE period = '{period}' AND {whose}"
+    closed = (
+        f"SELECT org_id, user_id, starts_at, {_columns(names)} FROM meter_periods WHERE period = '{period}' AND {whose}"
+    )
     return [_compared(counters, sums, start, of, names) for counters in (running, closed)]
 
 

@@ -18,8 +18,8 @@ _MESSAGES = text(
 )
 _ADD_MESSAGE = text(
     """
-    INSERT INTO messages (id, conversation_id, org_id, user_id, role, text, state, request_id, provider, model, is_cached,
-        is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, note, created_at)
+    INSERT INTO messages (id, conversation_id, org_id, user_id, role, text, state, request_id, provider, model,
+        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, note, created_at)
     VALUES (:id, :conversation_id, bound_org(), bound_user(), :role, :text, :state, :request_id, :provider, :model,
         :is_cached, :is_offline, :is_estimated, :prompt_tokens, :completion_tokens, :cost_usd, :note, assay_now())
     """
@@ -86,7 +86,9 @@ def add_conversation(connection: Connection, conversation_id: UUID, title: str) 
 
 def touch_conversation(connection: Connection, conversation_id: UUID) -> None:
     """Moves a conversation to the top of the list."""
-    connection.execute(text("UPDATE conversations SET updated_at = assay_now() WHERE id = :id"), {"id": conversation_id})
+    connection.execute(
+        text("UPDATE conversations SET updated_at = assay_now() WHERE id = :id"), {"id": conversation_id}
+    )
 
 
 def messages(connection: Connection, conversation_id: UUID, *, most: int) -> list[MessageRow]:

@@ -25,7 +25,7 @@ PORT = 5432
 SOCKET = f".s.PGSQL.{PORT}"
 SOCKET_PATH_LIMIT_BYTES = 103
 # `mkdtemp` makes a closed folder in it, and its owner is checked at each use.
-SHORT_FOLDER = "/tmp"  # noqa: S108
+SHORT_FOLDER = "/tmp"  # noqa: S108 (see above)
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ _FREE_ROW = text(
     """
     INSERT INTO usage_log (id, at, org_id, user_id, request_id, conversation_id, channel, status, feature, provider,
         model, prompt_tokens, completion_tokens, error_code)
-    VALUES (:id, assay_now() - make_interval(secs => :age_s), :org_id, :user_id, :request_id, :conversation_id, :channel,
-        :status, :feature, :provider, :model, :prompt_tokens, :completion_tokens, :error_code)
+    VALUES (:id, assay_now() - make_interval(secs => :age_s), :org_id, :user_id, :request_id, :conversation_id,
+        :channel, :status, :feature, :provider, :model, :prompt_tokens, :completion_tokens, :error_code)
     ON CONFLICT (id) DO NOTHING
     """
 )
@@ -143,9 +143,7 @@ def settle(
 ) -> ResolutionRow:
     """Charges a call that answered."""
     values = {"hold_id": hold_id, "outcome": outcome, "charged_usd": charged_usd, "cost_usd": cost_usd}
-    return ResolutionRow(
-        **connection.execute(_SETTLE, {**values, **_documents(usage, attempts)}).mappings().one()
-    )
+    return ResolutionRow(**connection.execute(_SETTLE, {**values, **_documents(usage, attempts)}).mappings().one())
 
 
 def release(
@@ -159,9 +157,7 @@ def release(
 ) -> ResolutionRow:
     """Returns what a failed call held."""
     values = {"hold_id": hold_id, "status": status, "cost_usd": cost_usd}
-    return ResolutionRow(
-        **connection.execute(_RELEASE, {**values, **_documents(usage, attempts)}).mappings().one()
-    )
+    return ResolutionRow(**connection.execute(_RELEASE, {**values, **_documents(usage, attempts)}).mappings().one())
 
 
 def overdue(connection: Connection, org_id: UUID | None, *, most: int) -> list[UUID]:

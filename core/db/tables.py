@@ -353,7 +353,9 @@ function_version = Table(
     Column("sha256", Text, nullable=False),
 )
 
-TENANT_TABLES = tuple(
-    table for table in METADATA.sorted_tables if {"org_id", "user_id"} & set(table.columns.keys())
-) + (organisations, users)
+TENANT_TABLES = (
+    organisations,
+    users,
+    *(table for table in METADATA.sorted_tables if {"org_id", "user_id"} & set(table.columns.keys())),
+)
 """Every table whose rows belong to an organisation or a user: row-level security holds them apart."""

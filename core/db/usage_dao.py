@@ -87,7 +87,9 @@ def by_day(
     """Totals per day of the zone, provider and model; `user_id` None is everyone whom the principal may see."""
     values = {"org_id": org_id, "user_id": user_id, "zone": zone, "first": first, "last": last}
     return [
-        DayRow(**{**row, "prompt_tokens": row["prompt_tokens"] or 0, "completion_tokens": row["completion_tokens"] or 0})
+        DayRow(
+            **{**row, "prompt_tokens": row["prompt_tokens"] or 0, "completion_tokens": row["completion_tokens"] or 0}
+        )
         for row in connection.execute(_BY_DAY, values).mappings()
     ]
 

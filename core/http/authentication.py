@@ -19,8 +19,8 @@ from core.errors import AssayError, MeteringDenied, Unauthenticated
 from core.http.caller import HOW_TO, SCOPE_KEY, Caller, caller_of
 from core.http.context import in_thread
 from core.http.limits import AddressRate, LateBody, check_json_object, read_body, replayed
-from core.http.session_routes import COOKIE
 from core.principal import Principal
+from core.settings import SESSION_COOKIE
 
 SCHEME = "bearer"
 LOOKUP_THREADS = 20
@@ -65,7 +65,7 @@ class Callers:
             token = _bearer_token(headers)
             if token is not None:
                 return Caller(await in_thread(partial(accounts.principal_of_token, token), self._threads))
-            session = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+            session = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE)
             if session:
                 return Caller(await in_thread(partial(accounts.principal_of_session, session), self._threads))
         except AssayError as error:

@@ -25,12 +25,12 @@ from core.errors import (
     PayloadTooLarge,
 )
 from core.http.host_guard import FOREIGN_ORIGIN, is_own_request
+from core.settings import SESSION_COOKIE as COOKIE
 from core.settings import Settings
 
 if TYPE_CHECKING:
     from core.accounts.accounts import Accounts
 
-COOKIE = "assay_session"
 MAX_TICKET_BODY_BYTES = 2_048
 MAX_AGENT_CHARS = 300
 SCRIPT = Path(__file__).with_name("session.js")

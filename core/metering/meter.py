@@ -206,7 +206,10 @@ class Meter:
         """
         with self._database.single() as connection:
             overdue = dao.overdue(connection, org_id, most=EXPIRED_AT_ONCE)
-        return sum(self._once(lambda hold=hold_id: self._single(lambda c: dao.expire(c, hold))) for hold_id in overdue)  # type: ignore[misc]
+        return sum(self._expire(hold_id) for hold_id in overdue)
+
+    def _expire(self, hold_id: UUID) -> bool:
+        return self._once(lambda: self._single(lambda c: dao.expire(c, hold_id)))
 
     def _reserved(self, principal: Principal, request: HoldRequest) -> dao.ReservationRow:
         values = {
@@ -259,7 +262,10 @@ def _is_passing(error: Exception) -> bool:
 
 
 def _denial(row: dao.ReservationRow) -> Denial:
-    assert row.code and row.metric and row.maximum is not None and row.used is not None
+    assert row.code is not None
+    assert row.metric is not None
+    assert row.maximum is not None
+    assert row.used is not None
     wait_s = None
     if row.resets_at is not None and row.denied_at is not None:
         wait_s = max(1, ceil((row.resets_at - row.denied_at).total_seconds()))

@@ -31,14 +31,16 @@ def _amount(value: object) -> object:
 
 def _decimal_text(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError("must be an amount as text, such as \"0.05\", so that no digit is lost")
+        raise ValueError('must be an amount as text, such as "0.05", so that no digit is lost')
     return value
 
 
 Count = Annotated[Annotated[int, Field(ge=0, le=1_000_000_000)] | None, BeforeValidator(_count)]
 Amount = Annotated[Annotated[Decimal, Field(ge=0, decimal_places=9)] | None, BeforeValidator(_amount)]
 Share = Annotated[Decimal, BeforeValidator(_decimal_text), Field(ge=0, le=1)]
-Price = Annotated[Decimal | None, BeforeValidator(lambda value: None if value == "by contract" else _decimal_text(value))]
+Price = Annotated[
+    Decimal | None, BeforeValidator(lambda value: None if value == "by contract" else _decimal_text(value))
+]
 
 
 class Limits(BaseModel):
@@ -116,7 +118,8 @@ class Plans(BaseModel):
     def _name_plans(cls, value: object) -> object:
         if isinstance(value, dict) and isinstance(value.get("plans"), dict):
             plans = {
-                name: {**plan, "name": name} if isinstance(plan, dict) else plan for name, plan in value["plans"].items()
+                name: {**plan, "name": name} if isinstance(plan, dict) else plan
+                for name, plan in value["plans"].items()
             }
             return {**value, "plans": plans}
         return value

@@ -87,7 +87,9 @@ class Usage:
         found = self.overview(principal).allowances[metric]
         return QuotaState(metric, None if found.limit is None else int(found.limit), int(found.used), found.ends_at)
 
-    def by_day(self, principal: Principal, first: date, last: date, *, whole_organisation: bool = False) -> list[DayRow]:
+    def by_day(
+        self, principal: Principal, first: date, last: date, *, whole_organisation: bool = False
+    ) -> list[DayRow]:
         """Totals per day in the principal's zone, provider and model, both days included.
 
         Raises:

@@ -80,7 +80,9 @@ class Assistant:
             self._forget(principal, question_id, target if conversation_id is None else None)
             raise
 
-    def regenerate(self, principal: Principal, conversation_id: UUID, *, model: str | None = None, channel: str = "page") -> Exchange:
+    def regenerate(
+        self, principal: Principal, conversation_id: UUID, *, model: str | None = None, channel: str = "page"
+    ) -> Exchange:
         """Asks the last question of a conversation again, past the cache; the new answer takes the old one's place.
 
         Raises:

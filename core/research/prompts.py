@@ -29,7 +29,7 @@ def load_prompt(folder: Path, name: str) -> Prompt:
     except FileNotFoundError:
         raise ConfigurationError(f"The prompt {name}.md is missing.") from None
     parts = content.split("---\n", 2)
-    head = dict(line.split(": ", 1) for line in parts[1].splitlines()) if len(parts) == 3 else {}  # noqa: PLR2004
+    head = dict(line.split(": ", 1) for line in parts[1].splitlines()) if len(parts) == 3 else {}
     if head.get("name") != name or "version" not in head:
         raise ConfigurationError(f"{name}.md, line 1: the head must give `name: {name}` and a version.")
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]

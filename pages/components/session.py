@@ -8,7 +8,7 @@ from html import escape
 import streamlit as st
 
 from core import workbench
-from core.http.session_routes import COOKIE
+from core.settings import SESSION_COOKIE
 from core.principal import Principal, Role
 from pages.components.errors import show_message
 
@@ -27,7 +27,7 @@ class Caller:
 
 def caller() -> Caller:
     """The browser that this run is for: the one function that reads cookies and addresses."""
-    return Caller(session=st.context.cookies.get(COOKIE), address=st.context.ip_address or "127.0.0.1")
+    return Caller(session=st.context.cookies.get(SESSION_COOKIE), address=st.context.ip_address or "127.0.0.1")
 
 
 def current_principal() -> Principal | None:

@@ -80,9 +80,7 @@ class ChatServer:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.owner = self
         if tls is not None:
-            self._server.socket = tls.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._scheme = "http" if tls is None else "https"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True)
         self._thread.start()
@@ -231,9 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
             yield {**_chunk(body, {}, None, usage), "choices": []}
 
     def _refuse(self, reply: Reply) -> None:
-        body = json.dumps(
-            {"error": reply.error or {"message": "refused", "type": "refused", "code": None}}
-        ).encode()
+        body = json.dumps({"error": reply.error or {"message": "refused", "type": "refused", "code": None}}).encode()
         self.send_response(reply.status)
         for name, value in {
             "Content-Type": "application/json",

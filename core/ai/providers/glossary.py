@@ -169,7 +169,7 @@ def _longest_first(spans: list[tuple[int, int, Entry]]) -> tuple[Entry, ...]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("'s", "")  # noqa: RUF001
+    plain = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("'s", "")
     return tuple(map(_singular, re.findall(r"[^\W_]+", plain)))
 
 

@@ -63,19 +63,11 @@ def checked_base_url(host: Host, given: str | None) -> str:
     try:
         parts = urlsplit(url)
         is_address = (
-            parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
-            and (parts.port is None or parts.port > 0)
+            parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
         )
     except ValueError:
         is_address = False
-    if (
-        not is_address
-        or parts.query
-        or parts.fragment
-        or parts.username is not None
-        or any(map(str.isspace, url))
-    ):
+    if not is_address or parts.query or parts.fragment or parts.username is not None or any(map(str.isspace, url)):
         raise ConfigurationError(
             f"{host.base_url_variable} must be an address such as {host.default_base_url}: http or https, "
             "a host, and neither a user name nor a query."

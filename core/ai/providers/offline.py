@@ -61,9 +61,7 @@ class OfflineStream:
     def __iter__(self) -> Iterator[Delta | Finish]:
         """Deltas of one token each, then one Finish."""
         if self._request.model != OFFLINE_MODEL:
-            raise ProviderRejectedRequest(
-                f"The offline provider has one model, {OFFLINE_MODEL}.", provider=OFFLINE
-            )
+            raise ProviderRejectedRequest(f"The offline provider has one model, {OFFLINE_MODEL}.", provider=OFFLINE)
         self.was_sent = True
         prompt_tokens = sum(count_tokens(message.text) for message in self._request.messages)
         pieces = _PIECE.findall(answer(self._glossary, self._request.messages))

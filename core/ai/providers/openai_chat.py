@@ -37,9 +37,7 @@ class OpenAIChat:
 
     is_offline = False
 
-    def __init__(
-        self, host: Host, key: SecretStr | None, base_url: str, *, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, host: Host, key: SecretStr | None, base_url: str, *, tls: ssl.SSLContext | None = None) -> None:
         self.name = host.name
         self._host = host
         self._http = http_client(tls)
@@ -127,7 +125,7 @@ class OpenAIChatStream:
         self._response.headers["content-type"] = "text/event-stream; charset=utf-8"
         events = iter(httpx2.EventSource(self._response, max_event_size=MAX_EVENT_BYTES))
         for event in events:
-            if self._line.is_cut:
+            if bool(self._line.is_cut):
                 return
             if event.data.startswith("[DONE]"):
                 self._reason = self._reason or "stop"
@@ -218,8 +216,4 @@ def _count(value: object) -> int | None:
 
 def _status_of(error: object) -> int | None:
     code = error.get("code") if isinstance(error, dict) else None
-    return (
-        int(code)
-        if isinstance(code, int) or (isinstance(code, str) and code.isascii() and code.isdigit())
-        else None
-    )
+    return int(code) if isinstance(code, int) or (isinstance(code, str) and code.isascii() and code.isdigit()) else None

@@ -112,9 +112,7 @@ class _Transport(httpx2.HTTPTransport):
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        headers = [
-            (name, value) for name, value in request.headers.multi_items() if name.lower() in _NEEDED_HEADERS
-        ]
+        headers = [(name, value) for name, value in request.headers.multi_items() if name.lower() in _NEEDED_HEADERS]
         bare = httpx2.Request(
             request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
         )
@@ -167,9 +165,7 @@ class _Stream(httpcore2.NetworkStream):
         """Ends both directions of the raw socket; whoever reads from it gets the end at once."""
         raw = self._inner.get_extra_info("socket")
         with contextlib.suppress(OSError):  # it is closed already
-            socket.socket.shutdown(
-                raw, socket.SHUT_RDWR
-            )  # not ssl's own, which drops the session under a reader
+            socket.socket.shutdown(raw, socket.SHUT_RDWR)  # not ssl's own, which drops the session under a reader
 
     def _note_caller(self) -> None:
         line = _opening.get()

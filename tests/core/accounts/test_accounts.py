@@ -155,7 +155,9 @@ def test_a_token_is_bound_to_one_organisation(accounts: Accounts, member: MakeMe
             accounts.create_token("ann@test.example", org_name=unknown)
 
 
-@pytest.mark.parametrize("token", ["", "assay_", "assay_" + "x" * 43, "Bearer", "assay_\ud800", "x" * 100_000, "assay_'; --"])
+@pytest.mark.parametrize(
+    "token", ["", "assay_", "assay_" + "x" * 43, "Bearer", "assay_\ud800", "x" * 100_000, "assay_'; --"]
+)
 def test_a_malformed_token_is_nobodys(accounts: Accounts, token: str) -> None:
     with pytest.raises(Unauthenticated):
         accounts.principal_of_token(token)

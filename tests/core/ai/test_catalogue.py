@@ -96,9 +96,7 @@ def test_a_mistake_is_named_with_its_line(
 def test_a_missing_field_is_named_with_the_line_of_its_row(folder: Path, shipped_prices: PriceBook) -> None:
     model = {key: value for key, value in MODEL.items() if key != "price"}
 
-    with pytest.raises(
-        ConfigurationError, match=r"^models\.yaml, line 3: models\.0\.price: Field required\.$"
-    ):
+    with pytest.raises(ConfigurationError, match=r"^models\.yaml, line 3: models\.0\.price: Field required\.$"):
         _load(folder, shipped_prices, model)
 
 

@@ -12,18 +12,14 @@ from core.ai.providers.contract import Message, TokenUsage
     ("texts", "tokens"),
     [((), 0), (("",), 8), (("abc",), 10), (("abcd", "abcde"), 10 + 11), (("é€",), 11), (("\ud800",), 10)],
 )
-def test_input_for_the_hold_is_half_the_bytes_and_eight_a_message(
-    texts: tuple[str, ...], tokens: int
-) -> None:
+def test_input_for_the_hold_is_half_the_bytes_and_eight_a_message(texts: tuple[str, ...], tokens: int) -> None:
     assert prompt_estimate(Message("user", text) for text in texts) == tokens
 
 
 @pytest.mark.parametrize(
     ("text", "deltas", "tokens"), [("", 0, 0), ("abcd", 1, 1), ("abcde", 1, 2), ("ab", 5, 5), ("€€€", 1, 3)]
 )
-def test_output_without_usage_is_the_deltas_or_a_quarter_of_the_bytes(
-    text: str, deltas: int, tokens: int
-) -> None:
+def test_output_without_usage_is_the_deltas_or_a_quarter_of_the_bytes(text: str, deltas: int, tokens: int) -> None:
     assert completion_estimate(text, deltas) == tokens
 
 
@@ -47,7 +43,5 @@ def test_output_without_usage_is_the_deltas_or_a_quarter_of_the_bytes(
         (TokenUsage(10**30, 10**30), True, "above_context_window"),
     ],
 )
-def test_impossible_and_missing_usage_is_found(
-    usage: TokenUsage | None, has_text: bool, flaw: str | None
-) -> None:
+def test_impossible_and_missing_usage_is_found(usage: TokenUsage | None, has_text: bool, flaw: str | None) -> None:
     assert usage_flaw(usage, 100, has_text=has_text) == flaw

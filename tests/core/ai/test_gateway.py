@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -74,13 +75,13 @@ def ann(live: Workbench) -> Principal:
     return member_factory(live)(plan="basic")
 
 
-def question(text: str = PROMPT, **changes: object) -> Question:
+def question(text: str = PROMPT, **changes: Any) -> Question:
     """A chat question to the scripted server's model."""
     base = Question(messages=(Message("user", text),), model=MODEL, max_tokens=64, is_normalised=True)
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return replace(base, **changes)
 
 
-def ask(live: Workbench, who: Principal, text: str = PROMPT, **changes: object) -> Answer:
+def ask(live: Workbench, who: Principal, text: str = PROMPT, **changes: Any) -> Answer:
     """Asks and waits for the whole answer."""
     return live.gateway.session(who, question(text, **changes)).result()
 
@@ -122,7 +123,9 @@ def test_a_success_charges_the_usage_at_the_pinned_price(
     row = last_row(service)
     assert (row["status"], row["charged_usd"], row["cost_usd"]) == ("success", HONEST_COST, HONEST_COST)
     assert row["price_version"]
-    assert chat_server.requests[0].body["max_tokens"] == 64 or chat_server.requests[0].body["max_completion_tokens"] == 64
+    assert (
+        chat_server.requests[0].body["max_tokens"] == 64 or chat_server.requests[0].body["max_completion_tokens"] == 64
+    )
     assert PROMPT not in str(row)
 
 
@@ -157,7 +160,7 @@ def test_other_operations_are_cached_by_the_letter(live: Workbench, ann: Princip
     ],
 )
 def test_whatever_the_answer_depends_on_makes_another_key(
-    live: Workbench, ann: Principal, chat_server: ChatServer, change: dict[str, object]
+    live: Workbench, ann: Principal, chat_server: ChatServer, change: dict[str, Any]
 ) -> None:
     ask(live, ann)
     assert not ask(live, ann, **change).is_cached
@@ -192,7 +195,7 @@ def test_the_cache_is_shared_between_machines_and_drops_what_it_cannot_believe(
     )
     with closing(open_workbench(elsewhere)) as other:
         assert ask(other, ann).is_cached
-    service.execute("UPDATE cache_entries SET value = value || '{\"scope\": \"org:somebody else\"}'")
+    service.execute('UPDATE cache_entries SET value = value || \'{"scope": "org:somebody else"}\'')
     with closing(open_workbench(elsewhere.model_copy(update={"assay_home": tmp_path / "third"}))) as third:
         assert not ask(third, ann).is_cached
     assert chat_server.calls == 2
@@ -232,7 +235,12 @@ def test_asking_again_on_purpose_is_charged(live: Workbench, ann: Principal, cha
     ],
 )
 def test_a_failure_before_the_first_token_costs_nothing(
-    live: Workbench, ann: Principal, chat_server: ChatServer, service: Service, reply: dict[str, object], error: type[AssayError]
+    live: Workbench,
+    ann: Principal,
+    chat_server: ChatServer,
+    service: Service,
+    reply: dict[str, object],
+    error: type[AssayError],
 ) -> None:
     chat_server.reply(**reply)
     with pytest.raises(error) as caught:
@@ -337,7 +345,9 @@ def test_no_token_for_too_long_is_a_break_and_free(
     assert saved[0].note
 
 
-def test_our_own_time_limit_is_a_cut(live: Workbench, ann: Principal, chat_server: ChatServer, service: Service) -> None:
+def test_our_own_time_limit_is_a_cut(
+    live: Workbench, ann: Principal, chat_server: ChatServer, service: Service
+) -> None:
     chat_server.reply(text=LONG * 20, delay_s=0.1, usage=None)
     answer = ask(live, ann)
     assert (answer.state, answer.is_estimated, used(live, ann)) == ("partial", True, 1)
@@ -361,12 +371,12 @@ def ask_again_is_cached(live: Workbench, ann: Principal, chat_server: ChatServer
 
 
 @pytest.mark.parametrize(
-    ("usage", "is_estimated", "quarantine"),
+    ("usage", "flags"),
     [
-        (None, True, None),
-        ({"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 10}, True, None),
-        ({"prompt_tokens": -5, "completion_tokens": 3, "total_tokens": -2}, True, "negative"),
-        ({"prompt_tokens": 10**7, "completion_tokens": 3, "total_tokens": 10**7}, True, "above_context_window"),
+        (None, (True, None)),
+        ({"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 10}, (True, None)),
+        ({"prompt_tokens": -5, "completion_tokens": 3, "total_tokens": -2}, (True, "negative")),
+        ({"prompt_tokens": 10**7, "completion_tokens": 3, "total_tokens": 10**7}, (True, "above_context_window")),
         (
             {
                 "prompt_tokens": 10,
@@ -374,10 +384,9 @@ def ask_again_is_cached(live: Workbench, ann: Principal, chat_server: ChatServer
                 "total_tokens": 13,
                 "prompt_tokens_details": {"cached_tokens": 11},
             },
-            True,
-            "cached_above_input",
+            (True, "cached_above_input"),
         ),
-        (HONEST, False, None),
+        (HONEST, (False, None)),
     ],
 )
 def test_usage_is_believed_only_where_it_can_be(
@@ -386,13 +395,12 @@ def test_usage_is_believed_only_where_it_can_be(
     chat_server: ChatServer,
     service: Service,
     usage: dict[str, object] | None,
-    is_estimated: bool,
-    quarantine: str | None,
+    flags: tuple[bool, str | None],
 ) -> None:
     chat_server.reply(text=LONG, usage=usage)
     answer = ask(live, ann)
     row = last_row(service)
-    assert (answer.is_estimated, row["estimated"], row["quarantine"]) == (is_estimated, is_estimated, quarantine)
+    assert (answer.is_estimated, row["estimated"], row["quarantine"]) == (flags[0], *flags)
     assert (used(live, ann), row["status"]) == (1, "success")
     assert answer.cost_usd > 0
 
@@ -449,7 +457,12 @@ def test_a_dearer_model_that_the_budget_does_not_cover_is_skipped(
     ],
 )
 def test_what_may_not_be_asked_is_refused_before_anything_is_counted(
-    live: Workbench, ann: Principal, chat_server: ChatServer, service: Service, change: dict[str, object], error: type[AssayError]
+    live: Workbench,
+    ann: Principal,
+    chat_server: ChatServer,
+    service: Service,
+    change: dict[str, Any],
+    error: type[AssayError],
 ) -> None:
     with pytest.raises(error):
         ask(live, ann, **change)
@@ -460,7 +473,11 @@ def test_what_may_not_be_asked_is_refused_before_anything_is_counted(
 
 def test_a_plan_includes_only_its_classes(live: Workbench) -> None:
     free = member_factory(live)("frida")
-    dear = next(model for model in live.catalogue.chat_models() if model.model_class == "frontier" and model.provider == "openai")
+    dear = next(
+        model
+        for model in live.catalogue.chat_models()
+        if model.model_class == "frontier" and model.provider == "openai"
+    )
     with pytest.raises(PlanRequired):
         ask(live, free, model=dear.id)
 

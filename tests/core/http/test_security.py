@@ -16,6 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from core.http.host_guard import HostGuard, is_known_host, is_own_origin
 from core.http.security import SecurityHeaders, content_policy
@@ -23,7 +24,8 @@ from core.settings import Settings
 from tests.core.http.asgi_server import serving
 
 INDEX = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
-PUBLIC = Settings(host="0.0.0.0", public_url="https://assay.example.com")  # noqa: S104
+LOCAL = Settings.model_validate({})
+PUBLIC = Settings.model_validate({"host": "0.0.0.0", "public_url": "https://assay.example.com"})  # noqa: S104
 
 
 async def _echo(request: Request) -> JSONResponse:
@@ -63,7 +65,7 @@ def _application(settings: Settings) -> Starlette:
 
 @pytest.fixture(scope="module")
 def local() -> Iterator[str]:
-    with serving(_application(Settings())) as base_url:
+    with serving(_application(LOCAL)) as base_url:
         yield base_url
 
 
@@ -144,16 +146,25 @@ def test_the_policy_hashes_lines_as_browsers_read_them() -> None:
     "host", ["localhost:8501", "127.0.0.1:8501", "[::1]:8501", "LOCALHOST", "localhost."]
 )
 def test_a_local_workbench_answers_to_its_machine(host: str) -> None:
-    assert is_known_host(host, Settings())
+    assert is_known_host(host, LOCAL)
 
 
 @pytest.mark.parametrize(
     "host",
-    ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.1.5", "a@localhost", "localhost/x",
-     "localhost:x", "127.0.0.1:99999"],
-)  # fmt: skip
+    [
+        "",
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "192.168.1.5",
+        "a@localhost",
+        "localhost/x",
+        "localhost:x",
+        "127.0.0.1:99999",
+    ],
+)
 def test_a_local_workbench_answers_to_nothing_else(host: str) -> None:
-    assert not is_known_host(host, Settings())
+    assert not is_known_host(host, LOCAL)
 
 
 @pytest.mark.parametrize("host", ["assay.example.com", "ASSAY.example.com:443", "10.0.0.7:8501", "localhost"])
@@ -182,15 +193,15 @@ def test_an_origin_is_ours_by_scheme_and_name(origin: str, is_own: bool) -> None
 
 
 def test_another_port_of_the_same_machine_is_another_origin() -> None:
-    assert not is_own_origin("http://127.0.0.1:3000", "127.0.0.1:8501", Settings())
+    assert not is_own_origin("http://127.0.0.1:3000", "127.0.0.1:8501", LOCAL)
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:3000", "null"])
 def test_a_socket_of_a_foreign_page_is_refused(local: str, origin: str) -> None:
     with (
         pytest.raises(InvalidStatus) as refusal,
-        connect(f"{local.replace('http', 'ws')}/socket", origin=origin),
-    ):  # type: ignore[arg-type]
+        connect(f"{local.replace('http', 'ws')}/socket", origin=Origin(origin)),
+    ):
         pass
     assert refusal.value.response.status_code == 403
     assert "x-request-id" in refusal.value.response.headers
@@ -207,5 +218,5 @@ def test_a_socket_that_names_a_second_host_is_refused(local: str) -> None:
 
 
 def test_a_socket_of_our_own_page_opens(local: str) -> None:
-    with connect(f"{local.replace('http', 'ws')}/socket", origin=local):  # type: ignore[arg-type]
+    with connect(f"{local.replace('http', 'ws')}/socket", origin=Origin(local)):
         pass

@@ -9,7 +9,9 @@ import pytest
 from starlette.applications import Starlette
 
 from core.accounts.accounts import Accounts
-from core.http.session_routes import COOKIE, session_routes
+from core.http.problems import problem_response
+from core.http.session_routes import session_routes
+from core.settings import SESSION_COOKIE as COOKIE
 from core.settings import Settings
 from core.workbench import Workbench
 from tests.conftest import MakeMember
@@ -26,7 +28,11 @@ def accounts(workbench: Workbench, member: MakeMember) -> Accounts:
 
 @pytest.fixture
 def client(accounts: Accounts) -> Iterator[httpx2.Client]:
-    application = Starlette(routes=session_routes(Settings(session_days=2), lambda: accounts))
+    application = Starlette(
+        routes=session_routes(
+            Settings.model_validate({"session_days": 2}), lambda: accounts, problem_response
+        )
+    )
     with serving(application) as base_url, httpx2.Client(base_url=base_url) as client:
         client.headers["Origin"] = base_url
         yield client
@@ -50,8 +56,8 @@ def test_a_ticket_becomes_a_cookie_that_no_script_can_read(
 
 
 def test_the_cookie_is_secure_when_users_come_by_https(accounts: Accounts, ticket: str) -> None:
-    settings = Settings(public_url="https://assay.example.com")
-    with serving(Starlette(routes=session_routes(settings, lambda: accounts))) as base_url:
+    settings = Settings.model_validate({"public_url": "https://assay.example.com"})
+    with serving(Starlette(routes=session_routes(settings, lambda: accounts, problem_response))) as base_url:
         headers = {"Origin": "https://assay.example.com"}
         answer = httpx2.post(f"{base_url}/auth/session", json={"ticket": ticket}, headers=headers)
     assert "Secure" in answer.headers["set-cookie"].split("; ")

@@ -79,8 +79,10 @@ def test_the_eleventh_chat_query_of_a_free_day_is_refused_with_everything_a_pers
 
 def test_two_hundred_at_once_make_exactly_ten_calls(workbench: Workbench, member: MakeMember, service: Service) -> None:
     ann = member()
-    service.execute("UPDATE plan_limits SET concurrent_requests = NULL, requests_minute = NULL, "
-                  "requests_hour = NULL WHERE plan = 'free'")
+    service.execute(
+        "UPDATE plan_limits SET concurrent_requests = NULL, requests_minute = NULL, "
+        "requests_hour = NULL WHERE plan = 'free'"
+    )
 
     def ask(_number: int) -> bool:
         try:
@@ -158,11 +160,9 @@ def test_requests_a_minute_slide(workbench: Workbench, member: MakeMember, move_
 def test_a_hold_resolves_once(workbench: Workbench, member: MakeMember, service: Service) -> None:
     ann = member()
     hold = spend(workbench, ann)
-    for again in (
-        lambda: workbench.meter.settle(hold, "success", CENT * 2, record()),
-        lambda: workbench.meter.release(hold, "failed", record()),
-    ):
-        resolved = again()
+    settled_again = workbench.meter.settle(hold, "success", CENT * 2, record())
+    released_after = workbench.meter.release(hold, "failed", record())
+    for resolved in (settled_again, released_after):
         assert (resolved.outcome, resolved.charged_usd) == ("settled", CENT)
     assert used(workbench, ann) == 1
     assert service.execute("SELECT count(*) FROM usage_log").fetchone() == (1,)
@@ -241,14 +241,19 @@ def test_an_organisations_limit_is_shared_and_others_overdue_holds_make_room(
         workbench.meter.mark_in_flight(hold)
         workbench.meter.settle(hold, "success", CENT, record())
     workbench.meter.reserve(ann, hold_request(feature=Feature.SIGNAL_VALIDATION))
-    ask = lambda: workbench.meter.reserve(bob, hold_request(feature=Feature.SIGNAL_VALIDATION))  # noqa: E731
+
+    def ask() -> Hold:
+        return workbench.meter.reserve(bob, hold_request(feature=Feature.SIGNAL_VALIDATION))
+
     denial = denied(ask).denial
     assert (denial.metric, denial.used) == ("signal_validations_day", 5)
     move_time(timedelta(seconds=151))
     ask()
 
 
-def test_budgets_count_what_is_charged_and_what_is_held(workbench: Workbench, member: MakeMember, service: Service) -> None:
+def test_budgets_count_what_is_charged_and_what_is_held(
+    workbench: Workbench, member: MakeMember, service: Service
+) -> None:
     ann = member(plan="premium")
     service.execute("UPDATE organisations SET budget_usd_month = 0.002")
     spend(workbench, ann)
@@ -274,8 +279,8 @@ def test_a_new_day_begins_by_the_first_request_after_midnight_in_the_organisatio
     spend(workbench, ann)
     assert used(workbench, ann) == 1
     periods = service.execute(
-        "SELECT starts_at, ends_at, chat_query_used FROM meter_periods WHERE period = 'day' "
-        "AND user_id = %s", (ann.user_id,)
+        "SELECT starts_at, ends_at, chat_query_used FROM meter_periods WHERE period = 'day' AND user_id = %s",
+        (ann.user_id,),
     ).fetchall()
     assert periods == [(midnight - timedelta(days=1), midnight, 10)]
 
@@ -297,7 +302,8 @@ def test_a_request_belongs_to_the_day_it_was_reserved_in(
     workbench.meter.release(hold, "never_called")
     closed = service.execute(
         "SELECT period, chat_query_used, chat_query_held, request_used, request_held, charge_usd_used, charge_usd_held "
-        "FROM meter_periods WHERE user_id = %s ORDER BY period", (ann.user_id,)
+        "FROM meter_periods WHERE user_id = %s ORDER BY period",
+        (ann.user_id,),
     ).fetchall()
     assert closed == [("day", 1, 0, 0, 0, 0, 0), ("month", 0, 0, 1, 0, CENT, 0)]
 
@@ -319,9 +325,7 @@ def test_a_changed_zone_bridges_without_granting_a_day_twice(
     assert bridged.resets_at == midnight + timedelta(days=1, hours=4)
 
 
-def test_a_clock_set_back_never_reopens_a_period(
-    workbench: Workbench, member: MakeMember, move_time: MoveTime
-) -> None:
+def test_a_clock_set_back_never_reopens_a_period(workbench: Workbench, member: MakeMember, move_time: MoveTime) -> None:
     ann = member()
     noon = datetime(2026, 7, 10, 12, 0, tzinfo=UTC)
     move_time(noon)

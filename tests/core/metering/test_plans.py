@@ -87,7 +87,9 @@ def test_the_database_enforces_the_file(database: Database, plans: Plans, tmp_pa
     assert set(ENFORCED) <= set(rows)
 
 
-def test_a_file_without_a_plan_that_is_in_use_is_refused(workbench: Workbench, member: MakeMember, tmp_path: Path) -> None:
+def test_a_file_without_a_plan_that_is_in_use_is_refused(
+    workbench: Workbench, member: MakeMember, tmp_path: Path
+) -> None:
     member(plan="enterprise")
     path = tmp_path / "plans.yaml"
     path.write_text(SHIPPED.split("  enterprise:")[0], "utf-8")

@@ -64,9 +64,7 @@ class TestEveryProvider:
         assert finish.usage.completion_tokens > 0
         assert stream.usage == finish.usage
 
-    def test_calls_nobody_before_the_first_event_is_asked_for(
-        self, case: Case, chat_server: ChatServer
-    ) -> None:
+    def test_calls_nobody_before_the_first_event_is_asked_for(self, case: Case, chat_server: ChatServer) -> None:
         stream = case.provider.chat(ask(model=case.model), LIMITS)
         stream.close()
 
@@ -92,9 +90,7 @@ class TestEveryProvider:
         assert isinstance(reader.error, ProviderBroke)
         assert len(reader.events) == 1
 
-    def test_a_stream_that_was_aborted_before_it_began_says_nothing(
-        self, case: Case, chat_server: ChatServer
-    ) -> None:
+    def test_a_stream_that_was_aborted_before_it_began_says_nothing(self, case: Case, chat_server: ChatServer) -> None:
         stream = case.provider.chat(ask(model=case.model), LIMITS)
         stream.abort()
 

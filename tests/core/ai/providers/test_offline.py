@@ -110,9 +110,7 @@ def test_the_longer_of_two_overlapping_names_counts(glossary: Glossary) -> None:
     assert _terms(glossary, "yield to maturity") == ["Yield to maturity"]
 
 
-@pytest.mark.parametrize(
-    "question", ["Will it rain in Paris?", "hello", "Write a poem", "?", "日本", "x" * 20_000]
-)
+@pytest.mark.parametrize("question", ["Will it rain in Paris?", "hello", "Write a poem", "?", "日本", "x" * 20_000])
 def test_without_an_entry_it_says_what_it_is_and_what_it_needs(glossary: Glossary, question: str) -> None:
     told = _answer(glossary, question)
     nearest = glossary.match(question).nearest
@@ -181,10 +179,7 @@ def test_an_answer_is_cut_at_max_tokens(max_tokens: int) -> None:
 def test_an_answer_of_exactly_max_tokens_is_whole() -> None:
     length = len(events(Offline(GLOSSARY).chat(ask(model=OFFLINE_MODEL), LIMITS))[0])
 
-    assert (
-        events(Offline(GLOSSARY).chat(ask(model=OFFLINE_MODEL, max_tokens=length), LIMITS))[1].reason
-        == "stop"
-    )
+    assert events(Offline(GLOSSARY).chat(ask(model=OFFLINE_MODEL, max_tokens=length), LIMITS))[1].reason == "stop"
 
 
 def test_it_has_one_model() -> None:

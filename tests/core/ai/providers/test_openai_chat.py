@@ -38,9 +38,7 @@ def test_the_request_holds_what_was_asked_and_no_more(chat: OpenAIChat, chat_ser
     assert received.headers["authorization"] == f"Bearer {KEY}"
 
 
-def test_a_reasoning_model_gets_its_own_parameter_and_no_temperature(
-    chat: OpenAIChat, chat_server: ChatServer
-) -> None:
+def test_a_reasoning_model_gets_its_own_parameter_and_no_temperature(chat: OpenAIChat, chat_server: ChatServer) -> None:
     events(chat.chat(ask(temperature=None, max_tokens_parameter="max_completion_tokens"), LIMITS))
 
     body = chat_server.requests[0].body
@@ -264,9 +262,7 @@ def test_the_usage_of_a_broken_stream_is_kept(chat: OpenAIChat, chat_server: Cha
     assert stream.usage == TokenUsage(5, 3)
 
 
-def test_what_breaks_after_the_finish_reason_breaks_nothing(
-    chat: OpenAIChat, chat_server: ChatServer
-) -> None:
+def test_what_breaks_after_the_finish_reason_breaks_nothing(chat: OpenAIChat, chat_server: ChatServer) -> None:
     chat_server.reply(chunks=(_chunk("Hi", finish="stop"), "data: {broken\n\n"), done=False)
 
     assert events(chat.chat(ask(), LIMITS))[1] == Finish("stop", None)

@@ -17,9 +17,7 @@ HURRIED = TimeLimits(connect_s=5, first_token_s=0.3, between_tokens_s=1, total_s
 
 
 @pytest.mark.parametrize("stage", ["headers", "first_token"])
-def test_silence_before_the_first_token_is_a_timeout(
-    chat: OpenAIChat, chat_server: ChatServer, stage: Stage
-) -> None:
+def test_silence_before_the_first_token_is_a_timeout(chat: OpenAIChat, chat_server: ChatServer, stage: Stage) -> None:
     chat_server.reply(hangs=stage)
 
     with pytest.raises(ProviderTimeout):
@@ -35,9 +33,7 @@ def test_abort_wakes_a_blocked_read_at_once_and_closes_the_connection(
 
 
 @pytest.mark.parametrize("stage", ["headers", "first_token", "between_tokens"])
-def test_abort_wakes_a_blocked_read_over_tls_too(
-    tls_chat: tuple[OpenAIChat, ChatServer], stage: Stage
-) -> None:
+def test_abort_wakes_a_blocked_read_over_tls_too(tls_chat: tuple[OpenAIChat, ChatServer], stage: Stage) -> None:
     _check_abort_wakes(*tls_chat, stage)
 
 
@@ -70,9 +66,7 @@ def test_closing_half_way_lets_the_host_stop(chat: OpenAIChat, chat_server: Chat
     assert chat_server.wait_for(disconnects=1)
 
 
-def test_a_late_abort_does_not_meet_the_next_call_on_the_connection(
-    chat: OpenAIChat, chat_server: ChatServer
-) -> None:
+def test_a_late_abort_does_not_meet_the_next_call_on_the_connection(chat: OpenAIChat, chat_server: ChatServer) -> None:
     first = chat.chat(ask(), LIMITS)
     events(first)
     chat_server.reply(text="word " * 20, delay_s=0.002)

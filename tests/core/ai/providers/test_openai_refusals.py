@@ -98,9 +98,7 @@ def test_an_account_without_credit_is_not_asked_again_soon(
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
-def test_nothing_that_the_host_says_is_repeated(
-    chat: OpenAIChat, chat_server: ChatServer, status: int
-) -> None:
+def test_nothing_that_the_host_says_is_repeated(chat: OpenAIChat, chat_server: ChatServer, status: int) -> None:
     chat_server.reply(status=status, error={"message": f"bad key {KEY} for PROMPT", "code": KEY, "type": KEY})
 
     with pytest.raises(ProviderError) as caught:
