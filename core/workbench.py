@@ -63,6 +63,8 @@ class Workbench:
     def close(self) -> None:
         """Ends calls under way, writes what waits, and closes connections."""
         self.gateway.close()
+        for provider in self.providers.values():
+            provider.close()
         self.usage_log.close()
         self.cache.close()
         self.database.close()

@@ -118,3 +118,7 @@ class Provider(Protocol):
         A refused, late or failed connection is raised by the iteration, as a kind of `ProviderError`.
         """
         ...
+
+    def close(self) -> None:
+        """Closes idle connections; no call follows."""
+        ...

@@ -42,6 +42,9 @@ class Offline:
         self._glossary = Glossary.load(folder)
         self._delay_s = delay_s
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def chat(self, request: ChatRequest, limits: TimeLimits) -> OfflineStream:
         """The entry for the last user message, word by word."""
         return OfflineStream(self._glossary, request, self._delay_s)
