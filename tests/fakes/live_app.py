@@ -52,11 +52,17 @@ class LiveApp:
         return self._environment
 
     _environment: dict[str, str] = field(default_factory=dict)
+    _reader: threading.Thread | None = None
 
     def stop(self, kind: signal.Signals = signal.SIGTERM) -> int:
         """Ends the process, and gives its exit status."""
         self.process.send_signal(kind)
-        return self.process.wait(20)
+        status = self.process.wait(20)
+        if self._reader is not None:
+            self._reader.join(5)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
 
 
 def start_app(home: Path, database_url: str | None, **environ: str) -> LiveApp:
@@ -91,7 +97,8 @@ def start_app(home: Path, database_url: str | None, **environ: str) -> LiveApp:
                 is_ready.set()
         is_ready.set()
 
-    threading.Thread(target=read, daemon=True).start()
+    app._reader = threading.Thread(target=read, daemon=True)
+    app._reader.start()
     if not is_ready.wait(READY_WITHIN_S) or process.poll() is not None:
         process.kill()
         raise AssertionError("The application did not start:\n" + "\n".join(app.output))
