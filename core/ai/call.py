@@ -103,6 +103,17 @@ class Call:
         self._stream: ChatStream | None = None
         self._cut: str | None = None
         self._attempts: list[_Attempt] = []
+        self._asked = route.candidates[0]
+
+    @property
+    def hold(self) -> Hold:
+        """The reservation it runs under."""
+        return self._hold
+
+    @property
+    def model(self) -> str:
+        """Id of the model that is asked, or was asked last."""
+        return self._asked.model.id
 
     def cancel(self, reason: str = "client") -> None:
         """Stops the call; the first reason given counts. Nothing happens after its end."""
@@ -160,6 +171,7 @@ class Call:
 
     def _attempted(self, candidate: Candidate) -> _Attempt:
         attempt = _Attempt(candidate, time.monotonic())
+        self._asked = candidate
         limits = self._parts.limits
         last = min(self._started + limits.total_s, self._hold.fence)
         alarm = self._parts.watchdog.alarm(lambda: self._ring(attempt, last))

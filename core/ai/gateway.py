@@ -23,7 +23,7 @@ from core.ai.watchdog import Watchdog
 from core.clock import Clock
 from core.errors import Forbidden, InvalidRequest, MeteringDenied, PromptRejected, ProviderUnavailable
 from core.ids import new_id
-from core.metering.meter import HOLD_GRACE_S, HoldRequest, Meter
+from core.metering.meter import HOLD_GRACE_S, Hold, HoldRequest, Meter
 from core.metering.plans import Plan, Plans
 from core.metering.usage_log import FreeRow, UsageLog
 from core.principal import Principal
@@ -62,6 +62,19 @@ class Session(AbstractContextManager["Session"]):
         self._call = call
         if call is not None:
             weakref.finalize(self, call.cancel)
+
+    @property
+    def model(self) -> str:
+        """Id of the model that answers; of several candidates, certain from the first piece of text on."""
+        if self.answer is not None:
+            return self.answer.model
+        assert self._call is not None
+        return self._call.model
+
+    @property
+    def hold(self) -> Hold | None:
+        """The reservation of a call under way, with the quota and the rate as they stood; None for a cached answer."""
+        return self._call.hold if self._call is not None else None
 
     def __iter__(self) -> Iterator[str]:
         """The text as it comes, in pieces.

@@ -84,7 +84,7 @@ class SecurityHeaders:
         headers.setdefault("Content-Security-Policy", self._policy)
         if path.startswith(PERSONAL):
             headers.setdefault("Cache-Control", "no-store")
-        headers[REQUEST_ID] = request_id
+        headers.setdefault(REQUEST_ID, request_id)
 
 
 class _Answer:

@@ -31,7 +31,7 @@ class Allowance:
     scope: str
     """`user` or `organisation`."""
     period: str
-    """`day` or `month`."""
+    """`day`, `month`, or `minute`, which slides."""
     limit: Decimal | None
     used: Decimal
     starts_at: datetime
@@ -61,7 +61,7 @@ class Overview:
 
     plan: Plan
     allowances: dict[str, Allowance]
-    """By metric: the quotas, and `charge_usd_month`, what was charged this month."""
+    """By metric: the quotas, the rate `requests_minute`, and `charge_usd_month`, what was charged this month."""
 
 
 class Usage:

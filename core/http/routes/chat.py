@@ -50,8 +50,9 @@ async def chat(
         headers = await in_thread(partial(refused_headers, bench.usage, principal, error), threads)
         caller_of(request).headers.update(headers)
         raise
+    headers["X-Request-Id"] = str(exchange.session.request_id)
     if question.stream:
-        model = answer.model if answer else question.model or bench.settings.default_model
+        model = exchange.session.model
         summary = partial(_summary, exchange)
         return EventStream(listener, first, model=model, headers=headers, summary=summary)
     assert answer is not None

@@ -9,6 +9,8 @@ DECLARE
     g organisations;
     l plan_limits;
     at timestamptz := assay_now();
+    second bigint := floor(extract(epoch FROM at))::bigint;
+    minute_used integer := 0;
 BEGIN
     SELECT * INTO g FROM organisations WHERE id = bound_org();
     IF NOT FOUND THEN
@@ -19,6 +21,8 @@ BEGIN
     IF NOT FOUND THEN
         SELECT s.starts_at, s.ends_at INTO m.day_start, m.day_end FROM meter_period('day', NULL, at, g.zone) s;
         SELECT s.starts_at, s.ends_at INTO m.month_start, m.month_end FROM meter_period('month', NULL, at, g.zone) s;
+    ELSE
+        minute_used := rate_sum(rate_moved(m.minute_counts, m.minute_at, second));
     END IF;
     SELECT * INTO o FROM org_meters WHERE org_id = bound_org();
     IF NOT FOUND THEN
@@ -37,6 +41,8 @@ BEGIN
             coalesce(m.sec_filing_used + m.sec_filing_held, 0), m.month_start, m.month_end),
         ('requests_month', 'user', 'month', l.requests_month,
             coalesce(m.request_used + m.request_held, 0), m.month_start, m.month_end),
+        ('requests_minute', 'user', 'minute', l.requests_minute,
+            minute_used, at - interval '1 minute', to_timestamp(second + 60)),
         ('charge_usd_month', 'user', 'month', NULL,
             coalesce(m.charge_usd_used, 0), m.month_start, m.month_end)
     ) AS v (metric, scope, period, maximum, used, starts_at, ends_at);

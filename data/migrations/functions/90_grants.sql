@@ -3,4 +3,5 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA assay FROM PUBLIC;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA assay TO assay_service;
 GRANT EXECUTE ON FUNCTION assay_now(), bound_user(), bound_org(), bound_role(), allowances(),
     meter_period(text, timestamptz, timestamptz, text), member_meter_at(member_meters, timestamptz, text, boolean),
-    org_meter_at(org_meters, timestamptz, text, boolean) TO assay_app;
+    org_meter_at(org_meters, timestamptz, text, boolean), rate_moved(integer[], bigint, bigint), rate_sum(integer[])
+    TO assay_app;
