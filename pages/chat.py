@@ -10,6 +10,7 @@ from uuid import UUID
 import streamlit as st
 
 from core import workbench
+from core.ai.router import AUTO
 from core.db.conversations_dao import MessageRow
 from core.research.assistant import Exchange
 from pages.components import (
@@ -40,6 +41,12 @@ assistant = bench.assistant
 labels = {model.id: model.label for model in bench.catalogue.all()}
 
 
+def show_models() -> str:
+    """The choice of a model; gives its id, or `auto`."""
+    plan, default = bench.plans.get(principal.plan), bench.settings.default_model
+    return chat_models.show("chat_model", bench.catalogue.chat_models(), bench.router, plan, default=default)
+
+
 def ask(turn: Turn, opened: UUID | None, model: str) -> Exchange:
     """Sends a question on its way, or the last one again."""
     if turn.is_again and opened is not None:
@@ -56,9 +63,7 @@ def show_conversation(messages: Sequence[MessageRow], opened: UUID | None) -> st
     if awaited is not None and opened is not None:
         chat_history.show("chat_history", messages, labels, left)
         with show_model():
-            chat_waiting.show(
-                lambda: awaited.is_in(assistant.messages(principal, opened)), until=awaited.until
-            )
+            chat_waiting.show(lambda: awaited.is_in(assistant.messages(require(), opened)), until=awaited.until)
         return "The answer is being written."
     if unanswered is not None:
         chat_history.show("chat_history", messages, labels, left)
@@ -78,19 +83,10 @@ with show_errors(principal):
     chat_conversations.show("chat_conversations", conversations)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title("Chat", width="stretch", anchor=False)
-        chat_conversations.show_delete(
-            "chat_delete", conversations, lambda row: assistant.delete(principal, row.id)
-        )
+        chat_conversations.show_delete("chat_delete", conversations, lambda row: assistant.delete(require(), row.id))
         show_plan_badge(principal.plan)
-        model = chat_models.show(
-            "chat_model",
-            bench.catalogue.chat_models(),
-            bench.router,
-            bench.plans.get(principal.plan),
-            default=bench.settings.default_model,
-        )
-    opened = chat_conversations.opened()
-    messages = assistant.messages(principal, opened) if opened else []
+        model = show_models() if principal.role.may_ask else AUTO
+    opened, messages = chat_conversations.load("chat_missing", partial(assistant.messages, principal))
     turn = chat_turn.take(opened)
     if principal.role.may_ask:
         st.chat_input(

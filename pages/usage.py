@@ -31,12 +31,10 @@ with show_errors(principal):
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first, last = usage_period.show("usage_period", now.astimezone(ZoneInfo(zone)).date())
         is_whole = usage_period.show_whose("usage_whose", principal)
-    st.caption(f"{first:%-d %B %Y} to {last:%-d %B %Y}, in {zone.replace('_', ' ')}")
+    st.caption(f"{usage_period.words(first, last)}, in {zone.replace('_', ' ')}")
     days = usage.by_day(principal, first, last, whole_organisation=is_whole)
     if not days:
-        show_message(
-            "Nothing was used in this period.", "Each question that is asked is counted here, with its cost."
-        )
+        show_message("Nothing was used in this period.", "Each question that is asked is counted here, with its cost.")
         st.page_link("chat.py", label="Go to Chat", icon=":material/forum:")
         st.stop()
     names = {model.id: model.label for model in bench.catalogue.all()}

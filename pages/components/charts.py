@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from math import ceil
 from typing import Any
 
 import streamlit as st
@@ -12,6 +13,10 @@ import streamlit as st
 MAX_SERIES = 7
 """More models than these are drawn as one, named "others"."""
 HEIGHT_PX = 300
+MAX_TICKS = 8
+DAY_MS = 86_400_000
+BAR_SHARE = 0.75
+"""Part of a day's width that its bar takes."""
 
 _OPTIONS = {
     "primary": "primaryColor",
@@ -64,17 +69,23 @@ def _figure(days: Mapping[str, Mapping[date, float]], first: date, last: date, m
             "name": name,
             "x": axis,
             "y": [values.get(day, 0) for day in axis],
+            "width": BAR_SHARE * DAY_MS,
             "hovertemplate": f"%{{x|%a %d %b %Y}}<br>{value}<extra>%{{fullData.name}}</extra>",
         }
         for name, values in days.items()
     ]
     layout = {
         "barmode": "stack",
-        "bargap": 0.25,
         "margin": {"l": 0, "r": 0, "t": 8, "b": 0},
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         "showlegend": True,
-        "xaxis": {"type": "date", "tickformat": "%d %b", "range": _range(first, last), "fixedrange": True},
+        "xaxis": {
+            "type": "date",
+            "tickformat": "%d %b",
+            "dtick": DAY_MS * ceil(len(axis) / MAX_TICKS),
+            "range": _range(first, last),
+            "fixedrange": True,
+        },
         "yaxis": {
             "title": {"text": measure.title},
             "rangemode": "tozero",

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import streamlit as st
 
-from core.db.conversations_dao import ConversationRow
+from core.db.conversations_dao import ConversationRow, MessageRow
 from core.errors import NotFound
+from pages.components.chat_text import plain
+from pages.components.errors import show_message
 
 PARAMETER = "conversation"
 SHOWN_AT_FIRST = 15
 
 
-def opened() -> UUID | None:
-    """The conversation that the address names; None is a new one.
+def load(key: str, fetch: Callable[[UUID], list[MessageRow]]) -> tuple[UUID | None, list[MessageRow]]:
+    """The conversation that the address names, with its messages; None is a new one.
 
-    Raises:
-        NotFound: what the address names cannot be a conversation.
+    Where the address names none of this person's, the page says so and ends here.
     """
     named = st.query_params.get(PARAMETER)
     if not named:
-        return None
+        return None, []
     try:
-        return UUID(named)
-    except ValueError:
-        raise NotFound("There is no such conversation.") from None
+        conversation_id = UUID(named)
+        return conversation_id, fetch(conversation_id)
+    except (ValueError, NotFound):
+        show_message("There is no such conversation.", "It may have been deleted.", icon=":material/search_off:")
+        st.button("Start a new one", icon=":material/add:", key=key, on_click=_open, args=(None,))
+        st.stop()
 
 
 def show(key: str, rows: Sequence[ConversationRow]) -> None:
@@ -57,9 +62,7 @@ def show(key: str, rows: Sequence[ConversationRow]) -> None:
 def show_delete(key: str, rows: Sequence[ConversationRow], delete: Callable[[ConversationRow], None]) -> None:
     """The button that deletes the open conversation, once it was confirmed; nothing where none is open."""
     row = next((row for row in rows if str(row.id) == st.query_params.get(PARAMETER)), None)
-    if row is not None and st.button(
-        "", icon=":material/delete:", type="tertiary", help="Delete this conversation", key=key
-    ):
+    if row is not None and st.button("Delete", icon=":material/delete:", type="tertiary", key=key):
         _confirm(key, row, delete)
 
 
@@ -71,17 +74,18 @@ def _confirm(key: str, row: ConversationRow, delete: Callable[[ConversationRow],
         if st.button("Keep it", key=f"{key}_keep"):
             st.rerun()
         if st.button("Delete", type="primary", key=f"{key}_confirm"):
-            delete(row)
+            with suppress(NotFound):  # another tab was faster
+                delete(row)
             st.query_params.pop(PARAMETER, None)
             st.rerun()
 
 
 def _show_row(key: str, row: ConversationRow, *, is_open: bool) -> None:
+    title = plain(row.title)
     st.button(
-        row.title.translate(_PLAIN),
+        f"**{title}**" if is_open else title,
         icon=":material/chat:" if is_open else ":material/chat_bubble_outline:",
-        type="secondary" if is_open else "tertiary",
-        width="stretch",
+        type="tertiary",
         wrap=False,
         key=f"{key}_{row.id}",
         on_click=_open,
@@ -94,6 +98,3 @@ def _open(conversation_id: UUID | None) -> None:
         st.query_params.pop(PARAMETER, None)
     else:
         st.query_params[PARAMETER] = str(conversation_id)
-
-
-_PLAIN = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+!|~$:"}

@@ -59,20 +59,22 @@ def show_rest(
         if is_answered:
             show_answer(messages[-1], labels, remaining)
         else:
-            show_message(
-                "This question was not answered.", "It cost you nothing.", icon=":material/cloud_off:"
-            )
+            show_message("This question was not answered.", "It cost you nothing.", icon=":material/cloud_off:")
         if not may_ask:
             return
-        has_failed = not is_answered or messages[-1].state == "failed"
-        st.button(
-            "Try again" if has_failed else "Regenerate",
-            icon=":material/refresh:",
-            type="secondary" if has_failed else "tertiary",
-            key=f"{key}_again",
-            help=None if has_failed else "Asks the same again, past the cache. It counts as a question.",
-            on_click=chat_turn.wish,
-        )
+        with st.container():  # a block gives way at once, a button would stay until the next answer is finished
+            _show_again(f"{key}_again", has_failed=not is_answered or messages[-1].state == "failed")
+
+
+def _show_again(key: str, *, has_failed: bool) -> None:
+    st.button(
+        "Try again" if has_failed else "Regenerate",
+        icon=":material/refresh:",
+        type="secondary" if has_failed else "tertiary",
+        key=key,
+        help=None if has_failed else "Asks the same again, past the cache. It counts as a question.",
+        on_click=chat_turn.wish,
+    )
 
 
 def show_suggestions(key: str) -> None:
@@ -96,9 +98,7 @@ def show_unanswered(key: str, unanswered: Unanswered, principal: Principal) -> N
         elif error is not None:
             show_message(f"{error.title}.", error.detail, icon=":material/error:", box=st.warning)
         else:
-            show_message(
-                "This question was not sent.", "Nothing was counted.", icon=":material/pause_circle:"
-            )
+            show_message("This question was not sent.", "Nothing was counted.", icon=":material/pause_circle:")
         st.button(
             "Try again",
             icon=":material/refresh:",

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.db.conversations_dao import MessageRow
-from pages.components.chat_text import readable
+from pages.components.chat_text import plain, readable
 from pages.components.errors import show_message
 
 USER_ICON, MODEL_ICON = ":material/person:", ":material/neurology:"
@@ -38,29 +38,36 @@ def show_answer(row: MessageRow, labels: Mapping[str, str], remaining: str = "")
 
 def line(row: MessageRow, labels: Mapping[str, str], remaining: str = "") -> str:
     """How an answer came about, in one quiet line of markdown."""
-    model = "" if row.is_offline else _plain(labels.get(row.model or "", row.model or "unknown model"))
-    facts = " · ".join(fact for fact in (model, _tokens(row), _cost(row), remaining) if fact)
+    model = "" if row.is_offline else plain(labels.get(row.model or "", row.model or "unknown model"))
+    note = "" if _was_stopped(row) else plain((row.note or "").rstrip("."))
+    facts = " · ".join(fact for fact in (note, model, _tokens(row), _cost(row), remaining) if fact)
     return " ".join([*_marks(row), f":small[:gray[{facts}]]"])
 
 
 def usd(amount: Decimal) -> str:
+    """An amount with its currency: 0.00012 USD."""
+    return f"{usd_figure(amount)} USD"
+
+
+def usd_figure(amount: Decimal) -> str:
     """An amount with every digit that counts: 0.00012 and not 0.000120000 or 0.00."""
     exact = f"{amount.normalize():f}"
     whole, _, decimals = exact.partition(".")
-    return f"{int(whole):,}.{decimals.ljust(2, '0')} USD"
+    return f"{int(whole):,}.{decimals.ljust(2, '0')}"
 
 
 def _marks(row: MessageRow) -> list[str]:
-    marks = []
-    if row.is_offline:
-        marks.append(":blue-badge[:material/menu_book: Offline glossary]")
-    if row.is_cached:
-        marks.append(":green-badge[:material/bolt: Cached]")
-    if row.state == "partial":
-        was_stopped = row.note is None or row.note.startswith("Stopped")
-        icon, color = ("stop_circle", "orange") if was_stopped else ("link_off", "red")
-        marks.append(f":{color}-badge[:material/{icon}: {_plain((row.note or 'Stopped').rstrip('.'))}]")
-    return marks
+    marks = {
+        ":blue-badge[:material/menu_book: Offline glossary]": row.is_offline,
+        ":green-badge[:material/bolt: Cached]": row.is_cached,
+        ":orange-badge[:material/stop_circle: Stopped]": row.state == "partial" and _was_stopped(row),
+        ":red-badge[:material/link_off: Incomplete]": row.state == "partial" and not _was_stopped(row),
+    }
+    return [mark for mark, is_set in marks.items() if is_set]
+
+
+def _was_stopped(row: MessageRow) -> bool:
+    return row.note is None or row.note == "Stopped."
 
 
 def _tokens(row: MessageRow) -> str:
@@ -80,10 +87,3 @@ def _cost(row: MessageRow) -> str:
     if not row.cost_usd:
         return "not charged" if row.state == "partial" else "free"
     return usd(row.cost_usd)
-
-
-def _plain(text: str) -> str:
-    return text.translate(_MARKUP)
-
-
-_MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+!|~$:"}

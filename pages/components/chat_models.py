@@ -50,7 +50,5 @@ def _help(models: Sequence[Model], router: Router, plan: Plan) -> str:
     if beyond:
         sentences.append(f"Not part of the {plan.label} plan: {', '.join(beyond)}.")
     if len(live) < len(models):
-        sentences.append(
-            f"{len(models) - len(live)} more are there once your operator sets their providers' keys."
-        )
+        sentences.append(f"{len(models) - len(live)} more are there once your operator sets their providers' keys.")
     return " ".join(sentences)

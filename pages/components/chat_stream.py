@@ -25,6 +25,8 @@ PATIENCE_S = 3
 STOP_CHECK_S = 1.0
 """After a stop the page shows within this time what was saved."""
 
+ELEMENTS_BEFORE = 3
+"""Elements of the bubble that stood here, at most: as many take their places, or they would stay until the end."""
 ASKING = ":shimmer[Asking…]"
 
 _Item = str | AssayError | None
@@ -32,7 +34,8 @@ _Item = str | AssayError | None
 
 def show(turn: Turn, conversation_id: UUID | None, ask: Callable[[], Exchange]) -> None:
     """Draws the answer as it comes; then the page runs anew and shows what was saved."""
-    waiting = st.empty()
+    waiting, *_ = [st.empty() for _ in range(ELEMENTS_BEFORE)]
+    body = st.container()
     waiting.caption(ASKING)
     try:
         exchange = ask()
@@ -43,9 +46,10 @@ def show(turn: Turn, conversation_id: UUID | None, ask: Callable[[], Exchange]) 
     st.query_params["conversation"] = str(exchange.conversation_id)
     _show_again_when_stopped()
     if not turn.is_typed:
-        st.button("Stop", icon=":material/stop_circle:", type="tertiary", key="chat_stop")
+        with st.bottom:  # it stays in sight while the answer grows
+            st.button("Stop", icon=":material/stop_circle:", key="chat_stop", width="stretch")
     try:
-        with exchange.session as session:
+        with exchange.session as session, body:
             st.write_stream(pieces(session, lambda waited_s: _show_patience(waiting, waited_s)))
     except AssayError as error:
         if turn.is_again:
@@ -94,13 +98,14 @@ def _gather(inbox: SimpleQueue[_Item]) -> tuple[str, bool | AssayError]:
 
 
 def _read(session: Session, inbox: SimpleQueue[_Item]) -> None:
+    end: AssayError | None = None
     try:
         for delta in session:
             inbox.put(delta)
     except AssayError as error:
-        inbox.put(error)
-    else:
-        inbox.put(None)
+        end = error
+    finally:
+        inbox.put(end)
 
 
 def _show_patience(slot: DeltaGenerator, waited_s: float | None) -> None:

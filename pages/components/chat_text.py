@@ -21,6 +21,7 @@ _MONEY = re.compile(r"\$(?:\d[\d.,]*(?:k|m|bn|B|K|M|T)?|[A-Z]{1,5})(?:[\s.,;:!?)
 _NAMES = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
 _PROSE = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}")
 _LETTERS = re.compile(r"[A-Za-z](?:\s*[-+*/<>]\s*[A-Za-z0-9])*")
+_ICON = re.compile(r":(?:material/|streamlit:)")
 _PICTURE_LANGUAGES = re.compile(r"\s*mermaid\b", re.IGNORECASE)
 
 
@@ -77,6 +78,11 @@ class Reader:
         if run:
             return run.group(), run.end() - start
         return _SPECIAL.get(text[start], _as_is)(text, start, self._is_final)
+
+
+def plain(text: str) -> str:
+    """Text of ours or of a person, in which nothing is read as markup."""
+    return text.translate(_MARKUP)
 
 
 def readable(text: str) -> str:
@@ -142,8 +148,15 @@ def _bang(text: str, start: int, is_final: bool) -> tuple[str, int] | None:
 
 
 def _colon(text: str, start: int, is_final: bool) -> tuple[str, int] | None:
-    """A colon before a word would be read as one of the page's own marks: a badge, a colour, an icon."""
+    """A colon before a word would be read as one of the page's own marks: a badge, a colour, an icon.
+
+    Icons are replaced in the text itself, where no escape helps: a character without width parts them.
+    """
     if start + 1 == len(text) and not is_final:
+        return None
+    if _ICON.match(text, start):
+        return ":\u2060", 1
+    if not is_final and any(mark.startswith(text[start:]) for mark in (":material/", ":streamlit:")):
         return None
     return ("\\:" if text[start + 1 : start + 2].isalpha() else ":", 1)
 
@@ -159,4 +172,5 @@ def _is_given_up(text: str, start: int) -> bool:
     return "\n\n" in text[start:] or len(text) - start > MAX_HELD_CHARS
 
 
+_MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+!|~$:"}
 _SPECIAL = {"\\": _backslash, "`": _code, "$": _dollar, "!": _bang, ":": _colon}

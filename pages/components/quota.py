@@ -60,9 +60,7 @@ def show(overview: Overview, now: datetime, zone: str) -> None:
 def _show_card(label: str, allowance: Allowance, now: datetime, zone: str) -> None:
     limit, remaining = allowance.limit, allowance.remaining
     with st.container(border=True, gap="xsmall", height="stretch"):
-        with st.container(
-            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"
-        ):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"):
             st.markdown(f"**{label}** {_PERIODS[allowance.period]}", width="content")
             if remaining == 0:
                 st.badge("Used up", icon=":material/block:", color="red")

@@ -93,9 +93,7 @@ def as_csv(rows: Iterable[LogRow], zone: str) -> bytes:
     writer = csv.writer(out)
     writer.writerow(["time", *CSV_COLUMNS])
     for row in rows:
-        writer.writerow(
-            [_cell(row.at.astimezone(local)), *(_cell(column(row)) for column in CSV_COLUMNS.values())]
-        )
+        writer.writerow([_cell(row.at.astimezone(local)), *(_cell(column(row)) for column in CSV_COLUMNS.values())])
     return out.getvalue().encode("utf-8-sig")
 
 

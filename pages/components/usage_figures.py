@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.db.usage_dao import DayRow
 from pages.components.charts import Measure, show_days
-from pages.components.chat_message import usd
+from pages.components.chat_message import usd_figure
 
 _MEASURES: dict[str, tuple[Measure, Callable[[DayRow], float]]] = {
     "Cost": (Measure("USD charged", ",.9~f", "$"), lambda row: float(row.charged_usd)),
@@ -25,20 +25,18 @@ def show_totals(rows: Sequence[DayRow], *, shows_cost: bool) -> None:
     answered = sum(row.requests for row in rows) - denied
     cached = sum(row.cached for row in rows)
     tokens_in, tokens_out = sum(row.prompt_tokens for row in rows), sum(row.completion_tokens for row in rows)
-    charged, cost = (
-        sum((getattr(row, name) for row in rows), Decimal(0)) for name in ("charged_usd", "cost_usd")
-    )
-    with st.grid("auto", min_column_width=170):
-        _figure("Requests", f"{answered:,}", f"and {denied:,} denied, which cost nothing")
+    charged, cost = (sum((getattr(row, name) for row in rows), Decimal(0)) for name in ("charged_usd", "cost_usd"))
+    with st.grid("auto", min_column_width=150):
+        _figure("Requests", f"{answered:,}", f"{denied:,} more denied")
         _figure(
             "From the cache",
             f"{cached / answered:.0%}" if answered else "n/a",
             f"{cached:,} of {answered:,} requests",
         )
         _figure("Tokens", f"{tokens_in + tokens_out:,}", f"{tokens_in:,} in, {tokens_out:,} out")
-        _figure("Charged", usd(charged), f"for {answered - cached:,} calls")
+        _figure("Charged, USD", usd_figure(charged), f"for {answered - cached:,} calls")
         if shows_cost:
-            _figure("Providers' cost", usd(cost), "failed tries included")
+            _figure("Providers' cost, USD", usd_figure(cost), "failed tries included")
 
 
 def show_by_day(key: str, rows: Sequence[DayRow], first: date, last: date, labels: Mapping[str, str]) -> None:
@@ -50,9 +48,7 @@ def show_by_day(key: str, rows: Sequence[DayRow], first: date, last: date, label
     )
     measure, value = _MEASURES[chosen or names[1]]
     if chosen == "Cost" and not has_cost:
-        st.caption(
-            ":material/info: Nothing was charged in this period: every answer was free, cached or local."
-        )
+        st.caption(":material/info: Nothing was charged in this period: every answer was free, cached or local.")
     days: dict[str, dict[date, float]] = {}
     for row in rows:
         of_model = days.setdefault(labels.get(row.model, row.model), {})

@@ -20,7 +20,9 @@ SHOWN_ROWS = 200
 class Fetch(Protocol):
     """The requests of the period, newest first."""
 
-    def __call__(self, *, models: Sequence[str], statuses: Sequence[str], most: int) -> list[LogRow]: ...
+    def __call__(self, *, models: Sequence[str], statuses: Sequence[str], most: int) -> list[LogRow]:
+        """At most `most` of them, of these models and results (none named: all)."""
+        ...
 
 
 def show(

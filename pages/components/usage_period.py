@@ -20,18 +20,20 @@ def show(key: str, today: date) -> tuple[date, date]:
     )
     if chosen != OTHER:
         return today - timedelta(days=PERIODS[chosen or "30 days"] - 1), today
-    days = st.date_input(
-        "Days", (today, today), max_value=today, key=f"{key}_days", persist_state="session", width=260
-    )
-    ends = days if isinstance(days, tuple) else (days,)
+    days = st.date_input("Days", (today, today), max_value=today, key=f"{key}_days", persist_state="session", width=260)
+    ends = [*days]  # one day, or none, while the second is not chosen yet
     return (ends[0], ends[-1]) if ends else (today, today)
+
+
+def words(first: date, last: date) -> str:
+    """The period as people write it."""
+    begin, end = f"{first.day} {first:%B %Y}", f"{last.day} {last:%B %Y}"
+    return begin if first == last else f"{begin} to {end}"
 
 
 def show_whose(key: str, principal: Principal) -> bool:
     """Whether the whole organisation is shown; only those who may see it can choose."""
     if not principal.role.sees_organisation:
         return False
-    chosen = st.segmented_control(
-        "Whose", [MINE, ALL], default=MINE, required=True, key=key, persist_state="session"
-    )
+    chosen = st.segmented_control("Whose", [MINE, ALL], default=MINE, required=True, key=key, persist_state="session")
     return chosen == ALL

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from core.errors import DatabaseUnavailable
-from core.http.session_routes import COOKIE
+from core.settings import SESSION_COOKIE as COOKIE
 from core.principal import Principal, Role
 from core.settings import ROOT
 from core.workbench import Workbench

@@ -1,0 +1,259 @@
+"""Chat, as each role meets it: ask, repeat, be told of a limit, come back, and never lose a question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.ai.providers.offline import Offline
+from core.ai.router import Route
+from core.errors import DatabaseUnavailable, ProviderUnavailable
+from core.principal import Principal, Role
+from core.settings import ROOT
+from core.workbench import Workbench
+from pages.components import session
+from pages.components.chat_turn import Turn
+from tests.conftest import MakeMember
+
+MAIN = str(ROOT / "pages" / "main.py")
+QUESTION = "What is portfolio diversification?"
+
+
+@pytest.fixture
+def ann(workbench: Workbench, member: MakeMember, monkeypatch: pytest.MonkeyPatch) -> Principal:
+    """A free analyst who is signed in; the glossary answers at once."""
+    principal = member("ann", plan="free", role=Role.ANALYST)
+    _sign_in(principal, workbench, monkeypatch)
+    return principal
+
+
+def _sign_in(principal: Principal, workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "current_principal", lambda: principal)
+    for provider in workbench.providers.values():
+        assert isinstance(provider, Offline)
+        monkeypatch.setattr(provider, "_delay_s", 0.0)
+
+
+def _open(conversation: str | None = None) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=20).run()
+    app.switch_page("chat.py")
+    if conversation:
+        app.query_params["conversation"] = conversation
+    app.run()
+    assert not app.exception
+    return app
+
+
+def _ask(app: AppTest, text: str) -> AppTest:
+    app.chat_input[0].set_value(text).run()
+    assert not app.exception
+    return app
+
+
+def _last(app: AppTest) -> str:
+    return " ".join(part.value for part in app.chat_message[-1].markdown)
+
+
+def _asked(app: AppTest) -> list[str]:
+    return [message.text[0].value for message in app.chat_message if message.name == "user"]
+
+
+def _boxes(app: AppTest) -> str:
+    return " ".join(box.value for box in (*app.warning, *app.error, *app.info))
+
+
+def _button(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+
+
+def test_a_new_user_finds_suggestions_and_one_of_them_answers(ann: Principal) -> None:
+    app = _open()
+    _button(app, QUESTION)
+    assert _asked(app) == [QUESTION]
+    assert "Offline glossary" in _last(app)
+    assert "free, local" in _last(app)
+    assert "9 of 10 questions left today" in _last(app)
+    assert UUID(str(app.query_params["conversation"])).version == 7
+
+
+def test_the_same_question_in_other_case_and_spacing_is_cached_and_moves_no_quota(ann: Principal) -> None:
+    app = _ask(_ask(_open(), QUESTION), "  what IS portfolio   diversification? ")
+    assert "Cached" in _last(app)
+    assert "no charge" in _last(app)
+    assert "9 of 10 questions left today" in _last(app)
+
+
+def test_at_the_limit_a_sentence_says_which_and_when_and_a_cached_question_is_still_answered(
+    workbench: Workbench, ann: Principal
+) -> None:
+    app = _ask(_open(), QUESTION)
+    for number in range(9):
+        workbench.assistant.ask(ann, f"What is a bond, take {number}?").session.result()
+    _ask(app, "What is inflation?")
+    said = _boxes(app)
+    assert "Daily chat query limit reached" in said
+    assert "resets tomorrow at 00" in said.replace("\\", "")
+    assert "larger plan" in said
+    assert _asked(app) == [QUESTION, "What is inflation?"]
+    assert [button.label for button in app.button].count("Try again") == 1
+    _ask(app, QUESTION.upper())
+    assert "Cached" in _last(app)
+    assert not app.warning
+
+
+def test_a_denied_question_is_asked_again_by_one_button_once_there_is_room(
+    workbench: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10):
+        workbench.assistant.ask(ann, f"What is a bond, take {number}?").session.result()
+    app = _ask(_open(), "What is inflation?")
+    assert _asked(app) == ["What is inflation?"]
+    workbench.accounts.set_plan(ann.org_name, "premium")
+    monkeypatch.setattr(session, "current_principal", lambda: replace(ann, plan="premium"))
+    _button(app, "Try again")
+    assert _asked(app) == ["What is inflation?"]
+    assert "Offline glossary" in _last(app)
+    assert "no daily limit" in _last(app)
+
+
+def test_history_survives_a_reload_and_a_second_tab(ann: Principal) -> None:
+    first = _ask(_open(), QUESTION)
+    second = _open(str(first.query_params["conversation"]))
+    assert _asked(second) == [QUESTION]
+    assert _last(second) == _last(first)
+
+
+@pytest.mark.parametrize("named", ["nonsense", str(uuid4())])
+def test_a_conversation_that_is_not_there_is_not_found(ann: Principal, named: str) -> None:
+    app = _open(named)
+    assert "no such conversation" in _boxes(app)
+    assert not app.chat_message
+    _button(app, "Start a new one")
+    assert "conversation" not in app.query_params
+    assert app.chat_input
+
+
+def test_a_conversation_of_someone_else_reads_as_one_that_is_not_there(
+    workbench: Workbench, ann: Principal, member: MakeMember
+) -> None:
+    ben = member("ben")
+    exchange = workbench.assistant.ask(ben, QUESTION)
+    exchange.session.result()
+    app = _open(str(exchange.conversation_id))
+    assert "no such conversation" in _boxes(app)
+    assert not app.chat_message
+
+
+def test_regenerate_passes_the_cache_by_and_is_counted(ann: Principal) -> None:
+    app = _ask(_open(), QUESTION)
+    _button(app, "Regenerate")
+    assert _asked(app) == [QUESTION]
+    assert "Cached" not in _last(app)
+    assert "8 of 10 questions left today" in _last(app)
+
+
+def test_a_failure_costs_nothing_and_one_button_tries_again(
+    workbench: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> Route:
+        raise ProviderUnavailable("The provider is away for a moment.", provider="offline")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(workbench.providers["offline"], "chat", fail)
+        app = _ask(_open(), QUESTION)
+        assert "The provider is away" in _boxes(app)
+        assert _asked(app) == [QUESTION]
+    _button(app, "Try again")
+    assert _asked(app) == [QUESTION]
+    assert "9 of 10 questions left today" in _last(app)
+
+
+def test_a_question_survives_a_database_that_goes_down(
+    workbench: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_arguments: object, **_keywords: object) -> None:
+        raise DatabaseUnavailable
+
+    app = _open()
+    with monkeypatch.context() as patched:
+        patched.setattr(type(workbench.assistant), "ask", down)
+        _ask(app, QUESTION)
+        assert "database cannot be reached" in _boxes(app)
+        assert _asked(app) == [QUESTION]
+    _button(app, "Try again")
+    assert "9 of 10 questions left today" in _last(app)
+
+
+def test_a_prompt_that_is_too_long_is_refused_in_a_sentence_and_not_counted(
+    workbench: Workbench, ann: Principal
+) -> None:
+    app = _open()
+    most = workbench.settings.max_prompt_chars
+    assert app.chat_input[0].proto.max_chars == most
+    app.session_state["chat_turn_next"] = Turn("x" * (most + 1))  # as a browser that ignores the input's limit
+    app.run()
+    assert "too long" in _boxes(app)
+    assert workbench.usage.quota(ann).used == 0
+
+
+def test_a_question_without_an_answer_is_waited_for_and_then_offered_again(
+    workbench: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange = workbench.assistant.ask(ann, QUESTION)
+    exchange.session.result()
+    shown = workbench.assistant.messages(ann, exchange.conversation_id)
+    monkeypatch.setattr(type(workbench.assistant), "messages", lambda *_: shown[:1])
+    waiting = _open(str(exchange.conversation_id))
+    assert "is being written" in " ".join(caption.value for caption in waiting.caption)
+    old = replace(shown[0], created_at=shown[0].created_at.replace(year=2000))
+    monkeypatch.setattr(type(workbench.assistant), "messages", lambda *_: [old])
+    late = _open(str(exchange.conversation_id))
+    assert "not answered" in _boxes(late)
+    assert "Try again" in [button.label for button in late.button]
+
+
+def test_conversations_are_listed_opened_and_deleted_after_a_question(workbench: Workbench, ann: Principal) -> None:
+    app = _ask(_open(), QUESTION)
+    _button(app, "New conversation")
+    assert "conversation" not in app.query_params
+    _ask(app, "What is *inflation*?")
+    titles = [button.label for button in app.sidebar.button]
+    assert "**What is \\*inflation\\*?**" in titles
+    _button(app, QUESTION)
+    assert _asked(app) == [QUESTION]
+    _button(app, "Delete")
+    assert len(workbench.assistant.conversations(ann)) == 2
+    app.button(key="chat_delete").click()
+    app.button(key="chat_delete_confirm").click().run()
+    assert not app.exception
+    assert [row.title for row in workbench.assistant.conversations(ann)] == ["What is *inflation*?"]
+
+
+def test_a_viewer_reads_and_is_told_why_they_cannot_ask(
+    workbench: Workbench, member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyst = member("vic", role=Role.ANALYST)
+    exchange = workbench.assistant.ask(analyst, QUESTION)
+    exchange.session.result()
+    _sign_in(replace(analyst, role=Role.VIEWER), workbench, monkeypatch)
+    app = _open(str(exchange.conversation_id))
+    assert _asked(app) == [QUESTION]
+    assert not app.chat_input
+    assert not app.selectbox
+    assert "but not ask" in _boxes(app)
+    assert "Regenerate" not in [button.label for button in app.button]
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN, Role.ANALYST])
+def test_who_may_ask_finds_the_input_and_the_models_of_the_plan(
+    workbench: Workbench, member: MakeMember, monkeypatch: pytest.MonkeyPatch, role: Role
+) -> None:
+    _sign_in(member("eva", plan="team", role=role), workbench, monkeypatch)
+    app = _open()
+    assert app.chat_input
+    assert app.selectbox(key="chat_model").options == ["Auto", "Offline glossary"]
+    assert "no provider is configured" in app.selectbox(key="chat_model").help
