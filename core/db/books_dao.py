@@ -35,7 +35,8 @@ def _compared(counters: str, sums: str, start: str, of: str, names: tuple[str, .
     values = ", ".join(f"('{name}', c.{name}::numeric, s.{name}::numeric)" for name in names)
     return (
         f"SELECT '{of}' AS scope, c.org_id, c.user_id, c.starts_at::text AS period, v.name, v.counter, v.holds "
-        f"FROM ({counters}) c CROSS JOIN LATERAL (SELECT {sums} FROM holds h WHERE {whose} AND h.{start} = c.starts_at) s "
+        f"FROM ({counters}) c "
+        f"CROSS JOIN LATERAL (SELECT {sums} FROM holds h WHERE {whose} AND h.{start} = c.starts_at) s "
         f"CROSS JOIN LATERAL (VALUES {values}) AS v (name, counter, holds) WHERE v.counter <> v.holds"
     )
 

@@ -49,11 +49,7 @@ class HostGuard:
         if not is_known_host(host, self._settings):
             return PlainTextResponse(WRONG_HOST, status_code=421)
         origin = headers.get("origin")
-        if (
-            scope["type"] == "websocket"
-            and origin is not None
-            and not is_own_origin(origin, host, self._settings)
-        ):
+        if scope["type"] == "websocket" and origin is not None and not is_own_origin(origin, host, self._settings):
             _log.info("Refused a socket that a page of another site opened")
             return PlainTextResponse(FOREIGN_ORIGIN, status_code=403)
         return None

@@ -64,9 +64,7 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
         request_id = uuid4().hex
-        answer = _Answer(
-            send, lambda headers: self._protect(headers, path=scope["path"], request_id=request_id)
-        )
+        answer = _Answer(send, lambda headers: self._protect(headers, path=scope["path"], request_id=request_id))
         app = _not_found if scope["path"] in CLOSED else self._app
         try:
             await app(_numbered(scope, request_id), receive, answer.send)

@@ -45,9 +45,7 @@ _log = logging.getLogger(__name__)
 class Shell:
     """What stands around the pages: the API, the session routes, the guards, start and stop."""
 
-    def __init__(
-        self, settings: Settings, *, index_html: Path, icon: Path, preload: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, settings: Settings, *, index_html: Path, icon: Path, preload: Sequence[str] = ()) -> None:
         self._api = _Late()
         self._preload = tuple(preload)
         self.routes: list[BaseRoute] = [
@@ -119,9 +117,7 @@ def serve(settings: Settings, *, on_ready: Callable[[], None], application: str 
             log_level="warning",
         )
     )
-    probe = threading.Thread(
-        target=_probe, args=(settings, server, on_ready), name="ready-probe", daemon=True
-    )
+    probe = threading.Thread(target=_probe, args=(settings, server, on_ready), name="ready-probe", daemon=True)
     with listener, suppress(KeyboardInterrupt):
         probe.start()
         server.run(sockets=[listener])
@@ -133,9 +129,7 @@ def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     is_every_address = settings.host == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server(
-            (settings.host, settings.port), family=family, dualstack_ipv6=is_every_address
-        )
+        return socket.create_server((settings.host, settings.port), family=family, dualstack_ipv6=is_every_address)
     except OSError as error:
         place = f"{settings.host}, port {settings.port}"
         raise ConfigurationError(f"Cannot listen on {place}: {error.strerror}. Set HOST or PORT.") from error
@@ -154,7 +148,8 @@ def _probe(settings: Settings, server: uvicorn.Server, on_ready: Callable[[], No
 
 
 def _answers(settings: Settings, path: str) -> bool:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (asked, not bound)
+    host = own.get(settings.host, settings.host)
     connection = http.client.HTTPConnection(host, settings.port, timeout=5)
     with suppress(OSError, http.client.HTTPException):
         try:

@@ -42,9 +42,7 @@ AsProblem = Callable[[AssayError], Response]
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def session_routes(
-    settings: Settings, accounts: Callable[[], Accounts], as_problem: AsProblem
-) -> list[BaseRoute]:
+def session_routes(settings: Settings, accounts: Callable[[], Accounts], as_problem: AsProblem) -> list[BaseRoute]:
     """The routes below `/auth`; `accounts` is asked for at each request, when the workbench is open."""
     routes = _SessionRoutes(settings, accounts, as_problem)
     script = SCRIPT.read_bytes()
@@ -113,9 +111,7 @@ class _SessionRoutes:
                 await run_in_threadpool(self._accounts().sign_out, session)
             except AssayError as error:
                 response = self._as_problem(error)
-        response.delete_cookie(
-            COOKIE, path="/", secure=self._settings.is_https, httponly=True, samesite="lax"
-        )
+        response.delete_cookie(COOKIE, path="/", secure=self._settings.is_https, httponly=True, samesite="lax")
         return response
 
 

@@ -10,8 +10,8 @@ import streamlit as st
 
 from core.db.conversations_dao import ConversationRow, MessageRow
 from core.errors import NotFound
-from pages.components.chat_text import plain
 from pages.components.errors import show_message
+from pages.components.words import plain
 
 PARAMETER = "conversation"
 SHOWN_AT_FIRST = 15

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.db.conversations_dao import MessageRow
-from pages.components.chat_text import plain, readable
+from pages.components.chat_text import readable
 from pages.components.errors import show_message
+from pages.components.words import plain, usd
 
 USER_ICON, MODEL_ICON = ":material/person:", ":material/neurology:"
 
@@ -42,18 +42,6 @@ def line(row: MessageRow, labels: Mapping[str, str], remaining: str = "") -> str
     note = "" if _was_stopped(row) else plain((row.note or "").rstrip("."))
     facts = " · ".join(fact for fact in (note, model, _tokens(row), _cost(row), remaining) if fact)
     return " ".join([*_marks(row), f":small[:gray[{facts}]]"])
-
-
-def usd(amount: Decimal) -> str:
-    """An amount with its currency: 0.00012 USD."""
-    return f"{usd_figure(amount)} USD"
-
-
-def usd_figure(amount: Decimal) -> str:
-    """An amount with every digit that counts: 0.00012 and not 0.000120000 or 0.00."""
-    exact = f"{amount.normalize():f}"
-    whole, _, decimals = exact.partition(".")
-    return f"{int(whole):,}.{decimals.ljust(2, '0')}"
 
 
 def _marks(row: MessageRow) -> list[str]:

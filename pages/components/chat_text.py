@@ -80,11 +80,6 @@ class Reader:
         return _SPECIAL.get(text[start], _as_is)(text, start, self._is_final)
 
 
-def plain(text: str) -> str:
-    """Text of ours or of a person, in which nothing is read as markup."""
-    return text.translate(_MARKUP)
-
-
 def readable(text: str) -> str:
     """A whole answer as markdown."""
     reader = Reader()
@@ -172,5 +167,4 @@ def _is_given_up(text: str, start: int) -> bool:
     return "\n\n" in text[start:] or len(text) - start > MAX_HELD_CHARS
 
 
-_MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+!|~$:"}
 _SPECIAL = {"\\": _backslash, "`": _code, "$": _dollar, "!": _bang, ":": _colon}

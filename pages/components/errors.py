@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -29,6 +29,7 @@ from core.errors import (
     place_of,
 )
 from core.principal import Principal
+from pages.components.words import plain, when
 
 OUTAGE_CHECK_S = 3
 OUTAGE = "The database cannot be reached"
@@ -51,7 +52,7 @@ class _Look:
 
 def show_message(title: str, hint: str = "", *, icon: str = ":material/info:", box: Box = st.info) -> None:
     """One calm block: a sentence of what is the matter, and one of what to do."""
-    box(f"**{_plain(title)}**" + (f"  \n{_plain(hint)}" if hint else ""), icon=icon)
+    box(f"**{plain(title)}**" + (f"  \n{plain(hint)}" if hint else ""), icon=icon)
 
 
 @contextmanager
@@ -114,24 +115,14 @@ def _denial_hint(denial: Denial, principal: Principal | None) -> str:
         return "Waiting does not change this; a larger plan does."
     resets = f"It resets {_when(denial.resets_at, principal)}."
     if denial.code == "quota_exceeded":
-        return (
-            f"{resets} Until then, what was asked before is still answered; a larger plan has a higher limit."
-        )
+        return f"{resets} Until then, what was asked before is still answered; a larger plan has a higher limit."
     return resets
 
 
 def _when(moment: datetime, principal: Principal | None) -> str:
     """A moment in the user's zone, as "tomorrow at 01:00 (CET)"."""
-    zone = ZoneInfo(principal.zone) if principal else UTC
-    at, now = moment.astimezone(zone), datetime.now(zone)
-    near = {now.date(): "today", now.date() + timedelta(days=1): "tomorrow"}
-    day = near.get(at.date(), f"on {at.day} {at:%B}")
-    return f"{day} at {at:%H:%M} ({at.tzname()})"
-
-
-def _plain(text: str) -> str:
-    """Text in which nothing is read as markup."""
-    return "".join(f"\\{character}" if character in _MARKUP else character for character in text)
+    zone = principal.zone if principal else "UTC"
+    return f"{when(moment, datetime.now(UTC), zone)} ({moment.astimezone(ZoneInfo(zone)).tzname()})"
 
 
 def _try_again() -> None:
@@ -145,8 +136,6 @@ def _see_usage() -> None:
 def _back_to_chat() -> None:
     st.page_link("chat.py", label="Back to Chat", icon=":material/arrow_back:")
 
-
-_MARKUP = frozenset("\\`*_{}[]<>()#+!|~$:")
 
 _LOOKS: dict[type[BaseException], _Look] = {
     AssayError: _Look(":material/error:", st.error, _try_again),

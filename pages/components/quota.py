@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from html import escape
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -13,7 +12,7 @@ from core.metering.meter import QuotaState
 from core.metering.plans import Plan
 from core.metering.usage import WARNING_SHARE, Allowance, Overview
 from pages.components.charts import theme_color
-from pages.components.chat_message import usd
+from pages.components.words import usd, when
 
 LABELS = {
     "chat_queries_day": "Chat questions",
@@ -28,14 +27,6 @@ _ALWAYS = frozenset({"chat_queries_day", "requests_month"})
 _CHARGES = "charge_usd_month"
 _PERIODS = {"day": "today", "month": "this month"}
 _SCOPES = {"user": "for you", "organisation": "for the organisation"}
-
-
-def when(moment: datetime, now: datetime, zone: str) -> str:
-    """A moment as people say it, in their zone: "today at 02:00", "on 1 December at 00:00"."""
-    at, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
-    days = (at.date() - today).days
-    day = {0: "today", 1: "tomorrow"}.get(days, f"on {at.day} {at:%B}")
-    return f"{day} at {at:%H:%M}"
 
 
 def sentence(quota: QuotaState, now: datetime, zone: str) -> str:

@@ -8,8 +8,8 @@ from html import escape
 import streamlit as st
 
 from core import workbench
-from core.settings import SESSION_COOKIE
 from core.principal import Principal, Role
+from core.settings import SESSION_COOKIE
 from pages.components.errors import show_message
 
 FAILED = "The server could not be reached. Reload the page and try again."

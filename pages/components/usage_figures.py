@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.db.usage_dao import DayRow
 from pages.components.charts import Measure, show_days
-from pages.components.chat_message import usd_figure
+from pages.components.words import usd_figure
 
 _MEASURES: dict[str, tuple[Measure, Callable[[DayRow], float]]] = {
     "Cost": (Measure("USD charged", ",.9~f", "$"), lambda row: float(row.charged_usd)),

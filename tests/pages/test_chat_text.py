@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from pages.components.chat_text import Reader, plain, readable
+from pages.components.chat_text import Reader, readable
+from pages.components.words import plain
 
 
 @pytest.mark.parametrize(

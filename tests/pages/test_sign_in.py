@@ -12,9 +12,9 @@ from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
 from core.errors import DatabaseUnavailable
-from core.settings import SESSION_COOKIE as COOKIE
 from core.principal import Principal, Role
 from core.settings import ROOT
+from core.settings import SESSION_COOKIE as COOKIE
 from core.workbench import Workbench
 from pages.components import session
 from tests.core.http.page_socket import page_socket, run_page
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.conftest import LiveApp, MakeMember
 
 MAIN = str(ROOT / "pages" / "main.py")
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"
 WRONG = "**The e-mail address or the password is wrong.**"
 PAGES = ("chat", "usage", "admin")
 
@@ -63,23 +63,16 @@ def test_a_visitor_finds_the_form_and_nothing_else(visitor: Workbench) -> None:
     assert not form.exception
 
 
-def test_the_right_password_gives_the_browser_a_ticket_for_our_own_script(
-    visitor: Workbench, ann: Principal
-) -> None:
+def test_the_right_password_gives_the_browser_a_ticket_for_our_own_script(visitor: Workbench, ann: Principal) -> None:
     form = _sent(_form(), ann.email, PASSWORD)
     assert not _sentences(form)
     assert '<script src="/auth/session.js" data-ticket="' in form.html[0].value
 
 
 @pytest.mark.parametrize("email", ["ann@test.example", "nobody@test.example"])
-def test_a_wrong_password_and_an_unknown_address_read_alike(
-    visitor: Workbench, ann: Principal, email: str
-) -> None:
+def test_a_wrong_password_and_an_unknown_address_read_alike(visitor: Workbench, ann: Principal, email: str) -> None:
     form = _sent(_form(), email, "wrong")
-    assert (
-        _sentences(form) == ["**The e\\-mail address or the password is wrong.**"]
-        or len(_sentences(form)) == 1
-    )
+    assert _sentences(form) == ["**The e\\-mail address or the password is wrong.**"] or len(_sentences(form)) == 1
     assert "wrong" in _sentences(form)[0]
     assert not form.html
 
@@ -112,16 +105,14 @@ def test_a_database_that_is_down_says_so_and_comes_back_by_itself(
     assert "Sign out" in [button.label for button in app.sidebar.button]
 
 
-def test_a_page_refuses_a_role_that_it_was_not_made_for(
-    ann: Principal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_refuses_a_role_that_it_was_not_made_for(ann: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "current_principal", lambda: ann)
 
     def page() -> None:
-        import streamlit as st  # noqa: PLC0415
+        import streamlit as st
 
-        from core.principal import Role  # noqa: PLC0415
-        from pages.components import session  # noqa: PLC0415
+        from core.principal import Role
+        from pages.components import session
 
         session.require(Role.OWNER)
         st.text("inside")
@@ -132,9 +123,7 @@ def test_a_page_refuses_a_role_that_it_was_not_made_for(
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_cold_process_shows_an_anonymous_visitor_the_form_alone(
-    cold_app: Callable[[], LiveApp], page: str
-) -> None:
+def test_a_cold_process_shows_an_anonymous_visitor_the_form_alone(cold_app: Callable[[], LiveApp], page: str) -> None:
     # By its address, and by the number that Streamlit gives to the files of a folder named `pages`.
     for wish in ({"name": page}, {"script_hash": _hash(f"{ROOT}/pages/{page}.py")}):
         with page_socket(cold_app().base_url) as anonymous:

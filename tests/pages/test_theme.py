@@ -40,20 +40,13 @@ def test_coloured_words_are_readable(theme: dict[str, Any], name: str) -> None:
     assert _contrast(theme[f"{name}Color"], theme["backgroundColor"]) >= READABLE
 
 
-@pytest.mark.parametrize(
-    "palette", ["chartCategoricalColors", "chartSequentialColors", "chartDivergingColors"]
-)
-def test_palettes_hold_ten_colours_or_charts_fall_back_to_their_own(
-    theme: dict[str, Any], palette: str
-) -> None:
+@pytest.mark.parametrize("palette", ["chartCategoricalColors", "chartSequentialColors", "chartDivergingColors"])
+def test_palettes_hold_ten_colours_or_charts_fall_back_to_their_own(theme: dict[str, Any], palette: str) -> None:
     assert len(set(theme[palette])) == 10
 
 
 def test_marks_of_charts_are_visible(theme: dict[str, Any]) -> None:
-    assert (
-        min(_contrast(color, theme["backgroundColor"]) for color in theme["chartCategoricalColors"])
-        >= VISIBLE
-    )
+    assert min(_contrast(color, theme["backgroundColor"]) for color in theme["chartCategoricalColors"]) >= VISIBLE
 
 
 def _channels(color: str) -> list[int]:

@@ -17,7 +17,7 @@ from core.db.usage_dao import LogRow
 from core.principal import Principal, Role
 from core.settings import ROOT
 from core.workbench import Workbench
-from pages.components import quota, session, tables
+from pages.components import session, tables, words
 from tests.conftest import MakeMember
 
 MAIN = str(ROOT / "pages" / "main.py")
@@ -202,4 +202,4 @@ def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text(model: str) -> No
 )
 def test_a_reset_is_told_in_the_users_zone(at: datetime, said: str) -> None:
     now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-    assert quota.when(at, now, "Europe/Berlin") == said
+    assert words.when(at, now, "Europe/Berlin") == said

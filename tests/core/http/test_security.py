@@ -25,7 +25,7 @@ from tests.core.http.asgi_server import serving
 
 INDEX = (Path(streamlit.__file__).parent / "static" / "index.html").read_text("utf-8")
 LOCAL = Settings.model_validate({})
-PUBLIC = Settings.model_validate({"host": "0.0.0.0", "public_url": "https://assay.example.com"})  # noqa: S104
+PUBLIC = Settings.model_validate({"host": "0.0.0.0", "public_url": "https://assay.example.com"})
 
 
 async def _echo(request: Request) -> JSONResponse:
@@ -37,9 +37,7 @@ async def _fail(_request: Request) -> PlainTextResponse:
 
 
 async def _cacheable(_request: Request) -> PlainTextResponse:
-    return PlainTextResponse(
-        "", headers={"Cache-Control": "max-age=3600", "Content-Security-Policy": "sandbox"}
-    )
+    return PlainTextResponse("", headers={"Cache-Control": "max-age=3600", "Content-Security-Policy": "sandbox"})
 
 
 async def _socket(websocket: WebSocket) -> None:
@@ -142,9 +140,7 @@ def test_the_policy_hashes_lines_as_browsers_read_them() -> None:
     assert content_policy("<script>a\r\nb</script>") == content_policy("<script>a\nb</script>")
 
 
-@pytest.mark.parametrize(
-    "host", ["localhost:8501", "127.0.0.1:8501", "[::1]:8501", "LOCALHOST", "localhost."]
-)
+@pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1:8501", "[::1]:8501", "LOCALHOST", "localhost."])
 def test_a_local_workbench_answers_to_its_machine(host: str) -> None:
     assert is_known_host(host, LOCAL)
 

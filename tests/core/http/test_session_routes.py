@@ -17,7 +17,7 @@ from core.workbench import Workbench
 from tests.conftest import MakeMember
 from tests.core.http.asgi_server import serving
 
-EMAIL, PASSWORD = "ann@test.example", "correct horse battery"  # noqa: S105
+EMAIL, PASSWORD = "ann@test.example", "correct horse battery"
 
 
 @pytest.fixture
@@ -29,9 +29,7 @@ def accounts(workbench: Workbench, member: MakeMember) -> Accounts:
 @pytest.fixture
 def client(accounts: Accounts) -> Iterator[httpx2.Client]:
     application = Starlette(
-        routes=session_routes(
-            Settings.model_validate({"session_days": 2}), lambda: accounts, problem_response
-        )
+        routes=session_routes(Settings.model_validate({"session_days": 2}), lambda: accounts, problem_response)
     )
     with serving(application) as base_url, httpx2.Client(base_url=base_url) as client:
         client.headers["Origin"] = base_url
@@ -92,9 +90,7 @@ def test_another_site_can_neither_sign_in_nor_out(
     assert client.post("/auth/session", json={"ticket": ticket}).status_code == 204
 
 
-def test_a_request_that_does_not_say_where_it_comes_from_is_refused(
-    client: httpx2.Client, ticket: str
-) -> None:
+def test_a_request_that_does_not_say_where_it_comes_from_is_refused(client: httpx2.Client, ticket: str) -> None:
     del client.headers["Origin"]
     assert client.post("/auth/session", json={"ticket": ticket}).status_code == 403
 
@@ -113,9 +109,7 @@ def test_a_request_that_does_not_say_where_it_comes_from_is_refused(
         (b'{"ticket": "unknown"}', "application/json", 401),
     ],
 )
-def test_a_body_that_is_no_ticket_is_a_problem(
-    client: httpx2.Client, body: bytes, kind: str, status: int
-) -> None:
+def test_a_body_that_is_no_ticket_is_a_problem(client: httpx2.Client, body: bytes, kind: str, status: int) -> None:
     answer = client.post("/auth/session", content=body, headers={"Content-Type": kind})
     assert answer.status_code == status
     assert answer.json()["status"] == status

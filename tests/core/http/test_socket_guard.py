@@ -46,9 +46,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def run(*, is_guarded: bool) -> str:
         (tmp_path / "page.py").write_text(PAGE)
-        (tmp_path / "guarded_app.py").write_text(
-            APP.format(page=str(tmp_path / "page.py"), is_guarded=is_guarded)
-        )
+        (tmp_path / "guarded_app.py").write_text(APP.format(page=str(tmp_path / "page.py"), is_guarded=is_guarded))
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         command = [
@@ -102,9 +100,7 @@ def test_an_anonymous_visitor_empties_the_caches_only_without_the_guard(
 
 
 @pytest.mark.parametrize(("frame", "code"), [(b"\xff\xff\xff\xff", 1002), ("text", 1003)])
-def test_what_cannot_be_read_closes_its_own_socket_and_no_other(
-    start: Start, frame: bytes | str, code: int
-) -> None:
+def test_what_cannot_be_read_closes_its_own_socket_and_no_other(start: Start, frame: bytes | str, code: int) -> None:
     base_url = start(is_guarded=True)
     with page_socket(base_url) as bystander:
         run_page(bystander)

@@ -65,7 +65,7 @@ class Reader:
             for event in self._stream:
                 self.events.append(event)
                 self.has_begun.set()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             self.error = error
         finally:
             self.ended_at = time.perf_counter()

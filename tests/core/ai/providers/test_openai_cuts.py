@@ -96,11 +96,11 @@ def test_a_stream_knows_whether_its_request_was_sent(
     chat_server.reply(hangs="headers")
     unheard = open_chat(closed_address()).chat(ask(), LIMITS)
     waiting = chat.chat(ask(), LIMITS)
-    assert not waiting.was_sent
+    assert bool(waiting.was_sent) is False
 
     reader = Reader(waiting)
     assert chat_server.wait_for(calls=1)
-    assert waiting.was_sent
+    assert bool(waiting.was_sent) is True
     waiting.abort()
     reader.join()
     Reader(unheard).join()

@@ -1,0 +1,47 @@
+# What a person and CI run. `make` alone lists it. Needs Python 3.11 to 3.13 and make; PYTHON= names another Python.
+# PORT= and ASSAY_HOME= reach `make run` as they are given, here or in the environment.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-fast check bench screenshots lock
+
+PY := .venv/bin/python
+SOURCES := app.py core pages data tests .ci/checks
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: ## start the workbench on http://127.0.0.1:8501 (PORT=, ASSAY_HOME=)
+	@sh .ci/environment requirements.lock
+	@exec $(PY) -m core serve
+
+test: ## run every test, a real Postgres and a real browser included (PYTEST_ARGS=)
+	@sh .ci/environment requirements-dev.lock
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+test-fast: ## run the tests that take no seconds and no browser
+	@sh .ci/environment requirements-dev.lock
+	@$(PY) -m pytest -m "not slow and not browser" $(PYTEST_ARGS)
+
+check: ## format, lint, types, direction of imports, rules of the house
+	@sh .ci/environment requirements-dev.lock
+	@$(PY) -m ruff format --quiet --check --output-format concise $(SOURCES) || { echo "Not formatted: $(PY) -m ruff format"; exit 1; }
+	@$(PY) -m ruff check --quiet $(SOURCES)
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports --no-logo
+	@for check in size_budget house_rules requirements_used; do $(PY) .ci/checks/$$check.py || exit 1; done
+	@echo "All checks passed"
+
+bench: ## run the benchmarks: one table, and bench/latest.json
+	@sh .ci/environment requirements-dev.lock
+	@$(PY) -m tests.bench
+
+screenshots: ## take pictures of the pages in both themes, into tests/artefacts
+	@sh .ci/environment requirements-dev.lock
+	@REQUIRE_BROWSER=1 $(PY) -m pytest -q tests/browser $(PYTEST_ARGS)
+
+lock: ## remake both locks from requirements*.txt, at the newest versions they allow
+	@sh .ci/environment requirements-dev.lock
+	@for name in requirements requirements-dev; do \
+		echo "Locking $$name.txt"; \
+		$(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+			--no-emit-index-url --no-emit-find-links $$name.txt --output-file $$name.lock || exit 1; \
+	done

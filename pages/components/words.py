@@ -1,0 +1,34 @@
+"""How plain text, amounts and moments read, on every page alike."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+!|~$:"}
+
+
+def plain(text: str) -> str:
+    """Text of ours or of a person, in which nothing is read as markup."""
+    return text.translate(MARKUP)
+
+
+def usd(amount: Decimal) -> str:
+    """An amount with its currency: 0.00012 USD."""
+    return f"{usd_figure(amount)} USD"
+
+
+def usd_figure(amount: Decimal) -> str:
+    """An amount with every digit that counts: 0.00012 and not 0.000120000 or 0.00."""
+    exact = f"{amount.normalize():f}"
+    whole, _, decimals = exact.partition(".")
+    return f"{int(whole):,}.{decimals.ljust(2, '0')}"
+
+
+def when(moment: datetime, now: datetime, zone: str) -> str:
+    """A moment as people say it, in their zone: "today at 02:00", "on 1 December at 00:00"."""
+    at, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
+    days = (at.date() - today).days
+    day = {0: "today", 1: "tomorrow"}.get(days, f"on {at.day} {at:%B}")
+    return f"{day} at {at:%H:%M}"

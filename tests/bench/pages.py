@@ -1,0 +1,144 @@
+"""Reruns of a page with a chart and a table, while many people work: from the click to the end of the script."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from time import monotonic
+
+from core.ai.providers.contract import TokenUsage
+from core.ids import new_id
+from core.metering.meter import Feature
+from core.metering.usage_log import FreeRow, UsageLog
+from core.principal import Principal
+from core.settings import ROOT
+from tests.bench.application import SERVE, Application, running
+from tests.bench.figures import Figure, Goal, Hotspot, figure
+from tests.bench.ground import Ground
+from tests.bench.profiling import sampled_command, sampled_profile
+from tests.bench.visitors import Plan, Seen
+from tests.core.metering.factories import hold_request, record
+
+GOALS = {50: Goal("p95", 150.0), 100: Goal("p95", 300.0)}
+PEOPLE = 20
+"""Who sign in; each has several tabs open."""
+EVERY_S = 5.0
+WARM_UP_S = 15.0
+WATCHED_S = 40.0
+CALLS_EACH = 40
+FREE_ROWS_EACH = 180
+DAYS = 30
+MODELS = (("openai", "gpt-4o-mini"), ("offline", "glossary"))
+PASSWORD = "correct horse battery"
+VISITORS_SLACK_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One round: what the visitors saw, and what took the time, where the process was sampled."""
+
+    seen: Seen
+    profile: tuple[Hotspot, ...] = ()
+
+
+def reruns(ground: Ground) -> list[Figure]:
+    """The Usage page of the real application in one process, with 50 and with 100 sessions."""
+    cookies = [_signed_in(ground) for _ in range(3 if ground.is_quick else PEOPLE)]
+    figures = []
+    for sessions, goal in GOALS.items():
+        seen = _watched(ground, cookies, sessions).seen
+        found = figure(
+            f"page rerun, {sessions} sessions, each every {EVERY_S:g} s",
+            seen.durations_ms,
+            per_second=len(seen.durations_ms) / ground.seconds(WATCHED_S),
+            goal=goal,
+            note=_words(seen, people=len(cookies)),
+        )
+        if found.verdict == "missed":
+            found = found.explained(_watched(ground, cookies, sessions, is_sampled=True).profile)
+        figures.append(found)
+    return figures
+
+
+def _watched(ground: Ground, cookies: list[str], sessions: int, *, is_sampled: bool = False) -> Watched:
+    target = ground.work / f"pages-{sessions}.json"
+    command = sampled_command(target) if is_sampled else SERVE
+    with running(ground.home, command=command, environ={"ASSAY_DEMO": "0"}) as application:
+        seen = _visited(ground, application, cookies, sessions)
+    return Watched(seen, tuple(sampled_profile(target)) if is_sampled else ())
+
+
+def _visited(ground: Ground, application: Application, cookies: list[str], sessions: int) -> Seen:
+    plan = Plan(
+        base_url=application.base_url,
+        server_pid=application.process.pid,
+        cookies=cookies,
+        sessions=sessions,
+        every_s=EVERY_S,
+        warm_up_s=ground.seconds(WARM_UP_S) + EVERY_S,
+        watched_s=ground.seconds(WATCHED_S),
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.visitors"],
+        cwd=ROOT,
+        input=json.dumps(asdict(plan)),
+        capture_output=True,
+        text=True,
+        timeout=plan.warm_up_s + plan.watched_s + VISITORS_SLACK_S,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"The visitors failed: {done.stderr.strip().splitlines()[-1]}")
+    return Seen(**json.loads(done.stdout))
+
+
+def _words(seen: Seen, *, people: int) -> str:
+    server, machine = (
+        "an unknown part" if share is None else f"{share:.0%}"
+        for share in (seen.server_cpu_share, seen.machine_busy_share)
+    )
+    return (
+        f"Usage page, another period at each rerun, 200 rows each for {people} signed-in users in several tabs; of one "
+        f"core the application used {server}, the visitors {seen.own_cpu_share:.0%}; of the machine all used {machine}"
+    )
+
+
+def _signed_in(ground: Ground) -> str:
+    """A new user with a month of usage; gives the value of a session's cookie."""
+    principal = ground.member(f"Organisation {secrets.token_hex(4)}", plan="team", password=PASSWORD)
+    _use(ground, principal)
+    ticket = ground.accounts.sign_in(principal.email, PASSWORD, address="127.0.0.1")
+    return ground.accounts.redeem_ticket(ticket, address="127.0.0.1", agent="bench")
+
+
+def _use(ground: Ground, principal: Principal) -> None:
+    """Calls that were charged today, and cached answers of every day of a month."""
+    for _ in range(CALLS_EACH):
+        hold = ground.meter.reserve(principal, hold_request(model=MODELS[0][1]))
+        ground.meter.mark_in_flight(hold)
+        ground.meter.settle(hold, "success", Decimal("0.0004"), record())
+    log = UsageLog(ground.workbench.database)
+    for number in range(FREE_ROWS_EACH):
+        provider, model = MODELS[number % len(MODELS)]
+        age_s = 86_400 * DAYS * number / FREE_ROWS_EACH
+        log.add(_cached_row(principal, provider, model, age_s))
+    log.close()
+
+
+def _cached_row(principal: Principal, provider: str, model: str, age_s: float) -> FreeRow:
+    return FreeRow(
+        principal=principal,
+        channel="page",
+        status="cached",
+        feature=Feature.CHAT_QUERY,
+        provider=provider,
+        model=model,
+        request_id=new_id(),
+        conversation_id=None,
+        usage=TokenUsage(120, 240),
+        noted=monotonic() - age_s,
+    )

@@ -1,0 +1,29 @@
+"""The table of measurements: to add one, write a function and give it a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.bench import cache, chat_call, metering, pages, start
+from tests.bench.figures import Figure
+from tests.bench.ground import Ground
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One entry: what is measured, in a sentence, and by what."""
+
+    summary: str
+    run: Callable[[Ground], Sequence[Figure]]
+
+
+MEASUREMENTS = {
+    "metering": Measurement("reserve, in_flight and settle by one client, beside a bare update", metering.alone),
+    "metering-threads": Measurement("the same by 8 and 32 threads of one organisation", metering.at_once),
+    "cache": Measurement("a cached question through the gateway, in process", cache.hits),
+    "chat": Measurement("POST /api/ai/chat: what is added to the provider's own time", chat_call.calls),
+    "pages": Measurement("reruns of the Usage page with 50 and 100 people at work", pages.reruns),
+    "warm-start": Measurement("a second start, until the page and the API answer", start.warm),
+    "cold-start": Measurement("from `git clone` to a page that answers, on nothing but Python", start.cold),
+}
