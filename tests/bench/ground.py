@@ -82,7 +82,8 @@ class Ground:
 
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
         """A bare connection of the driver, each statement a transaction of its own."""
-        return psycopg.connect(_libpq(self.server.admin_url), autocommit=True)
+        assert self.workbench.embedded is not None
+        return psycopg.connect(_libpq(self.workbench.embedded.admin_url), autocommit=True)
 
     def lift_limits(self) -> None:
         """No limit of the plan `enterprise` refuses from now on; all of them are counted and compared as ever."""
