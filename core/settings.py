@@ -81,6 +81,8 @@ class Settings(BaseModel):
     """Longest wait between two tokens."""
     total_timeout_s: float = Field(120.0, gt=0)
     """Longest time an answer may take in all."""
+    offline_delay_s: float = Field(0.015, ge=0, le=1)
+    """Pause between two words of the offline glossary, so that its stream can be seen."""
     cache_machine_bytes: int = Field(64 * 1024 * 1024, ge=1024)
     """Size of the cache on this machine."""
     cache_entries_per_organisation: int = Field(20_000, ge=1)

@@ -163,7 +163,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 
 def make_settings(database_url: str, home: Path, **environ: str) -> Settings:
     """Settings on a database, with variables as an operator would set them."""
-    base = {"DATABASE_URL": database_url, "ASSAY_HOME": str(home / "home"), "ASSAY_DEMO": "0"}
+    base = {"DATABASE_URL": database_url, "ASSAY_HOME": str(home / "home"), "ASSAY_DEMO": "0", "OFFLINE_DELAY_S": "0"}
     return load_settings({**base, **environ}, root=home)
 
 

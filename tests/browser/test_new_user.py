@@ -69,7 +69,7 @@ def test_the_new_users_journey(cold_app: StartApp, browser_page: Page) -> None:
     box.fill("What is convexity?")
     box.press("Enter")
     expect(page.get_by_text("Daily chat query limit reached (10/day)")).to_be_visible()
-    expect(page.get_by_text(re.compile("resets tomorrow at 00:00"))).to_be_visible()
+    expect(page.get_by_text(re.compile("It resets tomorrow at 00:00"))).to_be_visible()
     screenshot(page, "chat-denied-light")
     expect(ask(page, QUESTION)).to_contain_text("Cached")
 

@@ -42,7 +42,11 @@ def test_pages_and_routes_say_so_call_nobody_and_recover_by_themselves(
 ) -> None:
     server = attach(home)
     app = start_app(
-        tmp_path / "home", server.url, OPENAI_API_KEY="sk-test", OPENAI_BASE_URL=chat_server.base_url, DEFAULT_MODEL="auto"
+        tmp_path / "home",
+        server.url,
+        OPENAI_API_KEY="sk-test",
+        OPENAI_BASE_URL=chat_server.base_url,
+        DEFAULT_MODEL="auto",
     )
     try:
         token = app.command("user", "token", app.email).stdout.strip()

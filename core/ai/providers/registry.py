@@ -12,20 +12,16 @@ from core.ai.providers.offline import OFFLINE, Offline
 from core.settings import DATA, Settings
 
 GLOSSARY = DATA / "glossary"
-OFFLINE_DELAY_S = 0.015
-"""Pause of the offline provider between two words, so that its stream can be seen."""
 
 
-def build_providers(
-    settings: Settings, *, glossary: Path = GLOSSARY, offline_delay_s: float = OFFLINE_DELAY_S
-) -> dict[str, Provider]:
+def build_providers(settings: Settings, *, glossary: Path = GLOSSARY) -> dict[str, Provider]:
     """Every provider that can be asked, by name.
 
     Raises:
         ConfigurationError: a base URL that is not an address, or a mistake in the glossary.
     """
     live = {host.name: provider for host in HOSTS.values() if (provider := _live(host, settings)) is not None}
-    return {**live, OFFLINE: Offline(glossary, delay_s=offline_delay_s)}
+    return {**live, OFFLINE: Offline(glossary, delay_s=settings.offline_delay_s)}
 
 
 def _live(host: Host, settings: Settings) -> Provider | None:

@@ -1,0 +1,123 @@
+"""Questions in conversations: what is kept, what is shown to whom, what a repeat costs."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from core.ai.answer import Answer
+from core.errors import ConfigurationError, MeteringDenied, NotFound, PromptRejected
+from core.ids import new_id
+from core.principal import Principal
+from core.research.prompts import load_prompt
+from core.settings import DATA
+from core.workbench import Workbench
+from tests.conftest import MakeMember
+
+Service = psycopg.Connection[tuple[object, ...]]
+
+
+def answer_to(workbench: Workbench, who: Principal, text: str, conversation_id: object = None) -> Answer:
+    """Asks and waits."""
+    return workbench.assistant.ask(who, text, conversation_id=conversation_id).session.result()  # type: ignore[arg-type]
+
+
+def test_a_question_and_its_answer_are_kept_in_order(workbench: Workbench, member: MakeMember) -> None:
+    ann = member(plan="basic")
+    exchange = workbench.assistant.ask(ann, "  What is duration? ")
+    answer = exchange.session.result()
+    answer_to(workbench, ann, "And what is beta?", exchange.conversation_id)
+    shown = workbench.assistant.messages(ann, exchange.conversation_id)
+    assert [message.role for message in shown] == ["user", "assistant", "user", "assistant"]
+    assert (shown[0].text, shown[1].text, shown[1].id) == ("What is duration?", answer.text, exchange.message_id)
+    assert (shown[1].is_offline, shown[1].cost_usd, shown[1].completion_tokens) == (
+        True,
+        0,
+        answer.usage.completion_tokens,
+    )
+    assert [row.title for row in workbench.assistant.conversations(ann)] == ["What is duration?"]
+
+
+def test_a_repeat_in_the_same_conversation_is_a_hit_as_of_the_earlier_turn(
+    workbench: Workbench, member: MakeMember
+) -> None:
+    ann = member(plan="basic")
+    exchange = workbench.assistant.ask(ann, "What is duration?")
+    exchange.session.result()
+    answer_to(workbench, ann, "What is beta?", exchange.conversation_id)
+    for again in ("what is  DURATION?", "What is beta?", "What is duration?"):
+        assert answer_to(workbench, ann, again, exchange.conversation_id).is_cached
+    assert workbench.usage.quota(ann).used == 2
+
+
+def test_the_same_question_in_another_context_is_another_question(workbench: Workbench, member: MakeMember) -> None:
+    ann = member(plan="basic")
+    first = workbench.assistant.ask(ann, "What is duration?")
+    first.session.result()
+    answer_to(workbench, ann, "Tell me more", first.conversation_id)
+    second = workbench.assistant.ask(ann, "What is beta?")
+    second.session.result()
+    assert not answer_to(workbench, ann, "Tell me more", second.conversation_id).is_cached
+
+
+def test_regenerating_replaces_the_answer_and_is_charged(workbench: Workbench, member: MakeMember) -> None:
+    ann = member(plan="basic")
+    exchange = workbench.assistant.ask(ann, "What is duration?")
+    exchange.session.result()
+    again = workbench.assistant.regenerate(ann, exchange.conversation_id)
+    assert not again.session.result().is_cached
+    shown = workbench.assistant.messages(ann, exchange.conversation_id)
+    assert [message.id for message in shown if message.role == "assistant"] == [again.message_id]
+    assert workbench.usage.quota(ann).used == 2
+
+
+def test_a_denied_question_is_not_kept(workbench: Workbench, member: MakeMember, service: Service) -> None:
+    ann = member()
+    service.execute("UPDATE plan_limits SET chat_queries_day = 0 WHERE plan = 'free'")
+    with pytest.raises(MeteringDenied):
+        workbench.assistant.ask(ann, "What is duration?")
+    assert workbench.assistant.conversations(ann) == []
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\x00", "\ud800", "x" * 20_001])
+def test_what_is_no_question_leaves_nothing_behind(workbench: Workbench, member: MakeMember, text: str) -> None:
+    ann = member()
+    with pytest.raises(PromptRejected):
+        workbench.assistant.ask(ann, text)
+    assert workbench.assistant.conversations(ann) == []
+
+
+def test_a_conversation_of_someone_else_is_not_there(workbench: Workbench, member: MakeMember) -> None:
+    ann, bob = member("ann", org="Acme", plan="team"), member("bob", org="Acme", plan="team")
+    exchange = workbench.assistant.ask(ann, "What is duration?")
+    exchange.session.result()
+    for foreign in (exchange.conversation_id, new_id()):
+        for action in (
+            lambda foreign=foreign: workbench.assistant.messages(bob, foreign),
+            lambda foreign=foreign: workbench.assistant.ask(bob, "And?", conversation_id=foreign),
+            lambda foreign=foreign: workbench.assistant.regenerate(bob, foreign),
+            lambda foreign=foreign: workbench.assistant.delete(bob, foreign),
+        ):
+            with pytest.raises(NotFound):
+                action()
+    assert workbench.usage.quota(bob).used == 0
+
+
+def test_a_deleted_conversation_is_gone_and_its_usage_stays(
+    workbench: Workbench, member: MakeMember, service: Service
+) -> None:
+    ann = member()
+    exchange = workbench.assistant.ask(ann, "What is duration?")
+    exchange.session.result()
+    workbench.assistant.delete(ann, exchange.conversation_id)
+    with pytest.raises(NotFound):
+        workbench.assistant.messages(ann, exchange.conversation_id)
+    assert service.execute("SELECT count(*) FROM messages").fetchone() == (0,)
+    assert service.execute("SELECT count(*) FROM usage_log").fetchone() == (1,)
+
+
+def test_a_changed_prompt_has_another_version(tmp_path: object) -> None:
+    shipped = load_prompt(DATA / "prompts", "chat")
+    assert shipped.version.startswith("chat/1/")
+    with pytest.raises(ConfigurationError, match=r"missing\.md"):
+        load_prompt(DATA / "prompts", "missing")
