@@ -78,6 +78,7 @@ def test_the_new_users_journey(cold_app: StartApp, browser_page: Page) -> None:
     page.get_by_role("link", name="Usage").click()
     expect(page.get_by_role("heading", name="Usage")).to_be_visible()
     expect(page.get_by_text("10 of 10 used")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_be_visible()
     screenshot(page, "usage-light")
     assert complaints == []
 
@@ -122,6 +123,7 @@ def test_screenshots_of_every_page(live_app: LiveApp, browser: Browser, scheme: 
     screenshot(page, f"page-chat-{scheme}-{width}")
     page.goto(f"{live_app.base_url}/usage")
     expect(page.get_by_text("Every request")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_be_visible()
     screenshot(page, f"page-usage-{scheme}-{width}")
     wider = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
     context.close()
