@@ -226,9 +226,10 @@ class Call:
     def _take(self, attempt: _Attempt, delta: Delta) -> None:
         if attempt.first_token_s is None:
             attempt.first_token_s = time.monotonic() - attempt.started
-        attempt.text += delta.text
+        piece = Delta(_storable(delta.text))
+        attempt.text += piece.text
         attempt.deltas += 1
-        self.events.put(delta)
+        self.events.put(piece)
 
     def _resolved(self, last: _Attempt) -> Answer:
         if last.finish is not None:
@@ -246,7 +247,8 @@ class Call:
     def _settled(self, last: _Attempt, outcome: str, state: str) -> Answer:
         counted = self._counted(last)
         note = None if state == "complete" else "Stopped." if last.cut == "client" else "Stopped: it took too long."
-        self._save_best_effort(self._draft(last, state, counted, counted.cost_usd, note))
+        draft = self._draft(last, state, counted, counted.cost_usd, note)
+        _best_effort("saved", lambda: self._save(draft))
         record = CallRecord(self._provider_cost_usd(), self._usage_row(last, counted), self._attempt_rows())
         resolved = self._parts.meter.settle(self._hold, outcome, counted.cost_usd, record)
         if resolved.outcome != "settled":
@@ -271,7 +273,7 @@ class Call:
             rate=self._hold.rate,
         )
         if state == "complete" and answer.text:
-            self._parts.keep(answer)
+            _best_effort("cached", lambda: self._parts.keep(answer))
         return answer
 
     def _failed(self, last: _Attempt) -> None:
@@ -279,7 +281,8 @@ class Call:
         counted = self._counted(last)
         status = "broken" if last.deltas else "failed"
         note = last.error.detail if last.error else None
-        self._save_best_effort(self._draft(last, "partial" if last.deltas else "failed", counted, Decimal(0), note))
+        draft = self._draft(last, "partial" if last.deltas else "failed", counted, Decimal(0), note)
+        _best_effort("saved", lambda: self._save(draft))
         usage = {**self._usage_row(last, counted), "error_code": last.error.problem_code if last.error else None}
         self._parts.meter.release(
             self._hold, status, CallRecord(self._provider_cost_usd(), usage, self._attempt_rows())
@@ -320,12 +323,6 @@ class Call:
             request_id=self._request_id,
             note=note,
         )
-
-    def _save_best_effort(self, draft: Draft) -> None:
-        try:
-            self._save(draft)
-        except AssayError as error:
-            _log.warning("An answer could not be saved: %s", error.problem_code)
 
     def _usage_row(self, last: _Attempt, counted: _Counted) -> dict[str, object]:
         return {
@@ -374,6 +371,19 @@ class Call:
 
     def _seconds_left(self) -> float:
         return min(self._started + self._parts.limits.total_s, self._hold.fence) - time.monotonic()
+
+
+def _best_effort(done: str, step: Callable[[], None]) -> None:
+    """Whatever befalls the saving of a text, its call is settled: the conversation may be gone, the disk full."""
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001 (the edge to whoever keeps the text)
+        _log.warning("An answer could not be %s: %s.", done, place_of(error))
+
+
+def _storable(text: str) -> str:
+    """Text that a database takes: no NUL, no half of a surrogate pair."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _retry_wait_s(attempt: _Attempt) -> float | None:

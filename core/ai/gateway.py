@@ -14,7 +14,7 @@ from types import TracebackType
 from uuid import UUID
 
 from core.ai.answer import Answer, Draft, Question, Save
-from core.ai.cache import AnswerCache, CachedAnswer, KeyParts, Scope, cache_key
+from core.ai.cache import MAX_ENTRY_CHARS, AnswerCache, CachedAnswer, KeyParts, Scope, cache_key
 from core.ai.call import Call, CallParts
 from core.ai.estimate import prompt_estimate
 from core.ai.providers.contract import Delta, Message, TimeLimits, TokenUsage
@@ -297,6 +297,8 @@ class Gateway:
         return Session(request_id, answer=answer)
 
     def _keep(self, scope: Scope, key: bytes, task: str, answer: Answer) -> None:
+        if len(answer.text) > MAX_ENTRY_CHARS:
+            return
         self._parts.cache.put(
             scope,
             key,

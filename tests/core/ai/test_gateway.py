@@ -405,6 +405,14 @@ def test_usage_is_believed_only_where_it_can_be(
     assert answer.cost_usd > 0
 
 
+def test_a_text_that_no_database_takes_is_made_one_that_it_does(
+    live: Workbench, ann: Principal, chat_server: ChatServer
+) -> None:
+    chat_server.reply(text="a\x00b \ud800 c")
+    assert ask(live, ann).text == "a\ufffdb ? c"
+    assert ask(live, ann).is_cached
+
+
 def test_of_cumulative_usage_the_last_counts(live: Workbench, ann: Principal, chat_server: ChatServer) -> None:
     chat_server.reply(text=LONG, usage=HONEST, is_usage_cumulative=True)
     assert ask(live, ann).usage.completion_tokens == 10

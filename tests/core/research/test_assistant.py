@@ -116,6 +116,16 @@ def test_a_deleted_conversation_is_gone_and_its_usage_stays(
     assert service.execute("SELECT count(*) FROM usage_log").fetchone() == (1,)
 
 
+def test_a_conversation_that_is_deleted_while_it_is_answered_is_charged_all_the_same(
+    workbench: Workbench, member: MakeMember
+) -> None:
+    ann = member()
+    exchange = workbench.assistant.ask(ann, "What is duration?")
+    workbench.assistant.delete(ann, exchange.conversation_id)
+    assert exchange.session.result().state == "complete"
+    assert workbench.usage.quota(ann).used == 1
+
+
 def test_a_changed_prompt_has_another_version(tmp_path: object) -> None:
     shipped = load_prompt(DATA / "prompts", "chat")
     assert shipped.version.startswith("chat/1/")
