@@ -27,7 +27,8 @@ GOALS = {50: Goal("p95", 150.0), 100: Goal("p95", 300.0)}
 PEOPLE = 20
 """Who sign in; each has several tabs open."""
 EVERY_S = 5.0
-WARM_UP_S = 15.0
+WARM_UP_S = 20.0
+"""People open the page one after the other for so long; then each works on for a turn before we watch."""
 WATCHED_S = 40.0
 CALLS_EACH = 40
 FREE_ROWS_EACH = 180

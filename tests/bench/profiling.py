@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import cProfile
+import gc
 import json
 import pstats
 import signal
 import sys
 import sysconfig
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -32,6 +34,8 @@ IDLE = {
     ("socket.py", "accept"),
 }
 """Innermost functions of threads that wait for work; of a uvloop, whose inside is not Python, the outermost."""
+COLLECTION = "garbage collection, of the whole time"
+"""No sample sees it, since nothing else runs meanwhile: what it delays looks like waiting."""
 FRAMING = ("threading.py:", "<frozen runpy>:", "profiling.py:", "tests/bench/")
 """Functions that stand around everything, and say nothing."""
 
@@ -62,17 +66,22 @@ class Sampler:
     def __init__(self) -> None:
         self._counts: Counter[CodeType] = Counter()
         self._samples = 0
+        self._begun = self._collecting_since = time.perf_counter()
+        self._collected_s = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
     def start(self) -> None:
         """Begins to look."""
+        gc.callbacks.append(self._note_collection)
         self._thread.start()
 
     def stop(self) -> list[Hotspot]:
         """Stops, and says which functions were on working stacks most often: our own, then all."""
         self._ended.set()
         self._thread.join()
+        gc.callbacks.remove(self._note_collection)
+        collected = self._collected_s / (time.perf_counter() - self._begun)
         seen = Counter[str]()
         for code, count in self._counts.items():
             seen[_name(code.co_filename, code.co_name)] += count
@@ -81,9 +90,19 @@ class Sampler:
         own = [(name, count) for name, count in seen.most_common() if name.startswith(("core/", "pages/"))]
         chosen = dict(own[:SHOWN]) | dict(seen.most_common(SHOWN))
         return [
-            Hotspot(name, round(count / max(1, self._samples), 3))
-            for name, count in sorted(chosen.items(), key=lambda item: -item[1])
+            Hotspot(COLLECTION, round(collected, 3)),
+            *(
+                Hotspot(name, round(count / max(1, self._samples), 3))
+                for name, count in sorted(chosen.items(), key=lambda item: -item[1])
+            ),
         ]
+
+    def _note_collection(self, phase: str, _info: dict[str, int]) -> None:
+        now = time.perf_counter()
+        if phase == "start":
+            self._collecting_since = now
+        else:
+            self._collected_s += now - self._collecting_since
 
     def _run(self) -> None:
         me = threading.get_ident()

@@ -143,7 +143,7 @@ async def _visit(plan: Plan, number: int, opened: float) -> list[float]:
     address = f"{plan.base_url.replace('http', 'ws', 1)}/_stcore/stream"
     cookie = plan.cookies[number % len(plan.cookies)]
     rng = random.Random(number)
-    await asyncio.sleep(plan.every_s * rng.random())
+    await asyncio.sleep((plan.warm_up_s - plan.every_s) * rng.random())
     samples = []
     watched_from = opened + plan.warm_up_s
     async with connect(

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
-from core.db import tables
+from core.db import accounts_dao, tables
 from core.db.engine import Database
+from core.ids import new_id
 from core.principal import Principal, Role
 from core.workbench import Workbench
 from tests.conftest import MakeMember
@@ -24,21 +26,28 @@ NAMES = [table.name for table in tables.TENANT_TABLES]
 @pytest.fixture
 def two(member: MakeMember, workbench: Workbench) -> tuple[Principal, Principal]:
     """Two owners of two organisations, each with rows in every tenant table."""
-    pair = (member("ann", password="a long password"), member("bob", password="a long password"))
+    pair = (member("ann"), member("bob"))
     for principal in pair:
         _leave_rows_everywhere(workbench, principal)
     return pair
 
 
 def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
-    accounts = workbench.accounts
-    accounts.create_token(principal.email)
-    accounts.redeem_ticket(
-        accounts.sign_in(principal.email, "a long password", address="192.0.2.1"), address="192.0.2.1", agent="test"
-    )
-    accounts.sign_in(principal.email, "a long password", address="192.0.2.1")
+    workbench.accounts.create_token(principal.email)
     workbench.assistant.ask(principal, "What is duration?").session.result()
+    life = timedelta(minutes=1)
     with workbench.database.service() as connection:
+        accounts_dao.add_ticket(connection, principal.email.encode(), principal.user_id, principal.org_id, life)
+        accounts_dao.add_session(
+            connection,
+            session_id=new_id(),
+            session_hash=principal.email.encode(),
+            user_id=principal.user_id,
+            org_id=principal.org_id,
+            life=life,
+            address="192.0.2.1",
+            agent="test",
+        )
         connection.execute(
             text(
                 "INSERT INTO meter_periods (org_id, user_id, period, starts_at, ends_at) "
