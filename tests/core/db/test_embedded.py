@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -348,8 +348,21 @@ def test_a_deleted_home_starts_empty(bench: Bench) -> None:
 def test_a_short_socket_folder_goes_with_its_deleted_home(fresh_bench: Bench) -> None:
     home = fresh_bench.home / ("long" * 60)
     server = fresh_bench.client(home).attach()
+    wait_until(lambda: _is_watched(Path(server["data_dir"]).parent))
     home.rename(fresh_bench.home / "gone")
     wait_until(lambda: not Path(server["socket_dir"]).exists())
+
+
+def _is_watched(folder: Path) -> bool:
+    """Whether the watchdog has begun: it has the clients' lock open."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            is_watchdog = b"embedded_watchdog" in (process / "cmdline").read_bytes()
+            if is_watchdog and any(
+                fd.readlink() == folder / watchdog.CLIENTS_LOCK for fd in (process / "fd").iterdir()
+            ):
+                return True
+    return False
 
 
 def test_data_is_served_by_its_own_major_version_only(fresh_bench: Bench) -> None:
