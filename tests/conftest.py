@@ -10,6 +10,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
@@ -253,5 +254,13 @@ def _maintenance(url: str) -> psycopg.Connection[tuple[object, ...]]:
 
 
 def _drop(url: str, name: str) -> None:
-    with _maintenance(url) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    for tries_left in range(100, -1, -1):
+        try:
+            with _maintenance(url) as connection:
+                connection.execute(statement)
+                return
+        except psycopg.errors.InsufficientPrivilege:  # the server's own clean-up is at work in it
+            if not tries_left:
+                raise
+            time.sleep(0.1)

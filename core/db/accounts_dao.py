@@ -92,17 +92,20 @@ def credential(connection: Connection, email: str) -> CredentialRow | None:
 
 
 def count_attempt(connection: Connection, subject: str, window: timedelta) -> int:
-    """Counts one attempt of a subject, and says how many it made within the window, this one included."""
+    """Counts one attempt of a subject, and says how many it made within the window, this one included.
+
+    Attempts are counted in buckets of five seconds; one that the window cuts counts whole.
+    """
+    bucket = "date_bin('5 seconds', assay_now(), '2000-01-01Z')"
     connection.execute(
         text(
-            "INSERT INTO attempt_buckets (subject, bucket, attempts) "
-            "VALUES (:subject, date_trunc('minute', assay_now()), 1) "
+            f"INSERT INTO attempt_buckets (subject, bucket, attempts) VALUES (:subject, {bucket}, 1) "
             "ON CONFLICT (subject, bucket) DO UPDATE SET attempts = attempt_buckets.attempts + 1"
         ),
         {"subject": subject},
     )
     total = connection.execute(
-        text("SELECT sum(attempts) FROM attempt_buckets WHERE subject = :subject AND bucket > assay_now() - :window"),
+        text(f"SELECT sum(attempts) FROM attempt_buckets WHERE subject = :subject AND bucket >= {bucket} - :window"),
         {"subject": subject, "window": window},
     ).scalar_one()
     return int(total)

@@ -134,7 +134,7 @@ CREATE TABLE attempt_buckets (
     attempts integer NOT NULL,
     CONSTRAINT pk_attempt_buckets PRIMARY KEY (subject, bucket)
 );
-COMMENT ON TABLE attempt_buckets IS 'Attempts per minute of an address or an account, all processes together; subject is a hash.';
+COMMENT ON TABLE attempt_buckets IS 'Attempts in five seconds of an address or an account, all processes together; subject is a hash.';
 
 -- Metering ----------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -93,6 +93,21 @@ def test_an_account_has_to_wait_after_ten_attempts(accounts: Accounts, move_time
     assert denial.value.problem_code == "rate_limited"
     move_time(timedelta(minutes=16))
     assert accounts.sign_in("ann@test.example", PASSWORD, address=HERE)
+
+
+def test_attempts_are_counted_across_the_turn_of_a_minute(
+    workbench: Workbench, accounts: Accounts, move_time: MoveTime
+) -> None:
+    strict = Accounts(workbench.database, attempts_per_address=2)
+    turn = datetime(2026, 5, 5, 12, 1, tzinfo=UTC)
+    for seconds in (-2, 2):
+        move_time(turn + timedelta(seconds=seconds))
+        with pytest.raises(Unauthenticated):
+            strict.sign_in("nobody@test.example", "another password", address=HERE)
+    with pytest.raises(MeteringDenied):
+        strict.sign_in("ann@test.example", PASSWORD, address=HERE)
+    move_time(turn + timedelta(seconds=70))
+    assert strict.sign_in("ann@test.example", PASSWORD, address=HERE)
 
 
 def test_an_address_has_to_wait_after_its_attempts(workbench: Workbench, accounts: Accounts) -> None:
