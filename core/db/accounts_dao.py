@@ -96,16 +96,19 @@ def count_attempt(connection: Connection, subject: str, window: timedelta) -> in
 
     Attempts are counted in buckets of five seconds; one that the window cuts counts whole.
     """
-    bucket = "date_bin('5 seconds', assay_now(), '2000-01-01Z')"
     connection.execute(
         text(
-            f"INSERT INTO attempt_buckets (subject, bucket, attempts) VALUES (:subject, {bucket}, 1) "
+            "INSERT INTO attempt_buckets (subject, bucket, attempts) "
+            "VALUES (:subject, date_bin('5 seconds', assay_now(), '2000-01-01Z'), 1) "
             "ON CONFLICT (subject, bucket) DO UPDATE SET attempts = attempt_buckets.attempts + 1"
         ),
         {"subject": subject},
     )
     total = connection.execute(
-        text(f"SELECT sum(attempts) FROM attempt_buckets WHERE subject = :subject AND bucket >= {bucket} - :window"),
+        text(
+            "SELECT sum(attempts) FROM attempt_buckets WHERE subject = :subject "
+            "AND bucket >= date_bin('5 seconds', assay_now(), '2000-01-01Z') - :window"
+        ),
         {"subject": subject, "window": window},
     ).scalar_one()
     return int(total)
