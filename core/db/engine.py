@@ -46,7 +46,7 @@ class Database:
         pool_size: int = 8,
         revive: Callable[[], object] | None = None,
     ) -> None:
-        self._app = _engine(app_url, APP_ROLE, pool_size, revive, pool_pre_ping=True)
+        self._app = _engine(app_url, APP_ROLE, pool_size, revive)
         self._service = _engine(service_url or app_url, SERVICE_ROLE, pool_size, revive, pool_pre_ping=True)
         # A pool of its own that never begins or resets a transaction: a statement is one round trip and no more.
         self._single = _engine(
@@ -66,10 +66,28 @@ class Database:
         Raises:
             DatabaseUnavailable: the server cannot be reached.
         """
-        with _translated(), self._app.begin() as connection:
-            binding = {"user_id": str(principal.user_id), "org_id": str(principal.org_id), "role": principal.role}
-            connection.execute(_BIND, binding)
+        binding = {"user_id": str(principal.user_id), "org_id": str(principal.org_id), "role": principal.role}
+        with _translated(), self._bound(binding) as connection:
             yield connection
+            connection.commit()
+
+    def _bound(self, binding: dict[str, str]) -> Connection:
+        """A connection in a bound transaction. Binding is its ping: one that the server has closed is replaced once."""
+        try:
+            return self._begun(binding)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            return self._begun(binding)
+
+    def _begun(self, binding: dict[str, str]) -> Connection:
+        connection = self._app.connect()
+        try:
+            connection.execute(_BIND, binding)
+        except DBAPIError:
+            connection.close()
+            raise
+        return connection
 
     @contextmanager
     def unbound(self) -> Iterator[Connection]:

@@ -14,8 +14,8 @@ _BY_DAY = text(
     """
     SELECT (at AT TIME ZONE :zone)::date AS day, provider, model, count(*) AS requests,
         count(*) FILTER (WHERE status = 'cached') AS cached, count(*) FILTER (WHERE status = 'denied') AS denied,
-        sum(prompt_tokens) FILTER (WHERE hold_id IS NOT NULL) AS prompt_tokens,
-        sum(completion_tokens) FILTER (WHERE hold_id IS NOT NULL) AS completion_tokens,
+        coalesce(sum(prompt_tokens) FILTER (WHERE hold_id IS NOT NULL), 0) AS prompt_tokens,
+        coalesce(sum(completion_tokens) FILTER (WHERE hold_id IS NOT NULL), 0) AS completion_tokens,
         sum(charged_usd) AS charged_usd, sum(cost_usd) AS cost_usd
     FROM usage_log
     WHERE org_id = :org_id AND at >= (:first)::date::timestamp AT TIME ZONE :zone
@@ -43,7 +43,7 @@ _LOG = text(
 
 @dataclass(frozen=True, slots=True)
 class DayRow:
-    """One day, provider and model."""
+    """One day, provider and model; the columns of the statement, in its order."""
 
     day: date
     provider: str
@@ -59,7 +59,7 @@ class DayRow:
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One request."""
+    """One request; the columns of the statement, in its order."""
 
     id: UUID
     at: datetime
@@ -86,12 +86,7 @@ def by_day(
 ) -> list[DayRow]:
     """Totals per day of the zone, provider and model; `user_id` None is everyone whom the principal may see."""
     values = {"org_id": org_id, "user_id": user_id, "zone": zone, "first": first, "last": last}
-    return [
-        DayRow(
-            **{**row, "prompt_tokens": row["prompt_tokens"] or 0, "completion_tokens": row["completion_tokens"] or 0}
-        )
-        for row in connection.execute(_BY_DAY, values).mappings()
-    ]
+    return [DayRow(*row) for row in connection.execute(_BY_DAY, values).all()]
 
 
 def log(
@@ -119,4 +114,4 @@ def log(
         "before": before,
         "most": most,
     }
-    return [LogRow(**row) for row in connection.execute(_LOG, values).mappings()]
+    return [LogRow(*row) for row in connection.execute(_LOG, values).all()]
