@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from core.errors import ConfigurationError, DatabaseUnavailable
 from core.principal import Principal
 
+Driver = psycopg.Connection[Any]
 SCHEMA = "assay"
 OWNER_ROLE = "assay_owner"
 APP_ROLE = "assay_app"
@@ -24,6 +25,7 @@ CONNECT_TIMEOUT_S = 5
 POOL_WAIT_S = 10.0
 STATEMENT_TIMEOUT_MS = 30_000
 MINIMUM_VERSION = 150_000
+TOO_BUSY = "The database is too busy. Nothing was started; try again soon."
 
 _BIND = text(
     "SELECT set_config('app.user_id', :user_id, true), set_config('app.org_id', :org_id, true), "
@@ -114,6 +116,31 @@ class Database:
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             yield connection
 
+    @contextmanager
+    def heart(self) -> Iterator[Driver]:
+        """The driver's own connection under the service role, each statement a transaction: for the heart of metering.
+
+        Raises:
+            DatabaseUnavailable: the server cannot be reached, or went away; the statement may have been done.
+        """
+        proxy = None
+        try:
+            proxy = self._single.raw_connection()
+            driver = proxy.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            yield driver
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if isinstance(error, _RETRIED):
+                raise
+            if proxy is not None:
+                proxy.invalidate()
+            raise DatabaseUnavailable from error
+        except PoolTimeout as error:
+            raise DatabaseUnavailable(TOO_BUSY) from error
+        finally:
+            if proxy is not None:
+                proxy.close()
+
     def ping(self) -> None:
         """Raises DatabaseUnavailable unless the server answers."""
         with self.single() as connection:
@@ -128,7 +155,7 @@ class Database:
 
 def is_worth_repeating(error: BaseException) -> bool:
     """Whether a transaction failed for a reason that is gone when it is run again."""
-    return isinstance(error, DBAPIError) and isinstance(error.orig, _RETRIED)
+    return isinstance(error.orig if isinstance(error, DBAPIError) else error, _RETRIED)
 
 
 def normal_url(url: str) -> URL:
@@ -190,4 +217,4 @@ def _translated() -> Iterator[None]:
             raise
         raise DatabaseUnavailable from error
     except PoolTimeout as error:
-        raise DatabaseUnavailable("The database is too busy. Nothing was started; try again soon.") from error
+        raise DatabaseUnavailable(TOO_BUSY) from error

@@ -1,33 +1,40 @@
-"""The statements of metering: each call to the heart is one round trip."""
+"""The statements of metering. Those of the heart go straight to the driver: one round trip, and nothing beside it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
+from psycopg.rows import args_row
 from sqlalchemy import Connection, text
 
-_RESERVE = text(
-    """
+from core.db.engine import Driver
+
+_Row = TypeVar("_Row")
+
+_RESERVE = """
     SELECT r.outcome, r.hold_id, r.plan, r.lifetime_s, r.denied_at, r.quota_metric, r.quota_limit, r.quota_used,
-        r.quota_resets_at, r.rate_limit, r.rate_used, r.rate_resets_at, (r.denial).code AS code,
-        (r.denial).metric AS metric, (r.denial).scope AS scope, (r.denial).maximum AS maximum, (r.denial).used AS used,
-        (r.denial).resets_at AS resets_at
-    FROM reserve(:hold_id, :request_id, :org_id, :user_id, :feature, :provider, :model, :price_version, :held_usd,
-        :lifetime_s, :counts_request, :own_key, :conversation_id) AS r
-    """
+        r.quota_resets_at, r.rate_limit, r.rate_used, r.rate_resets_at, (r.denial).code, (r.denial).metric,
+        (r.denial).scope, (r.denial).maximum, (r.denial).used, (r.denial).resets_at
+    FROM reserve(%(hold_id)s, %(request_id)s, %(org_id)s, %(user_id)s, %(feature)s, %(provider)s, %(model)s,
+        %(price_version)s, %(held_usd)s, %(lifetime_s)s, %(counts_request)s, %(own_key)s, %(conversation_id)s) AS r
+"""
+_MARK = "SELECT mark_in_flight(%(hold_id)s)"
+_TOP_UP = "SELECT top_up(%(hold_id)s, %(held_usd)s)"
+_SETTLE = (
+    "SELECT outcome, changed, charged_usd, quota_charged, quota_used "
+    "FROM settle(%(hold_id)s, %(outcome)s, %(charged_usd)s, %(cost_usd)s, %(usage)s::jsonb, %(attempts)s::jsonb)"
 )
-_MARK = text("SELECT mark_in_flight(:hold_id)")
-_TOP_UP = text("SELECT top_up(:hold_id, :held_usd)")
-_SETTLE = text(
-    "SELECT * FROM settle(:hold_id, :outcome, :charged_usd, :cost_usd, cast(:usage AS jsonb), cast(:attempts AS jsonb))"
+_RELEASE = (
+    "SELECT outcome, changed, charged_usd, quota_charged, quota_used "
+    "FROM release(%(hold_id)s, %(status)s, %(cost_usd)s, %(usage)s::jsonb, %(attempts)s::jsonb)"
 )
-_RELEASE = text("SELECT * FROM release(:hold_id, :status, :cost_usd, cast(:usage AS jsonb), cast(:attempts AS jsonb))")
+_EXPIRE = "SELECT expire_hold(%(hold_id)s)"
 _OVERDUE = text(
     "SELECT id FROM holds WHERE org_id = :org_id AND state IN ('reserved', 'in_flight') AND expires_at <= assay_now() "
     "ORDER BY expires_at LIMIT :most"
@@ -36,7 +43,6 @@ _OVERDUE_ALL = text(
     "SELECT id FROM holds WHERE state IN ('reserved', 'in_flight') AND expires_at <= assay_now() "
     "ORDER BY expires_at LIMIT :most"
 )
-_EXPIRE = text("SELECT expire_hold(:hold_id)")
 _ALLOWANCES = text("SELECT * FROM allowances()")
 _PLANS = text(
     """
@@ -116,23 +122,23 @@ class AllowanceRow:
     ends_at: datetime
 
 
-def reserve(connection: Connection, values: Mapping[str, Any]) -> ReservationRow:
+def reserve(driver: Driver, values: Mapping[str, Any]) -> ReservationRow:
     """Takes a hold, or says which limit refuses."""
-    return ReservationRow(**connection.execute(_RESERVE, values).mappings().one())
+    return _one(driver, ReservationRow, _RESERVE, values)
 
 
-def mark_in_flight(connection: Connection, hold_id: UUID) -> bool:
+def mark_in_flight(driver: Driver, hold_id: UUID) -> bool:
     """Marks a hold before its call; False where it may not be called any more."""
-    return bool(connection.execute(_MARK, {"hold_id": hold_id}).scalar_one())
+    return _one(driver, bool, _MARK, {"hold_id": hold_id})
 
 
-def top_up(connection: Connection, hold_id: UUID, held_usd: Decimal) -> bool:
+def top_up(driver: Driver, hold_id: UUID, held_usd: Decimal) -> bool:
     """Raises a hold to another worst case; False where a limit does not allow it."""
-    return bool(connection.execute(_TOP_UP, {"hold_id": hold_id, "held_usd": held_usd}).scalar_one())
+    return _one(driver, bool, _TOP_UP, {"hold_id": hold_id, "held_usd": held_usd})
 
 
 def settle(
-    connection: Connection,
+    driver: Driver,
     hold_id: UUID,
     *,
     outcome: str,
@@ -143,11 +149,11 @@ def settle(
 ) -> ResolutionRow:
     """Charges a call that answered."""
     values = {"hold_id": hold_id, "outcome": outcome, "charged_usd": charged_usd, "cost_usd": cost_usd}
-    return ResolutionRow(**connection.execute(_SETTLE, {**values, **_documents(usage, attempts)}).mappings().one())
+    return _one(driver, ResolutionRow, _SETTLE, {**values, **_documents(usage, attempts)})
 
 
 def release(
-    connection: Connection,
+    driver: Driver,
     hold_id: UUID,
     *,
     status: str,
@@ -157,18 +163,18 @@ def release(
 ) -> ResolutionRow:
     """Returns what a failed call held."""
     values = {"hold_id": hold_id, "status": status, "cost_usd": cost_usd}
-    return ResolutionRow(**connection.execute(_RELEASE, {**values, **_documents(usage, attempts)}).mappings().one())
+    return _one(driver, ResolutionRow, _RELEASE, {**values, **_documents(usage, attempts)})
+
+
+def expire(driver: Driver, hold_id: UUID) -> bool:
+    """Ends an overdue hold; False where it had ended, or is not overdue."""
+    return _one(driver, bool, _EXPIRE, {"hold_id": hold_id})
 
 
 def overdue(connection: Connection, org_id: UUID | None, *, most: int) -> list[UUID]:
     """Holds that should have ended, of one organisation or (None) of all, oldest first."""
     statement = _OVERDUE_ALL if org_id is None else _OVERDUE
     return list(connection.execute(statement, {"org_id": org_id, "most": most}).scalars())
-
-
-def expire(connection: Connection, hold_id: UUID) -> bool:
-    """Ends an overdue hold; False where it had ended, or is not overdue."""
-    return bool(connection.execute(_EXPIRE, {"hold_id": hold_id}).scalar_one())
 
 
 def allowances(connection: Connection) -> list[AllowanceRow]:
@@ -193,3 +199,10 @@ def add_free_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> 
 
 def _documents(usage: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {"usage": json.dumps(usage, default=str), "attempts": json.dumps(attempts, default=str)}
+
+
+def _one(driver: Driver, shape: Callable[..., _Row], statement: LiteralString, values: Mapping[str, Any]) -> _Row:
+    """The one row of a statement of the heart, its columns in the order of the shape's fields."""
+    row = driver.cursor(row_factory=args_row(shape)).execute(statement, values).fetchone()
+    assert row is not None
+    return row

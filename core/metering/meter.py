@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from core.db import metering_dao as dao
-from core.db.engine import Database, is_worth_repeating
+from core.db.engine import Database, Driver, is_worth_repeating
 from core.errors import DatabaseUnavailable, Denial, Forbidden, MeteringDenied
 from core.metering.plans import Plans
 from core.principal import Principal
@@ -217,7 +217,7 @@ class Meter:
             "request_id": request.request_id,
             "org_id": principal.org_id,
             "user_id": principal.user_id,
-            "feature": request.feature,
+            "feature": request.feature.value if request.feature else None,
             "provider": request.provider,
             "model": request.model,
             "price_version": request.price_version,
@@ -229,9 +229,9 @@ class Meter:
         }
         return self._once(lambda: self._single(lambda c: dao.reserve(c, values)))
 
-    def _single(self, step: Callable[[Any], _T]) -> _T:
-        with self._database.single() as connection:
-            return step(connection)
+    def _single(self, step: Callable[[Driver], _T]) -> _T:
+        with self._database.heart() as driver:
+            return step(driver)
 
     def _once(self, step: Callable[[], _T]) -> _T:
         """Repeats an idempotent step after a lost reply or a serialisation failure, a few times."""
@@ -244,7 +244,7 @@ class Meter:
                 self._sleep(0.02)
         raise AssertionError("unreachable")
 
-    def _until_expiry(self, hold: Hold, step: Callable[[Any], dao.ResolutionRow]) -> dao.ResolutionRow:
+    def _until_expiry(self, hold: Hold, step: Callable[[Driver], dao.ResolutionRow]) -> dao.ResolutionRow:
         """Repeats an idempotent resolution until it is answered or the hold has expired anyway."""
         wait_s = 0.02
         while True:
