@@ -8,6 +8,7 @@
     ├── NotFound                    404
     ├── MethodNotAllowed            405
     ├── Conflict                    409
+    │   └── StillRunning            409  conflict, ask again in a second
     ├── PayloadTooLarge             413
     ├── MeteringDenied              429 or 402: the code says which limit
     │   (quota_exceeded, rate_limited, too_many_concurrent, cost_ceiling, budget_exceeded, insufficient_credits)
@@ -19,7 +20,8 @@
     │   ├── ProviderTimeout         503  provider_unavailable
     │   ├── ProviderRefusedKey      503  provider_unavailable, names the variable to set
     │   ├── ProviderRejectedRequest 422  invalid_request: the provider cannot serve this request
-    │   └── ProviderBroke           503  provider_unavailable, after the first token
+    │   ├── ProviderBroke           503  provider_unavailable, after the first token
+    │   └── UnusableAnswer          502  unusable_answer: it does not follow its schema
     ├── DatabaseUnavailable         503  code internal: no call is made
     └── ConfigurationError          the program does not start; names the file and the line
 
@@ -105,6 +107,12 @@ class Conflict(AssayError):
     """The request contradicts something that exists or is still running."""
 
     code, status, title = "conflict", 409, "Conflict"
+
+
+class StillRunning(Conflict):
+    """A request with this Idempotency-Key is still under way; asked again in a second it will be answered."""
+
+    retry_after_s = 1
 
 
 class PayloadTooLarge(AssayError):
@@ -233,6 +241,12 @@ class ProviderBroke(ProviderError):
     """The provider's stream ended before the answer did."""
 
     title = "The answer was cut off by the AI provider"
+
+
+class UnusableAnswer(ProviderError):
+    """The answer does not follow the schema it was asked for, also after one repair; it costs the user nothing."""
+
+    code, status, title = "unusable_answer", 502, "The answer cannot be used"
 
 
 def place_of(error: BaseException) -> str:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
 from core.ai.providers.contract import Message, TokenUsage
 from core.metering.meter import Feature, QuotaState
+
+EMBEDDING = "embedding"
+"""The task of turning texts into vectors: no text is generated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A caller's key for a request that may be sent again, and must be charged once."""
+
+    route: str
+    """Method and path it was sent to; one key names one request of a user on one route."""
+    key: str
+    body_sha256: bytes
+    """SHA-256 of the canonical body; the same key with another body is a conflict."""
+    context: Mapping[str, str] = field(default_factory=dict)
+    """What the route needs to answer again in the same words: ids of the conversation and the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +32,7 @@ class Question:
     """One request to a model, whatever page or route it came from."""
 
     messages: tuple[Message, ...]
+    """The conversation, oldest first; for embeddings one user message for each text."""
     model: str = "auto"
     """Id of a model, or `auto`."""
     feature: Feature | None = Feature.CHAT_QUERY
@@ -35,7 +52,16 @@ class Question:
     is_private: bool = False
     """Whether the answer is built on data of this user alone, and kept for them alone."""
     skips_cache: bool = False
-    """Asked again on purpose: passes the cache by, and is charged."""
+    """Asked again on purpose: passes the cache by, neither leads nor joins a flight, and is charged."""
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    """Texts at which the answer ends."""
+    json_schema: Mapping[str, object] | None = None
+    """The JSON Schema that the answer has to follow; empty: any JSON object. An answer that does not, after one
+    repair, is `unusable_answer` and free."""
+    dimensions: int | None = None
+    """Length of the vectors of an embedding; None is the model's own."""
+    idempotency: Idempotency | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from core.errors import (
     NotFound,
     PayloadTooLarge,
     ProviderError,
+    StillRunning,
     Unauthenticated,
     place_of,
 )
@@ -177,6 +178,8 @@ def _headers_of(error: AssayError) -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, PayloadTooLarge):
         return {"Connection": "close"}  # or the server would go on reading what nobody wants
+    if isinstance(error, StillRunning):
+        return {"Retry-After": str(error.retry_after_s)}
     wait_s = error.denial.retry_after_s if isinstance(error, MeteringDenied) else None
     if isinstance(error, ProviderError) and error.retry_after_s is not None:
         wait_s = max(1, ceil(error.retry_after_s))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,22 @@ class ChatRequest:
     """None for a model that takes none: then it is not sent."""
     max_tokens_parameter: str | None = None
     """The model's own name for `max_tokens` on the wire; None is the host's usual name."""
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    """Texts at which the answer ends; they are not part of it."""
+    json_schema: Mapping[str, object] | None = None
+    """The JSON Schema that the answer has to follow, where the provider can be told; empty: any JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """Texts to turn into vectors, by one model."""
+
+    model: str
+    """The provider's own id of the model."""
+    inputs: tuple[str, ...]
+    dimensions: int | None = None
+    """Length of the vectors where the model lets it be chosen; None is the model's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +137,18 @@ class Provider(Protocol):
 
     def close(self) -> None:
         """Closes idle connections; no call follows."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Provider, Protocol):
+    """A provider that also turns texts into vectors."""
+
+    def embed(self, request: EmbedRequest, limits: TimeLimits) -> ChatStream:
+        """The vectors of `request.inputs`, in order; returns at once, and calls when the first event is asked for.
+
+        A stream like any other answer: one `Delta` whose text is `embedded_text` of the vectors, then a `Finish`
+        whose usage has no completion tokens. A reply with another number of vectors, or with one that is not a list
+        of finite numbers, raises `ProviderBroke`.
+        """
         ...

@@ -1,11 +1,15 @@
-"""The hosts that speak Chat Completions: one row each, and nothing else to do to add one."""
+"""The providers that can be live: one row each, and for one that speaks Chat Completions nothing else to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 from core.errors import ConfigurationError
+
+Wire = Literal["openai", "groq", "anthropic", "google", "ollama"]
+"""A wire format; each has its adapter in `registry.ADAPTERS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +26,25 @@ class Host:
     """The setting that points it elsewhere."""
     default_base_url: str
     """As the official client expects it, with `/v1` where the host has one."""
+    wire: Wire = "openai"
+    """The wire format it speaks."""
+    needs_key: bool = True
+    """Whether a key makes it live; otherwise its base URL does."""
     max_tokens_parameter: str = "max_tokens"
     """What the host calls the output limit, unless a model's row says otherwise."""
     asks_for_usage: bool = True
     """Whether usage must be asked for by `stream_options`; other hosts send it unasked."""
 
 
-def _host(name: str, label: str, default_base_url: str, *, asks_for_usage: bool = True) -> Host:
+def _host(
+    name: str,
+    label: str,
+    default_base_url: str,
+    *,
+    wire: Wire = "openai",
+    needs_key: bool = True,
+    asks_for_usage: bool = True,
+) -> Host:
     prefix = name.upper()
     return Host(
         name=name,
@@ -36,6 +52,8 @@ def _host(name: str, label: str, default_base_url: str, *, asks_for_usage: bool 
         key_variable=f"{prefix}_API_KEY",
         base_url_variable=f"{prefix}_BASE_URL",
         default_base_url=default_base_url,
+        wire=wire,
+        needs_key=needs_key,
         asks_for_usage=asks_for_usage,
     )
 

@@ -1,17 +1,33 @@
-"""Which providers are live in this installation: those whose key is set, and `offline` always."""
+"""Which providers are live in this installation: those whose key (or base URL) is set, and `offline` always."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from core.ai.providers.contract import Provider
-from core.ai.providers.hosts import HOSTS, Host, checked_base_url
+from core.ai.providers.hosts import HOSTS, Host, Wire, checked_base_url
 from core.ai.providers.offline import OFFLINE, Offline
 from core.settings import DATA, Settings
 
 GLOSSARY = DATA / "glossary"
+
+
+Adapter = Callable[[Host, SecretStr | None, str], Provider]
+
+
+def _openai_chat() -> Adapter:
+    from core.ai.providers.openai_chat import OpenAIChat
+
+    return OpenAIChat
+
+
+ADAPTERS: dict[Wire, Callable[[], Adapter]] = {
+    "openai": _openai_chat,
+}
+"""By wire format, what gives the adapter; each imports its SDK when first asked, which takes half a second."""
 
 
 def build_providers(settings: Settings, *, glossary: Path = GLOSSARY) -> dict[str, Provider]:
@@ -25,10 +41,8 @@ def build_providers(settings: Settings, *, glossary: Path = GLOSSARY) -> dict[st
 
 
 def _live(host: Host, settings: Settings) -> Provider | None:
-    base_url = checked_base_url(host, settings.text(host.base_url_variable))
-    key = settings.text(host.key_variable)
-    if key is None:
+    given_url, key = settings.text(host.base_url_variable), settings.text(host.key_variable)
+    base_url = checked_base_url(host, given_url)
+    if (key if host.needs_key else given_url) is None:
         return None
-    from core.ai.providers.openai_chat import OpenAIChat  # the SDK takes half a second to import
-
-    return OpenAIChat(host, SecretStr(key), base_url)
+    return ADAPTERS[host.wire]()(host, SecretStr(key) if key else None, base_url)
