@@ -13,8 +13,9 @@ from openai import OpenAI
 from pydantic import SecretStr
 
 from core.ai.providers.contract import ChatRequest, Delta, Finish, Message, TimeLimits, TokenUsage
+from core.ai.providers.failures import MalformedChunk, Refusal, told
 from core.ai.providers.hosts import Host
-from core.ai.providers.openai_errors import FOREIGN, ErrorInStream, MalformedChunk, told, translated
+from core.ai.providers.openai_errors import FOREIGN, translated
 from core.ai.providers.wire import Line, http_client, opening
 from core.errors import ProviderBroke
 
@@ -144,7 +145,7 @@ class OpenAIChatStream:
     def _text_of(self, chunk: dict[str, Any]) -> str:
         """Takes note of what a chunk says of usage and of the end, and returns its text."""
         if chunk.get("error"):
-            raise ErrorInStream(_status_of(chunk["error"]))
+            raise Refusal(_status_of(chunk["error"]))
         self.usage = _usage(chunk.get("usage")) or self.usage
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from datetime import UTC, datetime
 from types import ModuleType
 
 import httpx2
@@ -11,11 +10,10 @@ import openai
 import pytest
 
 from core.ai.providers.hosts import HOSTS
-from core.ai.providers.openai_errors import KINDS, retry_after_s, translated
+from core.ai.providers.openai_errors import KINDS, translated
 from core.errors import ProviderBroke, ProviderError
 
 SECRET = "sk-secret and the prompt"
-NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
 
 def _exported(module: ModuleType) -> list[type[Exception]]:
@@ -68,28 +66,3 @@ def test_no_foreign_text_gets_into_ours(kind: type[Exception]) -> None:
 def test_after_the_first_token_every_failure_is_a_break() -> None:
     for kind in (*_exported(openai), *_exported(httpx2)):
         assert type(translated(_made(kind), HOSTS["openai"], has_begun=True)) is ProviderBroke
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("3", 3.0),
-        ("0.5", 0.5),
-        (" 12 ", 12.0),
-        ("-4", 0.0),
-        ("Sat, 21 Nov 2026 12:01:30 GMT", 90.0),
-        ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0),
-        ("Sat, 21 Nov 2026 12:01:30", 90.0),
-        ("1e99", 86_400.0),
-        ("nan", None),
-        ("soon", None),
-        ("Sat, 99 Nov 2026 12:01:30 GMT", None),
-        ("", None),
-    ],
-)
-def test_retry_after_is_read_as_seconds_or_a_date(text: str, seconds: float | None) -> None:
-    assert retry_after_s({"retry-after": text}, NOW) == seconds
-
-
-def test_no_retry_after_is_none() -> None:
-    assert retry_after_s({}, NOW) is None
