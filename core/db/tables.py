@@ -182,6 +182,7 @@ org_meters = Table(
     Column("signal_validation_held", Integer, nullable=False),
     Column("charge_usd_used", Usd, nullable=False),
     Column("charge_usd_held", Usd, nullable=False),
+    Column("open_batch_holds", Integer, nullable=False),
 )
 
 meter_periods = Table(
@@ -244,6 +245,9 @@ holds = Table(
     Column("idempotency_key", Text),
     Column("body_sha256", LargeBinary),
     Column("flight_key", LargeBinary),
+    Column("bound_usd", Usd, nullable=False),
+    Column("followers", Integer, nullable=False),
+    Column("followed_until", Moment),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
 )
 
@@ -296,7 +300,19 @@ usage_log = Table(
     Column("latency_ms", Integer, nullable=False),
     Column("first_token_ms", Integer),
     Column("error_code", Text),
+    Column("cache_level", Text),
+    Column("saved_usd", Usd, nullable=False),
     UniqueConstraint("hold_id"),
+)
+
+kept_answers = Table(
+    "kept_answers",
+    METADATA,
+    Column("hold_id", Uuid, ForeignKey("holds.id"), primary_key=True),
+    Column("org_id", Uuid, nullable=False),
+    Column("user_id", Uuid, nullable=False),
+    Column("value", JSONB, nullable=False),
+    Column("expires_at", Moment, nullable=False),
 )
 
 conversations = Table(

@@ -8,7 +8,10 @@ END $$;
 
 DO $$ BEGIN
     CREATE TYPE reservation AS (
-        outcome text,               -- granted, denied, conflict (this id is another request's), forbidden (no membership)
+        -- granted; denied; forbidden (no membership); conflict (this id is another request's); flight (the same question
+        -- is being answered under hold_id: follow it); of this Idempotency-Key: running, replay (hold_id has answered),
+        -- other_body
+        outcome text,
         hold_id uuid, plan text, lifetime_s numeric,
         denial denial, denied_at timestamptz,
         quota_metric text, quota_limit integer, quota_used integer, quota_resets_at timestamptz,

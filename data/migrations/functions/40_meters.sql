@@ -98,7 +98,8 @@ BEGIN
 END $$;
 
 -- Moves a hold's amounts from held to used, in the periods the hold names, closed or not; says what its feature has
--- used in the running period. Both meter rows are locked by the caller.
+-- used in the running period. Both meter rows are locked by the caller. What an organisation did for itself counts in its
+-- own row alone.
 CREATE OR REPLACE FUNCTION count_resolution(h holds, p_quota integer, p_request integer, p_charge numeric)
 RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
@@ -107,11 +108,14 @@ DECLARE
     analysis integer := (h.feature = 'portfolio_analysis' IS TRUE)::integer;
     filing integer := (h.feature = 'sec_filing' IS TRUE)::integer;
     validation integer := (h.feature = 'signal_validation' IS TRUE)::integer;
+    batch integer := (h.acts_as = 'organisation')::integer;
+    member_usd numeric := CASE WHEN batch = 1 THEN 0 ELSE h.held_usd END;
+    member_charge numeric := CASE WHEN batch = 1 THEN 0 ELSE p_charge END;
     m record;
     o record;
 BEGIN
     UPDATE member_meters AS t SET
-        open_holds = t.open_holds - 1,
+        open_holds = t.open_holds - 1 + batch,
         chat_query_held = t.chat_query_held - CASE t.day_start WHEN h.day_start THEN chat * h.quota_held ELSE 0 END,
         chat_query_used = t.chat_query_used + CASE t.day_start WHEN h.day_start THEN chat * p_quota ELSE 0 END,
         portfolio_analysis_held = t.portfolio_analysis_held
@@ -124,13 +128,14 @@ BEGIN
             + CASE t.month_start WHEN h.month_start THEN filing * p_quota ELSE 0 END,
         request_held = t.request_held - CASE t.month_start WHEN h.month_start THEN h.request_held ELSE 0 END,
         request_used = t.request_used + CASE t.month_start WHEN h.month_start THEN p_request ELSE 0 END,
-        charge_usd_held = t.charge_usd_held - CASE t.month_start WHEN h.month_start THEN h.held_usd ELSE 0 END,
-        charge_usd_used = t.charge_usd_used + CASE t.month_start WHEN h.month_start THEN p_charge ELSE 0 END
+        charge_usd_held = t.charge_usd_held - CASE t.month_start WHEN h.month_start THEN member_usd ELSE 0 END,
+        charge_usd_used = t.charge_usd_used + CASE t.month_start WHEN h.month_start THEN member_charge ELSE 0 END
         WHERE t.org_id = h.org_id AND t.user_id = h.user_id
         RETURNING t.day_start, t.month_start, chat * (t.chat_query_used + t.chat_query_held)
             + analysis * (t.portfolio_analysis_used + t.portfolio_analysis_held)
             + filing * (t.sec_filing_used + t.sec_filing_held) AS used INTO m;
     UPDATE org_meters AS t SET
+        open_batch_holds = t.open_batch_holds - batch,
         signal_validation_held = t.signal_validation_held
             - CASE t.day_start WHEN h.org_day_start THEN validation * h.quota_held ELSE 0 END,
         signal_validation_used = t.signal_validation_used
@@ -140,10 +145,10 @@ BEGIN
         WHERE t.org_id = h.org_id
         RETURNING t.day_start, t.month_start,
             validation * (t.signal_validation_used + t.signal_validation_held) AS used INTO o;
-    IF m.day_start <> h.day_start THEN
+    IF m.day_start <> h.day_start AND batch = 0 THEN
         PERFORM count_closed(h, h.user_id, 'day', h.day_start, chat, analysis, 0, 0, p_quota, 0, 0);
     END IF;
-    IF m.month_start <> h.month_start THEN
+    IF m.month_start <> h.month_start AND batch = 0 THEN
         PERFORM count_closed(h, h.user_id, 'month', h.month_start, 0, 0, filing, 0, p_quota, p_request, p_charge);
     END IF;
     IF o.day_start <> h.org_day_start THEN

@@ -66,6 +66,25 @@ BEGIN
     END IF;
 END $$;
 
+-- Keeps an answer in the shared cache, best effort: an entry that cannot be kept never undoes a settlement.
+-- p_entry: {scope, key (hex), org_id, user_id, task, life_s, value}, or NULL.
+CREATE OR REPLACE FUNCTION keep_entry(p_entry jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    at timestamptz := assay_now();
+BEGIN
+    IF p_entry IS NULL THEN
+        RETURN;
+    END IF;
+    INSERT INTO cache_entries (scope, key, org_id, user_id, task, value, created_at, expires_at)
+        VALUES (p_entry ->> 'scope', decode(p_entry ->> 'key', 'hex'), (p_entry ->> 'org_id')::uuid,
+            (p_entry ->> 'user_id')::uuid, p_entry ->> 'task', p_entry -> 'value', at,
+            at + make_interval(secs => (p_entry ->> 'life_s')::integer))
+        ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value, task = excluded.task,
+            created_at = excluded.created_at, expires_at = excluded.expires_at;
+EXCEPTION WHEN OTHERS THEN
+    RAISE LOG 'an answer was not cached: %', SQLSTATE;
+END $$;
+
 -- The synchronous mark before the first provider is called; its flush covers the reservation. It touches the hold alone.
 -- False where the hold expired, was resolved, or was marked before.
 CREATE OR REPLACE FUNCTION mark_in_flight(p_hold uuid) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -85,11 +104,11 @@ BEGIN
         RETURN false;
     END IF;
     UPDATE holds SET state = 'expired', resolved_at = at,
-        cost_usd = CASE h.state WHEN 'in_flight' THEN h.held_usd ELSE 0 END,
+        cost_usd = CASE h.state WHEN 'in_flight' THEN h.bound_usd ELSE 0 END,
         resolution = CASE h.state WHEN 'in_flight' THEN 'unresolved' ELSE 'never_called' END WHERE id = p_hold;
     PERFORM count_resolution(h, 0, 0, 0);
     IF h.state = 'in_flight' THEN
-        PERFORM log_call(h, at, 'unresolved', h.held_usd, 0, '{"estimated": true}', '[]');
+        PERFORM log_call(h, at, 'unresolved', h.bound_usd, 0, '{"estimated": true}', '[]');
     END IF;
     RETURN true;
 END $$;
@@ -116,8 +135,10 @@ END $$;
 -- Charges a call that answered, once: counters, hold, usage row and attempts in one transaction.
 -- p_outcome: success; cut (the client or our time limit stopped it after the first token); early_cut (the client, before
 -- the first token: the first five of a member's day are free, then the request and p_charged_usd).
+-- p_entry is what the cache keeps of the answer, p_answer what a repeat of its Idempotency-Key gets; both may be NULL.
 CREATE OR REPLACE FUNCTION settle(p_hold uuid, p_outcome text, p_charged_usd numeric, p_cost_usd numeric,
-    p_usage jsonb DEFAULT '{}', p_attempts jsonb DEFAULT '[]', p_credits numeric DEFAULT 0)
+    p_usage jsonb DEFAULT '{}', p_attempts jsonb DEFAULT '[]', p_entry jsonb DEFAULT NULL, p_answer jsonb DEFAULT NULL,
+    p_credits numeric DEFAULT 0)
 RETURNS resolution LANGUAGE plpgsql AS $$
 DECLARE
     h holds := locked_hold(p_hold);
@@ -141,11 +162,18 @@ BEGIN
     request := CASE WHEN is_free THEN 0 ELSE h.request_held END;
     charge := CASE WHEN is_free OR h.own_key THEN 0 ELSE p_charged_usd END;
     UPDATE holds SET state = 'settled', resolved_at = at, resolution = p_outcome, quota_charged = quota,
-        request_charged = request, charged_usd = charge, credits_charged = p_credits, cost_usd = p_cost_usd
+        request_charged = request, charged_usd = charge, credits_charged = p_credits, cost_usd = p_cost_usd,
+        idempotency_key = CASE WHEN is_free THEN NULL ELSE idempotency_key END
         WHERE id = p_hold;
     used := count_resolution(h, quota, request, charge);
     PERFORM log_call(h, at, CASE p_outcome WHEN 'success' THEN 'success' ELSE 'cut' END, p_cost_usd, charge,
         p_usage, p_attempts);
+    PERFORM keep_entry(p_entry);
+    IF p_answer IS NOT NULL AND h.idempotency_key IS NOT NULL AND NOT is_free THEN
+        INSERT INTO kept_answers (hold_id, org_id, user_id, value, expires_at)
+            VALUES (h.id, h.org_id, h.user_id, jsonb_set(p_answer, '{charged_usd}', to_jsonb(charge::text)),
+                h.created_at + interval '24 hours');
+    END IF;
     RETURN ROW('settled', true, charge, quota, used)::resolution;
 END $$;
 

@@ -3,6 +3,8 @@
 -- Locks in one order: membership, organisation. The plan, the zone and the budgets are read after the locks, so that a
 -- changed plan binds the next request. A missing membership or plan refuses; a missing meter row is made.
 -- Repeated with the same hold id it answers as it did the first time. NULL limits are unlimited, and counted too.
+-- p_flight_key: what names this question in its scope. Where it is being answered already, no hold is taken.
+-- p_acts_as 'organisation': its own quota, budget and slots, none of the member's; who started it is only noted.
 CREATE OR REPLACE FUNCTION reserve(
     p_hold uuid, p_request uuid, p_org uuid, p_user uuid, p_feature text,
     p_provider text, p_model text, p_price_version text, p_held_usd numeric, p_lifetime_s integer,
@@ -19,6 +21,7 @@ DECLARE
     r reservation;
     d denial;
     overdue uuid;
+    batch integer := (p_acts_as = 'organisation')::integer;
     at timestamptz;
     second bigint;
     minute bigint;
@@ -29,10 +32,18 @@ DECLARE
     analysis integer := (p_feature = 'portfolio_analysis' IS TRUE)::integer;
     filing integer := (p_feature = 'sec_filing' IS TRUE)::integer;
     validation integer := (p_feature = 'signal_validation' IS TRUE)::integer;
-    request integer := p_counts_request::integer;
+    counts boolean := p_counts_request AND p_acts_as = 'member';
+    request integer := counts::integer;
     charge numeric := CASE WHEN p_own_key THEN 0 ELSE p_held_usd END;
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
+    IF p_flight_key IS NOT NULL THEN
+        r.hold_id := joined_flight(p_hold, p_org, p_user, p_flight_key);
+        IF r.hold_id IS NOT NULL THEN
+            r.outcome := 'flight';
+            RETURN r;
+        END IF;
+    END IF;
     SELECT * INTO m FROM member_meters WHERE org_id = p_org AND user_id = p_user FOR UPDATE;
     IF NOT FOUND THEN
         IF NOT make_meters(p_org, p_user) THEN
@@ -59,11 +70,24 @@ BEGIN
             SELECT * INTO m FROM member_meters WHERE org_id = p_org AND user_id = p_user;
         END IF;
     END IF;
+    IF p_idempotency_key IS NOT NULL THEN
+        SELECT * INTO h FROM holds WHERE org_id = p_org AND user_id = p_user AND idempotency_route = p_idempotency_route
+            AND idempotency_key = p_idempotency_key AND state IN ('reserved', 'in_flight', 'settled');
+        IF h.created_at <= assay_now() - interval '24 hours' THEN
+            UPDATE holds SET idempotency_key = NULL WHERE id = h.id;
+        ELSIF h.id IS NOT NULL THEN
+            r.outcome := CASE WHEN h.body_sha256 <> p_body_sha256 THEN 'other_body' WHEN h.state = 'settled' THEN 'replay'
+                ELSE 'running' END;
+            r.hold_id := h.id;
+            RETURN r;
+        END IF;
+    END IF;
     SELECT * INTO o FROM org_meters WHERE org_id = p_org FOR UPDATE;
     SELECT g.zone, g.budget_usd_month AS org_budget, s.budget_usd_month AS user_budget, s.role, p.* INTO l
         FROM memberships s JOIN organisations g ON g.id = s.org_id JOIN plan_limits p ON p.plan = g.plan
         WHERE s.org_id = p_org AND s.user_id = p_user;
-    IF NOT FOUND OR o.org_id IS NULL OR l.role = 'viewer' OR p_acts_as <> 'member' THEN
+    IF NOT FOUND OR o.org_id IS NULL OR l.role = 'viewer' OR p_acts_as NOT IN ('member', 'organisation')
+            OR (batch = 1 AND chat + analysis + filing > 0) THEN  -- those quotas are a member's
         r.outcome := 'forbidden';
         RETURN r;
     END IF;
@@ -121,28 +145,32 @@ BEGIN
         d := ROW('quota_exceeded', r.quota_metric, CASE validation WHEN 1 THEN 'organisation' ELSE 'user' END,
             r.quota_limit, r.quota_used, r.quota_resets_at);
     END IF;
-    IF p_counts_request AND m.request_used + m.request_held >= l.requests_month THEN
+    IF counts AND m.request_used + m.request_held >= l.requests_month THEN
         d := later_denial(d, ROW('quota_exceeded', 'requests_month', 'user', l.requests_month,
             m.request_used + m.request_held, m.month_end)::denial);
     END IF;
-    IF p_counts_request AND minute_used >= l.requests_minute THEN
+    IF counts AND minute_used >= l.requests_minute THEN
         d := later_denial(d, ROW('rate_limited', 'requests_minute', 'user', l.requests_minute, minute_used,
             to_timestamp(second + rate_wait(m.minute_counts, second, l.requests_minute)))::denial);
     END IF;
-    IF p_counts_request AND hour_used >= l.requests_hour THEN
+    IF counts AND hour_used >= l.requests_hour THEN
         d := later_denial(d, ROW('rate_limited', 'requests_hour', 'user', l.requests_hour, hour_used,
             to_timestamp(60 * (minute + rate_wait(m.hour_counts, minute, l.requests_hour))))::denial);
     END IF;
-    IF validation = 1 AND rate_sum(m.validation_counts) >= l.signal_validations_minute THEN
+    IF validation = 1 AND batch = 0 AND rate_sum(m.validation_counts) >= l.signal_validations_minute THEN
         d := later_denial(d, ROW('rate_limited', 'signal_validations_minute', 'user', l.signal_validations_minute,
             rate_sum(m.validation_counts),
             to_timestamp(second + rate_wait(m.validation_counts, second, l.signal_validations_minute)))::denial);
     END IF;
-    IF m.open_holds >= l.concurrent_requests THEN
+    IF batch = 1 AND o.open_batch_holds >= 4 THEN  -- written here as it is no plan's
+        d := later_denial(d, ROW('too_many_concurrent', 'concurrent_batch_requests', 'organisation', 4,
+            o.open_batch_holds, at + interval '1 second')::denial);
+    END IF;
+    IF batch = 0 AND m.open_holds >= l.concurrent_requests THEN
         d := later_denial(d, ROW('too_many_concurrent', 'concurrent_requests', 'user', l.concurrent_requests,
             m.open_holds, at + interval '1 second')::denial);
     END IF;
-    IF m.charge_usd_used + m.charge_usd_held + charge > l.user_budget THEN
+    IF batch = 0 AND m.charge_usd_used + m.charge_usd_held + charge > l.user_budget THEN
         d := later_denial(d, ROW('budget_exceeded', 'user_budget_usd_month', 'user', l.user_budget,
             m.charge_usd_used + m.charge_usd_held, m.month_end)::denial);
     END IF;
@@ -161,18 +189,18 @@ BEGIN
         IF NOT has_moved THEN
             RETURN r;  -- nothing changed, nothing is written
         END IF;
-        chat := 0; analysis := 0; filing := 0; validation := 0; request := 0; charge := 0;
+        chat := 0; analysis := 0; filing := 0; validation := 0; request := 0; charge := 0; batch := 0;
     ELSE
         r.outcome := 'granted';
         r.hold_id := p_hold;
         r.lifetime_s := p_lifetime_s;
         r.quota_used := r.quota_used + 1;
         r.rate_used := minute_used + request;
-        IF p_counts_request THEN
+        IF counts THEN
             m.minute_counts[second % 60 + 1] := m.minute_counts[second % 60 + 1] + 1;
             m.hour_counts[minute % 60 + 1] := m.hour_counts[minute % 60 + 1] + 1;
         END IF;
-        IF validation = 1 THEN
+        IF validation = 1 AND batch = 0 THEN
             m.validation_counts[second % 60 + 1] := m.validation_counts[second % 60 + 1] + 1;
         END IF;
     END IF;
@@ -183,24 +211,25 @@ BEGIN
         portfolio_analysis_held = m.portfolio_analysis_held + analysis, sec_filing_used = m.sec_filing_used,
         sec_filing_held = m.sec_filing_held + filing, request_used = m.request_used,
         request_held = m.request_held + request, charge_usd_used = m.charge_usd_used,
-        charge_usd_held = m.charge_usd_held + charge, early_cuts = m.early_cuts,
-        open_holds = m.open_holds + (r.outcome = 'granted')::integer,
+        charge_usd_held = m.charge_usd_held + CASE batch WHEN 0 THEN charge ELSE 0 END, early_cuts = m.early_cuts,
+        open_holds = m.open_holds + (r.outcome = 'granted')::integer - batch,
         minute_at = m.minute_at, minute_counts = m.minute_counts, hour_at = m.hour_at, hour_counts = m.hour_counts,
         validation_at = m.validation_at, validation_counts = m.validation_counts
         WHERE org_id = p_org AND user_id = p_user;
     UPDATE org_meters SET day_start = o.day_start, day_end = o.day_end, month_start = o.month_start,
         month_end = o.month_end, signal_validation_used = o.signal_validation_used,
         signal_validation_held = o.signal_validation_held + validation, charge_usd_used = o.charge_usd_used,
-        charge_usd_held = o.charge_usd_held + charge
+        charge_usd_held = o.charge_usd_held + charge, open_batch_holds = o.open_batch_holds + batch
         WHERE org_id = p_org;
     IF r.outcome = 'granted' THEN
         INSERT INTO holds (id, org_id, user_id, acts_as, feature, provider, model, price_version, own_key, quota_held,
                 request_held, held_usd, credits_held, day_start, month_start, org_day_start, org_month_start, created_at,
-                expires_at, request_id, conversation_id, idempotency_route, idempotency_key, body_sha256, flight_key)
+                expires_at, request_id, conversation_id, idempotency_route, idempotency_key, body_sha256, flight_key,
+                bound_usd)
             VALUES (p_hold, p_org, p_user, p_acts_as, p_feature, p_provider, p_model, p_price_version, p_own_key,
                 (p_feature IS NOT NULL)::integer, request, charge, p_credits, m.day_start, m.month_start, o.day_start,
                 o.month_start, at, at + make_interval(secs => p_lifetime_s), p_request, p_conversation,
-                p_idempotency_route, p_idempotency_key, p_body_sha256, p_flight_key);
+                p_idempotency_route, p_idempotency_key, p_body_sha256, p_flight_key, p_held_usd);
     END IF;
     RETURN r;
 END $$;
@@ -213,11 +242,15 @@ DECLARE
     more numeric;
     l record;
 BEGIN
-    IF h.state IS DISTINCT FROM 'in_flight' OR h.expires_at <= assay_now() OR h.own_key THEN
-        RETURN h.own_key AND h.state = 'in_flight';
+    IF h.state IS DISTINCT FROM 'in_flight' OR h.expires_at <= assay_now() THEN
+        RETURN false;
     END IF;
-    more := p_held_usd - h.held_usd;
+    more := p_held_usd - h.bound_usd;
     IF more <= 0 THEN
+        RETURN true;
+    END IF;
+    IF h.own_key THEN
+        UPDATE holds SET bound_usd = p_held_usd WHERE id = p_hold;
         RETURN true;
     END IF;
     SELECT p.request_ceiling_usd, s.budget_usd_month - m.charge_usd_used - m.charge_usd_held AS user_left,
@@ -227,11 +260,14 @@ BEGIN
             JOIN org_meters o ON o.org_id = s.org_id
         WHERE s.org_id = h.org_id AND s.user_id = h.user_id
             AND m.month_start = h.month_start AND o.month_start = h.org_month_start;
-    IF NOT FOUND OR p_held_usd > l.request_ceiling_usd OR more > l.user_left OR more > l.org_left THEN
+    IF NOT FOUND OR p_held_usd > l.request_ceiling_usd OR more > l.org_left
+            OR (h.acts_as = 'member' AND more > l.user_left) THEN
         RETURN false;
     END IF;
-    UPDATE holds SET held_usd = p_held_usd WHERE id = p_hold;
-    UPDATE member_meters SET charge_usd_held = charge_usd_held + more WHERE org_id = h.org_id AND user_id = h.user_id;
+    UPDATE holds SET held_usd = p_held_usd, bound_usd = p_held_usd WHERE id = p_hold;
+    IF h.acts_as = 'member' THEN
+        UPDATE member_meters SET charge_usd_held = charge_usd_held + more WHERE org_id = h.org_id AND user_id = h.user_id;
+    END IF;
     UPDATE org_meters SET charge_usd_held = charge_usd_held + more WHERE org_id = h.org_id;
     RETURN true;
 END $$;
