@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from core.ai.providers.contract import Message, TokenUsage
 from core.metering.meter import Feature, QuotaState
+from core.metering.repeats import Idempotency
 
 EMBEDDING = "embedding"
 """The task of turning texts into vectors: no text is generated."""
-
-
-@dataclass(frozen=True, slots=True)
-class Idempotency:
-    """A caller's key for a request that may be sent again, and must be charged once."""
-
-    route: str
-    """Method and path it was sent to; one key names one request of a user on one route."""
-    key: str
-    body_sha256: bytes
-    """SHA-256 of the canonical body; the same key with another body is a conflict."""
-    context: Mapping[str, str] = field(default_factory=dict)
-    """What the route needs to answer again in the same words: ids of the conversation and the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +51,14 @@ class Question:
     dimensions: int | None = None
     """Length of the vectors of an embedding; None is the model's own."""
     idempotency: Idempotency | None = None
+    """The caller's key, where the request may be sent again."""
+    acts_as: Literal["member", "organisation"] = "member"
+    """For whom it is asked: a batch is the organisation's, under its own quota, budget and slots."""
+
+    @property
+    def is_embedding(self) -> bool:
+        """Whether texts are turned into vectors."""
+        return self.task == EMBEDDING
 
 
 @dataclass(frozen=True, slots=True)

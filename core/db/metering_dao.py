@@ -22,19 +22,34 @@ _RESERVE = """
         r.quota_resets_at, r.rate_limit, r.rate_used, r.rate_resets_at, (r.denial).code, (r.denial).metric,
         (r.denial).scope, (r.denial).maximum, (r.denial).used, (r.denial).resets_at
     FROM reserve(%(hold_id)s, %(request_id)s, %(org_id)s, %(user_id)s, %(feature)s, %(provider)s, %(model)s,
-        %(price_version)s, %(held_usd)s, %(lifetime_s)s, %(counts_request)s, %(own_key)s, %(conversation_id)s) AS r
+        %(price_version)s, %(held_usd)s, %(lifetime_s)s, %(counts_request)s, %(own_key)s, %(conversation_id)s,
+        %(acts_as)s, 0, %(route)s, %(key)s, %(body_sha256)s, %(flight_key)s) AS r
 """
 _MARK = "SELECT mark_in_flight(%(hold_id)s)"
 _TOP_UP = "SELECT top_up(%(hold_id)s, %(held_usd)s)"
 _SETTLE = (
     "SELECT outcome, changed, charged_usd, quota_charged, quota_used "
-    "FROM settle(%(hold_id)s, %(outcome)s, %(charged_usd)s, %(cost_usd)s, %(usage)s::jsonb, %(attempts)s::jsonb)"
+    "FROM settle(%(hold_id)s, %(outcome)s, %(charged_usd)s, %(cost_usd)s, %(usage)s::jsonb, %(attempts)s::jsonb, "
+    "%(entry)s::jsonb, %(answer)s::jsonb)"
 )
 _RELEASE = (
     "SELECT outcome, changed, charged_usd, quota_charged, quota_used "
     "FROM release(%(hold_id)s, %(status)s, %(cost_usd)s, %(usage)s::jsonb, %(attempts)s::jsonb)"
 )
 _EXPIRE = "SELECT expire_hold(%(hold_id)s)"
+_FOLLOW = "SELECT follow_flight(%(hold_id)s)"
+_LEAVE = "SELECT leave_flight(%(hold_id)s)"
+_IS_FOLLOWED = "SELECT is_followed(%(hold_id)s)"
+_REPEATED = text(
+    """
+    SELECT h.state IN ('reserved', 'in_flight') AS is_running, h.body_sha256 = :body_sha256 AS is_same, k.value
+    FROM holds h LEFT JOIN kept_answers k ON k.hold_id = h.id
+    WHERE h.org_id = :org_id AND h.user_id = :user_id AND h.idempotency_route = :route AND h.idempotency_key = :key
+        AND h.state IN ('reserved', 'in_flight', 'settled') AND h.created_at > assay_now() - interval '24 hours'
+        AND (h.state = 'settled' OR h.expires_at > assay_now())
+    """
+)
+_FORGET_REPEATS = text("DELETE FROM kept_answers WHERE expires_at <= assay_now()")
 _OVERDUE = text(
     "SELECT id FROM holds WHERE org_id = :org_id AND state IN ('reserved', 'in_flight') AND expires_at <= assay_now() "
     "ORDER BY expires_at LIMIT :most"
@@ -66,9 +81,10 @@ _PLANS_IN_USE = text("SELECT DISTINCT plan FROM organisations WHERE plan <> ALL 
 _FREE_ROW = text(
     """
     INSERT INTO usage_log (id, at, org_id, user_id, request_id, conversation_id, channel, status, feature, provider,
-        model, prompt_tokens, completion_tokens, error_code)
+        model, prompt_tokens, completion_tokens, error_code, cache_level, saved_usd)
     VALUES (:id, assay_now() - make_interval(secs => :age_s), :org_id, :user_id, :request_id, :conversation_id,
-        :channel, :status, :feature, :provider, :model, :prompt_tokens, :completion_tokens, :error_code)
+        :channel, :status, :feature, :provider, :model, :prompt_tokens, :completion_tokens, :error_code, :cache_level,
+        :saved_usd)
     ON CONFLICT (id) DO NOTHING
     """
 )
@@ -110,6 +126,17 @@ class ResolutionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatRow:
+    """The request that an Idempotency-Key names."""
+
+    is_running: bool
+    is_same: bool
+    """Whether it had the same body."""
+    value: Mapping[str, Any] | None
+    """Its answer, where it has one."""
+
+
+@dataclass(frozen=True, slots=True)
 class AllowanceRow:
     """One limit of the bound membership as it stands now; `maximum` is None where unlimited."""
 
@@ -146,10 +173,13 @@ def settle(
     cost_usd: Decimal,
     usage: Mapping[str, Any],
     attempts: Sequence[Mapping[str, Any]],
+    entry: Mapping[str, Any] | None,
+    answer: Mapping[str, Any] | None,
 ) -> ResolutionRow:
-    """Charges a call that answered."""
+    """Charges a call that answered; keeps its answer in the cache and for a repeat of its request."""
     values = {"hold_id": hold_id, "outcome": outcome, "charged_usd": charged_usd, "cost_usd": cost_usd}
-    return _one(driver, ResolutionRow, _SETTLE, {**values, **_documents(usage, attempts)})
+    kept = {"entry": _document(entry), "answer": _document(answer)}
+    return _one(driver, ResolutionRow, _SETTLE, {**values, **kept, **_documents(usage, attempts)})
 
 
 def release(
@@ -169,6 +199,32 @@ def release(
 def expire(driver: Driver, hold_id: UUID) -> bool:
     """Ends an overdue hold; False where it had ended, or is not overdue."""
     return _one(driver, bool, _EXPIRE, {"hold_id": hold_id})
+
+
+def follow(driver: Driver, hold_id: UUID) -> str:
+    """Looks at a flight's leader: `flying`, or how its hold ended."""
+    return _one(driver, str, _FOLLOW, {"hold_id": hold_id})
+
+
+def leave(driver: Driver, hold_id: UUID) -> None:
+    """Follows a flight no longer."""
+    driver.execute(_LEAVE, {"hold_id": hold_id})
+
+
+def is_followed(driver: Driver, hold_id: UUID) -> bool:
+    """Whether another process waits for this hold's answer."""
+    return _one(driver, bool, _IS_FOLLOWED, {"hold_id": hold_id})
+
+
+def repeated(connection: Connection, values: Mapping[str, Any]) -> RepeatRow | None:
+    """The request of a member that an Idempotency-Key names, while it runs or for a day after it was answered."""
+    row = connection.execute(_REPEATED, values).one_or_none()
+    return RepeatRow(row.is_running, row.is_same, row.value) if row else None
+
+
+def forget_repeats(connection: Connection) -> None:
+    """Forgets the answers that no repeat can ask for any more."""
+    connection.execute(_FORGET_REPEATS)
 
 
 def overdue(connection: Connection, org_id: UUID | None, *, most: int) -> list[UUID]:
@@ -195,6 +251,10 @@ def plans_without_limits(connection: Connection, plans: Sequence[str]) -> list[s
 def add_free_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Logs cached answers and denials: rows without a hold and without a cost."""
     connection.execute(_FREE_ROW, list(rows))
+
+
+def _document(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value, default=str)
 
 
 def _documents(usage: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> dict[str, str]:

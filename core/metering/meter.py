@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from math import ceil
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from core.db import metering_dao as dao
 from core.db.engine import Database, Driver, is_worth_repeating
-from core.errors import DatabaseUnavailable, Denial, Forbidden, MeteringDenied
+from core.errors import (
+    AssayError,
+    Conflict,
+    DatabaseUnavailable,
+    Denial,
+    Forbidden,
+    MeteringDenied,
+    StillRunning,
+)
 from core.metering.plans import Plans
+from core.metering.repeats import Idempotency, KeptAnswer
 from core.principal import Principal
 
 HOLD_GRACE_S = 30
@@ -38,6 +47,7 @@ _REASONS = {
     "requests_hour": "Too many AI requests in an hour ({limit}/hour)",
     "signal_validations_minute": "Too many signal validations in a minute ({limit}/minute)",
     "concurrent_requests": "Another AI request is still running ({limit} at once)",
+    "concurrent_batch_requests": "Your organisation's batch has all its requests under way ({limit} at once)",
     "request_ceiling_usd": "This request could cost up to {used} USD, more than your plan's {limit} USD a request",
     "user_budget_usd_month": "Your monthly budget of {limit} USD would be exceeded",
     "org_budget_usd_month": "Your organisation's monthly budget of {limit} USD would be exceeded",
@@ -68,6 +78,10 @@ class HoldRequest:
     conversation_id: UUID | None = None
     counts_request: bool = True
     own_key: bool = False
+    acts_as: Literal["member", "organisation"] = "member"
+    idempotency: Idempotency | None = None
+    flight_key: bytes | None = None
+    """What names this question in its scope; None neither leads nor joins a flight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +114,13 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Flight:
+    """The same question is being answered under another hold."""
+
+    leader_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Resolved:
     """How a hold ended."""
 
@@ -116,6 +137,10 @@ class CallRecord:
     cost_usd: Decimal = Decimal(0)
     usage: dict[str, Any] = field(default_factory=dict)
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    entry: dict[str, Any] | None = None
+    """What the cache keeps of the answer, in the settlement's own transaction."""
+    answer: dict[str, Any] | None = None
+    """What a repeat of the request gets."""
 
 
 class Meter:
@@ -140,14 +165,29 @@ class Meter:
         Raises:
             MeteringDenied: a limit refuses; nothing was used.
             Forbidden: there is no such membership, or its role may not ask.
+            Conflict: the Idempotency-Key was used with another body; StillRunning: its request has not ended.
             DatabaseUnavailable: nothing was reserved that does not expire by itself; no call may be made.
+        """
+        taken = self.reserve_or_join(principal, replace(request, flight_key=None))
+        assert isinstance(taken, Hold)
+        return taken
+
+    def reserve_or_join(self, principal: Principal, request: HoldRequest) -> Hold | Flight:
+        """As `reserve`; where the question of the request's flight key is being answered already, nothing is taken.
+
+        Raises:
+            AssayError: as `reserve`.
         """
         started = self._monotonic()
         row = self._reserved(principal, request)
         if row.outcome == "denied" and row.scope == "organisation" and self.sweep(principal.org_id):
             row = self._reserved(principal, request)
+        if row.outcome == "flight" and row.hold_id is not None:
+            return Flight(row.hold_id)
         if row.outcome == "denied":
             raise MeteringDenied(_denial(row))
+        if row.outcome in _REPEATS:
+            raise _REPEATS[row.outcome]()
         if row.outcome != "granted" or row.lifetime_s is None:
             raise Forbidden("You may not ask models in this organisation.")
         lifetime_s = float(row.lifetime_s)
@@ -184,6 +224,8 @@ class Meter:
                 cost_usd=record.cost_usd,
                 usage=record.usage,
                 attempts=record.attempts,
+                entry=record.entry,
+                answer=record.answer,
             ),
         )
         return Resolved(row.outcome, row.charged_usd, row.quota_used)
@@ -199,6 +241,42 @@ class Meter:
         )
         return Resolved(row.outcome, row.charged_usd, row.quota_used)
 
+    def repeated(self, principal: Principal, idempotency: Idempotency) -> KeptAnswer | None:
+        """What the request of this key was answered; None where it is the first, or cost nothing and may be made again.
+
+        Raises:
+            Conflict: the key was used with another body.
+            StillRunning: its request has not ended.
+        """
+        values = {
+            "org_id": principal.org_id,
+            "user_id": principal.user_id,
+            "route": idempotency.route,
+            "key": idempotency.key,
+            "body_sha256": idempotency.body_sha256,
+        }
+        with self._database.single() as connection:
+            row = dao.repeated(connection, values)
+        if row is None:
+            return None
+        if not row.is_same:
+            raise _other_body()
+        if row.value is None:
+            raise _still_running()
+        return KeptAnswer(row.value)
+
+    def follow(self, leader_id: UUID) -> bool:
+        """Says that somebody waits for a flight's answer; False once its leader has ended."""
+        return self._once(lambda: self._single(lambda c: dao.follow(c, leader_id))) == "flying"
+
+    def leave(self, leader_id: UUID) -> None:
+        """Says that one follower waits no longer."""
+        self._once(lambda: self._single(lambda c: dao.leave(c, leader_id)))
+
+    def is_followed(self, hold: Hold) -> bool:
+        """Whether another process waits for the answer of this hold."""
+        return self._once(lambda: self._single(lambda c: dao.is_followed(c, hold.id)))
+
     def sweep(self, org_id: UUID | None = None) -> int:
         """Expires overdue holds of one organisation or of all, one transaction each; says how many.
 
@@ -206,12 +284,14 @@ class Meter:
         """
         with self._database.single() as connection:
             overdue = dao.overdue(connection, org_id, most=EXPIRED_AT_ONCE)
+            dao.forget_repeats(connection)
         return sum(self._expire(hold_id) for hold_id in overdue)
 
     def _expire(self, hold_id: UUID) -> bool:
         return self._once(lambda: self._single(lambda c: dao.expire(c, hold_id)))
 
     def _reserved(self, principal: Principal, request: HoldRequest) -> dao.ReservationRow:
+        repeat = request.idempotency
         values = {
             "hold_id": request.hold_id,
             "request_id": request.request_id,
@@ -226,6 +306,11 @@ class Meter:
             "counts_request": request.counts_request,
             "own_key": request.own_key,
             "conversation_id": request.conversation_id,
+            "acts_as": request.acts_as,
+            "flight_key": request.flight_key,
+            "route": repeat.route if repeat else None,
+            "key": repeat.key if repeat else None,
+            "body_sha256": repeat.body_sha256 if repeat else None,
         }
         return self._once(lambda: self._single(lambda c: dao.reserve(c, values)))
 
@@ -255,6 +340,18 @@ class Meter:
                     raise
                 self._sleep(wait_s)
                 wait_s = min(2 * wait_s, SETTLE_WAIT_S)
+
+
+def _other_body() -> AssayError:
+    return Conflict("This Idempotency-Key was used with another body. Use a new key for a new request.")
+
+
+def _still_running() -> AssayError:
+    return StillRunning("The request with this Idempotency-Key is still running; ask again in a second.")
+
+
+_REPEATS = {"other_body": _other_body, "running": _still_running, "replay": _still_running}
+"""What `reserve` says of a key that another request took in the meantime; asked again, that one's answer is there."""
 
 
 def _is_passing(error: Exception) -> bool:

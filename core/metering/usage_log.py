@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,10 @@ class FreeRow:
     conversation_id: UUID | None
     usage: TokenUsage
     error_code: str | None = None
+    cache_level: str | None = None
+    """Where a free answer came from: `machine`, `shared`, `flight` or `replay`."""
+    saved_usd: Decimal = Decimal(0)
+    """What the call cost whose answer was given again."""
     id: UUID = field(default_factory=new_id)
     noted: float = field(default_factory=time.monotonic)
 
@@ -118,4 +123,6 @@ def _values(row: FreeRow) -> dict[str, Any]:
         "prompt_tokens": row.usage.prompt_tokens,
         "completion_tokens": row.usage.completion_tokens,
         "error_code": row.error_code,
+        "cache_level": row.cache_level,
+        "saved_usd": row.saved_usd,
     }
