@@ -62,7 +62,7 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
         if host.name in bench.providers:
             yield Finding(host.name, "ok", "live")
         else:
-            yield Finding(host.name, "off", f"set {host.key_variable}")
+            yield Finding(host.name, "off", f"set {host.live_variable}")
     yield Finding("offline", "ok", "glossary; answers when no provider is live")
     yield Finding(
         "demo", "ok" if settings.loads_demo else "off", "loaded at start" if settings.loads_demo else "ASSAY_DEMO=1"

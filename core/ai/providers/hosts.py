@@ -21,7 +21,7 @@ class Host:
     label: str
     """What users read."""
     key_variable: str
-    """The setting that holds its key; the host is live when it is set."""
+    """The setting that holds its key."""
     base_url_variable: str
     """The setting that points it elsewhere."""
     default_base_url: str
@@ -34,6 +34,11 @@ class Host:
     """What the host calls the output limit, unless a model's row says otherwise."""
     asks_for_usage: bool = True
     """Whether usage must be asked for by `stream_options`; other hosts send it unasked."""
+
+    @property
+    def live_variable(self) -> str:
+        """The setting that makes it live."""
+        return self.key_variable if self.needs_key else self.base_url_variable
 
 
 def _host(
@@ -67,6 +72,8 @@ HOSTS: dict[str, Host] = {
         _host("perplexity", "Perplexity", "https://api.perplexity.ai", asks_for_usage=False),
         _host("xai", "xAI", "https://api.x.ai/v1"),
         _host("openrouter", "OpenRouter", "https://openrouter.ai/api/v1"),
+        _host("google", "Google", "https://generativelanguage.googleapis.com", wire="google"),
+        _host("ollama", "Ollama", "http://localhost:11434", wire="ollama", needs_key=False),
     )
 }
 

@@ -24,8 +24,22 @@ def _openai_chat() -> Adapter:
     return OpenAIChat
 
 
+def _google_chat() -> Adapter:
+    from core.ai.providers.google_chat import GoogleChat
+
+    return GoogleChat
+
+
+def _ollama_chat() -> Adapter:
+    from core.ai.providers.ollama_chat import OllamaChat
+
+    return OllamaChat
+
+
 ADAPTERS: dict[Wire, Callable[[], Adapter]] = {
     "openai": _openai_chat,
+    "google": _google_chat,
+    "ollama": _ollama_chat,
 }
 """By wire format, what gives the adapter; each imports its SDK when first asked, which takes half a second."""
 

@@ -100,6 +100,7 @@ def test_doctor_says_what_is_there_and_keeps_secrets(run: Run, database_url: str
     assert outcome.returncode == 0
     assert "openai" in outcome.stdout
     assert "set MISTRAL_API_KEY" in outcome.stdout
+    assert "set OLLAMA_BASE_URL" in outcome.stdout
     password = str(make_url(database_url).password)
     for secret in ("sk-very-secret", password):
         assert secret not in outcome.stdout + outcome.stderr

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from core.ai.providers.hosts import HOSTS, checked_base_url
-from core.ai.providers.registry import build_providers
+from core.ai.providers.hosts import HOSTS, Wire, checked_base_url
+from core.ai.providers.registry import ADAPTERS, build_providers
 from core.errors import ConfigurationError
 from core.settings import ROOT, load_settings
 
@@ -21,13 +21,32 @@ def test_without_keys_only_the_offline_glossary_is_live() -> None:
 
 
 @pytest.mark.parametrize("name", HOSTS)
-def test_a_host_is_live_when_its_key_is_set(name: str) -> None:
+def test_a_host_is_live_when_its_key_is_set_or_its_address_where_it_needs_none(name: str) -> None:
     host = HOSTS[name]
-    providers = build_providers(load_settings({host.key_variable: "sk-x"}, root=ROOT / "data"))
+    given = {host.live_variable: "sk-x" if host.needs_key else host.default_base_url}
+    providers = build_providers(load_settings(given, root=ROOT / "data"))
 
     assert list(providers) == [name, "offline"]
     assert providers[name].name == name
     assert not providers[name].is_offline
+
+
+def test_an_address_makes_no_host_live_that_needs_a_key_and_a_key_none_that_needs_an_address() -> None:
+    given = {"GOOGLE_BASE_URL": "http://localhost:1", "OLLAMA_API_KEY": "sk-x"}
+
+    assert list(build_providers(load_settings(given, root=ROOT / "data"))) == ["offline"]
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), [("openai", "OPENAI_API_KEY"), ("google", "GOOGLE_API_KEY"), ("ollama", "OLLAMA_BASE_URL")]
+)
+def test_each_host_names_the_variable_that_makes_it_live(name: str, variable: str) -> None:
+    assert HOSTS[name].live_variable == variable
+
+
+@pytest.mark.parametrize("wire", sorted({host.wire for host in HOSTS.values()}))
+def test_every_wire_format_of_a_host_has_its_adapter(wire: Wire) -> None:
+    assert wire in ADAPTERS
 
 
 def test_a_blank_key_is_no_key() -> None:
