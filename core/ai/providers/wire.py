@@ -1,7 +1,8 @@
 """Outgoing connections that another thread can cut: a blocked read wakes at once, for TLS too.
 
 An HTTP client hands out its socket only when the headers of an answer have arrived, so it cannot be stopped
-while it waits for them. Here the pool's own streams note which call uses them, from the first byte sent.
+while it waits for them. Here the pool's own streams note which call uses them, from the first byte sent. Some SDKs
+stand on httpx and some on httpx2, its successor; the connections are the same for both.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
+from types import ModuleType
 from typing import Any
 
+import httpcore
 import httpcore2
+import httpx
 import httpx2
 
 MAX_CONNECTIONS = 200
@@ -25,6 +29,7 @@ _NEEDED_HEADERS = frozenset(
     {
         "accept",
         "accept-encoding",
+        "anthropic-version",
         "authorization",
         "connection",
         "content-length",
@@ -32,6 +37,8 @@ _NEEDED_HEADERS = frozenset(
         "host",
         "transfer-encoding",
         "user-agent",
+        "x-api-key",
+        "x-goog-api-key",
     }
 )
 
@@ -65,7 +72,7 @@ class Line:
         """Uses `stream` from now on."""
         with _handover:
             if self.is_cut:
-                raise httpcore2.WriteError("cut before the request was sent")
+                raise _CutBeforeSent
             self._stream = stream
             stream.line = self
 
@@ -91,35 +98,74 @@ def http_client(tls: ssl.SSLContext | None = None) -> httpx2.Client:
     Proxies of the environment are not used, redirects not followed, and no header is sent that the call does
     not need (the SDK adds the machine's description, and headers of its own environment variables).
     """
-    return httpx2.Client(
-        transport=_Transport(tls or httpx2.create_ssl_context()),
-        follow_redirects=False,
-        trust_env=False,
+    client: httpx2.Client = _client(httpx2, httpcore2, tls)
+    return client
+
+
+def older_http_client(tls: ssl.SSLContext | None = None) -> httpx.Client:
+    """The same of the older library, for an SDK that stands on it."""
+    client: httpx.Client = _client(httpx, httpcore, tls)
+    return client
+
+
+def newer_response(response: httpx.Response) -> httpx2.Response:
+    """A response of the older library, not read yet, for readers that know the newer one."""
+    request = httpx2.Request(response.request.method, str(response.request.url))
+    return httpx2.Response(response.status_code, headers=response.headers.raw, stream=_Bytes(response), request=request)
+
+
+class _Bytes(httpx2.SyncByteStream):
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._response.iter_raw()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def _client(http: ModuleType, core: ModuleType, tls: ssl.SSLContext | None) -> Any:
+    """A client of either library; both give the same names to the same things."""
+    tls = tls or http.create_ssl_context()
+    transport = http.HTTPTransport(verify=tls, trust_env=False)
+    transport._pool = core.ConnectionPool(
+        ssl_context=tls,
+        max_connections=MAX_CONNECTIONS,
+        max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+        keepalive_expiry=IDLE_LIFE_S,
+        network_backend=_Backend(core.SyncBackend()),
     )
+    return http.Client(transport=_BareTransport(transport), follow_redirects=False, trust_env=False)
 
 
-class _Transport(httpx2.HTTPTransport):
-    """The client's usual transport over a pool whose connections can be cut."""
+class _BareTransport:
+    """The usual transport of either library for requests without the headers that no call needs."""
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        super().__init__(verify=tls, trust_env=False)
-        self._pool = httpcore2.ConnectionPool(
-            ssl_context=tls,
-            max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=MAX_IDLE_CONNECTIONS,
-            keepalive_expiry=IDLE_LIFE_S,
-            network_backend=_Backend(),
-        )
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
 
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+    def handle_request(self, request: Any) -> Any:
         headers = [(name, value) for name, value in request.headers.multi_items() if name.lower() in _NEEDED_HEADERS]
-        bare = httpx2.Request(
+        bare = type(request)(  # a copy, since the SDK reads what it asked for from its own
             request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
         )
-        return super().handle_request(bare)
+        return self._inner.handle_request(bare)
+
+    def close(self) -> None:
+        self._inner.close()
 
 
-class _Backend(httpcore2.SyncBackend):
+class _CutBeforeSent(httpcore.WriteError, httpcore2.WriteError):
+    """An error of both libraries; each translates only its own."""
+
+
+class _Backend:
+    """Opens connections as the backend of either library does, each of which can be cut."""
+
+    def __init__(self, inner: httpcore.NetworkBackend | httpcore2.NetworkBackend) -> None:
+        self._inner = inner
+
     def connect_tcp(
         self,
         host: str,
@@ -127,14 +173,14 @@ class _Backend(httpcore2.SyncBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.NetworkStream:
-        return _Stream(super().connect_tcp(host, port, timeout, local_address, socket_options))
+    ) -> _Stream:
+        return _Stream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
 
 
-class _Stream(httpcore2.NetworkStream):
+class _Stream(httpcore.NetworkStream, httpcore2.NetworkStream):
     """A connection that knows whose call it carries."""
 
-    def __init__(self, inner: httpcore2.NetworkStream) -> None:
+    def __init__(self, inner: httpcore.NetworkStream | httpcore2.NetworkStream) -> None:
         self._inner = inner
         self.line: Line | None = None
 
@@ -154,7 +200,7 @@ class _Stream(httpcore2.NetworkStream):
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore2.NetworkStream:
+    ) -> _Stream:
         self._note_caller()
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
