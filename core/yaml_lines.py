@@ -35,6 +35,15 @@ class Document:
                 return self.lines[trail[:length]]
         return self.lines[()]
 
+    def name_of(self, trail: Trail) -> str:
+        """The way to a value in words; an item of a list is named by its `id` where it has one, else by its place."""
+        names, item = [], self.value
+        for part in trail:
+            item = _item(item, part)
+            item_id = item.get("id") if isinstance(part, int) and isinstance(item, dict) else None
+            names.append(item_id if isinstance(item_id, str) and item_id else str(part))
+        return ".".join(names)
+
     def error(self, trail: Trail, problem: str) -> ConfigurationError:
         """The error that names this file and the line of `trail`."""
         return ConfigurationError(f"{self.name}, line {self.line_of(trail)}: {problem}")
@@ -67,7 +76,7 @@ def validate(document: Document, shape: type[Shape]) -> Shape:
     """The document as a validated `shape`.
 
     Raises:
-        ConfigurationError: it does not fit; the sentence names the file and each line, never a value.
+        ConfigurationError: it does not fit; the sentence names the file and each line, and of the values only an `id`.
     """
     try:
         return shape.model_validate(document.value)
@@ -76,6 +85,13 @@ def validate(document: Document, shape: type[Shape]) -> Shape:
         told = "; ".join(_told(document, flaw["loc"], flaw["msg"]) for flaw in flaws[:MAX_REPORTED])
         more = f" (and {len(flaws) - MAX_REPORTED} more)" if len(flaws) > MAX_REPORTED else ""
         raise ConfigurationError(f"{document.name}, {told}{more}.") from None
+
+
+def _item(value: Any, part: str | int) -> Any:
+    try:
+        return value[part]
+    except (LookupError, TypeError):
+        return None
 
 
 def _causes(flaws: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -90,7 +106,7 @@ def _causes(flaws: list[ErrorDetails]) -> list[ErrorDetails]:
 
 
 def _told(document: Document, trail: Trail, message: str) -> str:
-    place = ".".join(str(part) for part in trail) or "the file"
+    place = document.name_of(trail) or "the file"
     return f"line {document.line_of(trail)}: {place}: {message.removeprefix('Value error, ').rstrip('.')}"
 
 

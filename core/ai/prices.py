@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from core.ai.providers.contract import TokenUsage
-from core.errors import NotConfigured
+from core.errors import ConfigurationError, NotConfigured
 from core.yaml_lines import Document, load_yaml, validate
 
 MILLION = Decimal(1_000_000)
@@ -24,6 +24,14 @@ MIN_RATE = Decimal("0.0001")
 """USD per million tokens; no provider charges less, a price per token that was never multiplied is."""
 MAX_PER_REQUEST = Decimal(10)
 """USD per request."""
+MAX_CHANGE = 50
+"""Times by which no provider changed a price at once; dollars for cents are 100, thousands for millions 1000."""
+MAX_OUTPUT_TO_INPUT = 100
+MAX_INPUT_TO_OUTPUT = 10
+"""Providers ask up to 10 times as much for output as for input, none of them less for it."""
+MAX_INPUT_TO_CACHED = 200
+MAX_WRITE_TO_INPUT = 20
+"""Cached input costs from a fiftieth to all of the input rate, writing to a cache up to twice of it."""
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?")
 
 
@@ -64,6 +72,8 @@ class Price:
     long: Rates | None
     per_request: Decimal
     is_local: bool
+    is_embedding: bool
+    """Whether it is of vectors: input alone is priced."""
 
     def cost(self, usage: TokenUsage) -> Decimal:
         """What the provider bills for `usage` in USD, rounded once, up, to the nano-dollar.
@@ -105,16 +115,18 @@ class PriceBook:
         for price in prices:
             self._rows.setdefault(price.id, []).append(price)
         for rows in self._rows.values():
-            rows.sort(key=lambda price: (price.valid_from, price.version))
+            rows.sort(key=_precedence)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Reads every `*.yaml` of a folder.
 
         Raises:
-            ConfigurationError: a mistake in a table; the sentence names the file and the line.
+            ConfigurationError: a mistake in a table; the sentence names the file, the line and the row.
         """
-        return cls(price for path in sorted(folder.glob("*.yaml")) for price in _read_table(load_yaml(path)))
+        entries = [entry for path in sorted(folder.glob("*.yaml")) for entry in _read_table(load_yaml(path))]
+        _check_changes(entries)
+        return cls(entry.price for entry in entries)
 
     def __contains__(self, price_id: object) -> bool:
         return price_id in self._rows
@@ -122,6 +134,10 @@ class PriceBook:
     def ids(self) -> tuple[str, ...]:
         """Every id that has a price."""
         return tuple(self._rows)
+
+    def history(self, price_id: str) -> tuple[Price, ...]:
+        """Every row of an id, in the order in which they hold; none for an unknown id."""
+        return tuple(self._rows.get(price_id, ()))
 
     def price_of(self, price_id: str, at: date) -> Price:
         """The price of exactly this id on the day `at`.
@@ -144,6 +160,11 @@ class PriceBook:
             if price.version == version:
                 return price
         raise UnknownPrice(f"No price table has the version {version} of {price_id}.")
+
+
+def _precedence(price: Price) -> tuple[date, str]:
+    """The later first day holds, and of the same day the row of the newer table."""
+    return price.valid_from, price.version
 
 
 def _rounded_up(amount: Decimal) -> Decimal:
@@ -198,16 +219,25 @@ class _Row(BaseModel):
             cache_write=self.input if self.cache_write is None else self.cache_write,
         )
 
-    def flaw(self, *, is_local: bool) -> str | None:
-        given = [rate for rate in (self.input, self.output, self.cached_input, self.cache_write) if rate is not None]
-        if is_local and any(given):
-            return "a local price is zero in every part"
-        if not is_local and not all(given):
-            return "a price of zero needs `local: true`"
-        if self.cached_input is not None and self.cached_input > self.input:
-            return "cached_input must not be above input"
-        if self.cache_write is not None and self.cache_write < self.input:
-            return "cache_write must not be below input"
+    def flaw(self, *, is_local: bool, is_embedding: bool) -> str | None:
+        inputs = [rate for rate in (self.input, self.cached_input, self.cache_write) if rate is not None]
+        if is_local:
+            return "a local price is zero in every part" if any((self.output, *inputs)) else None
+        if is_embedding and self.output:
+            return "an embedding has no output, so its output is zero"
+        if not all(inputs) or not (self.output or is_embedding):
+            return "a price of zero needs `local: true`, the output of an embedding `embedding: true`"
+        return self._slip()
+
+    def _slip(self) -> str | None:
+        """A rate that is too far from the input rate, as after a slipped decimal point."""
+        cached, written = self.cached_input or self.input, self.cache_write or self.input
+        if self.output and not self.input / MAX_INPUT_TO_OUTPUT <= self.output <= self.input * MAX_OUTPUT_TO_INPUT:
+            return "input and output are too far apart, a decimal point has slipped"
+        if not self.input / MAX_INPUT_TO_CACHED <= cached <= self.input:
+            return f"cached_input must not be above input, nor below a {MAX_INPUT_TO_CACHED}th of it"
+        if not self.input <= written <= self.input * MAX_WRITE_TO_INPUT:
+            return f"cache_write must not be below input, nor above {MAX_WRITE_TO_INPUT} times of it"
         return None
 
 
@@ -221,11 +251,14 @@ class _PriceRow(_Row):
     long_context: _LongContext | None = None
     per_request: _Fee = Decimal(0)
     local: bool = Field(False, strict=True)
+    embedding: bool = Field(False, strict=True)
+    large_change: bool = Field(False, strict=True)
+    """Says that a rate far from that of the row before is meant."""
 
     @model_validator(mode="after")
     def _is_sane(self) -> Self:
         tiers: list[_Row] = [self, self.long_context] if self.long_context else [self]
-        for flaw in (tier.flaw(is_local=self.local) for tier in tiers):
+        for flaw in (tier.flaw(is_local=self.local, is_embedding=self.embedding) for tier in tiers):
             if flaw:
                 raise ValueError(flaw)
         if self.long_context and (self.long_context.input < self.input or self.long_context.output < self.output):
@@ -244,16 +277,58 @@ class _Table(BaseModel):
     prices: tuple[_PriceRow, ...] = Field(min_length=1)
 
 
-def _read_table(document: Document) -> Iterator[Price]:
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A price with its place in the files, so that a flaw seen beside other rows still names it."""
+
+    price: Price
+    document: Document
+    index: int
+    is_large_change: bool
+
+    def error(self, problem: str) -> ConfigurationError:
+        trail = ("prices", self.index)
+        return self.document.error(trail, f"{self.document.name_of(trail)}: {problem}")
+
+
+def _read_table(document: Document) -> Iterator[_Entry]:
     table = validate(document, _Table)
     if document.name != f"{table.version}.yaml":
         raise document.error(("version",), "the version must be the file's name.")
     seen: set[tuple[str, date]] = set()
     for index, row in enumerate(table.prices):
+        entry = _Entry(_price(row, table.version), document, index, row.large_change)
         if (row.id, row.valid_from) in seen:
-            raise document.error(("prices", index), f"{row.id} from {row.valid_from} is given twice.")
+            raise entry.error(f"{row.valid_from} is given twice.")
         seen.add((row.id, row.valid_from))
-        yield _price(row, table.version)
+        yield entry
+
+
+def _check_changes(entries: Iterable[_Entry]) -> None:
+    """Refuses a row that is too far from the one it follows or replaces, unless it says that this is meant."""
+    last: dict[str, Price] = {}
+    for entry in sorted(entries, key=lambda entry: _precedence(entry.price)):
+        new, old = entry.price, last.get(entry.price.id)
+        if old is not None and (old.is_local, old.is_embedding) != (new.is_local, new.is_embedding):
+            raise entry.error(f"local and embedding must be as in {old.version}.")
+        slipped = None if old is None or entry.is_large_change else _too_far(old, new)
+        if slipped:
+            raise entry.error(f"{slipped}; `large_change: true` says that this is meant.")
+        last[new.id] = new
+
+
+def _too_far(old: Price, new: Price) -> str | None:
+    before, now = _parts(old), _parts(new)
+    for part in [part for part in before if part in now]:
+        low, high = sorted((before[part], now[part]))
+        if low and high / low >= MAX_CHANGE:
+            return f"{part} is {now[part]}, {high / low:.0f} times away from the {before[part]} of {old.version}"
+    return None
+
+
+def _parts(price: Price) -> dict[str, Decimal]:
+    long = {} if price.long is None else {f"long_context.{part}": rate for part, rate in asdict(price.long).items()}
+    return {**asdict(price.base), **long, "per_request": price.per_request}
 
 
 def _price(row: _PriceRow, table: date) -> Price:
@@ -266,4 +341,5 @@ def _price(row: _PriceRow, table: date) -> Price:
         long=row.long_context.rates() if row.long_context else None,
         per_request=row.per_request,
         is_local=row.local,
+        is_embedding=row.embedding,
     )

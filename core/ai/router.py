@@ -1,21 +1,23 @@
-"""Which models may answer a question, in the order in which they are asked."""
+"""Which models may be asked, in the order in which they are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from core.ai.catalogue import Catalogue, Model
+from core.ai.catalogue import Catalogue, Model, Task
 from core.ai.prices import Price, PriceBook
 from core.ai.providers.contract import Provider
 from core.ai.providers.hosts import HOSTS
-from core.errors import NotConfigured, PlanRequired
+from core.errors import InvalidRequest, NotConfigured, PlanRequired
 from core.metering.plans import Plan
 
 AUTO = "auto"
 MAX_CANDIDATES = 3
+"""Models that `auto` asks one after the other; so many of local servers besides."""
+DOES: dict[Task, str] = {"chat": "answers questions", "embedding": "turns texts into vectors"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,14 @@ class Route:
     considered: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    prompt_tokens: int
+    max_tokens: int
+    on: date
+    task: Task
+
+
 class Router:
     """Chooses among the models that are live, that the plan allows, and whose price is known."""
 
@@ -54,19 +64,28 @@ class Router:
         """Why a model cannot be asked in this installation; None where it can."""
         if model.provider in self._providers:
             return None
-        return f"Set {HOSTS[model.provider].key_variable} to use this model."
+        host = HOSTS[model.provider]
+        return f"Set {host.key_variable if host.needs_key else host.base_url_variable} to use this model."
 
-    def route(self, name: str, plan: Plan, *, prompt_tokens: int, max_tokens: int, on: date) -> Route:
-        """The candidates for a model by name, or for `auto`.
+    def route(
+        self, name: str, plan: Plan, *, prompt_tokens: int, max_tokens: int, on: date, task: Task = "chat"
+    ) -> Route:
+        """The candidates for a model by name, or for `auto`; an embedding has no output, so its `max_tokens` is 0.
 
         Raises:
             NotFound: there is no such model.
+            InvalidRequest: it is of another task.
             PlanRequired: the plan does not include its class.
             NotConfigured: its provider has no key, or it has no price.
         """
+        if task == "embedding" and max_tokens:
+            raise ValueError("an embedding has no output")
+        asked = _Asked(prompt_tokens, max_tokens, on, task)
         if name == AUTO:
-            return self._auto(plan, prompt_tokens, max_tokens, on)
+            return self._auto(plan, asked)
         model = self._catalogue.get(name)
+        if model.task != task:
+            raise InvalidRequest(f"{model.label} {DOES[model.task]}; ask for a model that {DOES[task]}.")
         if model.model_class not in plan.model_classes:
             raise PlanRequired(
                 f"{model.label} is a {model.model_class} model; the plan {plan.label} does not include it."
@@ -74,25 +93,20 @@ class Router:
         reason = self.unavailable_reason(model)
         if reason is not None:
             raise NotConfigured(reason)
-        return Route((self._candidate(model, prompt_tokens, max_tokens, on),), "chosen by name", 1)
+        return Route((self._candidate(model, asked),), "chosen by name", 1)
 
-    def _auto(self, plan: Plan, prompt_tokens: int, max_tokens: int, on: date) -> Route:
+    def _auto(self, plan: Plan, asked: _Asked) -> Route:
         """The cheapest first; reasoning models last, since hidden reasoning may use up an answer's tokens."""
-        models = [
-            model
-            for model in self._catalogue.chat_models()
-            if model.model_class in plan.model_classes
-            and model.provider in self._providers
-            and self._providers[model.provider].is_offline == self.is_offline
-            and prompt_tokens + max_tokens <= model.context_window
-            and max_tokens <= model.max_output
-        ]
+        models = [model for model in self._catalogue.models_for(asked.task) if self._may_answer(model, plan, asked)]
         if not models:
-            raise NotConfigured("No model that this plan allows is live: set a provider's key, such as OPENAI_API_KEY.")
+            raise NotConfigured(
+                f"No model that this plan allows and that {DOES[asked.task]} is live: "
+                "set a provider's key, such as OPENAI_API_KEY."
+            )
         ranked = sorted(
-            (self._candidate(model, prompt_tokens, max_tokens, on) for model in models),
+            (self._candidate(model, asked) for model in models),
             key=lambda candidate: (
-                not candidate.model.accepts_temperature,
+                "reasoning" in candidate.model.capabilities,
                 candidate.worst_case_usd,
                 candidate.model.id,
             ),
@@ -101,8 +115,36 @@ class Router:
             return Route(tuple(ranked[:1]), "no provider is live; answered from the offline glossary", len(ranked))
         others = len(ranked) - 1
         reason = f"cheapest live model of your plan; {others} other{'' if others == 1 else 's'} considered"
-        return Route(tuple(ranked[:MAX_CANDIDATES]), reason, len(ranked))
+        return Route(_first(ranked, asked.task), reason, len(ranked))
 
-    def _candidate(self, model: Model, prompt_tokens: int, max_tokens: int, on: date) -> Candidate:
-        price = self._prices.price_of(model.price, on)
-        return Candidate(model, self._providers[model.provider], price, price.worst_case(prompt_tokens, max_tokens))
+    def _may_answer(self, model: Model, plan: Plan, asked: _Asked) -> bool:
+        provider = self._providers.get(model.provider)
+        if provider is None or provider.is_offline != self.is_offline or model.model_class not in plan.model_classes:
+            return False
+        return model.is_served(asked.on) and (asked.task == "embedding" or _holds(model, asked))
+
+    def _candidate(self, model: Model, asked: _Asked) -> Candidate:
+        price = self._prices.price_of(model.price, asked.on)
+        worst_case = price.worst_case(asked.prompt_tokens, asked.max_tokens)
+        return Candidate(model, self._providers[model.provider], price, worst_case)
+
+
+def _holds(model: Model, asked: _Asked) -> bool:
+    is_within_window = asked.prompt_tokens + asked.max_tokens <= model.context_window
+    return is_within_window and asked.max_tokens <= model.max_output
+
+
+def _first(ranked: Sequence[Candidate], task: Task) -> tuple[Candidate, ...]:
+    """Those to be asked one after the other.
+
+    Vectors of two models cannot be compared, so an embedding never falls back to another. What a local server has
+    pulled is not known, so its models are tried beside those of others and do not take their places.
+    """
+    if task == "embedding":
+        return tuple(ranked[:1])
+    kept = [
+        candidate.model.id
+        for is_local in (True, False)
+        for candidate in [candidate for candidate in ranked if candidate.price.is_local == is_local][:MAX_CANDIDATES]
+    ]
+    return tuple(candidate for candidate in ranked if candidate.model.id in kept)

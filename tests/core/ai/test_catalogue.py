@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,18 @@ MODEL = {
     "max_output": "100",
     "price": "openai/gpt-4o",
 }
+VECTORS = {
+    "capabilities": "[embedding]",
+    "max_output": "0",
+    "dimensions": "8",
+    "price": "openai/text-embedding-3-small",
+}
 
 
-def _load(folder: Path, prices: PriceBook, *models: dict[str, str]) -> Catalogue:
+def _load(folder: Path, prices: PriceBook, *models: Mapping[str, str | None]) -> Catalogue:
     text = "models:\n" + "".join(
-        "  -\n" + "".join(f"    {key}: {value}\n" for key, value in model.items()) for model in models
+        "  -\n" + "".join(f"    {key}: {value}\n" for key, value in model.items() if value is not None)
+        for model in models
     )
     (folder / "models.yaml").write_text(text)
     return Catalogue.load(folder / "models.yaml", prices)
@@ -39,11 +47,31 @@ def test_every_shipped_model_has_a_provider_and_a_price_today(shipped_prices: Pr
 
     assert {model.provider for model in catalogue.all()} == {"offline", *HOSTS}
     assert catalogue.get(OFFLINE_MODEL).provider_model == OFFLINE_MODEL
-    assert catalogue.all() == catalogue.chat_models()
     for model in catalogue.all():
         price = shipped_prices.price_of(model.price, datetime.now(UTC).date())
-        assert price.is_local == (model.provider == "offline")
-        assert price.worst_case(1000, 1024) > 0 or price.is_local
+        assert price.is_local == (model.provider in {"offline", "ollama"})
+        assert price.is_embedding == (model.task == "embedding" and not price.is_local)
+        assert price.worst_case(1000, 0) > 0 or price.is_local
+        assert price.worst_case(0, 1024) > 0 or price.is_local or price.is_embedding
+
+
+def test_a_model_either_answers_questions_or_makes_vectors(shipped_prices: PriceBook) -> None:
+    catalogue = Catalogue.load(DATA / "models.yaml", shipped_prices)
+    vectors, chats = catalogue.embedding_models(), catalogue.chat_models()
+
+    assert {model.id for model in vectors} >= {"text-embedding-3-small", "text-embedding-3-large", "mistral-embed"}
+    assert {*vectors, *chats} == {*catalogue.all()}
+    assert not {*vectors} & {*chats}
+    assert all(model.dimensions and model.max_output == 0 for model in vectors)
+    assert catalogue.get("text-embedding-3-small").dimensions == 1536
+
+
+def test_a_model_is_served_until_the_day_before_its_last(shipped_prices: PriceBook) -> None:
+    nano = Catalogue.load(DATA / "models.yaml", shipped_prices).get("gpt-5-nano")
+
+    assert nano.is_served(date(2026, 12, 10))
+    assert not nano.is_served(date(2026, 12, 11))
+    assert nano.successor == "gpt-5.6-luna"
 
 
 def test_reasoning_models_are_called_as_they_want_it(shipped_prices: PriceBook) -> None:
@@ -70,13 +98,27 @@ def test_a_model_is_found_by_its_exact_id(folder: Path, shipped_prices: PriceBoo
     ("change", "line", "word"),
     [
         ({"class": "cheap"}, 15, "'economy', 'standard' or 'frontier'"),
-        ({"id": "m"}, 12, "twice"),
+        ({"id": "m"}, 12, "models.m.id: .*twice"),
         ({"provider": "acme"}, 13, "acme is not a provider"),
         ({"price": "openai/gpt-none"}, 19, "no price"),
         ({"context_window": "many"}, 17, "integer"),
         ({"context_window": '"1000"'}, 17, "integer"),
         ({"context_window": "-5"}, 17, "greater"),
+        ({"price": "openai/text-embedding-3-small"}, 19, "embedding model, whose output is free"),
+        ({"price": "offline/offline-glossary"}, 19, "must be local if and only if"),
+        ({"provider": "offline"}, 19, "must be local if and only if"),
         ({"max_output": "2000"}, 18, "context_window"),
+        ({"max_output": "0"}, 18, "above 0"),
+        ({"dimensions": "512"}, 20, "an embedding model has them"),
+        ({"context_window": "400000"}, 16, "long_context is for"),
+        ({"capabilities": "[chat, long_context]"}, 16, "long_context is for"),
+        ({"capabilities": "[vision]"}, 16, "chat with more"),
+        ({"capabilities": "[chat, embedding]"}, 16, "chat with more"),
+        ({"capabilities": "[embedding]"}, 19, "not the price of an embedding model"),
+        ({**VECTORS, "dimensions": None}, 12, "an embedding model has them"),
+        ({**VECTORS, "max_output": "9"}, 18, "must be 0"),
+        ({"deprecated_on": "soon"}, 20, "date"),
+        ({"successor": "o"}, 20, "no model with the id o"),
         ({"capabilities": "[fly]"}, 16, "chat"),
         ({"capabilities": "[]"}, 16, ""),
         ({"label": '""'}, 14, ""),
@@ -87,16 +129,22 @@ def test_a_model_is_found_by_its_exact_id(folder: Path, shipped_prices: PriceBoo
     ],
 )
 def test_a_mistake_is_named_with_its_line(
-    folder: Path, shipped_prices: PriceBook, change: dict[str, str], line: int, word: str
+    folder: Path, shipped_prices: PriceBook, change: dict[str, str | None], line: int, word: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=rf"^models\.yaml, line {line}: .*{word}"):
         _load(folder, shipped_prices, MODEL, {**MODEL, "id": "n", **change})
 
 
+def test_an_embedding_model_has_no_output_and_the_price_of_vectors(folder: Path, shipped_prices: PriceBook) -> None:
+    (model,) = _load(folder, shipped_prices, {**MODEL, **VECTORS}).embedding_models()
+
+    assert (model.task, model.max_output, model.dimensions) == ("embedding", 0, 8)
+
+
 def test_a_missing_field_is_named_with_the_line_of_its_row(folder: Path, shipped_prices: PriceBook) -> None:
     model = {key: value for key, value in MODEL.items() if key != "price"}
 
-    with pytest.raises(ConfigurationError, match=r"^models\.yaml, line 3: models\.0\.price: Field required\.$"):
+    with pytest.raises(ConfigurationError, match=r"^models\.yaml, line 3: models\.m\.price: Field required\.$"):
         _load(folder, shipped_prices, model)
 
 
