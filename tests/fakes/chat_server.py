@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.fakes.scripted_server import Received, Reply, ScriptedServer, Stage, Usage, closed_address
+from tests.fakes.words import vectors_of, words_in
 
 __all__ = ["ChatFormat", "ChatServer", "Reply", "Stage", "closed_address"]
 
@@ -24,13 +25,18 @@ class ChatFormat:
         return path.startswith(self.base_path)
 
     def whole(self, received: Received, reply: Reply) -> Any:
-        """Every answer is streamed."""
-        return None
+        """The vectors, where embeddings are asked for."""
+        if not received.path.endswith("/embeddings"):
+            return None
+        vectors = vectors_of(received.body["input"], received.body.get("dimensions"))
+        rows = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+        usage = self.usage(received, 0) if reply.usage == "honest" else reply.usage
+        return {"object": "list", "data": rows, "model": received.body["model"], "usage": usage}
 
     def usage(self, received: Received, completion_tokens: int) -> Usage:
         """Words for tokens."""
-        messages = received.body.get("messages", [])
-        prompt = sum(len(str(message.get("content", "")).split()) for message in messages)
+        texts = [message.get("content", "") for message in received.body.get("messages", [])]
+        prompt = words_in(*texts, *received.body.get("input", []))
         return {
             "prompt_tokens": prompt,
             "completion_tokens": completion_tokens,

@@ -312,6 +312,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_whole(self, reply: Reply, body: Any) -> None:
         data = (body if isinstance(body, str) else json.dumps(body)).encode()
         self._start(reply, {"Content-Type": "application/json", "Content-Length": str(len(data))})
+        if reply.hangs in ("first_token", "between_tokens"):
+            self.wfile.write(data[: len(data) // 2 if reply.hangs == "between_tokens" else 0])
+            self._hang(HANG_S)
         self.wfile.write(data[: self._left])
         if self._left is not None:
             self._break_off()

@@ -10,8 +10,9 @@ from openai import OpenAI
 from pydantic import SecretStr
 
 from core.ai.providers.chat_chunks import ChatChunkStream, chat_parameters
-from core.ai.providers.contract import ChatRequest, TimeLimits
+from core.ai.providers.contract import ChatRequest, EmbedRequest, TimeLimits
 from core.ai.providers.hosts import Host
+from core.ai.providers.openai_embed import OpenAIEmbedStream
 from core.ai.providers.openai_errors import FOREIGN, translated
 from core.ai.providers.wire import http_client
 from core.errors import ProviderError
@@ -39,6 +40,10 @@ class OpenAIChat:
     def chat(self, request: ChatRequest, limits: TimeLimits) -> OpenAIChatStream:
         """The answer to `request`, streamed; the host is called when the first event is asked for."""
         return OpenAIChatStream(self._host, lambda: self._open(request, limits))
+
+    def embed(self, request: EmbedRequest, limits: TimeLimits) -> OpenAIEmbedStream:
+        """The vectors of `request.inputs`; the host is called when the first event is asked for."""
+        return OpenAIEmbedStream(self._host, self._sdk, request, limits)
 
     def close(self) -> None:
         """Closes the idle connections."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import binascii
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import httpx2
@@ -20,9 +18,12 @@ from core.errors import ProviderError
 
 
 class OpenAIEmbedStream(EmbedStream):
-    """The vectors of one request on their way."""
+    """The vectors of one request on their way through the SDK."""
 
     foreign: ClassVar[tuple[type[Exception], ...]] = FOREIGN
+
+    def __init__(self, host: Host, sdk: OpenAI, request: EmbedRequest, limits: TimeLimits) -> None:
+        super().__init__(host, lambda: _ask(sdk, request, limits), wanted=len(request.inputs))
 
     def _vectors(self, reply: dict[str, Any]) -> Sequence[object]:
         data = reply.get("data")
@@ -36,24 +37,16 @@ class OpenAIEmbedStream(EmbedStream):
         return translated(error, self._host, has_begun=has_begun)
 
 
-def embed(host: Host, sdk: OpenAI, request: EmbedRequest, limits: TimeLimits) -> OpenAIEmbedStream:
-    """The vectors of `request.inputs`; the host is called when the first event is asked for."""
-    return OpenAIEmbedStream(host, _asking(sdk, request, limits), wanted=len(request.inputs))
-
-
-def _asking(sdk: OpenAI, request: EmbedRequest, limits: TimeLimits) -> Callable[[], httpx2.Response]:
-    def ask() -> httpx2.Response:
-        opened = sdk.embeddings.with_streaming_response.create(
-            model=request.model,
-            input=list(request.inputs),
-            dimensions=omit if request.dimensions is None else request.dimensions,
-            encoding_format="float",  # the one that every host knows
-            timeout=httpx2.Timeout(limits.connect_s, read=limits.first_token_s),
-        )
-        response: httpx2.Response = opened.__enter__().http_response
-        return response
-
-    return ask
+def _ask(sdk: OpenAI, request: EmbedRequest, limits: TimeLimits) -> httpx2.Response:
+    opened = sdk.embeddings.with_streaming_response.create(
+        model=request.model,
+        input=list(request.inputs),
+        dimensions=omit if request.dimensions is None else request.dimensions,
+        encoding_format="float",  # the one that every host knows
+        timeout=httpx2.Timeout(limits.connect_s, read=limits.first_token_s),
+    )
+    response: httpx2.Response = opened.__enter__().http_response
+    return response
 
 
 def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -71,5 +64,5 @@ def _numbers(embedding: object) -> object:
         return embedding
     try:
         return unpacked(embedding)
-    except (ValueError, binascii.Error, struct.error):
+    except ValueError:
         return None

@@ -41,10 +41,10 @@ def unpacked(vector: str) -> list[float]:
 
 
 def _packed(vector: Sequence[object]) -> bytes:
-    numbers = [value for value in vector if isinstance(value, int | float) and math.isfinite(value)]
-    if not numbers or len(numbers) < len(vector):
-        raise ValueError("not a vector of finite numbers")
+    numbers = [value for value in vector if isinstance(value, int | float) and not isinstance(value, bool)]
     try:
+        if not numbers or len(numbers) < len(vector) or not all(map(math.isfinite, numbers)):
+            raise ValueError("not a vector of finite numbers")
         return struct.pack(f"<{len(numbers)}f", *numbers)
     except (OverflowError, struct.error):
         raise ValueError("not a vector of 32-bit floats") from None
