@@ -72,6 +72,8 @@ HOSTS: dict[str, Host] = {
         _host("perplexity", "Perplexity", "https://api.perplexity.ai", asks_for_usage=False),
         _host("xai", "xAI", "https://api.x.ai/v1"),
         _host("openrouter", "OpenRouter", "https://openrouter.ai/api/v1"),
+        _host("groq", "Groq", "https://api.groq.com", wire="groq", asks_for_usage=False),
+        _host("anthropic", "Anthropic", "https://api.anthropic.com", wire="anthropic"),
         _host("google", "Google", "https://generativelanguage.googleapis.com", wire="google"),
         _host("ollama", "Ollama", "http://localhost:11434", wire="ollama", needs_key=False),
     )

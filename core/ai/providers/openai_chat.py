@@ -14,11 +14,9 @@ from core.ai.providers.contract import ChatRequest, EmbedRequest, TimeLimits
 from core.ai.providers.hosts import Host
 from core.ai.providers.openai_embed import OpenAIEmbedStream
 from core.ai.providers.openai_errors import FOREIGN, translated
+from core.ai.providers.sdk import key_text
 from core.ai.providers.wire import http_client
 from core.errors import ProviderError
-
-NO_KEY = "none"
-"""Sent where a host needs no key, since the SDK insists on one."""
 
 
 class OpenAIChat:
@@ -31,7 +29,7 @@ class OpenAIChat:
         self._host = host
         self._http = http_client(tls)
         self._sdk = OpenAI(
-            api_key=key.get_secret_value() if key else NO_KEY,
+            api_key=key_text(key),
             base_url=base_url,
             max_retries=0,
             http_client=self._http,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import openai
 
-from core.ai.providers.failures import BY_STATUS, HTTP_KINDS, Refusal, nearest, retry_after_s, told, told_no_credit
+from core.ai.providers.failures import HTTP_KINDS
 from core.ai.providers.hosts import Host
+from core.ai.providers.sdk import sdk_translated
 from core.errors import (
-    ProviderBroke,
     ProviderError,
     ProviderRateLimited,
     ProviderRefusedKey,
@@ -49,26 +47,4 @@ FOREIGN = tuple(KINDS)
 
 def translated(error: Exception, host: Host, *, has_begun: bool) -> ProviderError:
     """Our error for a foreign one. After the first token every failure is a break."""
-    if has_begun:
-        return told(ProviderBroke, host)
-    if _is_without_credit(error):
-        return told_no_credit(host)
-    return told(_kind(error), host, retry_after_s=_retry_after_s(error))
-
-
-def _kind(error: Exception) -> type[ProviderError]:
-    status = getattr(error, "status_code", None) if type(error) is openai.APIStatusError else None
-    status = error.status if isinstance(error, Refusal) else status
-    return BY_STATUS[status] if status in BY_STATUS else nearest(error, KINDS)
-
-
-def _is_without_credit(error: Exception) -> bool:
-    if isinstance(error, openai.APIStatusError):
-        return error.status_code == 402 or "insufficient_quota" in {error.code, error.type}
-    return isinstance(error, Refusal) and error.status == 402
-
-
-def _retry_after_s(error: Exception) -> float | None:
-    if not isinstance(error, openai.APIStatusError):
-        return None
-    return retry_after_s(error.response.headers, datetime.now(UTC))
+    return sdk_translated(error, host, KINDS, has_begun=has_begun)

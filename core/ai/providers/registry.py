@@ -24,6 +24,18 @@ def _openai_chat() -> Adapter:
     return OpenAIChat
 
 
+def _groq_chat() -> Adapter:
+    from core.ai.providers.groq_chat import GroqChat
+
+    return GroqChat
+
+
+def _anthropic_chat() -> Adapter:
+    from core.ai.providers.anthropic_chat import AnthropicChat
+
+    return AnthropicChat
+
+
 def _google_chat() -> Adapter:
     from core.ai.providers.google_chat import GoogleChat
 
@@ -38,6 +50,8 @@ def _ollama_chat() -> Adapter:
 
 ADAPTERS: dict[Wire, Callable[[], Adapter]] = {
     "openai": _openai_chat,
+    "groq": _groq_chat,
+    "anthropic": _anthropic_chat,
     "google": _google_chat,
     "ollama": _ollama_chat,
 }

@@ -1,0 +1,175 @@
+"""Anthropic's Messages API on its official SDK."""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
+
+import httpx2
+from anthropic import Anthropic, transform_schema
+from pydantic import SecretStr
+
+from core.ai.providers.anthropic_errors import FOREIGN, STATUS_OF_TYPE, translated
+from core.ai.providers.contract import ChatRequest, TimeLimits, TokenUsage
+from core.ai.providers.failures import Refusal
+from core.ai.providers.hosts import Host
+from core.ai.providers.http_stream import DRAIN_WAIT_S, TRAILER_WAIT_S, HttpStream, count, events, mapping, parsed
+from core.ai.providers.sdk import key_text
+from core.ai.providers.wire import http_client
+from core.errors import ProviderError
+
+SDK_PATH = "/v1"
+"""What the SDK adds to the base URL; taken off where an operator has given it."""
+MAX_TEMPERATURE = 1.0
+MAX_EVENTS_AFTER_STOP = 4
+INPUT_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+"""The parts of the input, which do not overlap."""
+OUTPUT_COUNT = "output_tokens"
+"""Of the output with its thinking."""
+REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "content_filter",
+}
+"""Our words for its stop reasons; any other is passed on as it is."""
+
+
+class AnthropicChat:
+    """Anthropic at one address; safe to share between threads."""
+
+    is_offline = False
+
+    def __init__(self, host: Host, key: SecretStr | None, base_url: str, *, tls: ssl.SSLContext | None = None) -> None:
+        self.name = host.name
+        self._host = host
+        self._http = http_client(tls)
+        self._sdk = Anthropic(
+            api_key=key_text(key),
+            base_url=base_url.removesuffix(SDK_PATH),
+            max_retries=0,
+            http_client=self._http,
+            open_telemetry=False,
+        )
+
+    def chat(self, request: ChatRequest, limits: TimeLimits) -> AnthropicChatStream:
+        """The answer to `request`, streamed; Anthropic is called when the first event is asked for."""
+        return AnthropicChatStream(self._host, lambda: self._open(request, limits))
+
+    def close(self) -> None:
+        """Closes the idle connections."""
+        self._http.close()
+
+    def _open(self, request: ChatRequest, limits: TimeLimits) -> httpx2.Response:
+        opened = self._sdk.messages.with_streaming_response.create(
+            stream=True,
+            timeout=httpx2.Timeout(limits.connect_s, read=limits.first_token_s),
+            **_parameters(request),
+        )
+        response: httpx2.Response = opened.__enter__().http_response
+        return response
+
+
+class AnthropicChatStream(HttpStream):
+    """One answer on its way from Anthropic."""
+
+    foreign: ClassVar[tuple[type[Exception], ...]] = FOREIGN
+
+    def __init__(self, host: Host, ask: Callable[[], httpx2.Response]) -> None:
+        super().__init__(host, ask)
+        self._counts: dict[str, int] = {}
+
+    def _texts(self, response: httpx2.Response) -> Iterator[str]:
+        read: dict[object, Callable[[dict[str, Any]], str]] = {
+            "message_start": self._start,
+            "content_block_start": self._block_start,
+            "content_block_delta": self._block_delta,
+            "message_delta": self._message_delta,
+            "error": self._error,
+        }
+        pieces = events(response)
+        for data in pieces:
+            event = parsed(data)
+            if event.get("type") == "message_stop":
+                self._end(self._reason or "stop", wait_s=DRAIN_WAIT_S)
+                break
+            yield read.get(event.get("type"), _nothing)(event)
+        for _ in itertools.islice(pieces, MAX_EVENTS_AFTER_STOP):
+            pass
+
+    def _start(self, event: dict[str, Any]) -> str:
+        # Its output tokens are those before the text: after a cut they must not pass for the count of the answer.
+        self._count(mapping(event.get("message")).get("usage"), INPUT_COUNTS)
+        return ""
+
+    def _block_start(self, event: dict[str, Any]) -> str:
+        return _text(mapping(event.get("content_block")), "text")
+
+    def _block_delta(self, event: dict[str, Any]) -> str:
+        return _text(mapping(event.get("delta")), "text_delta")
+
+    def _message_delta(self, event: dict[str, Any]) -> str:
+        self._count(event.get("usage"), (*INPUT_COUNTS, OUTPUT_COUNT))
+        reason = mapping(event.get("delta")).get("stop_reason")
+        if isinstance(reason, str) and reason:
+            self._end(REASONS.get(reason, reason), wait_s=TRAILER_WAIT_S)
+        return ""
+
+    def _error(self, event: dict[str, Any]) -> str:
+        raise Refusal(STATUS_OF_TYPE.get(str(mapping(event.get("error")).get("type"))))
+
+    def _count(self, usage: object, names: Iterable[str]) -> None:
+        """Takes over the counts of these names, which are of the whole answer so far, impossible ones too."""
+        found = mapping(usage)
+        self._counts |= {name: number for name in names if (number := count(found.get(name))) is not None}
+        if INPUT_COUNTS[0] in self._counts:
+            plain, read, written = (self._counts.get(name, 0) for name in INPUT_COUNTS)
+            self.usage = TokenUsage(plain + read + written, self._counts.get(OUTPUT_COUNT, 0), read, written)
+
+    def _translated(self, error: Exception, *, has_begun: bool) -> ProviderError:
+        return translated(error, self._host, has_begun=has_begun)
+
+
+def _parameters(request: ChatRequest) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "model": request.model,
+        "max_tokens": request.max_tokens,
+        "messages": [
+            {"role": message.role, "content": message.text} for message in request.messages if message.role != "system"
+        ],
+    }
+    system = [{"type": "text", "text": message.text} for message in request.messages if message.role == "system"]
+    if system:
+        parameters["system"] = system
+    if request.temperature is not None:
+        parameters["temperature"] = min(request.temperature, MAX_TEMPERATURE)
+    elif request.top_p is not None:  # its newer models take one of the two
+        parameters["top_p"] = request.top_p
+    if request.stop:
+        parameters["stop_sequences"] = list(request.stop)
+    schema = _strict(request)
+    if schema:
+        parameters["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+    return parameters
+
+
+def _strict(request: ChatRequest) -> dict[str, Any] | None:
+    """The schema within what the vendor takes; None where there is none, or one that it cannot be told."""
+    try:
+        return transform_schema(dict(request.json_schema)) if request.json_schema else None
+    except (ValueError, TypeError, AttributeError, AssertionError, RecursionError):
+        return None
+
+
+def _nothing(event: dict[str, Any]) -> str:
+    """Of pings, ends of blocks, and events to come."""
+    return ""
+
+
+def _text(block: dict[str, Any], kind: str) -> str:
+    """The text of a block of this kind; thinking and tools are other kinds."""
+    text = block.get("text") if block.get("type") == kind else None
+    return text if isinstance(text, str) else ""
