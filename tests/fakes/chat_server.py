@@ -53,17 +53,17 @@ class ChatFormat:
 
     def token(self, received: Received, text: str, usage: Usage | None) -> Iterator[Any]:
         """A piece of the text."""
-        yield _chunk(received, {"content": text}, None, usage)
+        yield chat_chunk(received, {"content": text}, None, usage)
 
     def finish(self, received: Received, reason: str | None, usage: Usage | None) -> Iterator[Any]:
         """The finish reason alone."""
         if reason is not None:
-            yield _chunk(received, {}, reason, None)
+            yield chat_chunk(received, {}, reason, None)
 
     def trailer(self, received: Received, usage: Usage | None) -> Iterator[Any]:
         """A chunk without choices."""
         if usage is not None:
-            yield {**_chunk(received, {}, None, usage), "choices": []}
+            yield {**chat_chunk(received, {}, None, usage), "choices": []}
 
     def done(self) -> Iterator[Any]:
         """The mark that is no JSON."""
@@ -85,7 +85,10 @@ class ChatServer(ScriptedServer):
         super().__init__(ChatFormat(), tls)
 
 
-def _chunk(received: Received, delta: dict[str, Any], finish_reason: str | None, usage: Usage | None) -> dict[str, Any]:
+def chat_chunk(
+    received: Received, delta: dict[str, Any], finish_reason: str | None, usage: Usage | None
+) -> dict[str, Any]:
+    """A chunk with one choice."""
     return {
         "id": "chatcmpl-fake",
         "object": "chat.completion.chunk",
