@@ -21,13 +21,13 @@ test-fast: ## run the tests that take no seconds and no browser
 	@sh .ci/environment requirements-dev.lock
 	@$(PY) -m pytest -m "not slow and not browser" $(PYTEST_ARGS)
 
-check: ## format, lint, types, direction of imports, rules of the house
+check: ## format, lint, types, direction of imports, rules of the house, prices against two other tables
 	@sh .ci/environment requirements-dev.lock
 	@$(PY) -m ruff format --quiet --check --output-format concise $(SOURCES) || { echo "Not formatted: $(PY) -m ruff format"; exit 1; }
 	@$(PY) -m ruff check --quiet $(SOURCES)
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports --no-logo
-	@for check in size_budget house_rules requirements_used; do $(PY) .ci/checks/$$check.py || exit 1; done
+	@for check in size_budget house_rules requirements_used price_tables; do $(PY) .ci/checks/$$check.py || exit 1; done
 	@echo "All checks passed"
 
 bench: ## run the benchmarks: one table, and bench/latest.json
