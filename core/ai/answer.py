@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -38,6 +38,8 @@ class Question:
     """The messages of an earlier turn that asked the same; looked up in the cache first."""
     is_normalised: bool = False
     """Whether the cache takes user messages for equal that differ in white space, case or Unicode form."""
+    is_exact: bool = False
+    """Whether the cache takes messages for different that differ in white space at their ends."""
     is_private: bool = False
     """Whether the answer is built on data of this user alone, and kept for them alone."""
     skips_cache: bool = False
@@ -84,10 +86,16 @@ class Answer:
     request_id: UUID
     plan: str
     latency_ms: int
+    saved_usd: Decimal = Decimal(0)
+    """What the call cost whose answer this gives again, free."""
     quota: QuotaState | None = None
     """The feature's quota after this request; None for a cached answer, which moves none."""
     rate: QuotaState | None = None
     """The requests of the running minute after this request."""
+
+    def as_settled(self, charged_usd: Decimal, quota: QuotaState | None) -> Answer:
+        """The answer with what it was charged in the end."""
+        return replace(self, cost_usd=charged_usd, quota=quota)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ import logging
 import sqlite3
 import unicodedata
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from uuid import UUID
 from diskcache import Cache, JSONDisk, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.ai.answer import Answer
 from core.ai.providers.contract import Message
 from core.db import cache_dao as dao
 from core.db.engine import Database
@@ -25,9 +27,9 @@ from core.errors import DatabaseUnavailable
 
 MACHINE_LIFE_S = 300
 """The machine's level holds nothing longer than this."""
-MAX_ENTRY_CHARS = 200_000
+MAX_ENTRY_CHARS = 1_000_000
 TRIM_EVERY = 100
-KEY_FORMAT = 1
+KEY_FORMAT = 2
 
 LIFETIMES_S = {
     "chat": 12 * 3600,
@@ -75,6 +77,12 @@ class KeyParts:
     """What the context was built from: portfolio version, as-of, quote time."""
     is_normalised: bool = False
     """Whether white space, case and Unicode form of the user's messages make no difference."""
+    is_exact: bool = False
+    """Whether white space around a message makes a difference."""
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    json_schema: Mapping[str, object] | None = None
+    dimensions: int | None = None
 
 
 class CachedAnswer(BaseModel):
@@ -91,6 +99,17 @@ class CachedAnswer(BaseModel):
     finish_reason: str
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
+    cost_usd: Decimal = Field(ge=0)
+    """What the call cost, and giving it again saves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An answer that was found."""
+
+    answer: CachedAnswer
+    level: str
+    """`machine` or `shared`."""
 
 
 class AnswerCache:
@@ -105,12 +124,12 @@ class AnswerCache:
         self._entries_per_scope = entries_per_scope
         self._puts = itertools.count(1)
 
-    def get(self, scope: Scope, key: bytes) -> CachedAnswer | None:
+    def get(self, scope: Scope, key: bytes) -> Hit | None:
         """The answer under that key of that scope, from the nearest level that has it."""
         name = _name(scope, key)
         found = _believed(self._from_machine(name), scope, key)
         if found is not None:
-            return found
+            return Hit(found, "machine")
         with self._database.single() as connection:
             row = dao.get(connection, str(scope), key)
             if row is None:
@@ -120,29 +139,47 @@ class AnswerCache:
                 dao.drop(connection, str(scope), key)
                 return None
         self._to_machine(name, found, row.remaining_s)
-        return found
+        return Hit(found, "shared")
 
-    def put(self, scope: Scope, key: bytes, task: str, answer: CachedAnswer) -> None:
-        """Keeps an answer, best effort: a cache that cannot be written loses nothing but the next hit."""
-        life_s = LIFETIMES_S[task]
-        try:
-            with self._database.single() as connection:
-                dao.put(
-                    connection,
-                    scope=str(scope),
-                    key=key,
-                    org_id=scope.org_id,
-                    user_id=scope.user_id,
-                    task=task,
-                    value=answer.model_dump(),
-                    life_s=life_s,
-                )
-                if next(self._puts) % TRIM_EVERY == 0:
+    def entry(self, scope: Scope, key: bytes, task: str, answer: Answer) -> dict[str, Any] | None:
+        """What the shared level keeps of an answer, in the settlement's transaction; None where it keeps nothing.
+
+        The machine's level takes it with its first hit: most answers are never asked for again.
+        """
+        if answer.state != "complete" or not 0 < len(answer.text) <= MAX_ENTRY_CHARS:
+            return None
+        value = CachedAnswer(
+            scope=str(scope),
+            key=key.hex(),
+            text=answer.text,
+            model=answer.model,
+            provider=answer.provider,
+            is_offline=answer.is_offline,
+            finish_reason=answer.finish_reason,
+            prompt_tokens=answer.usage.prompt_tokens,
+            completion_tokens=answer.usage.completion_tokens,
+            cost_usd=answer.cost_usd,
+        )
+        return {
+            "scope": str(scope),
+            "key": key.hex(),
+            "org_id": str(scope.org_id),
+            "user_id": None if scope.user_id is None else str(scope.user_id),
+            "task": task,
+            "life_s": LIFETIMES_S[task],
+            "value": value.model_dump(mode="json"),
+        }
+
+    def renewed(self, scope: Scope, key: bytes, *, replaces: bool) -> None:
+        """Takes note of a kept entry: this machine forgets one that it replaces; now and then the scope is trimmed."""
+        if replaces:
+            self._forget(_name(scope, key))
+        if next(self._puts) % TRIM_EVERY == 0:
+            try:
+                with self._database.single() as connection:
                     dao.trim(connection, str(scope), self._entries_per_scope)
-        except DatabaseUnavailable:
-            _log.warning("An answer was not cached: the database cannot be reached.")
-            return
-        self._to_machine(_name(scope, key), answer, life_s)
+            except DatabaseUnavailable:
+                _log.warning("The cache was not trimmed: the database cannot be reached.")
 
     def close(self) -> None:
         """Closes the machine's level."""
@@ -158,7 +195,7 @@ class AnswerCache:
 
     def _to_machine(self, name: str, answer: CachedAnswer, life_s: float) -> None:
         try:
-            self._machine.set(name, answer.model_dump(), expire=min(MACHINE_LIFE_S, life_s))
+            self._machine.set(name, answer.model_dump(mode="json"), expire=min(MACHINE_LIFE_S, life_s))
         except _MACHINE_ERRORS:
             _log.warning("The machine's cache could not be written.")
 
@@ -171,12 +208,15 @@ class AnswerCache:
 
 def cache_key(parts: KeyParts) -> bytes:
     """SHA-256 of everything the answer depends on; the scope stands beside it, in key and column."""
-    messages = [
-        (m.role, normalised(m.text) if parts.is_normalised and m.role == "user" else m.text.strip())
-        for m in parts.messages
-    ]
+    messages = [(m.role, _compared(m, parts)) for m in parts.messages]
     document: dict[str, Any] = {**asdict(parts), "messages": messages, "format": KEY_FORMAT}
     return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode()).digest()
+
+
+def _compared(message: Message, parts: KeyParts) -> str:
+    if parts.is_normalised and message.role == "user":
+        return normalised(message.text)
+    return message.text if parts.is_exact else message.text.strip()
 
 
 def normalised(text: str) -> str:

@@ -1,7 +1,7 @@
 """One reserved request on its way: candidates are called, deltas handed on, and the hold ends once.
 
-A call runs in a thread of its own and depends on nobody who reads it. A reader who leaves cancels it; then the
-provider's stream is closed at once and what came is settled by the rule of cut streams.
+A call depends on nobody who reads it. When its last reader leaves it is cancelled, unless a request of another process
+follows it; then the provider's stream is closed at once and what came is settled by the rule of cut streams.
 """
 
 from __future__ import annotations
@@ -12,13 +12,25 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from queue import SimpleQueue
 from uuid import UUID
 
 from core.ai.answer import Answer, Draft, Question, Save
-from core.ai.estimate import completion_estimate, prompt_estimate, usage_flaw
-from core.ai.providers.contract import ChatRequest, ChatStream, Delta, Finish, TimeLimits, TokenUsage
+from core.ai.attempts import CUT_REASONS, Attempt, Counted, attempt_row, counted, milliseconds, usage_row
+from core.ai.estimate import prompt_estimate
+from core.ai.feed import Feed
+from core.ai.kept import Keeper
+from core.ai.providers.contract import (
+    ChatRequest,
+    ChatStream,
+    Delta,
+    Embedder,
+    EmbedRequest,
+    Finish,
+    Message,
+    TimeLimits,
+)
 from core.ai.router import Candidate, Route
+from core.ai.schemas import followed
 from core.ai.watchdog import Watchdog
 from core.errors import (
     AssayError,
@@ -29,47 +41,20 @@ from core.errors import (
     ProviderRejectedRequest,
     ProviderTimeout,
     ProviderUnavailable,
+    UnusableAnswer,
     place_of,
 )
-from core.ids import new_id
 from core.metering.meter import CallRecord, Hold, Meter, QuotaState
 
 TRIES_PER_CANDIDATE = 2
 MAX_RETRY_WAIT_S = 2.0
 RETRY_WAIT_S = 0.2
-CUT_REASONS = frozenset({"client", "total"})
-"""Why we closed a stream ourselves so that what came is charged; any other end is the provider's fault and free."""
+MAX_FOLLOWERS = 50
+"""Requests of this process that wait for one call's answer, beside the one that leads."""
+LOOK_FOR_FOLLOWERS_S = 1.0
+REPAIR = "Your answer does not follow the JSON schema it was asked for. Answer again with nothing but JSON that does."
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What one try at one candidate brought."""
-
-    candidate: Candidate
-    started: float
-    text: str = ""
-    deltas: int = 0
-    first_token_s: float | None = None
-    finish: Finish | None = None
-    reported: TokenUsage | None = None
-    error: AssayError | None = None
-    is_open: bool = False
-    """Whether the request was sent, so that the provider may bill its input."""
-    cut: str | None = None
-    """Why we closed it ourselves: client, shutdown, or a time limit: first_token, gap, total."""
-    ended: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """The tokens that an attempt is priced by."""
-
-    usage: TokenUsage
-    is_estimated: bool
-    quarantine: str | None
-    cost_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +64,17 @@ class CallParts:
     meter: Meter
     watchdog: Watchdog
     limits: TimeLimits
-    keep: Callable[[Answer], None]
-    """Writes the answer to the cache, best effort."""
+    keeper: Keeper
+    """Makes of an answer what the cache and a repeated request are given."""
 
 
 class Call:
-    """A reserved request; `run` is its whole life, `cancel` ends it early, from any thread."""
+    """A reserved request; it is run once, by the first who asks for it, and cancelled from any thread."""
 
     def __init__(
         self, question: Question, route: Route, hold: Hold, request_id: UUID, parts: CallParts, save: Save
     ) -> None:
-        self.events: SimpleQueue[Delta | Answer | AssayError] = SimpleQueue()
+        self.feed = Feed()
         """Deltas, then one answer or one error."""
         self.done = threading.Event()
         self._question = question
@@ -100,9 +85,11 @@ class Call:
         self._save = save
         self._started = time.monotonic()
         self._lock = threading.Lock()
+        self._has_begun = False
+        self._readers = 1
         self._stream: ChatStream | None = None
         self._cut: str | None = None
-        self._attempts: list[_Attempt] = []
+        self._attempts: list[Attempt] = []
         self._asked = route.candidates[0]
 
     @property
@@ -115,6 +102,27 @@ class Call:
         """Id of the model that is asked, or was asked last."""
         return self._asked.model.id
 
+    def join(self) -> bool:
+        """Adds a reader; False where the call is over, cut, or has as many as it may."""
+        with self._lock:
+            if self._cut is not None or self.done.is_set() or self._readers > MAX_FOLLOWERS:
+                return False
+            self._readers += 1
+            return True
+
+    def leave(self) -> None:
+        """One reader less. The last to leave cancels the call, unless another process follows it."""
+        with self._lock:
+            self._readers -= 1
+            is_over = self._readers > 0 or self.done.is_set()
+        if is_over:
+            self.start()  # whoever was to run it may be the one who left
+        elif self._parts.keeper.is_flight:
+            threading.Thread(target=self._cancel_when_alone, name="assay-leave", daemon=True).start()
+        else:
+            self.cancel()
+            self.start()
+
     def cancel(self, reason: str = "client") -> None:
         """Stops the call; the first reason given counts. Nothing happens after its end."""
         with self._lock:
@@ -125,25 +133,57 @@ class Call:
         if stream is not None:
             stream.abort()
 
+    def start(self) -> None:
+        """Runs the call in a thread of its own, unless it runs already."""
+        if self._claimed():
+            threading.Thread(target=self._run, name="assay-call", daemon=True).start()
+
     def run(self) -> None:
-        """Calls, hands on, settles or releases. Never raises: what fails is an event."""
+        """Runs the call here, unless it runs already. Never raises: what fails is an event."""
+        if self._claimed():
+            self._run()
+
+    def _claimed(self) -> bool:
+        with self._lock:
+            is_first, self._has_begun = not self._has_begun, True
+        return is_first
+
+    def _cancel_when_alone(self) -> None:
+        """Goes on while followers of other processes wait."""
+        self.start()
+        while not self.done.is_set():
+            try:
+                is_followed = self._parts.meter.is_followed(self._hold)
+            except AssayError:
+                is_followed = False
+            with self._lock:
+                is_alone = self._readers == 0
+            if not is_alone:
+                return
+            if not is_followed:
+                self.cancel()
+                return
+            self.done.wait(LOOK_FOR_FOLLOWERS_S)
+
+    def _run(self) -> None:
         try:
-            self.events.put(self._converse())
+            self.feed.put(self._converse())
         except AssayError as error:
-            self.events.put(error)
+            self.feed.put(error)
         except Exception as error:  # noqa: BLE001 (the outermost edge of a call's thread)
             _log.error("A call ended by an unexpected error: %s.", place_of(error))
             self._give_back()
-            self.events.put(AssayError("Something went wrong; the call cost you nothing."))
+            self.feed.put(AssayError("Something went wrong; the call cost you nothing."))
         finally:
             self.done.set()
+            self._parts.keeper.call_ended(self)
 
     def _converse(self) -> Answer:
-        if not self._parts.meter.mark_in_flight(self._hold):
+        if self._cut is not None or not self._parts.meter.mark_in_flight(self._hold):
             self._parts.meter.release(self._hold, "never_called")
             raise ProviderTimeout("The request waited too long and was not sent.", provider="")
         held_usd = self._route.candidates[0].worst_case_usd
-        attempt: _Attempt | None = None
+        attempt: Attempt | None = None
         for candidate in self._route.candidates:
             if candidate.worst_case_usd > held_usd:
                 if not self._parts.meter.top_up(self._hold, candidate.worst_case_usd):
@@ -154,38 +194,50 @@ class Call:
             if is_over or attempt.cut == "total" or self._seconds_left() <= 0:
                 break
         assert attempt is not None  # a route has a candidate, and the hold covers the first
-        return self._resolved(attempt)
+        return self._resolved(self._usable(attempt, held_usd))
 
-    def _tried(self, candidate: Candidate) -> _Attempt:
+    def _tried(self, candidate: Candidate) -> Attempt:
         """One candidate, retried where that is safe: before the first token, after a refusal that passes."""
         for _ in range(TRIES_PER_CANDIDATE - 1):
-            attempt = self._attempted(candidate)
-            self._attempts.append(attempt)
+            attempt = self._attempted(candidate, self._question.messages)
             wait_s = _retry_wait_s(attempt)
             if wait_s is None or self._cut is not None or self._seconds_left() <= wait_s:
                 return attempt
             time.sleep(wait_s)
-        attempt = self._attempted(candidate)
-        self._attempts.append(attempt)
+        return self._attempted(candidate, self._question.messages)
+
+    def _usable(self, attempt: Attempt, held_usd: Decimal) -> Attempt:
+        """The attempt, or the one that repaired it where its answer does not follow the schema it has to."""
+        schema = self._question.json_schema
+        if schema is None or attempt.finish is None:
+            return attempt
+        text = followed(attempt.text, schema)
+        if text is None:
+            attempt.error = _unusable(attempt)
+            candidate, messages = attempt.candidate, _repairing(self._question.messages, attempt.text)
+            most_usd = candidate.price.worst_case(prompt_estimate(messages), self._question.max_tokens)
+            spent_usd = counted(attempt, self._question).cost_usd
+            if self._cut is None and self._parts.meter.top_up(self._hold, max(held_usd, spent_usd + most_usd)):
+                attempt = self._attempted(candidate, messages)
+                text = followed(attempt.text, schema) if attempt.finish else None
+                if text is None and attempt.finish is not None:
+                    attempt.error = _unusable(attempt)
+        if text is not None:
+            attempt.text = text
+            self.feed.put(Delta(text))
         return attempt
 
-    def _attempted(self, candidate: Candidate) -> _Attempt:
-        attempt = _Attempt(candidate, time.monotonic())
+    def _attempted(self, candidate: Candidate, messages: tuple[Message, ...]) -> Attempt:
+        attempt = Attempt(candidate, messages, time.monotonic())
+        self._attempts.append(attempt)
         self._asked = candidate
         limits = self._parts.limits
         last = min(self._started + limits.total_s, self._hold.fence)
         alarm = self._parts.watchdog.alarm(lambda: self._ring(attempt, last))
-        request = ChatRequest(
-            model=candidate.model.provider_model,
-            messages=self._question.messages,
-            max_tokens=self._question.max_tokens,
-            temperature=self._question.temperature if candidate.model.accepts_temperature else None,
-            max_tokens_parameter=candidate.model.max_tokens_parameter,
-        )
         stream: ChatStream | None = None
         try:
             alarm.set(min(attempt.started + limits.connect_s + limits.first_token_s, last))
-            stream = candidate.provider.chat(request, limits)
+            stream = self._opened(candidate, messages)
             with self._lock:
                 self._stream = stream
                 is_cut = self._cut is not None or attempt.cut is not None
@@ -215,7 +267,27 @@ class Call:
             attempt.cut = None if attempt.finish else attempt.cut or self._cut
         return attempt
 
-    def _ring(self, attempt: _Attempt, last: float) -> None:
+    def _opened(self, candidate: Candidate, messages: tuple[Message, ...]) -> ChatStream:
+        asked, model = self._question, candidate.model
+        if asked.is_embedding:
+            assert isinstance(candidate.provider, Embedder)  # the catalogue names no other for an embedding
+            inputs = tuple(message.text for message in messages)
+            return candidate.provider.embed(
+                EmbedRequest(model.provider_model, inputs, asked.dimensions), self._parts.limits
+            )
+        request = ChatRequest(
+            model=model.provider_model,
+            messages=messages,
+            max_tokens=asked.max_tokens,
+            temperature=asked.temperature if model.accepts_temperature else None,
+            max_tokens_parameter=model.max_tokens_parameter,
+            top_p=asked.top_p if model.accepts_temperature else None,
+            stop=asked.stop,
+            json_schema=asked.json_schema,
+        )
+        return candidate.provider.chat(request, self._parts.limits)
+
+    def _ring(self, attempt: Attempt, last: float) -> None:
         """A time limit of this attempt has passed: closes its stream."""
         with self._lock:
             attempt.cut = "total" if time.monotonic() >= last else "gap" if attempt.deltas else "first_token"
@@ -223,20 +295,21 @@ class Call:
         if stream is not None:
             stream.abort()
 
-    def _take(self, attempt: _Attempt, delta: Delta) -> None:
+    def _take(self, attempt: Attempt, delta: Delta) -> None:
         if attempt.first_token_s is None:
             attempt.first_token_s = time.monotonic() - attempt.started
         piece = Delta(_storable(delta.text))
         attempt.text += piece.text
         attempt.deltas += 1
-        self.events.put(piece)
+        if self._question.json_schema is None:  # otherwise it is shown once it is known to be usable
+            self.feed.put(piece)
 
-    def _resolved(self, last: _Attempt) -> Answer:
-        if last.finish is not None:
+    def _resolved(self, last: Attempt) -> Answer:
+        if last.finish is not None and last.error is None:
             return self._settled(last, "success", "complete")
-        if last.cut in CUT_REASONS and last.deltas:
+        if last.finish is None and last.cut in CUT_REASONS and last.deltas:
             return self._settled(last, "cut", "partial")
-        if last.cut == "client":
+        if last.finish is None and last.cut == "client":
             return self._settled(last, "early_cut", "failed")
         if last.cut is not None:
             last.error = _time_limit_error(last)
@@ -244,16 +317,26 @@ class Call:
         assert last.error is not None
         raise last.error
 
-    def _settled(self, last: _Attempt, outcome: str, state: str) -> Answer:
-        counted = self._counted(last)
+    def _settled(self, last: Attempt, outcome: str, state: str) -> Answer:
+        count = counted(last, self._question)
         note = None if state == "complete" else "Stopped." if last.cut == "client" else "Stopped: it took too long."
-        draft = self._draft(last, state, counted, counted.cost_usd, note)
+        draft = self._draft(last, state, count, count.cost_usd, note)
         _best_effort("saved", lambda: self._save(draft))
-        record = CallRecord(self._provider_cost_usd(), self._usage_row(last, counted), self._attempt_rows())
-        resolved = self._parts.meter.settle(self._hold, outcome, counted.cost_usd, record)
+        answer = self._answer(last, state, count)
+        record = CallRecord(
+            cost_usd=self._provider_cost_usd(),
+            usage=usage_row(last, count, self._question, since=self._started),
+            attempts=self._attempt_rows(),
+            entry=self._parts.keeper.entry(answer),
+            answer=self._parts.keeper.repeatable(answer),
+        )
+        resolved = self._parts.meter.settle(self._hold, outcome, count.cost_usd, record)
         if resolved.outcome != "settled":
             raise ProviderTimeout("The answer came too late to be counted; it cost you nothing.", provider="")
-        answer = Answer(
+        return answer.as_settled(resolved.charged_usd, _after(self._hold.quota, resolved.quota_used))
+
+    def _answer(self, last: Attempt, state: str, count: Counted) -> Answer:
+        return Answer(
             text=last.text,
             state=state,
             model=last.candidate.model.id,
@@ -261,36 +344,32 @@ class Call:
             is_offline=last.candidate.provider.is_offline,
             is_cached=False,
             finish_reason=last.finish.reason if last.finish else "cut",
-            usage=counted.usage,
-            is_estimated=counted.is_estimated,
-            cost_usd=resolved.charged_usd,
+            usage=count.usage,
+            is_estimated=count.is_estimated,
+            cost_usd=count.cost_usd,
             route_reason=self._route.reason,
             considered=self._route.considered,
             request_id=self._request_id,
             plan=self._hold.plan,
-            latency_ms=_ms(time.monotonic() - self._started),
-            quota=_after(self._hold.quota, resolved.quota_used),
+            latency_ms=milliseconds(time.monotonic() - self._started),
             rate=self._hold.rate,
         )
-        if state == "complete" and answer.text:
-            _best_effort("cached", lambda: self._parts.keep(answer))
-        return answer
 
-    def _failed(self, last: _Attempt) -> None:
+    def _failed(self, last: Attempt) -> None:
         """Returns everything the call held; a broken stream's partial text is kept and marked."""
-        counted = self._counted(last)
-        status = "broken" if last.deltas else "failed"
+        count = counted(last, self._question)
+        is_broken = bool(last.deltas) and last.finish is None
         note = last.error.detail if last.error else None
-        draft = self._draft(last, "partial" if last.deltas else "failed", counted, Decimal(0), note)
+        draft = self._draft(last, "partial" if is_broken else "failed", count, Decimal(0), note)
         _best_effort("saved", lambda: self._save(draft))
-        usage = {**self._usage_row(last, counted), "error_code": last.error.problem_code if last.error else None}
-        self._parts.meter.release(
-            self._hold, status, CallRecord(self._provider_cost_usd(), usage, self._attempt_rows())
-        )
+        usage = usage_row(last, count, self._question, since=self._started)
+        usage["error_code"] = last.error.problem_code if last.error else None
+        record = CallRecord(self._provider_cost_usd(), usage, self._attempt_rows())
+        self._parts.meter.release(self._hold, "broken" if is_broken else "failed", record)
 
     def _provider_cost_usd(self) -> Decimal:
         """What the providers bill for every attempt, each at its own model's price."""
-        return sum((self._counted(attempt).cost_usd for attempt in self._attempts), Decimal(0))
+        return sum((counted(attempt, self._question).cost_usd for attempt in self._attempts), Decimal(0))
 
     def _give_back(self) -> None:
         try:
@@ -298,76 +377,23 @@ class Call:
         except DatabaseUnavailable:
             _log.warning("A failed call could not be released; its hold will expire.")
 
-    def _counted(self, attempt: _Attempt) -> _Counted:
-        """The provider's count where it can be believed, our conservative estimate where not."""
-        model, price = attempt.candidate.model, attempt.candidate.price
-        if attempt.finish is None and attempt.deltas == 0 and not (attempt.is_open and attempt.cut == "client"):
-            return _Counted(TokenUsage(0, 0), False, None, Decimal(0))
-        flaw = usage_flaw(attempt.reported, model.context_window, has_text=bool(attempt.text))
-        if attempt.reported is not None and flaw is None:
-            return _Counted(attempt.reported, False, None, price.cost(attempt.reported))
-        usage = TokenUsage(prompt_estimate(self._question.messages), completion_estimate(attempt.text, attempt.deltas))
-        return _Counted(usage, True, flaw if flaw != "no_usage" else None, price.cost(usage))
-
-    def _draft(self, last: _Attempt, state: str, counted: _Counted, cost_usd: Decimal, note: str | None) -> Draft:
+    def _draft(self, last: Attempt, state: str, count: Counted, cost_usd: Decimal, note: str | None) -> Draft:
         return Draft(
-            text=last.text,
+            text=last.text if state != "failed" else "",
             state=state,
             model=last.candidate.model.id,
             provider=last.candidate.provider.name,
             is_offline=last.candidate.provider.is_offline,
             is_cached=False,
-            usage=counted.usage,
-            is_estimated=counted.is_estimated,
+            usage=count.usage,
+            is_estimated=count.is_estimated,
             cost_usd=cost_usd,
             request_id=self._request_id,
             note=note,
         )
 
-    def _usage_row(self, last: _Attempt, counted: _Counted) -> dict[str, object]:
-        return {
-            "channel": self._question.channel,
-            "provider": last.candidate.provider.name,
-            "model": last.candidate.model.id,
-            "price_version": last.candidate.price.version,
-            "prompt_tokens": counted.usage.prompt_tokens,
-            "completion_tokens": counted.usage.completion_tokens,
-            "cached_prompt_tokens": counted.usage.cached_prompt_tokens,
-            "estimated": counted.is_estimated,
-            "quarantine": counted.quarantine,
-            "latency_ms": _ms(last.ended - self._started),
-            "first_token_ms": None if last.first_token_s is None else _ms(last.first_token_s),
-        }
-
     def _attempt_rows(self) -> list[dict[str, object]]:
-        rows: list[dict[str, object]] = []
-        for number, attempt in enumerate(self._attempts, start=1):
-            counted = self._counted(attempt)
-            rows.append(
-                {
-                    "id": new_id(),
-                    "number": number,
-                    "provider": attempt.candidate.provider.name,
-                    "model": attempt.candidate.model.id,
-                    "price_version": attempt.candidate.price.version,
-                    "status": self._status(attempt),
-                    "error_code": attempt.error.problem_code if attempt.error else None,
-                    "prompt_tokens": counted.usage.prompt_tokens,
-                    "completion_tokens": counted.usage.completion_tokens,
-                    "cached_prompt_tokens": counted.usage.cached_prompt_tokens,
-                    "estimated": counted.is_estimated,
-                    "cost_usd": counted.cost_usd,
-                    "latency_ms": _ms(attempt.ended - attempt.started),
-                }
-            )
-        return rows
-
-    def _status(self, attempt: _Attempt) -> str:
-        if attempt.finish is not None:
-            return "success"
-        if attempt.cut in CUT_REASONS and attempt.is_open:
-            return "cut"
-        return "broken" if attempt.deltas else "failed"
+        return [attempt_row(number, attempt, self._question) for number, attempt in enumerate(self._attempts, start=1)]
 
     def _seconds_left(self) -> float:
         return min(self._started + self._parts.limits.total_s, self._hold.fence) - time.monotonic()
@@ -386,7 +412,18 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def _retry_wait_s(attempt: _Attempt) -> float | None:
+def _repairing(messages: tuple[Message, ...], answer: str) -> tuple[Message, ...]:
+    return (*messages, Message("assistant", answer), Message("user", REPAIR))
+
+
+def _unusable(attempt: Attempt) -> UnusableAnswer:
+    return UnusableAnswer(
+        "The model's answer does not follow the schema, also after a repair. It cost you nothing.",
+        provider=attempt.candidate.provider.name,
+    )
+
+
+def _retry_wait_s(attempt: Attempt) -> float | None:
     """How long to wait before the same candidate is tried again; None where it is not."""
     error = attempt.error
     if attempt.deltas or not isinstance(error, ProviderRateLimited | ProviderUnavailable):
@@ -397,7 +434,7 @@ def _retry_wait_s(attempt: _Attempt) -> float | None:
     return wait_s if wait_s <= MAX_RETRY_WAIT_S else None
 
 
-def _time_limit_error(last: _Attempt) -> ProviderError:
+def _time_limit_error(last: Attempt) -> ProviderError:
     provider = last.candidate.provider.name
     if last.cut == "shutdown":
         return ProviderUnavailable("The workbench was restarted; ask again. It cost you nothing.", provider=provider)
@@ -410,7 +447,3 @@ def _after(quota: QuotaState | None, used: int | None) -> QuotaState | None:
     if quota is None or used is None:
         return quota
     return QuotaState(quota.metric, quota.limit, used, quota.resets_at)
-
-
-def _ms(seconds: float) -> int:
-    return max(0, round(1000 * seconds))

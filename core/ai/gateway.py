@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
-import weakref
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import ceil
-from queue import Empty
-from types import TracebackType
 from uuid import UUID
 
 from core.ai.answer import Answer, Draft, Question, Save
-from core.ai.cache import MAX_ENTRY_CHARS, AnswerCache, CachedAnswer, KeyParts, Scope, cache_key
+from core.ai.cache import AnswerCache, Hit, KeyParts, Scope, cache_key
 from core.ai.call import Call, CallParts
 from core.ai.estimate import prompt_estimate
-from core.ai.providers.contract import Delta, Message, TimeLimits, TokenUsage
+from core.ai.kept import Keeper, Replay, replayed
+from core.ai.providers.contract import Message, TimeLimits, TokenUsage
 from core.ai.router import AUTO, Candidate, Route, Router
+from core.ai.schemas import check_schema
+from core.ai.session import FOLLOW_WAIT_S, Distant, Following, Given, LeaderFailed, Reading, Session, Source
 from core.ai.watchdog import Watchdog
 from core.clock import Clock
-from core.errors import Forbidden, InvalidRequest, MeteringDenied, PromptRejected, ProviderUnavailable
+from core.errors import AssayError, Forbidden, InvalidRequest, MeteringDenied, PromptRejected, ProviderUnavailable
 from core.ids import new_id
-from core.metering.meter import HOLD_GRACE_S, Hold, HoldRequest, Meter
+from core.metering.meter import HOLD_GRACE_S, Flight, Hold, HoldRequest, Meter
 from core.metering.plans import Plan, Plans
+from core.metering.repeats import Idempotency
 from core.metering.usage_log import FreeRow, UsageLog
 from core.principal import Principal
 
 MAX_CALLS = 200
 """Calls that one process has under way at once."""
-READ_WAIT_S = 1.0
 SHUTDOWN_WAIT_S = 10.0
 
 
@@ -48,76 +49,26 @@ class GatewayParts:
     max_prompt_chars: int
 
 
-class Session(AbstractContextManager["Session"]):
-    """An answer on its way to one reader: iterate for deltas, then read `answer`.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question on its way through the gateway."""
 
-    A reader who leaves the `with` block, or lets the session go, before the end cancels the call; it is then settled
-    by the rule of cut streams without them.
-    """
-
-    def __init__(self, request_id: UUID, *, call: Call | None = None, answer: Answer | None = None) -> None:
-        self.request_id = request_id
-        self.answer = answer
-        """The answer, once the iteration has ended without an error."""
-        self._call = call
-        if call is not None:
-            weakref.finalize(self, call.cancel)
-
-    @property
-    def model(self) -> str:
-        """Id of the model that answers; of several candidates, certain from the first piece of text on."""
-        if self.answer is not None:
-            return self.answer.model
-        assert self._call is not None
-        return self._call.model
+    principal: Principal
+    question: Question
+    plan: Plan
+    route: Route
+    request_id: UUID
+    scope: Scope
+    key: bytes
+    """Its name in the cache."""
+    save: Save
 
     @property
-    def hold(self) -> Hold | None:
-        """The reservation of a call under way, with the quota and the rate as they stood; None for a cached answer."""
-        return self._call.hold if self._call is not None else None
-
-    def __iter__(self) -> Iterator[str]:
-        """The text as it comes, in pieces.
-
-        Raises:
-            AssayError: the answer failed; what came before it was yielded.
-        """
-        if self._call is None:
-            if self.answer is not None and self.answer.text:
-                yield self.answer.text
-            return
-        while self.answer is None:
-            try:
-                event = self._call.events.get(timeout=READ_WAIT_S)
-            except Empty:
-                continue
-            if isinstance(event, Delta):
-                yield event.text
-            elif isinstance(event, Answer):
-                self.answer = event
-            else:
-                raise event
-
-    def result(self) -> Answer:
-        """Waits for the whole answer.
-
-        Raises:
-            AssayError: the answer failed.
-        """
-        for _ in self:
-            pass
-        assert self.answer is not None
-        return self.answer
-
-    def cancel(self) -> None:
-        """Stops the call; what came so far is settled."""
-        if self._call is not None:
-            self._call.cancel()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.cancel()
+    def flight_key(self) -> bytes | None:
+        """Its name among the questions under way; None for one that is asked again on purpose."""
+        if self.question.skips_cache:
+            return None
+        return hashlib.sha256(str(self.scope).encode() + b"\0" + self.key).digest()
 
 
 class Gateway:
@@ -127,11 +78,17 @@ class Gateway:
         self._parts = parts
         self._watchdog = Watchdog()
         self._running: set[Call] = set()
+        self._flights: dict[bytes, Call] = {}
+        """Questions that are being answered in this process."""
         self._changed = threading.Condition()
         self._is_closed = False
 
-    def session(self, principal: Principal, question: Question, save: Save | None = None) -> Session:
-        """Opens the answer to a question: from the cache for free, or by a call under a hold.
+    def session(
+        self, principal: Principal, question: Question, save: Save | None = None, *, runs_here: bool = False
+    ) -> Session:
+        """Opens the answer to a question: from the cache, or from one that is being given, for free; or by a call.
+
+        The call is made by a thread of its own, at once; with `runs_here` by the caller's, in `Session.result`.
 
         Raises:
             PromptRejected: empty, too long, or not text; nothing was counted.
@@ -139,28 +96,26 @@ class Gateway:
             MeteringDenied: a limit refuses; nothing was used.
             DatabaseUnavailable: no provider was called.
         """
-        request_id = new_id()
         self.guard(principal, question)
         plan = self._parts.plans.get(principal.plan)
         route = self._route(question, plan)
-        keep = save or _save_nothing
-        cached = None if question.skips_cache else self._cached(principal, question, plan)
-        if cached is not None:
-            return self._from_cache(principal, question, plan, cached, request_id, keep)
-        hold_request = self._hold_request(question, route.candidates[0], request_id)
-        self._take_place()
-        try:
-            hold = self._parts.meter.reserve(principal, hold_request)
-        except MeteringDenied as denied:
-            self._log_free(principal, question, "denied", request_id, route.candidates[0], denied.problem_code)
-            raise
         scope, key = _scope(principal, question), self._key(question, plan, question.messages)
-        parts = CallParts(
-            self._parts.meter, self._watchdog, self._parts.limits, lambda a: self._keep(scope, key, question.task, a)
-        )
-        call = Call(question, route, hold, request_id, parts, keep)
-        self._start(call)
-        return Session(request_id, call=call)
+        asked = _Asked(principal, question, plan, route, new_id(), scope, key, save or _save_nothing)
+        hit = None if question.skips_cache else self._cached(asked)
+        source = self._opened(asked) if hit is None else Given(self._given(asked, _answer_of(hit, asked), hit.level))
+        if not runs_here:
+            source.start()
+        return Session(asked.request_id, source)
+
+    def replayed(self, principal: Principal, idempotency: Idempotency) -> Replay | None:
+        """What a request with this Idempotency-Key was answered before, free; None where it is the first.
+
+        Raises:
+            Conflict: the key was used with another body; StillRunning: its request has not ended.
+            DatabaseUnavailable: nothing is known, and nothing may be called.
+        """
+        kept = self._parts.meter.repeated(principal, idempotency)
+        return None if kept is None else replayed(kept)
 
     def close(self) -> None:
         """Stops every call under way as a failure of ours, which costs nobody anything, and waits for their ends."""
@@ -169,6 +124,7 @@ class Gateway:
             running = list(self._running)
         for call in running:
             call.cancel("shutdown")
+            call.start()
         with self._changed:
             self._changed.wait_for(lambda: not self._running, timeout=SHUTDOWN_WAIT_S)
         self._watchdog.close()
@@ -178,17 +134,108 @@ class Gateway:
 
         Raises:
             Forbidden, PromptRejected: as `session`.
+            InvalidRequest: its schema cannot be used.
         """
         if not principal.role.may_ask:
             raise Forbidden("Your role may read, but not ask models.")
-        asked = [message.text for message in question.messages if message.role == "user"]
-        if not asked or not asked[-1].strip():
+        texts = [message.text for message in question.messages if message.role == "user"]
+        for text in (texts if question.is_embedding else texts[-1:]) or [""]:
+            self._check_text(text)
+        if question.json_schema is not None:
+            check_schema(question.json_schema)
+
+    def _check_text(self, text: str) -> None:
+        if not text.strip():
             raise PromptRejected("Write a question first: the message is empty.")
         most = self._parts.max_prompt_chars
-        if len(asked[-1]) > most:
-            raise PromptRejected(f"The message is too long: {len(asked[-1]):,} characters, of at most {most:,}.")
-        if "\x00" in asked[-1] or not _is_text(asked[-1]):
+        if len(text) > most:
+            raise PromptRejected(f"The message is too long: {len(text):,} characters, of at most {most:,}.")
+        if "\x00" in text or not _is_text(text):
             raise PromptRejected("The message holds characters that are not text.")
+
+    def _opened(self, asked: _Asked, *, joins: bool = True) -> Source:
+        """A call of this request's own, or its place in the flight that answers the same question."""
+        flight_key = asked.flight_key if joins else None
+        running = self._flights.get(flight_key) if flight_key is not None else None
+        if running is not None:
+            if running.join():
+                return self._following(asked, Reading(running, patience_s=FOLLOW_WAIT_S))
+            flight_key = None if not running.done.is_set() else flight_key
+        self._take_place()
+        try:
+            taken = self._parts.meter.reserve_or_join(asked.principal, self._hold_request(asked, flight_key))
+        except MeteringDenied as denied:
+            self._log_free(asked, "denied", asked.route.candidates[0], error_code=denied.problem_code)
+            raise
+        if isinstance(taken, Flight):
+            return self._joined(asked, taken)
+        return Reading(self._led(asked, taken, flight_key))
+
+    def _led(self, asked: _Asked, hold: Hold, flight_key: bytes | None) -> Call:
+        question = asked.question
+
+        def on_end(ended: Call) -> None:
+            with self._changed:
+                self._running.discard(ended)
+                if flight_key is not None and self._flights.get(flight_key) is ended:
+                    del self._flights[flight_key]
+                self._changed.notify_all()
+            self._parts.cache.renewed(asked.scope, asked.key, replaces=question.skips_cache)
+
+        keeper = Keeper(
+            self._parts.cache,
+            asked.scope,
+            asked.key,
+            question.task,
+            flight_key is not None,
+            question.idempotency,
+            on_end,
+        )
+        parts = CallParts(self._parts.meter, self._watchdog, self._parts.limits, keeper)
+        call = Call(question, asked.route, hold, asked.request_id, parts, asked.save)
+        with self._changed:
+            self._running.add(call)
+            if flight_key is not None:
+                self._flights[flight_key] = call
+        return call
+
+    def _joined(self, asked: _Asked, flight: Flight) -> Source:
+        """A follower of a call of another process, or of one of this process that began a moment ago."""
+        meter = self._parts.meter
+        running = self._flights.get(asked.flight_key or b"")
+        if running is not None and running.hold.id == flight.leader_id and running.join():
+            meter.leave(flight.leader_id)
+            return self._following(asked, Reading(running, patience_s=FOLLOW_WAIT_S))
+
+        def look() -> Answer | None:
+            if meter.follow(flight.leader_id):
+                return None
+            hit = self._parts.cache.get(asked.scope, asked.key)
+            if hit is None:
+                raise LeaderFailed("The call that was followed brought no answer.")
+            return _answer_of(hit, asked)
+
+        def leave() -> None:
+            threading.Thread(target=_quietly, args=(meter.leave, flight.leader_id), daemon=True).start()
+
+        return self._following(asked, Distant(asked.route.candidates[0].model.id, look, leave))
+
+    def _following(self, asked: _Asked, leader: Source) -> Source:
+        def shared(answer: Answer) -> Answer:
+            mine = replace(
+                answer,
+                is_cached=True,
+                cost_usd=Decimal(0),
+                saved_usd=answer.saved_usd if answer.is_cached else answer.cost_usd,
+                request_id=asked.request_id,
+                route_reason="joined the same question, which was being answered",
+                plan=asked.plan.name,
+                quota=None,
+                rate=None,
+            )
+            return self._given(asked, mine, "flight")
+
+        return Following(leader, shared=shared, on_own=lambda is_late: self._opened(asked, joins=not is_late))
 
     def _route(self, question: Question, plan: Plan) -> Route:
         prompt_tokens = prompt_estimate(question.messages)
@@ -198,6 +245,7 @@ class Gateway:
             prompt_tokens=prompt_tokens,
             max_tokens=question.max_tokens,
             on=self._parts.clock.now().date(),
+            task="embedding" if question.is_embedding else "chat",
         )
         model = route.candidates[0].model
         if question.max_tokens > model.max_output:
@@ -206,10 +254,11 @@ class Gateway:
             raise PromptRejected(f"The conversation is too long for {model.label}; start a new one.")
         return route
 
-    def _hold_request(self, question: Question, candidate: Candidate, request_id: UUID) -> HoldRequest:
+    def _hold_request(self, asked: _Asked, flight_key: bytes | None) -> HoldRequest:
+        question, candidate = asked.question, asked.route.candidates[0]
         return HoldRequest(
             hold_id=new_id(),
-            request_id=request_id,
+            request_id=asked.request_id,
             feature=question.feature,
             provider=candidate.provider.name,
             model=candidate.model.id,
@@ -217,13 +266,17 @@ class Gateway:
             held_usd=candidate.worst_case_usd,
             lifetime_s=ceil(self._parts.limits.total_s) + HOLD_GRACE_S,
             conversation_id=question.conversation_id,
+            acts_as=question.acts_as,
+            idempotency=question.idempotency,
+            flight_key=flight_key,
         )
 
-    def _cached(self, principal: Principal, question: Question, plan: Plan) -> CachedAnswer | None:
-        scope = _scope(principal, question)
-        lookups = (question.messages,) if question.earlier is None else (question.earlier, question.messages)
-        for messages in lookups:
-            found = self._parts.cache.get(scope, self._key(question, plan, messages))
+    def _cached(self, asked: _Asked) -> Hit | None:
+        question, keys = asked.question, [asked.key]
+        if question.earlier is not None:
+            keys.insert(0, self._key(question, asked.plan, question.earlier))
+        for key in keys:
+            found = self._parts.cache.get(asked.scope, key)
             if found is not None:
                 return found
         return None
@@ -243,118 +296,88 @@ class Gateway:
                 prompt_version=question.prompt_version,
                 data_version=question.data_version,
                 is_normalised=question.is_normalised,
+                is_exact=question.is_exact,
+                top_p=question.top_p,
+                stop=question.stop,
+                json_schema=question.json_schema,
+                dimensions=question.dimensions,
             )
         )
 
-    def _from_cache(
-        self, principal: Principal, question: Question, plan: Plan, found: CachedAnswer, request_id: UUID, save: Save
-    ) -> Session:
-        usage = TokenUsage(found.prompt_tokens, found.completion_tokens)
-        save(
+    def _given(self, asked: _Asked, answer: Answer, level: str) -> Answer:
+        """Saves and logs an answer that is free."""
+        asked.save(
             Draft(
-                text=found.text,
-                state="complete",
-                model=found.model,
-                provider=found.provider,
-                is_offline=found.is_offline,
-                is_cached=True,
-                usage=usage,
-                is_estimated=False,
-                cost_usd=Decimal(0),
-                request_id=request_id,
-            )
-        )
-        self._parts.usage_log.add(
-            FreeRow(
-                principal,
-                question.channel,
-                "cached",
-                question.feature,
-                found.provider,
-                found.model,
-                request_id,
-                question.conversation_id,
-                usage,
-            )
-        )
-        answer = Answer(
-            text=found.text,
-            state="complete",
-            model=found.model,
-            provider=found.provider,
-            is_offline=found.is_offline,
-            is_cached=True,
-            finish_reason=found.finish_reason,
-            usage=usage,
-            is_estimated=False,
-            cost_usd=Decimal(0),
-            route_reason="answered from the cache",
-            considered=0,
-            request_id=request_id,
-            plan=plan.name,
-            latency_ms=0,
-        )
-        return Session(request_id, answer=answer)
-
-    def _keep(self, scope: Scope, key: bytes, task: str, answer: Answer) -> None:
-        if len(answer.text) > MAX_ENTRY_CHARS:
-            return
-        self._parts.cache.put(
-            scope,
-            key,
-            task,
-            CachedAnswer(
-                scope=str(scope),
-                key=key.hex(),
                 text=answer.text,
+                state="complete",
                 model=answer.model,
                 provider=answer.provider,
                 is_offline=answer.is_offline,
-                finish_reason=answer.finish_reason,
-                prompt_tokens=answer.usage.prompt_tokens,
-                completion_tokens=answer.usage.completion_tokens,
-            ),
-        )
-
-    def _log_free(
-        self, principal: Principal, question: Question, status: str, request_id: UUID, candidate: Candidate, code: str
-    ) -> None:
-        self._parts.usage_log.add(
-            FreeRow(
-                principal,
-                question.channel,
-                status,
-                question.feature,
-                candidate.provider.name,
-                candidate.model.id,
-                request_id,
-                question.conversation_id,
-                TokenUsage(0, 0),
-                code,
+                is_cached=True,
+                usage=answer.usage,
+                is_estimated=False,
+                cost_usd=Decimal(0),
+                request_id=asked.request_id,
             )
         )
+        row = _free_row(asked, "cached", answer.provider, answer.model)
+        row = replace(row, usage=answer.usage, cache_level=level, saved_usd=answer.saved_usd)
+        self._parts.usage_log.add(row)
+        return answer
+
+    def _log_free(self, asked: _Asked, status: str, candidate: Candidate, *, error_code: str) -> None:
+        row = _free_row(asked, status, candidate.provider.name, candidate.model.id)
+        self._parts.usage_log.add(replace(row, error_code=error_code))
 
     def _take_place(self) -> None:
         with self._changed:
             if self._is_closed or len(self._running) >= MAX_CALLS:
                 raise ProviderUnavailable("The workbench is too busy; try again in a moment.", provider="")
 
-    def _start(self, call: Call) -> None:
-        with self._changed:
-            self._running.add(call)
-        threading.Thread(target=self._run, args=(call,), name="assay-call", daemon=True).start()
-
-    def _run(self, call: Call) -> None:
-        try:
-            call.run()
-        finally:
-            with self._changed:
-                self._running.discard(call)
-                self._changed.notify_all()
-
 
 def _scope(principal: Principal, question: Question) -> Scope:
     return Scope(principal.org_id, principal.user_id if question.is_private else None)
+
+
+def _answer_of(hit: Hit, asked: _Asked) -> Answer:
+    found = hit.answer
+    return Answer(
+        text=found.text,
+        state="complete",
+        model=found.model,
+        provider=found.provider,
+        is_offline=found.is_offline,
+        is_cached=True,
+        finish_reason=found.finish_reason,
+        usage=TokenUsage(found.prompt_tokens, found.completion_tokens),
+        is_estimated=False,
+        cost_usd=Decimal(0),
+        saved_usd=found.cost_usd,
+        route_reason="answered from the cache",
+        considered=0,
+        request_id=asked.request_id,
+        plan=asked.plan.name,
+        latency_ms=0,
+    )
+
+
+def _free_row(asked: _Asked, status: str, provider: str, model: str) -> FreeRow:
+    return FreeRow(
+        asked.principal,
+        asked.question.channel,
+        status,
+        asked.question.feature,
+        provider,
+        model,
+        asked.request_id,
+        asked.question.conversation_id,
+        TokenUsage(0, 0),
+    )
+
+
+def _quietly(step: Callable[[UUID], None], value: UUID) -> None:
+    with suppress(AssayError):
+        step(value)
 
 
 def _is_text(text: str) -> bool:

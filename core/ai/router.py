@@ -121,7 +121,8 @@ class Router:
         provider = self._providers.get(model.provider)
         if provider is None or provider.is_offline != self.is_offline or model.model_class not in plan.model_classes:
             return False
-        return model.is_served(asked.on) and (asked.task == "embedding" or _holds(model, asked))
+        has_price = any(price.valid_from <= asked.on for price in self._prices.history(model.price))
+        return has_price and model.is_served(asked.on) and (asked.task == "embedding" or _holds(model, asked))
 
     def _candidate(self, model: Model, asked: _Asked) -> Candidate:
         price = self._prices.price_of(model.price, asked.on)

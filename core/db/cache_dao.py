@@ -1,27 +1,16 @@
-"""The statements of the shared cache of answers."""
+"""The statements of the shared cache of answers; entries come into it with their settlement (`keep_entry`)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 _GET = text(
     "SELECT value, extract(epoch FROM expires_at - assay_now()) AS remaining_s FROM cache_entries "
     "WHERE scope = :scope AND key = :key AND expires_at > assay_now()"
-)
-_PUT = text(
-    """
-    INSERT INTO cache_entries (scope, key, org_id, user_id, task, value, created_at, expires_at)
-    VALUES (:scope, :key, :org_id, :user_id, :task, cast(:value AS jsonb), assay_now(),
-        assay_now() + make_interval(secs => :life_s))
-    ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value, task = excluded.task,
-        created_at = excluded.created_at, expires_at = excluded.expires_at
-    """
 )
 _DROP = text("DELETE FROM cache_entries WHERE scope = :scope AND key = :key")
 _TRIM = text(
@@ -44,22 +33,6 @@ def get(connection: Connection, scope: str, key: bytes) -> CacheRow | None:
     """The live entry under that key of that scope."""
     row = connection.execute(_GET, {"scope": scope, "key": key}).one_or_none()
     return CacheRow(row.value, float(row.remaining_s)) if row else None
-
-
-def put(
-    connection: Connection,
-    *,
-    scope: str,
-    key: bytes,
-    org_id: UUID | None,
-    user_id: UUID | None,
-    task: str,
-    value: Mapping[str, Any],
-    life_s: int,
-) -> None:
-    """Keeps an entry, in place of an older one."""
-    values = {"scope": scope, "key": key, "org_id": org_id, "user_id": user_id, "task": task, "life_s": life_s}
-    connection.execute(_PUT, {**values, "value": json.dumps(value)})
 
 
 def drop(connection: Connection, scope: str, key: bytes) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from core.ai.answer import Answer
-from core.ai.gateway import Session
+from core.ai.session import Session
 from core.errors import AssayError
 from core.http.context import in_thread
 from core.http.problems import problem_of, unexpected

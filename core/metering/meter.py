@@ -186,8 +186,10 @@ class Meter:
             return Flight(row.hold_id)
         if row.outcome == "denied":
             raise MeteringDenied(_denial(row))
-        if row.outcome in _REPEATS:
-            raise _REPEATS[row.outcome]()
+        if row.outcome in _REPEATED:
+            raise _still_running()
+        if row.outcome == "other_body":
+            raise _other_body()
         if row.outcome != "granted" or row.lifetime_s is None:
             raise Forbidden("You may not ask models in this organisation.")
         lifetime_s = float(row.lifetime_s)
@@ -350,8 +352,8 @@ def _still_running() -> AssayError:
     return StillRunning("The request with this Idempotency-Key is still running; ask again in a second.")
 
 
-_REPEATS = {"other_body": _other_body, "running": _still_running, "replay": _still_running}
-"""What `reserve` says of a key that another request took in the meantime; asked again, that one's answer is there."""
+_REPEATED = ("running", "replay")
+"""What `reserve` says of a key that the same request took in the meantime; asked again, its answer is there."""
 
 
 def _is_passing(error: Exception) -> bool:

@@ -8,13 +8,15 @@ from uuid import UUID
 
 from core.ai.answer import Draft, Question
 from core.ai.cache import earlier_turn
-from core.ai.gateway import Gateway, Session
+from core.ai.gateway import Gateway
 from core.ai.providers.contract import Message
+from core.ai.session import Session
 from core.db import conversations_dao as dao
 from core.db.conversations_dao import ConversationRow, MessageRow
 from core.db.engine import Database
 from core.errors import AssayError, InvalidRequest, NotFound
 from core.ids import new_id
+from core.metering.repeats import Idempotency
 from core.principal import Principal
 from core.research.prompts import Prompt
 
@@ -56,8 +58,12 @@ class Assistant:
         conversation_id: UUID | None = None,
         model: str | None = None,
         channel: str = "api",
+        idempotency: Idempotency | None = None,
+        runs_here: bool = False,
     ) -> Exchange:
         """Takes a question, in a conversation of the caller or (None) in a new one.
+
+        `idempotency` and `runs_here` are as `Gateway.session` has them.
 
         Raises:
             NotFound: no conversation of that id that this caller may see.
@@ -66,7 +72,7 @@ class Assistant:
         history = self.messages(principal, conversation_id) if conversation_id is not None else []
         if len(history) >= MAX_MESSAGES:
             raise InvalidRequest("This conversation is full; start a new one.")
-        question = self._question(history, text, model, channel)
+        question = replace(self._question(history, text, model, channel), idempotency=idempotency)
         self._gateway.guard(principal, question)
         target, question_id = conversation_id or new_id(), new_id()
         with self._database.app(principal) as connection:
@@ -75,7 +81,7 @@ class Assistant:
             dao.add_message(connection, _user_message(question_id, target, text))
             dao.touch_conversation(connection, target)
         try:
-            return self._exchange(principal, question, target)
+            return self._exchange(principal, question, target, runs_here=runs_here)
         except AssayError:
             self._forget(principal, question_id, target if conversation_id is None else None)
             raise
@@ -144,11 +150,21 @@ class Assistant:
         )
 
     def _exchange(
-        self, principal: Principal, question: Question, conversation_id: UUID, replaced: Sequence[UUID] = ()
+        self,
+        principal: Principal,
+        question: Question,
+        conversation_id: UUID,
+        replaced: Sequence[UUID] = (),
+        *,
+        runs_here: bool = False,
     ) -> Exchange:
         message_id = new_id()
         save = self._saver(principal, conversation_id, message_id, replaced)
-        session = self._gateway.session(principal, replace(question, conversation_id=conversation_id), save)
+        question = replace(question, conversation_id=conversation_id)
+        if question.idempotency is not None:
+            context = {"conversation_id": str(conversation_id), "message_id": str(message_id)}
+            question = replace(question, idempotency=replace(question.idempotency, context=context))
+        session = self._gateway.session(principal, question, save, runs_here=runs_here)
         return Exchange(conversation_id, message_id, session)
 
     def _saver(

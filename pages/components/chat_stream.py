@@ -11,7 +11,7 @@ from uuid import UUID
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.ai.gateway import Session
+from core.ai.session import Session
 from core.errors import AssayError
 from core.research.assistant import Exchange
 from pages.components import chat_turn

@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 from core.ai.answer import Answer, Draft, Question
-from core.ai.gateway import Session
 from core.ai.providers.contract import Message
+from core.ai.session import Session
 from core.db.engine import Database
 from core.errors import (
     AssayError,

@@ -1,0 +1,112 @@
+"""What one try at one candidate brought, and what it is counted and billed by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from core.ai.answer import Question
+from core.ai.estimate import NO_USAGE, completion_estimate, prompt_estimate, usage_flaw
+from core.ai.providers.contract import Finish, Message, TokenUsage
+from core.ai.router import Candidate
+from core.errors import AssayError
+from core.ids import new_id
+
+CUT_REASONS = frozenset({"client", "total"})
+"""Why we closed a stream ourselves so that what came is charged; any other end is the provider's fault and free."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What one try at one candidate brought."""
+
+    candidate: Candidate
+    messages: tuple[Message, ...]
+    """What the model was shown."""
+    started: float
+    text: str = ""
+    deltas: int = 0
+    first_token_s: float | None = None
+    finish: Finish | None = None
+    reported: TokenUsage | None = None
+    error: AssayError | None = None
+    is_open: bool = False
+    """Whether the request was sent, so that the provider may bill its input."""
+    cut: str | None = None
+    """Why we closed it ourselves: client, shutdown, or a time limit: first_token, gap, total."""
+    ended: float = 0.0
+
+    @property
+    def status(self) -> str:
+        """How it ended, for the log."""
+        if self.error is None and self.finish is not None:
+            return "success"
+        if self.cut in CUT_REASONS and self.is_open:
+            return "cut"
+        return "broken" if self.deltas and self.finish is None else "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The tokens that an attempt is priced by."""
+
+    usage: TokenUsage
+    is_estimated: bool
+    quarantine: str | None
+    cost_usd: Decimal
+
+
+def counted(attempt: Attempt, question: Question) -> Counted:
+    """The provider's count where it can be believed, our conservative estimate where not."""
+    model, price = attempt.candidate.model, attempt.candidate.price
+    if attempt.finish is None and attempt.deltas == 0 and not (attempt.is_open and attempt.cut == "client"):
+        return Counted(TokenUsage(0, 0), False, None, Decimal(0))
+    has_text = bool(attempt.text) and not question.is_embedding
+    flaw = usage_flaw(attempt.reported, model.context_window, has_text=has_text)
+    if attempt.reported is not None and flaw is None:
+        return Counted(attempt.reported, False, None, price.cost(attempt.reported))
+    written = completion_estimate(attempt.text, attempt.deltas) if has_text else 0
+    usage = TokenUsage(prompt_estimate(attempt.messages), written)
+    return Counted(usage, True, flaw if flaw != NO_USAGE else None, price.cost(usage))
+
+
+def attempt_row(number: int, attempt: Attempt, question: Question) -> dict[str, object]:
+    """The attempt as it is logged."""
+    count = counted(attempt, question)
+    return {
+        "id": new_id(),
+        "number": number,
+        "provider": attempt.candidate.provider.name,
+        "model": attempt.candidate.model.id,
+        "price_version": attempt.candidate.price.version,
+        "status": attempt.status,
+        "error_code": attempt.error.problem_code if attempt.error else None,
+        "prompt_tokens": count.usage.prompt_tokens,
+        "completion_tokens": count.usage.completion_tokens,
+        "cached_prompt_tokens": count.usage.cached_prompt_tokens,
+        "estimated": count.is_estimated,
+        "cost_usd": count.cost_usd,
+        "latency_ms": milliseconds(attempt.ended - attempt.started),
+    }
+
+
+def usage_row(last: Attempt, count: Counted, question: Question, *, since: float) -> dict[str, object]:
+    """The request as it is logged, by its last attempt; `since` is the monotonic second at which it began."""
+    return {
+        "channel": question.channel,
+        "provider": last.candidate.provider.name,
+        "model": last.candidate.model.id,
+        "price_version": last.candidate.price.version,
+        "prompt_tokens": count.usage.prompt_tokens,
+        "completion_tokens": count.usage.completion_tokens,
+        "cached_prompt_tokens": count.usage.cached_prompt_tokens,
+        "estimated": count.is_estimated,
+        "quarantine": count.quarantine,
+        "latency_ms": milliseconds(last.ended - since),
+        "first_token_ms": None if last.first_token_s is None else milliseconds(last.first_token_s),
+    }
+
+
+def milliseconds(seconds: float) -> int:
+    """Whole milliseconds, never negative."""
+    return max(0, round(1000 * seconds))

@@ -1,0 +1,87 @@
+"""What remains of an answer when it is settled: an entry of the cache, and the answer to a repeat of its request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from core.ai.answer import Answer
+from core.ai.cache import AnswerCache, Scope
+from core.ai.providers.contract import TokenUsage
+from core.metering.repeats import Idempotency, KeptAnswer
+
+if TYPE_CHECKING:
+    from core.ai.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """An answer that a request with the same Idempotency-Key was given before."""
+
+    answer: Answer
+    context: Mapping[str, str]
+    """What its route kept beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Under which names the answer of one call is kept."""
+
+    cache: AnswerCache
+    scope: Scope
+    key: bytes
+    task: str
+    is_flight: bool
+    """Whether other requests may wait for this call's answer."""
+    idempotency: Idempotency | None
+    on_end: Callable[[Call], None]
+
+    def entry(self, answer: Answer) -> dict[str, Any] | None:
+        """What the cache keeps of an answer; None where it keeps nothing."""
+        return self.cache.entry(self.scope, self.key, self.task, answer)
+
+    def repeatable(self, answer: Answer) -> dict[str, Any] | None:
+        """What a repeat of the request gets; None where it brought no key."""
+        if self.idempotency is None:
+            return None
+        kept = {name: getattr(answer, name) for name in _KEPT}
+        tokens = (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.cached_prompt_tokens)
+        return {"answer": {**kept, "tokens": tokens}, "context": dict(self.idempotency.context)}
+
+    def call_ended(self, call: Call) -> None:
+        """Takes note that nobody can join the call any more."""
+        self.on_end(call)
+
+
+def replayed(kept: KeptAnswer) -> Replay:
+    """The answer as it was given."""
+    told = kept.value["answer"]
+    prompt, completion, cached = told["tokens"]
+    answer = Answer(
+        **{name: told[name] for name in _KEPT if name != "request_id"},
+        request_id=UUID(told["request_id"]),
+        is_cached=False,
+        usage=TokenUsage(prompt, completion, cached),
+        cost_usd=Decimal(kept.value["charged_usd"]),
+    )
+    return Replay(answer, kept.value["context"])
+
+
+_KEPT = (
+    "text",
+    "state",
+    "model",
+    "provider",
+    "is_offline",
+    "finish_reason",
+    "is_estimated",
+    "route_reason",
+    "considered",
+    "request_id",
+    "plan",
+    "latency_ms",
+)
+"""Fields of an answer that are kept as they are."""

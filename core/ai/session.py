@@ -1,0 +1,330 @@
+"""An answer on its way to one reader: given by the cache, by a call of its own, or by one that it follows."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Protocol
+from uuid import UUID
+
+from core.ai.answer import Answer
+from core.ai.call import Call
+from core.ai.feed import Event
+from core.ai.providers.contract import Delta
+from core.errors import AssayError, ProviderBroke, ProviderTimeout
+from core.metering.meter import Hold
+
+READ_WAIT_S = 1.0
+FOLLOW_WAIT_S = 60.0
+"""Longest wait of a request for the answer to the same question of another; then it asks on its own."""
+LOOK_EVERY_S = 0.1
+
+
+class Source(Protocol):
+    """Where a session's answer comes from."""
+
+    @property
+    def model(self) -> str:
+        """Id of the model that answers."""
+        ...
+
+    @property
+    def hold(self) -> Hold | None:
+        """The reservation of a call of one's own."""
+        ...
+
+    def events(self) -> Iterator[Delta | Answer]:
+        """Deltas, then one answer.
+
+        Raises:
+            AssayError: the answer failed.
+        """
+        ...
+
+    def start(self) -> None:
+        """Has done in another thread what is to be done for the answer, as far as it is this request's to do."""
+        ...
+
+    def run(self) -> None:
+        """Does it here; then `events` tells what came of it."""
+        ...
+
+    def leave(self) -> None:
+        """The reader is gone. From any thread, any number of times."""
+        ...
+
+
+class Session(AbstractContextManager["Session"]):
+    """An answer on its way to one reader: iterate for deltas, then read `answer`.
+
+    A reader who leaves the `with` block, or lets the session go, before the end leaves the call; where nobody else
+    waits for it, it is settled by the rule of cut streams without them.
+    """
+
+    def __init__(self, request_id: UUID, source: Source) -> None:
+        self.request_id = request_id
+        self.answer: Answer | None = None
+        """The answer, once the iteration has ended without an error."""
+        self._source = source
+        weakref.finalize(self, source.leave)
+
+    @property
+    def model(self) -> str:
+        """Id of the model that answers; of several candidates, certain from the first piece of text on."""
+        return self.answer.model if self.answer is not None else self._source.model
+
+    @property
+    def hold(self) -> Hold | None:
+        """The reservation of a call under way, with quota and rate as they stood; None for an answer that is free."""
+        return self._source.hold
+
+    def __iter__(self) -> Iterator[str]:
+        """The text as it comes, in pieces.
+
+        Raises:
+            AssayError: the answer failed; what came before it was yielded.
+        """
+        if self.answer is not None:
+            return
+        for event in self._source.events():
+            if isinstance(event, Answer):
+                self.answer = event
+                return
+            yield event.text
+
+    def result(self) -> Answer:
+        """The whole answer; what is to be done for it is done in this thread, unless it is under way.
+
+        Raises:
+            AssayError: the answer failed.
+        """
+        self._source.run()
+        for _ in self:
+            pass
+        assert self.answer is not None
+        return self.answer
+
+    def cancel(self) -> None:
+        """Leaves the answer; what came so far is settled, unless others wait for the rest."""
+        self._source.leave()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cancel()
+
+
+class Given:
+    """An answer that is there already."""
+
+    hold = None
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    @property
+    def model(self) -> str:
+        """Id of the model that answered."""
+        return self._answer.model
+
+    def events(self) -> Iterator[Delta | Answer]:
+        """The text at once, then the answer."""
+        if self._answer.text:
+            yield Delta(self._answer.text)
+        yield self._answer
+
+    def start(self) -> None:
+        """Nothing is to be done."""
+
+    def run(self) -> None:
+        """Nothing is to be done."""
+
+    def leave(self) -> None:
+        """Nobody is waiting."""
+
+
+class Reading:
+    """One reader's place in a call of this process."""
+
+    def __init__(self, call: Call, *, patience_s: float | None = None) -> None:
+        self.call = call
+        self._give_up = None if patience_s is None else time.monotonic() + patience_s
+        self._inbox: SimpleQueue[Event] = SimpleQueue()
+        self._has_left = False
+        self._leaving = threading.Lock()
+        call.feed.attach(self._inbox.put)
+
+    @property
+    def model(self) -> str:
+        """Id of the model that is asked."""
+        return self.call.model
+
+    @property
+    def hold(self) -> Hold | None:
+        """The call's reservation."""
+        return self.call.hold
+
+    def events(self) -> Iterator[Delta | Answer]:
+        """What comes of the call, which runs in a thread of its own unless it ran already."""
+        self.call.start()
+        while True:
+            try:
+                event = self._inbox.get(timeout=READ_WAIT_S)
+            except Empty:
+                if self._give_up is not None and time.monotonic() >= self._give_up:
+                    raise waited_too_long() from None
+                continue
+            self._give_up = None
+            if isinstance(event, AssayError):
+                raise event
+            yield event
+            if isinstance(event, Answer):
+                return
+
+    def start(self) -> None:
+        """Runs the call in a thread of its own, unless it runs already."""
+        self.call.start()
+
+    def run(self) -> None:
+        """Runs the call in this thread, unless it runs already."""
+        self.call.run()
+
+    def leave(self) -> None:
+        """One reader less."""
+        with self._leaving:
+            if self._has_left:
+                return
+            self._has_left = True
+        self.call.feed.detach(self._inbox.put)
+        self.call.leave()
+
+
+Leader = Callable[[], Answer | None]
+"""Looks after a leader of another process: None while it runs, then its answer; raises where it brought none."""
+
+
+class LeaderFailed(AssayError):
+    """The call that was followed brought no answer that can be shared."""
+
+
+class Distant:
+    """A leader of another process, looked after until it has answered."""
+
+    hold = None
+
+    def __init__(self, model: str, look: Leader, on_leave: Callable[[], None]) -> None:
+        self.model = model
+        self._look = look
+        self._on_leave = on_leave
+        self._give_up = time.monotonic() + FOLLOW_WAIT_S
+        self._is_over = threading.Event()
+
+    def events(self) -> Iterator[Delta | Answer]:
+        """Nothing for a while, then the whole text and the answer."""
+        while (answer := self._look()) is None:
+            if self._is_over.wait(LOOK_EVERY_S):
+                raise LeaderFailed("The reader has left.")
+            if time.monotonic() >= self._give_up:
+                raise waited_too_long()
+        self._is_over.set()
+        yield Delta(answer.text)
+        yield answer
+
+    def start(self) -> None:
+        """It is another's to do."""
+
+    def run(self) -> None:
+        """It is another's to do."""
+
+    def leave(self) -> None:
+        """Waits no longer."""
+        if not self._is_over.is_set():
+            self._is_over.set()
+            self._on_leave()
+
+
+class Following:
+    """The same question as another that is being answered: its answer is shared, and free.
+
+    Where the leader fails before anything was shown, or takes too long, this request goes on under `on_own`: another
+    flight to follow, or a call of its own.
+    """
+
+    def __init__(self, leader: Source, *, shared: Callable[[Answer], Answer], on_own: Callable[[bool], Source]) -> None:
+        self._source = leader
+        self._shared = shared
+        self._on_own = on_own
+        self._deadline = time.monotonic() + FOLLOW_WAIT_S
+        self._is_on_its_own = False
+        self._has_left = False
+        self._switching = threading.Lock()
+
+    @property
+    def model(self) -> str:
+        """Id of the model that answers."""
+        return self._source.model
+
+    @property
+    def hold(self) -> Hold | None:
+        """The reservation of the call that took the leader's place."""
+        return self._source.hold if self._is_on_its_own else None
+
+    def events(self) -> Iterator[Delta | Answer]:
+        """What comes of the leader, or of what takes its place.
+
+        Raises:
+            AssayError: the leader failed after it had begun; or the call that took its place did, or was refused.
+        """
+        has_begun = False
+        try:
+            for event in self._source.events():
+                if isinstance(event, Answer):
+                    if event.state != "complete":
+                        raise LeaderFailed("The answer was cut.")
+                    yield self._shared(event)
+                    return
+                has_begun = True
+                yield event
+        except AssayError as error:
+            if has_begun:
+                raise _broken(error) from error
+        yield from self._instead().events()
+
+    def start(self) -> None:
+        """It is another's to do."""
+
+    def run(self) -> None:
+        """It is another's to do."""
+
+    def leave(self) -> None:
+        """Waits no longer."""
+        with self._switching:
+            self._has_left = True
+            source = self._source
+        source.leave()
+
+    def _instead(self) -> Source:
+        self._source.leave()
+        is_late = time.monotonic() >= self._deadline
+        source = self._on_own(is_late)
+        with self._switching:
+            self._source, self._is_on_its_own = source, True
+            has_left = self._has_left
+        if has_left:
+            source.leave()
+        return source
+
+
+def _broken(error: AssayError) -> AssayError:
+    provider = getattr(error, "provider", "")
+    return ProviderBroke("The answer ended before it was complete. It cost you nothing.", provider=provider)
+
+
+def waited_too_long() -> AssayError:
+    """What a follower is told whose leader does not come to an end."""
+    return ProviderTimeout("The same question is still being answered; it took too long.", provider="")
