@@ -55,6 +55,8 @@ class Reply:
     """Tokens after which a chunk comes that is not JSON."""
     delay_s: float = 0.0
     """Pause before each token."""
+    gate: threading.Event | None = None
+    """What it waits for before it answers at all."""
     chunks: tuple[Any, ...] | None = None
     """Raw chunks (JSON values, or text as it is) in place of all but `done` and `hangs="after_finish"`."""
     body: Any = None
@@ -248,6 +250,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, reply: Reply, received: Received) -> None:
         wire = self.server.owner.wire
+        if reply.gate is not None:
+            reply.gate.wait(HANG_S)
         if reply.hangs_up:
             self._break_off()
             return
