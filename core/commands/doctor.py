@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
 
 from core.ai.providers.hosts import HOSTS
 from core.errors import AssayError
-from core.metering.books import Audit, audit
+from core.metering.books import NOBODY, ODD_ADVICE, Audit, DifferenceRow, OddCall, advice, audit
 from core.settings import VERSION, Settings
 from core.workbench import Workbench, open_database, open_workbench
 
@@ -46,7 +48,7 @@ def run_accounting(settings: Settings) -> int:
     database, _server = open_database(settings)
     with closing(database):
         found = audit(database)
-    for line in _lines(found):
+    for line in accounting_lines(found):
         print(line)
     return 0 if found.balances else 1
 
@@ -70,20 +72,55 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
     yield Finding("https", "ok" if settings.is_https else "off", "" if settings.is_https else "PUBLIC_URL is not https")
 
 
-def _lines(found: Audit) -> Iterator[str]:
-    for difference in found.differences:
+def accounting_lines(found: Audit) -> Iterator[str]:
+    """What an operator reads: each difference and what to do, calls of uncertain cost, and one line of result."""
+    for kind, of_kind in groupby(found.differences, key=lambda row: row.kind):
+        rows = list(of_kind)
+        yield f"DIFFERENCE {kind}, {_counted(rows[0].of_kind, len(rows))}. {advice(kind)}"
+        for row in rows:
+            yield f"  {row.figure} of {row.place} says {row.says}, should be {row.should}; {_owner(row)}"
+    for kind, of_this_kind in groupby(found.odd_calls, key=lambda call: call.kind):
+        calls = list(of_this_kind)
+        number, total_usd = found.odd(kind)
+        most = "at most " if kind == "unresolved" else ""
+        yield f"{kind}, {_counted(number, len(calls))}, {most}{_usd(total_usd)} together. {ODD_ADVICE[kind]}"
+        for call in calls:
+            yield (
+                f"  {call.at:%Y-%m-%d %H:%M:%S} UTC {call.provider} {call.model}: {most}{_usd(call.cost_usd)}"
+                f"{_why(call)}; hold {call.hold_id}, organisation {call.org_id}, user {call.user_id}"
+            )
+    totals = found.totals
+    if totals.overdue:
         yield (
-            f"DIFFERENCE {difference.name}: {difference.scope} {difference.period}: the counter or row says "
-            f"{difference.counter}, the holds say {difference.holds} (organisation {difference.org_id}, "
-            f"user {difference.user_id}). Nothing is corrected by itself: report it."
+            f"warning: {totals.overdue:,} overdue holds, the oldest since {totals.oldest_overdue:%Y-%m-%d %H:%M} UTC. "
+            "They keep slots and amounts; the next request of each member ends its own. Nothing is lost."
         )
-    for call in found.unresolved:
-        yield (
-            f"unresolved {call.at} {call.provider} {call.model}: cost at most {call.cost_usd} USD; compare with the "
-            f"provider's own log (hold {call.hold_id})."
-        )
-    for call in found.quarantined:
-        yield f"quarantined {call.at} {call.provider} {call.model}: {call.why}; our estimate is {call.cost_usd} USD."
-    if found.overdue_holds:
-        yield f"{found.overdue_holds} overdue holds; the next request of their users expires them."
-    yield "The books balance." if found.balances else f"The books differ in {len(found.differences)} places."
+    if not found.balances:
+        yield f"{found.count:,} difference{'' if found.count == 1 else 's'}"
+        return
+    (unresolved, unresolved_usd), (quarantined, _) = found.odd("unresolved"), found.odd("quarantined")
+    yield (
+        f"The books balance: {totals.calls:,} calls, {totals.open:,} open, {totals.overdue:,} overdue, "
+        f"{unresolved:,} unresolved (at most {_usd(unresolved_usd)}), {quarantined:,} quarantined, "
+        f"{totals.free:,} cached or denied."
+    )
+
+
+def _counted(number: int, listed: int) -> str:
+    return f"{number:,} found" if number == listed else f"{number:,} found, {listed} listed"
+
+
+def _owner(row: DifferenceRow) -> str:
+    if row.org_id is None:
+        return "of everyone"
+    return f"organisation {row.org_id}, " + ("its own" if row.user_id == NOBODY else f"user {row.user_id}")
+
+
+def _why(call: OddCall) -> str:
+    if call.reason is not None:
+        return f", reported usage was refused: {call.reason}"
+    return "" if call.reported_usd is None else f", its late worker reported {_usd(call.reported_usd)}"
+
+
+def _usd(amount: Decimal) -> str:
+    return f"{amount.normalize():f} USD"

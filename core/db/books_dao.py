@@ -1,176 +1,411 @@
-"""The statements that compare the books: counters with holds, holds with usage rows, usage rows with attempts."""
+"""The statements that compare the books: set-based, each reads a big table once, and lists what is not as it should be.
+
+Every statement gives rows of one shape: kind of difference, whose, which period, hold or row, which figure, what it is
+and what it should be. Rows are numbered within their kind: the caller gets the first few and how many there are.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
+NOBODY = UUID(int=0)
+"""Stands for the organisation itself where a user is named."""
+WORK_MEMORY = "256MB"
+LONGEST_LIFE = "1 day"
+"""No hold lasts this long: the total time limit of a call is minutes."""
+
+_NOBODY = f"'{NOBODY}'::uuid"
 _OPEN = "h.state IN ('reserved', 'in_flight')"
-
-
-def _counted(feature: str) -> str:
-    return (
-        f"coalesce(sum(h.quota_charged) FILTER (WHERE h.feature = '{feature}'), 0) AS {feature}_used, "
-        f"coalesce(sum(h.quota_held) FILTER (WHERE h.feature = '{feature}' AND {_OPEN}), 0) AS {feature}_held"
-    )
-
-
-_REQUESTS = (
-    f"coalesce(sum(h.request_charged), 0) AS request_used, "
-    f"coalesce(sum(h.request_held) FILTER (WHERE {_OPEN}), 0) AS request_held"
-)
-_CHARGES = (
-    f"coalesce(sum(h.charged_usd), 0) AS charge_usd_used, "
-    f"coalesce(sum(h.held_usd) FILTER (WHERE {_OPEN}), 0) AS charge_usd_held"
-)
-_NOBODY = "'00000000-0000-0000-0000-000000000000'::uuid"
-
-
-def _compared(counters: str, sums: str, start: str, of: str, names: tuple[str, ...]) -> str:
-    """One SELECT that lists where `counters` (org_id, user_id, starts_at, …) differ from the sums of their holds."""
-    whose = "h.org_id = c.org_id" + ("" if of == "organisation" else " AND h.user_id = c.user_id")
-    values = ", ".join(f"('{name}', c.{name}::numeric, s.{name}::numeric)" for name in names)
-    return (
-        f"SELECT '{of}' AS scope, c.org_id, c.user_id, c.starts_at::text AS period, v.name, v.counter, v.holds "
-        f"FROM ({counters}) c "
-        f"CROSS JOIN LATERAL (SELECT {sums} FROM holds h WHERE {whose} AND h.{start} = c.starts_at) s "
-        f"CROSS JOIN LATERAL (VALUES {values}) AS v (name, counter, holds) WHERE v.counter <> v.holds"
-    )
-
-
-def _pairs(*features: str) -> tuple[str, ...]:
-    return tuple(f"{feature}_{kind}" for feature in features for kind in ("used", "held"))
-
-
-def _columns(names: tuple[str, ...]) -> str:
-    return ", ".join(names)
-
-
-_MEMBER_DAY = _pairs("chat_query", "portfolio_analysis")
-_MEMBER_MONTH = _pairs("sec_filing", "request", "charge_usd")
-_ORG_DAY = _pairs("signal_validation")
-_ORG_MONTH = _pairs("charge_usd")
-
-
-def _both(table: str, of: str, period: str, names: tuple[str, ...], sums: str, start: str) -> list[str]:
-    """The running period's counters, and those of closed ones."""
-    user = "user_id" if of == "member" else f"{_NOBODY} AS user_id"
-    whose = f"user_id <> {_NOBODY}" if of == "member" else f"user_id = {_NOBODY}"
-    running = f"SELECT org_id, {user}, {period}_start AS starts_at, {_columns(names)} FROM {table}"
-    closed = (
-        f"SELECT org_id, user_id, starts_at, {_columns(names)} FROM meter_periods WHERE period = '{period}' AND {whose}"
-    )
-    return [_compared(counters, sums, start, of, names) for counters in (running, closed)]
-
-
-_COUNTERS = " UNION ALL ".join(
-    [
-        *_both(
-            "member_meters",
-            "member",
-            "day",
-            _MEMBER_DAY,
-            f"{_counted('chat_query')}, {_counted('portfolio_analysis')}",
-            "day_start",
-        ),
-        *_both(
-            "member_meters",
-            "member",
-            "month",
-            _MEMBER_MONTH,
-            f"{_counted('sec_filing')}, {_REQUESTS}, {_CHARGES}",
-            "month_start",
-        ),
-        *_both("org_meters", "organisation", "day", _ORG_DAY, _counted("signal_validation"), "org_day_start"),
-        *_both("org_meters", "organisation", "month", _ORG_MONTH, _CHARGES, "org_month_start"),
-        (
-            "SELECT 'member', m.org_id, m.user_id, 'now', 'open_holds', m.open_holds, "
-            f"(SELECT count(*) FROM holds h WHERE h.org_id = m.org_id AND h.user_id = m.user_id AND {_OPEN}) "
-            "FROM member_meters m WHERE m.open_holds <> "
-            f"(SELECT count(*) FROM holds h WHERE h.org_id = m.org_id AND h.user_id = m.user_id AND {_OPEN})"
-        ),
-    ]
-)
-_ROWS = """
-    SELECT 'hold' AS scope, h.org_id, h.user_id, h.id::text AS period, v.name, v.counter, v.holds
-    FROM holds h LEFT JOIN usage_log u ON u.hold_id = h.id
-        CROSS JOIN LATERAL (SELECT coalesce(sum(a.cost_usd), 0) AS cost_usd, count(*) AS n FROM attempts a
-            WHERE a.hold_id = h.id) t
-        CROSS JOIN LATERAL (VALUES
-            ('usage_rows', (u.id IS NOT NULL)::integer::numeric,
-                (h.state = 'settled' OR (h.state = 'released' AND h.resolution <> 'never_called')
-                    OR (h.state = 'expired' AND h.in_flight_at IS NOT NULL))::integer::numeric),
-            ('charged_usd', coalesce(u.charged_usd, 0), h.charged_usd),
-            ('cost_usd', coalesce(u.cost_usd, 0), h.cost_usd),
-            ('attempts_cost_usd', CASE WHEN h.state IN ('settled', 'released') AND t.n > 0 THEN t.cost_usd
-                ELSE h.cost_usd END, h.cost_usd)
-        ) AS v (name, counter, holds)
-    WHERE v.counter <> v.holds
-"""
-_UNRESOLVED = text(
-    "SELECT u.org_id, u.user_id, u.hold_id, u.at, u.provider, u.model, u.cost_usd FROM usage_log u "
-    "WHERE u.status = 'unresolved' ORDER BY u.at DESC LIMIT :most"
-)
-_QUARANTINED = text(
-    "SELECT u.org_id, u.user_id, u.hold_id, u.at, u.provider, u.model, u.cost_usd, u.quarantine FROM usage_log u "
-    "WHERE u.quarantine IS NOT NULL ORDER BY u.at DESC LIMIT :most"
-)
-_OVERDUE = text(f"SELECT count(*) FROM holds h WHERE {_OPEN} AND h.expires_at <= assay_now()")
+_COUNTED = ("chat_query", "portfolio_analysis", "signal_validation", "sec_filing", "request", "charge_usd")
+_COUNTERS = tuple(f"{name}_{kind}" for name in _COUNTED for kind in ("used", "held"))
+_KEPT = {
+    ("member", "day"): ("chat_query", "portfolio_analysis"),
+    ("member", "month"): ("sec_filing", "request", "charge_usd"),
+    ("organisation", "day"): ("signal_validation",),
+    ("organisation", "month"): ("charge_usd",),
+}
+"""What is counted for whom in which period; every other counter of the period is zero."""
+_METERS = {"member": ("member_meters", "user_id"), "organisation": ("org_meters", _NOBODY)}
 
 
 @dataclass(frozen=True, slots=True)
 class DifferenceRow:
-    """A figure that is kept twice and is not the same."""
+    """A figure that is not what the rest of the books says."""
 
-    scope: str
-    org_id: UUID
-    user_id: UUID
-    period: str
-    """Start of the period, or the hold's id."""
-    name: str
-    counter: Decimal
-    """As the counter or the usage row says."""
-    holds: Decimal
-    """As the holds say."""
+    kind: str
+    of_kind: int
+    """How many differences of this kind there are; only the first few are listed."""
+    org_id: UUID | None
+    user_id: UUID | None
+    """NOBODY for the organisation itself; None where no owner is known."""
+    place: str
+    """The period, the hold or the row."""
+    figure: str
+    says: str
+    should: str
 
 
 @dataclass(frozen=True, slots=True)
 class OddCall:
     """A call whose cost is not certain."""
 
+    kind: str
+    """`unresolved` or `quarantined`."""
+    of_kind: int
+    total_usd: Decimal
+    """Cost of all calls of this kind, listed or not."""
+    org_id: UUID
+    user_id: UUID
     hold_id: UUID
-    at: str
+    at: datetime
     provider: str
     model: str
     cost_usd: Decimal
-    why: str
+    reason: str | None
+    """Why the provider's figures were not believed."""
+    reported_usd: Decimal | None
+    """What the attempts say that a late worker wrote; None where none did."""
 
 
-def differences(connection: Connection, *, most: int) -> list[DifferenceRow]:
-    """Where counters, holds, usage rows and attempts disagree."""
-    statement = text(f"SELECT * FROM ({_COUNTERS} UNION ALL {_ROWS}) d LIMIT :most")
-    return [DifferenceRow(**row) for row in connection.execute(statement, {"most": most}).mappings()]
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How much there is in the books."""
 
-
-def unresolved(connection: Connection, *, most: int) -> list[OddCall]:
-    """Calls that began and were never resolved: what they cost is at most their hold."""
-    return [
-        OddCall(row.hold_id, row.at.isoformat(), row.provider, row.model, row.cost_usd, "unresolved")
-        for row in connection.execute(_UNRESOLVED, {"most": most})
-    ]
-
-
-def quarantined(connection: Connection, *, most: int) -> list[OddCall]:
-    """Calls whose provider reported impossible usage: their cost is our estimate."""
-    return [
-        OddCall(row.hold_id, row.at.isoformat(), row.provider, row.model, row.cost_usd, row.quarantine)
-        for row in connection.execute(_QUARANTINED, {"most": most})
-    ]
-
-
-def overdue_holds(connection: Connection) -> int:
+    calls: int
+    """Usage rows of calls."""
+    free: int
+    """Usage rows of cached answers and denials."""
+    open: int
+    overdue: int
     """Open holds that should have ended; the next request of their member ends them."""
-    return int(connection.execute(_OVERDUE).scalar_one())
+    oldest_overdue: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """One comparison within a row: the kind of difference, what is compared, and when it differs."""
+
+    kind: str
+    name: str
+    differs: str
+    says: str
+    should: str
+
+    def values(self) -> str:
+        return f"('{self.kind}', '{self.name}', {self.differs}, ({self.says})::text, ({self.should})::text)"
+
+
+def _listed(figures: Iterable[_Figure], rows: str, *, place: str, user: str = "user_id") -> str:
+    """The figures that differ in `rows` (AS r). Few rows do, so that the many are only looked at, not taken apart."""
+    figures = tuple(figures)
+    any_differs = " OR ".join(f"({figure.differs})" for figure in figures)
+    values = ", ".join(figure.values() for figure in figures)
+    return (
+        f"SELECT v.kind, r.org_id, {user} AS user_id, {place} AS place, v.figure, v.says, v.should "
+        f"FROM ({rows}) r CROSS JOIN LATERAL (VALUES {values}) AS v (kind, figure, differs, says, should) "
+        f"WHERE ({any_differs}) AND v.differs"
+    )
+
+
+# Counters and periods -------------------------------------------------------------------------------------------------
+
+_CELLS = f"""
+    SELECT org_id, user_id, acts_as, feature, day_start, month_start, org_day_start, org_month_start,
+        count(*) AS n, count(*) FILTER (WHERE {_OPEN}) AS open, max(created_at) AS newest,
+        sum(quota_charged) AS quota_used, coalesce(sum(quota_held) FILTER (WHERE {_OPEN}), 0) AS quota_held,
+        sum(request_charged) AS request_used, coalesce(sum(request_held) FILTER (WHERE {_OPEN}), 0) AS request_held,
+        sum(charged_usd) AS charge_usd_used, coalesce(sum(held_usd) FILTER (WHERE {_OPEN}), 0) AS charge_usd_held
+    FROM holds h GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+"""
+
+
+def _summed(scope: str, period: str) -> str:
+    """What the holds say about each period that they name."""
+    is_member = scope == "member"
+    start = f"{period}_start" if is_member else f"org_{period}_start"
+    user, condition = ("user_id", "WHERE acts_as = 'member'") if is_member else (_NOBODY, "")
+    columns = ", ".join(_sum(counter, _KEPT[scope, period]) for counter in _COUNTERS)
+    return (
+        f"SELECT org_id, {user} AS user_id, '{period}' AS period, {start} AS starts_at, sum(n) AS n, "
+        f"max(newest) AS newest, {columns} FROM cells {condition} GROUP BY org_id, {user}, {start}"
+    )
+
+
+def _sum(counter: str, kept: tuple[str, ...]) -> str:
+    name, _, kind = counter.rpartition("_")
+    if name not in kept:
+        return f"0::numeric AS {counter}"
+    if name in ("request", "charge_usd"):
+        return f"sum({counter})::numeric AS {counter}"
+    return f"coalesce(sum(quota_{kind}) FILTER (WHERE feature = '{name}'), 0)::numeric AS {counter}"
+
+
+def _running(scope: str, period: str) -> str:
+    """What the meters say about their running periods."""
+    table, user = _METERS[scope]
+    columns = ", ".join(
+        f"{counter}::numeric" if counter.rpartition("_")[0] in _KEPT[scope, period] else "0::numeric"
+        for counter in _COUNTERS
+    )
+    span = f"{period}_start AS starts_at, {period}_end AS ends_at"
+    return f"SELECT org_id, {user} AS user_id, '{period}' AS period, {span}, true AS is_running, {columns} FROM {table}"
+
+
+_PERIODS_ROWS = " UNION ALL ".join(
+    [
+        *(_running(scope, period) for scope, period in _KEPT),
+        "SELECT org_id, user_id, period, starts_at, ends_at, false, "
+        + ", ".join(f"{counter}::numeric" for counter in _COUNTERS)
+        + " FROM meter_periods",
+    ]
+)
+_PERIODS_COLUMNS = f"org_id, user_id, period, starts_at, ends_at, is_running, {', '.join(_COUNTERS)}"
+
+
+def _counter_figures() -> Iterable[_Figure]:
+    for kind, condition in (("counter_running", "r.is_running"), ("counter_closed", "NOT r.is_running")):
+        for name in _COUNTERS:
+            yield _Figure(kind, name, f"{condition} AND r.c_{name} <> r.s_{name}", f"r.c_{name}", f"r.s_{name}")
+    has_meter = f"""CASE r.user_id WHEN {_NOBODY} THEN EXISTS (SELECT FROM org_meters m WHERE m.org_id = r.org_id)
+        ELSE EXISTS (SELECT FROM member_meters m WHERE m.org_id = r.org_id AND m.user_id = r.user_id) END"""
+    holds = "'the period of ' || r.n || ' holds'"
+    missing = "r.is_running IS NULL"
+    yield _Figure("period_missing", "row", f"{missing} AND {has_meter}", "'no row keeps it'", holds)
+    yield _Figure("meter_missing", "row", f"{missing} AND NOT {has_meter}", "'there is no meter'", holds)
+    late = "r.newest >= r.ends_at"
+    yield _Figure("reserved_late", "newest hold", late, "r.newest", "'before ' || r.ends_at")
+
+
+_COMPARED = (
+    "SELECT org_id, user_id, period, starts_at, c.is_running, c.ends_at, s.n, s.newest, "
+    + ", ".join(f"c.{name} AS c_{name}, coalesce(s.{name}, 0) AS s_{name}" for name in _COUNTERS)
+    + " FROM periods c FULL JOIN sums s USING (org_id, user_id, period, starts_at)"
+)
+_PERIOD_PLACE = "r.period || ' from ' || r.starts_at"
+_OPEN_ROWS = f"""
+    SELECT m.org_id, m.user_id, 'open_holds' AS name, m.open_holds AS kept, coalesce(sum(c.open), 0) AS summed
+        FROM member_meters m LEFT JOIN cells c
+            ON c.org_id = m.org_id AND c.user_id = m.user_id AND c.acts_as = 'member' GROUP BY m.org_id, m.user_id
+    UNION ALL
+    SELECT o.org_id, {_NOBODY}, 'open_batch_holds', o.open_batch_holds, coalesce(sum(c.open), 0)
+        FROM org_meters o LEFT JOIN cells c ON c.org_id = o.org_id AND c.acts_as = 'organisation' GROUP BY o.org_id
+"""
+_COUNTERS_STATEMENT = f"""
+    WITH cells AS MATERIALIZED ({_CELLS}),
+        periods ({_PERIODS_COLUMNS}) AS ({_PERIODS_ROWS}),
+        sums AS ({" UNION ALL ".join(_summed(scope, period) for scope, period in _KEPT)})
+    {_listed(_counter_figures(), _COMPARED, place=_PERIOD_PLACE)}
+    UNION ALL
+    SELECT 'open_holds', org_id, user_id, 'now', name, kept::text, summed::text
+        FROM ({_OPEN_ROWS}) o WHERE kept <> summed
+"""
+_SPANS_STATEMENT = f"""
+    WITH periods ({_PERIODS_COLUMNS}) AS ({_PERIODS_ROWS})
+    {
+    _listed(
+        (
+            _Figure("period_span", "end", "r.starts_at >= r.ends_at", "r.ends_at", "'after its start'"),
+            _Figure("period_overlap", "start", "r.starts_at < r.ended", "r.starts_at", "r.ended || ' or later'"),
+            _Figure(
+                "period_overlap",
+                "running",
+                "r.is_running AND r.later IS NOT NULL",
+                "r.starts_at",
+                "'the newest, but a closed one starts at ' || r.later",
+            ),
+        ),
+        "SELECT *, max(ends_at) OVER (mine ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ended, "
+        "lead(starts_at) OVER mine AS later FROM periods "
+        "WINDOW mine AS (PARTITION BY org_id, user_id, period ORDER BY starts_at, ends_at)",
+        place=_PERIOD_PLACE,
+    )
+}
+"""
+
+# Holds, usage rows, attempts ------------------------------------------------------------------------------------------
+
+# Ids sort by time, so that the three indexes are read side by side, in the order of the tables. Attempts are grouped by
+# their owner too: one of another owner makes a second row.
+_CALL_ROWS = """
+    SELECT h.*, h.state = 'settled' OR h.state = 'released' AND h.resolution IS DISTINCT FROM 'never_called'
+            OR h.state = 'expired' AND h.in_flight_at IS NOT NULL AS has_row,
+        CASE h.state WHEN 'settled' THEN CASE h.resolution WHEN 'success' THEN 'success' ELSE 'cut' END
+            WHEN 'released' THEN h.resolution ELSE 'unresolved' END AS status,
+        CASE WHEN h.in_flight_at IS NOT NULL THEN h.bound_usd ELSE 0 END AS at_most_usd,
+        u.id IS NOT NULL AS is_logged, u.org_id AS u_org_id, u.user_id AS u_user_id, u.request_id AS u_request_id,
+        u.feature AS u_feature, u.status AS u_status, u.charged_usd AS u_charged_usd, u.cost_usd AS u_cost_usd,
+        u.price_version AS u_price_version,
+        a.org_id AS a_org_id, a.user_id AS a_user_id, coalesce(a.cost_usd, 0) AS a_cost_usd,
+        coalesce(a.n, 0) AS attempts
+    FROM holds h
+        LEFT JOIN usage_log u ON u.hold_id = h.id
+        LEFT JOIN (SELECT hold_id, org_id, user_id, sum(cost_usd) AS cost_usd, count(*) AS n FROM attempts
+            GROUP BY hold_id, org_id, user_id) a ON a.hold_id = h.id
+"""
+
+
+def _call_figures() -> Iterable[_Figure]:
+    yield _Figure("usage_missing", "usage row", "NOT r.is_logged AND r.has_row", "'none'", "'one, ' || r.status")
+    yield _Figure(
+        "usage_unexpected",
+        "usage row",
+        "r.is_logged AND NOT r.has_row",
+        "r.u_status",
+        "'none: the hold is ' || r.state || coalesce(', ' || r.resolution, '')",
+    )
+    for name in ("org_id", "user_id", "request_id", "feature"):
+        differs = f"r.is_logged AND r.u_{name} IS DISTINCT FROM r.{name}"
+        yield _Figure("usage_other", name, differs, f"r.u_{name}", f"r.{name}")
+    differs = "r.is_logged AND r.has_row AND r.u_status IS DISTINCT FROM r.status"
+    yield _Figure("usage_status", "status", differs, "r.u_status", "r.status")
+    yield _Figure("usage_charge", "charged_usd", "r.u_charged_usd <> r.charged_usd", "r.u_charged_usd", "r.charged_usd")
+    yield _Figure("usage_cost", "cost_usd", "r.u_cost_usd <> r.cost_usd", "r.u_cost_usd", "r.cost_usd")
+    differs = "r.is_logged AND coalesce(r.u_price_version, '') = ''"
+    yield _Figure("price_missing", "price_version", differs, "r.u_price_version", "r.price_version")
+    differs = "r.a_cost_usd <> r.cost_usd AND r.state IN ('settled', 'released')"
+    yield _Figure("attempts_cost", "cost of the attempts", differs, "r.a_cost_usd", "r.cost_usd")
+    differs = "r.in_flight_at IS NULL AND r.attempts > 0"
+    yield _Figure("attempts_uncalled", "attempts", differs, "r.attempts", "0")
+    for name in ("org_id", "user_id"):
+        yield _Figure("attempts_other", name, f"r.a_{name} <> r.{name}", f"r.a_{name}", f"r.{name}")
+    differs = "r.state = 'expired' AND r.cost_usd <> r.at_most_usd"
+    yield _Figure("unresolved_amount", "cost_usd", differs, "r.cost_usd", "r.at_most_usd")
+    for name in ("charged_usd", "held_usd"):
+        yield _Figure("own_key_charged", name, f"r.own_key AND r.{name} <> 0", f"r.{name}", "0")
+    for name in ("quota_charged", "request_charged"):
+        most = f"CASE WHEN r.state = 'settled' THEN r.{name.replace('charged', 'held')} ELSE 0 END"
+        yield _Figure("charged_too_much", name, f"r.{name} > {most}", f"r.{name}", f"'at most ' || {most}")
+    differs = "r.state <> 'settled' AND r.charged_usd <> 0"
+    yield _Figure("charged_too_much", "charged_usd", differs, "r.charged_usd", "0")
+    differs = f"r.resolved_at IS NULL AND r.expires_at > CAST(:now AS timestamptz) + interval '{LONGEST_LIFE}'"
+    yield _Figure("hold_too_long", "expires_at", differs, "r.expires_at", "'within minutes'")
+
+
+_CALLS_STATEMENT = _listed(_call_figures(), _CALL_ROWS, place="'hold ' || r.id")
+# What names a hold that is not there, or names it twice: read from the indexes alone, and the rows of the few found.
+_STRAYS_STATEMENT = """
+    SELECT CASE WHEN s.is_known THEN 'usage_twice' ELSE 'usage_without_hold' END AS kind, u.org_id, u.user_id,
+        'hold ' || s.hold_id AS place, 'usage rows' AS figure, s.n::text AS says, (s.is_known::integer)::text AS should
+    FROM (SELECT u.hold_id, u.n, h.id IS NOT NULL AS is_known
+            FROM (SELECT hold_id, count(*) AS n FROM usage_log WHERE hold_id IS NOT NULL GROUP BY hold_id) u
+                LEFT JOIN holds h ON h.id = u.hold_id WHERE u.n > 1 OR h.id IS NULL) s
+        CROSS JOIN LATERAL (SELECT * FROM usage_log u WHERE u.hold_id = s.hold_id LIMIT 1) u
+    UNION ALL
+    SELECT 'attempt_without_hold', a.org_id, a.user_id, 'hold ' || s.hold_id, 'attempts', s.n::text, '0'
+    FROM (SELECT a.hold_id, a.n FROM (SELECT hold_id, count(*) AS n FROM attempts GROUP BY hold_id) a
+            LEFT JOIN holds h ON h.id = a.hold_id WHERE h.id IS NULL) s
+        CROSS JOIN LATERAL (SELECT * FROM attempts a WHERE a.hold_id = s.hold_id LIMIT 1) a
+"""
+_FREE_STATEMENT = _listed(
+    (
+        _Figure("free_row_costs", "cost_usd", "r.cost_usd <> 0", "r.cost_usd", "0"),
+        _Figure("free_row_costs", "charged_usd", "r.charged_usd <> 0", "r.charged_usd", "0"),
+        _Figure("call_without_hold", "hold", "r.status NOT IN ('cached', 'denied')", "'none'", "'one: ' || r.status"),
+    ),
+    "SELECT * FROM usage_log WHERE hold_id IS NULL",
+    place="'usage row ' || r.id",
+)
+
+# Guards ---------------------------------------------------------------------------------------------------------------
+
+TABLES = ("member_meters", "org_meters", "meter_periods", "holds", "attempts", "usage_log")
+GUARDS = (
+    *(f"pk_{table}" for table in TABLES),
+    *("fk_holds_org_id_memberships", "fk_attempts_hold_id_holds", "fk_usage_log_hold_id_holds"),
+    *("uq_attempts_hold_id", "uq_usage_log_hold_id", "uq_holds_idempotency", "uq_holds_flight"),
+    *("ck_member_meters_not_negative", "ck_org_meters_not_negative", "ck_org_meters_batch_not_negative"),
+    *("ck_meter_periods_order", "ck_holds_state", "ck_holds_not_negative", "ck_holds_resolved_once"),
+    *("ck_holds_only_settled_charges", "ck_holds_called_before_settled", "ck_holds_bound_covers_charge"),
+    *("ck_attempts_not_negative", "ck_usage_log_status", "ck_usage_log_hold", "ck_usage_log_free_without_hold"),
+    "ck_usage_log_not_negative",
+)
+"""Constraints and unique indexes that make kinds of differences impossible, such as two usage rows of one hold."""
+_GUARDS_STATEMENT = f"""
+    SELECT 'guard_missing' AS kind, NULL::uuid AS org_id, NULL::uuid AS user_id, 'database' AS place, g.name AS figure,
+        'missing or not valid' AS says, 'in force' AS should
+    FROM unnest(ARRAY[{", ".join(f"'{name}'" for name in GUARDS)}]) AS g (name)
+    WHERE NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conname = g.name AND c.convalidated
+            AND c.connamespace = current_schema()::regnamespace)
+        AND NOT EXISTS (SELECT FROM pg_class i JOIN pg_index x ON x.indexrelid = i.oid WHERE i.relname = g.name
+            AND x.indisunique AND x.indisvalid AND i.relnamespace = current_schema()::regnamespace)
+    UNION ALL
+    SELECT 'guard_missing', NULL, NULL, 'table ' || c.relname, coalesce(k.conname, t.tgname), 'switched off', 'in force'
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
+    WHERE t.tgenabled IN ('D', 'R') AND c.relnamespace = current_schema()::regnamespace
+        AND c.relname IN ({", ".join(f"'{table}'" for table in TABLES)})
+"""
+
+STATEMENTS = {
+    "counters": _COUNTERS_STATEMENT,
+    "spans": _SPANS_STATEMENT,
+    "calls": _CALLS_STATEMENT,
+    "strays": _STRAYS_STATEMENT,
+    "free rows": _FREE_STATEMENT,
+    "guards": _GUARDS_STATEMENT,
+}
+"""Each check's statement, by its name."""
+
+
+def _limited(statement: str) -> TextClause:
+    """The first few rows of each kind, and how many there are of it."""
+    return text(
+        "SELECT kind, of_kind, org_id, user_id, place, figure, coalesce(says, 'nothing') AS says, "
+        "coalesce(should, 'nothing') AS should "
+        "FROM (SELECT d.*, count(*) OVER (PARTITION BY kind) AS of_kind, row_number() OVER (PARTITION BY kind) AS nth "
+        f"FROM ({statement}) d) n WHERE nth <= :most ORDER BY kind, nth"
+    )
+
+
+# Calls whose cost is not certain --------------------------------------------------------------------------------------
+
+_ODD = text(
+    """
+    SELECT o.kind, o.of_kind, o.total_usd, o.org_id, o.user_id, o.hold_id, o.at, o.provider, o.model, o.cost_usd,
+        o.quarantine AS reason, CASE o.kind WHEN 'unresolved' THEN
+            (SELECT sum(a.cost_usd) FROM attempts a WHERE a.hold_id = o.hold_id) END AS reported_usd
+    FROM (SELECT u.*, count(*) OVER of_kind AS of_kind, sum(cost_usd) OVER of_kind AS total_usd,
+                row_number() OVER (PARTITION BY kind ORDER BY at DESC) AS nth
+            FROM (SELECT *, CASE status WHEN 'unresolved' THEN status ELSE 'quarantined' END AS kind FROM usage_log
+                WHERE status = 'unresolved' OR quarantine IS NOT NULL) u
+            WINDOW of_kind AS (PARTITION BY kind)) o
+    WHERE nth <= :most ORDER BY o.kind, o.at DESC
+    """
+)
+_TOTALS = text(
+    f"""
+    SELECT (SELECT count(hold_id) FROM usage_log WHERE hold_id IS NOT NULL) AS calls,
+        (SELECT count(*) FROM usage_log WHERE hold_id IS NULL) AS free, o.*
+    FROM (SELECT count(*) AS open, count(*) FILTER (WHERE expires_at <= CAST(:now AS timestamptz)) AS overdue,
+            min(expires_at) FILTER (WHERE expires_at <= CAST(:now AS timestamptz)) AS oldest_overdue
+        FROM holds h WHERE {_OPEN}) o
+    """
+)
+
+
+def prepare(connection: Connection) -> datetime:
+    """Gives the transaction the time and the memory that whole tables take; answers with the moment it looks at."""
+    connection.execute(text(f"SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '{WORK_MEMORY}'"))
+    now: datetime = connection.execute(text("SELECT assay_now()")).scalar_one()
+    return now
+
+
+def differences(connection: Connection, check: str, *, now: datetime, most: int) -> list[DifferenceRow]:
+    """What one check finds, at most so many of each kind."""
+    rows = connection.execute(_limited(STATEMENTS[check]), {"now": now, "most": most})
+    return [DifferenceRow(**row) for row in rows.mappings()]
+
+
+def odd_calls(connection: Connection, *, most: int) -> list[OddCall]:
+    """Calls that were never resolved or whose provider reported impossible usage, the newest of each kind first."""
+    return [OddCall(**row) for row in connection.execute(_ODD, {"most": most}).mappings()]
+
+
+def totals(connection: Connection, *, now: datetime) -> Totals:
+    """How much there is in the books."""
+    return Totals(**connection.execute(_TOTALS, {"now": now}).mappings().one())
