@@ -22,6 +22,8 @@ from core.errors import ProviderError
 
 SDK_PATH = "/v1"
 """What the SDK adds to the base URL; taken off where an operator has given it."""
+VERSION_WITH_SAMPLING = "2023-06-01"
+"""The last version of its API that takes a temperature; the SDK's own refuses one even at the usual value."""
 MAX_TEMPERATURE = 1.0
 MAX_EVENTS_AFTER_STOP = 4
 INPUT_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -144,16 +146,22 @@ def _parameters(request: ChatRequest) -> dict[str, Any]:
     system = [{"type": "text", "text": message.text} for message in request.messages if message.role == "system"]
     if system:
         parameters["system"] = system
-    if request.temperature is not None:
-        parameters["temperature"] = min(request.temperature, MAX_TEMPERATURE)
-    elif request.top_p is not None:  # its newer models take one of the two
-        parameters["top_p"] = request.top_p
+    sampling = _sampling(request)
+    if sampling:
+        parameters |= {"extra_body": sampling, "extra_headers": {"anthropic-version": VERSION_WITH_SAMPLING}}
     if request.stop:
         parameters["stop_sequences"] = list(request.stop)
     schema = _strict(request)
     if schema:
         parameters["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     return parameters
+
+
+def _sampling(request: ChatRequest) -> dict[str, float]:
+    """What the vendor's newer models take none of; of the older ones some refuse both at once."""
+    if request.temperature is not None:
+        return {"temperature": min(request.temperature, MAX_TEMPERATURE)}
+    return {} if request.top_p is None else {"top_p": request.top_p}
 
 
 def _strict(request: ChatRequest) -> dict[str, Any] | None:

@@ -37,7 +37,6 @@ _NEEDED_HEADERS = frozenset(
         "host",
         "transfer-encoding",
         "user-agent",
-        "x-api-key",
         "x-goog-api-key",
     }
 )
