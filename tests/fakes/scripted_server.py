@@ -60,7 +60,7 @@ class Reply:
     chunks: tuple[Any, ...] | None = None
     """Raw chunks (JSON values, or text as it is) in place of all but `done` and `hangs="after_finish"`."""
     body: Any = None
-    """Raw JSON value, or text as it is, of an answer that comes whole and not as a stream."""
+    """Raw JSON value, or text as it is, of an answer that comes whole: a refusal, or one that is no stream."""
 
     @property
     def tokens(self) -> list[str]:
@@ -259,10 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang(HANG_S)
         if not wire.is_served(received.path):
             reply = replace(reply, status=404)
-        if reply.status != 200:
-            self._send_whole(reply, wire.refusal(reply))
-            return
-        whole = wire.whole(received, reply) if reply.body is None else reply.body
+        whole = self._whole(reply, received)
         if whole is not None:
             self._send_whole(reply, whole)
             return
@@ -275,6 +272,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(chunk)
         if not self.close_connection:
             self.wfile.write(b"0\r\n\r\n")
+
+    def _whole(self, reply: Reply, received: Received) -> Any:
+        """The body of a refusal, or of an answer that is no stream; None where it is streamed."""
+        if reply.body is not None:
+            return reply.body
+        wire = self.server.owner.wire
+        return wire.whole(received, reply) if reply.status == 200 else wire.refusal(reply)
 
     def _chunks(self, reply: Reply, received: Received) -> Iterator[Any]:
         wire = self.server.owner.wire
