@@ -140,6 +140,14 @@ attempt_buckets = Table(
     Column("attempts", Integer, nullable=False),
 )
 
+address_meters = Table(
+    "address_meters",
+    METADATA,
+    Column("address_hash", LargeBinary, primary_key=True),
+    Column("second_at", BigInteger, nullable=False),
+    Column("counts", ARRAY(Integer), nullable=False),
+)
+
 member_meters = Table(
     "member_meters",
     METADATA,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -24,19 +24,58 @@ _BY_DAY = text(
     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     """
 )
+_LOG_COLUMNS = """
+    l.id, l.at, l.user_id, l.request_id, l.conversation_id, l.channel, l.status, l.feature, l.provider, l.model,
+    l.prompt_tokens, l.completion_tokens, l.estimated, l.cost_usd, l.charged_usd, l.latency_ms, l.first_token_ms,
+    l.error_code, l.cached_prompt_tokens, l.quarantine, l.cache_level, l.saved_usd
+"""
 _LOG = text(
-    """
-    SELECT l.id, l.at, l.user_id, l.request_id, l.conversation_id, l.channel, l.status, l.feature, l.provider, l.model,
-        l.prompt_tokens, l.completion_tokens, l.estimated, l.cost_usd, l.charged_usd, l.latency_ms, l.first_token_ms,
-        l.error_code
+    f"""
+    SELECT {_LOG_COLUMNS}
     FROM usage_log l
     WHERE l.org_id = :org_id AND (cast(:user_id AS uuid) IS NULL OR l.user_id = :user_id)
-        AND l.at >= (:first)::date::timestamp AT TIME ZONE :zone
-        AND l.at < ((:last)::date + 1)::timestamp AT TIME ZONE :zone
+        AND l.at >= :starts_at AND l.at < :ends_at
         AND (cardinality(cast(:statuses AS text[])) = 0 OR l.status = ANY (cast(:statuses AS text[])))
         AND (cardinality(cast(:models AS text[])) = 0 OR l.model = ANY (cast(:models AS text[])))
-        AND (cast(:before AS uuid) IS NULL OR l.id < :before)
-    ORDER BY l.id DESC LIMIT :most
+        AND (cast(:before_id AS uuid) IS NULL OR (l.at, l.id) < (cast(:before_at AS timestamptz), :before_id))
+    ORDER BY l.at DESC, l.id DESC LIMIT :most
+    """  # noqa: S608 (the columns are written above)
+)
+DIMENSIONS = {
+    "day": "((at AT TIME ZONE :zone)::date)::text",
+    "model": "model",
+    "provider": "provider",
+    "user": "user_id::text",
+    "feature": "feature",
+    "status": "status",
+    "channel": "channel",
+}
+"""What usage can be grouped by, and the value that a row is grouped under."""
+_TOTALS = {
+    name: text(
+        f"""
+        SELECT grouping(key) = 1 AS is_total, key, count(*) AS requests,
+            count(*) FILTER (WHERE status = 'cached') AS cached, count(*) FILTER (WHERE status = 'denied') AS denied,
+            count(*) FILTER (WHERE status IN ('failed', 'broken')) AS failed,
+            coalesce(sum(prompt_tokens) FILTER (WHERE hold_id IS NOT NULL), 0) AS prompt_tokens,
+            coalesce(sum(completion_tokens) FILTER (WHERE hold_id IS NOT NULL), 0) AS completion_tokens,
+            coalesce(sum(charged_usd), 0) AS charged_usd, coalesce(sum(cost_usd), 0) AS cost_usd,
+            coalesce(sum(saved_usd), 0) AS saved_usd
+        FROM (SELECT {key} AS key, * FROM usage_log
+            WHERE org_id = :org_id AND (cast(:user_id AS uuid) IS NULL OR user_id = :user_id)
+                AND at >= :starts_at AND at < :ends_at) AS logged
+        GROUP BY GROUPING SETS ((key), ())
+        ORDER BY is_total DESC, {"key" if name == "day" else "charged_usd DESC, requests DESC, key"} LIMIT :most
+        """  # noqa: S608 (the expressions are written above)
+    )
+    for name, key in DIMENSIONS.items()
+}
+_ZONE = text("SELECT zone FROM organisations WHERE id = :org_id")
+_PROVIDERS = text(
+    """
+    SELECT provider, count(*) AS calls, count(*) FILTER (WHERE status IN ('failed', 'broken')) AS failures,
+        percentile_disc(0.5) WITHIN GROUP (ORDER BY latency_ms) FILTER (WHERE status = 'success') AS latency_ms_p50
+    FROM attempts WHERE at >= assay_now() - interval '1 hour' GROUP BY provider
     """
 )
 
@@ -79,6 +118,49 @@ class LogRow:
     latency_ms: int
     first_token_ms: int | None
     error_code: str | None
+    cached_prompt_tokens: int = 0
+    quarantine: str | None = None
+    cache_level: str | None = None
+    saved_usd: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class TotalRow:
+    """The sums of one group, or of all; the columns of the statement, in its order."""
+
+    is_total: bool
+    key: str | None
+    requests: int
+    cached: int
+    denied: int
+    failed: int
+    prompt_tokens: int
+    completion_tokens: int
+    charged_usd: Decimal
+    cost_usd: Decimal
+    saved_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCallsRow:
+    """How a provider's calls of the last hour went; the columns of the statement, in its order."""
+
+    provider: str
+    calls: int
+    failures: int
+    latency_ms_p50: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whose requests are read, and from which moment to which."""
+
+    org_id: UUID
+    user_id: UUID | None
+    """None is everyone whom the principal may see."""
+    starts_at: datetime
+    ends_at: datetime
+    """The first moment that is not part of it."""
 
 
 def by_day(
@@ -91,27 +173,39 @@ def by_day(
 
 def log(
     connection: Connection,
+    reach: Reach,
     *,
-    org_id: UUID,
-    user_id: UUID | None,
-    zone: str,
-    first: date,
-    last: date,
     statuses: Sequence[str],
     models: Sequence[str],
-    before: UUID | None,
+    before: tuple[datetime, UUID] | None,
     most: int,
 ) -> list[LogRow]:
-    """Requests, newest first; `before` is the id of the last row of the page before."""
+    """Requests, newest first; `before` is the time and the id of the last row of the page before."""
+    before_at, before_id = before or (None, None)
     values = {
-        "org_id": org_id,
-        "user_id": user_id,
-        "zone": zone,
-        "first": first,
-        "last": last,
+        **asdict(reach),
         "statuses": list(statuses),
         "models": list(models),
-        "before": before,
+        "before_at": before_at,
+        "before_id": before_id,
         "most": most,
     }
     return [LogRow(*row) for row in connection.execute(_LOG, values).all()]
+
+
+def totals(connection: Connection, reach: Reach, *, group_by: str, zone: str, most: int) -> list[TotalRow]:
+    """The sums of all requests, then those of at most `most` groups: days in their order, others dearest first."""
+    values = {**asdict(reach), "most": most + 1}
+    if group_by == "day":
+        values["zone"] = zone
+    return [TotalRow(*row) for row in connection.execute(_TOTALS[group_by], values).all()]
+
+
+def zone_of(connection: Connection, org_id: UUID) -> str:
+    """The zone of an organisation's calendar periods."""
+    return str(connection.execute(_ZONE, {"org_id": org_id}).scalar_one())
+
+
+def calls_by_provider(connection: Connection) -> list[ProviderCallsRow]:
+    """The calls of the last hour, of all organisations; for the service role."""
+    return [ProviderCallsRow(*row) for row in connection.execute(_PROVIDERS).all()]

@@ -16,9 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.accounts.accounts import Accounts
 from core.errors import AssayError, MeteringDenied, Unauthenticated
+from core.http.address_rate import AddressRate
 from core.http.caller import HOW_TO, SCOPE_KEY, Caller, caller_of
 from core.http.context import in_thread
-from core.http.limits import AddressRate, LateBody, check_json_object, read_body, replayed
+from core.http.limits import LateBody, check_json_object, read_body, replayed
 from core.principal import Principal
 from core.settings import SESSION_COOKIE
 
@@ -54,7 +55,7 @@ class Callers:
         app = self._app
         if caller.principal is None:
             try:
-                self._rate.take(scope["client"][0] if scope.get("client") else "")
+                await self._rate.take(scope["client"][0] if scope.get("client") else "")
             except MeteringDenied as denied:
                 app = self._refuse(denied)
         await app(scope, receive, send)

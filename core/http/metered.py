@@ -3,6 +3,8 @@
     X-Plan                                                  name of the plan
     RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset   AI requests a minute; the last in seconds from now
     X-Quota-Metric, X-Quota-Remaining, X-Quota-Reset        the feature's quota; the last a time, RFC 3339
+    X-Cost-Usd                                              what the answer cost, where it is known when it begins
+    X-Cache                                                 hit: the answer was there already, and is free; or miss
 
 What is unlimited sets no header.
 """
@@ -14,15 +16,20 @@ from math import ceil
 
 from core.ai.answer import Answer
 from core.errors import AssayError, MeteringDenied
-from core.http.problems import rfc3339
-from core.metering.meter import QuotaState
+from core.http.problems import plain_decimal, rfc3339
+from core.metering.meter import Hold, QuotaState
 from core.metering.usage import Allowance, Usage
 from core.principal import Principal
 
 RATE = "requests_minute"
 CHAT_QUOTA = "chat_queries_day"
+REQUEST_QUOTA = "requests_month"
+"""The quota of calls that have none of their own: they count as a request of the month alone."""
+COST = "X-Cost-Usd"
+CACHE = "X-Cache"
 EXPOSED = (
     "X-Request-Id",
+    "X-Client-Request-Id",
     "X-Plan",
     "RateLimit-Limit",
     "RateLimit-Remaining",
@@ -30,28 +37,51 @@ EXPOSED = (
     "X-Quota-Metric",
     "X-Quota-Remaining",
     "X-Quota-Reset",
+    COST,
+    CACHE,
+    "Idempotency-Replayed",
     "Retry-After",
 )
 """Headers that pages of other allowed origins may read."""
 
 
-def metered_headers(usage: Usage, principal: Principal, answer: Answer | None = None) -> dict[str, str]:
+def told_headers(answer: Answer | None, hold: Hold | None = None) -> dict[str, str] | None:
+    """How the caller stands, where the answer or the hold of a call under way tells; None where the books have to."""
+    if answer is not None and answer.quota is not None:
+        return {**_headers(answer.plan, answer.quota, answer.rate), **outcome_headers(answer)}
+    if answer is None and hold is not None and hold.quota is not None:
+        return _headers(hold.plan, hold.quota, hold.rate)
+    return None
+
+
+def metered_headers(
+    usage: Usage, principal: Principal, answer: Answer | None = None, *, quota: str = CHAT_QUOTA
+) -> dict[str, str]:
     """How the caller stands after a call; read from the books where the answer does not tell.
 
     While the call still runs, what it holds counts as used.
     """
-    if answer is not None and answer.quota is not None:
-        return _headers(answer.plan, answer.quota, answer.rate)
+    told = told_headers(answer)
+    if told is not None:
+        return told
+    outcome = {} if answer is None else outcome_headers(answer)
     try:
         allowances = usage.overview(principal).allowances
     except AssayError:
-        return _headers(principal.plan, None, None)
-    return _headers(principal.plan, _state(allowances.get(CHAT_QUOTA)), _state(allowances.get(RATE)))
+        return {**_headers(principal.plan, None, None), **outcome}
+    return {**_headers(principal.plan, _state(allowances.get(quota)), _state(allowances.get(RATE))), **outcome}
 
 
-def refused_headers(usage: Usage, principal: Principal, error: AssayError) -> dict[str, str]:
+def outcome_headers(answer: Answer) -> dict[str, str]:
+    """What an answer cost, and whether it was there already."""
+    return {COST: plain_decimal(answer.cost_usd), CACHE: "hit" if answer.is_cached else "miss"}
+
+
+def refused_headers(
+    usage: Usage, principal: Principal, error: AssayError, *, quota: str = CHAT_QUOTA
+) -> dict[str, str]:
     """How the caller stands after a metered call that failed or was denied."""
-    headers = metered_headers(usage, principal)
+    headers = metered_headers(usage, principal, quota=quota)
     if isinstance(error, MeteringDenied) and error.denial.metric == RATE and error.denial.resets_at is not None:
         denial = error.denial
         rate = QuotaState(RATE, int(denial.limit), int(denial.used), error.denial.resets_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -107,8 +107,8 @@ class RouteTaken(Answer):
     """Models that were considered."""
 
 
-class ChatSummary(Answer):
-    """What is known of an answer when it has ended: the last event of a stream."""
+class AnswerFacts(Answer):
+    """What is known of an answer when it has ended."""
 
     model: str
     provider: str
@@ -123,17 +123,64 @@ class ChatSummary(Answer):
     """Whether the tokens are our own estimate, since the provider sent no count that can be."""
     cost_usd: Money
     credits: Money
-    conversation_id: str
-    message_id: str
     confidence: float | None
     """Share of the figures that were verified; null where there are none."""
     route: RouteTaken
+
+
+class ChatSummary(AnswerFacts):
+    """What is known of an answer in a conversation when it has ended: the last event of a stream."""
+
+    conversation_id: str
+    message_id: str
 
 
 class ChatAnswer(ChatSummary):
     """An answer."""
 
     text: str
+
+
+class Prompt(Body):
+    """A question to a model, without a conversation."""
+
+    prompt: str
+    """The question."""
+    model: str | None = Field(None, min_length=1)
+    """Id of a model, or "auto"."""
+    max_tokens: int = Field(1024, ge=1)
+    """Most tokens of the answer."""
+    temperature: float = Field(0.7, ge=0, le=2)
+    json_schema: dict[str, Any] | None = None
+    """A JSON Schema that the answer has to follow; one that does not, after a repair, is `unusable_answer` and free."""
+
+
+class Completion(AnswerFacts):
+    """An answer without a conversation."""
+
+    text: str
+
+
+class Texts(Body):
+    """Texts to turn into vectors."""
+
+    input: Any
+    """A text, or a list of texts."""
+    model: str | None = Field(None, min_length=1)
+    """Id of an embedding model, or "auto"."""
+
+
+class Vectors(Answer):
+    """The vectors of texts, in their order."""
+
+    data: list[list[float]]
+    model: str
+    provider: str
+    offline: bool
+    usage: Tokens
+    estimated: bool
+    cost_usd: Money
+    cached: bool
 
 
 class ModelPrice(Answer):
@@ -165,12 +212,120 @@ class ModelRow(Answer):
     model_class: str = Field(serialization_alias="class")
     capabilities: list[str]
     context_window: int
+    """Tokens of input and output together; for an embedding model those of one text."""
     max_output: int
+    """Most tokens of one answer; an embedding model has none."""
+    dimensions: int | None
+    """Length of the vectors of an embedding model; null for others."""
+    deprecated_on: str | None
+    """The first day on which its provider no longer serves it; null where none is announced."""
+    successor: str | None
+    """The model that its provider names in its place."""
     price: ModelPrice | None
     """Null where no price is known; then it is not available."""
     available: bool
     reason: str | None
     """Why it is not available."""
+
+
+class ProviderRow(Answer):
+    """A provider, and how its calls went in the last hour."""
+
+    name: str
+    state: Literal["configured", "not_configured", "built_in"]
+    live: bool
+    """Whether its models can be asked."""
+    latency_ms_p50: int | None
+    """Median time of a call that answered; null where there was none."""
+    error_rate: float | None
+    """Failed share of the calls, as a fraction; null where there were none."""
+    calls: int
+    """Calls of the last hour, of all organisations together."""
+
+
+class UsageSums(Answer):
+    """Sums over requests."""
+
+    requests: int
+    """All of them: calls, cached answers and denials."""
+    cached: int
+    denied: int
+    failed: int
+    """Calls that brought no answer, and cost nothing."""
+    prompt_tokens: int
+    """Tokens of calls; a cached answer uses none."""
+    completion_tokens: int
+    charged_usd: Money
+    """What the requests were charged."""
+    cost_usd: Money
+    """What the providers bill, for failed calls too."""
+    saved_usd: Money
+    """What cached answers would have cost."""
+
+
+class UsageGroup(UsageSums):
+    """Sums over the requests of one day, model, provider, user, feature, status or channel."""
+
+    key: str | None
+    """The day, or the name or id; null where the requests have none."""
+
+
+class UsageTotals(Answer):
+    """Usage of a time, in sum and in groups."""
+
+    from_: Moment = Field(serialization_alias="from")
+    to: Moment
+    """The first moment that is not part of it."""
+    zone: str
+    """IANA zone of the organisation, in which days begin."""
+    whole_organisation: bool
+    """Whether it is the organisation's, as an owner or admin sees it, or the caller's own."""
+    currency: Literal["USD"] = "USD"
+    group_by: str
+    total: UsageSums
+    groups: list[UsageGroup]
+
+
+class UsageRow(Answer):
+    """One request, as it was logged."""
+
+    id: str
+    at: Moment
+    request_id: str
+    user_id: str
+    conversation_id: str | None
+    channel: str
+    status: str
+    """`success`, `cut`, `broken`, `failed`, `unresolved`, `cached` or `denied`."""
+    feature: str | None
+    provider: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    cached_prompt_tokens: int
+    """Prompt tokens that the provider read from its own cache."""
+    estimated: bool
+    """Whether the tokens are our own estimate."""
+    quarantine: str | None
+    """Why the provider's figures were not believed; null where they were."""
+    charged_usd: Money
+    cost_usd: Money
+    """What the providers bill."""
+    saved_usd: Money
+    """What a cached answer would have cost."""
+    cache_level: str | None
+    """Where a free answer came from: `machine`, `shared`, `flight` or `replay`."""
+    latency_ms: int
+    first_token_ms: int | None
+    error_code: str | None
+
+
+class UsagePage(Answer):
+    """Requests, newest first."""
+
+    data: list[UsageRow]
+    next_cursor: str | None
+    """Send it as `cursor` for the next page; null where there is none."""
 
 
 class Used(CamelAnswer):

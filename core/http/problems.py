@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import ceil
@@ -78,7 +78,7 @@ def problem_response(error: AssayError, headers: Mapping[str, str] | None = None
     return JSONResponse(
         problem_of(error),
         status_code=error.http_status,
-        headers={**_headers_of(error), **(headers or {})},
+        headers={**headers_of(error), **(headers or {})},
         media_type=MEDIA_TYPE,
     )
 
@@ -102,8 +102,8 @@ def install_problems(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        refused = _of_http(error)
-        return problem_response(refused, _allowed(app, request) if isinstance(refused, MethodNotAllowed) else None)
+        refused = of_http(error)
+        return problem_response(refused, allowed(app, request) if isinstance(refused, MethodNotAllowed) else None)
 
     app.add_exception_handler(AssayError, known)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -113,8 +113,9 @@ def install_problems(app: FastAPI) -> None:
 class LastResort:
     """Answers what nothing else caught; logs where it happened and none of its words."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, refuse: Callable[[AssayError], ASGIApp]) -> None:
         self._app = app
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -132,7 +133,7 @@ class LastResort:
         except Exception as error:  # noqa: BLE001 (the outermost edge of a request)
             answer = unexpected(error)
             if not has_begun:
-                await problem_response(answer)(scope, receive, send)
+                await self._refuse(answer)(scope, receive, send)
 
 
 def sentence_of(flaws: Sequence[Mapping[str, Any]]) -> str:
@@ -140,10 +141,15 @@ def sentence_of(flaws: Sequence[Mapping[str, Any]]) -> str:
     if not flaws:
         return "The request is not valid."
     flaw = flaws[0]
-    path = [str(part) for part in flaw.get("loc", ())][1:]
-    field = _shown(".".join(path)) if path else "body"
+    field = field_of(flaws) or "body"
     known = _FLAWS.get(str(flaw.get("type")))
     return known.format(field=field) if known else f"The field {field} is not valid: {flaw.get('msg', '')}."
+
+
+def field_of(flaws: Sequence[Mapping[str, Any]]) -> str | None:
+    """Name of the field that the sentence names; None where it is the body as a whole."""
+    path = [str(part) for part in flaws[0].get("loc", ())][1:] if flaws else []
+    return _shown(".".join(path)) if path else None
 
 
 def rfc3339(moment: datetime) -> str:
@@ -173,7 +179,8 @@ def _denial_members(denial: Denial) -> dict[str, object]:
     }
 
 
-def _headers_of(error: AssayError) -> dict[str, str]:
+def headers_of(error: AssayError) -> dict[str, str]:
+    """The headers that an error brings along, in whatever words it is told."""
     if isinstance(error, Unauthenticated):
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, PayloadTooLarge):
@@ -186,7 +193,8 @@ def _headers_of(error: AssayError) -> dict[str, str]:
     return {} if wait_s is None else {"Retry-After": str(wait_s)}
 
 
-def _of_http(error: HTTPException) -> AssayError:
+def of_http(error: HTTPException) -> AssayError:
+    """What the framework refuses by itself, as one of ours."""
     known: dict[int, AssayError] = {
         404: NotFound("There is nothing at this address."),
         405: MethodNotAllowed("This address does not take this method; the Allow header names those it takes."),
@@ -195,7 +203,7 @@ def _of_http(error: HTTPException) -> AssayError:
     return known.get(error.status_code) or InvalidRequest("The request cannot be read.")
 
 
-def _allowed(app: FastAPI, request: Request) -> dict[str, str]:
+def allowed(app: FastAPI, request: Request) -> dict[str, str]:
     """The methods that the address of a request takes, on whichever routes they are."""
     scope = {**request.scope, "path_params": {}}
     matching = [route for route in app.routes if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE]

@@ -25,11 +25,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core import workbench
 from core.errors import ConfigurationError
 from core.http.api import create_api
+from core.http.entrance import Entrance
 from core.http.host_guard import HostGuard
-from core.http.problems import problem_response
 from core.http.security import SecurityHeaders
-from core.http.session_routes import session_routes
+from core.http.session_routes import create_auth
 from core.http.socket_guard import SocketGuard
+from core.http.v1.app import create_v1
 from core.settings import ROOT, Settings
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024
@@ -43,14 +44,15 @@ _log = logging.getLogger(__name__)
 
 
 class Shell:
-    """What stands around the pages: the API, the session routes, the guards, start and stop."""
+    """What stands around the pages: the API in two wire formats, the session routes, the guards, start and stop."""
 
     def __init__(self, settings: Settings, *, index_html: Path, icon: Path, preload: Sequence[str] = ()) -> None:
-        self._api = _Late()
+        self._api, self._v1, self._auth = _Late(), _Late(), _Late()
         self._preload = tuple(preload)
         self.routes: list[BaseRoute] = [
             Mount("/api", self._api),
-            *session_routes(settings, lambda: workbench.current().accounts, problem_response),
+            Mount("/v1", self._v1),
+            Mount("/auth", self._auth),
             Route("/favicon.png", lambda _request: FileResponse(icon)),
         ]
         self.middleware = [
@@ -71,7 +73,8 @@ class Shell:
     def _start(self) -> None:
         bench = workbench.current()
         bench.load_demo()
-        self._api.app = create_api(bench)
+        entrance = Entrance.of(bench)
+        self._api.app, self._v1.app, self._auth.app = create_api(entrance), create_v1(entrance), create_auth(entrance)
         for module in self._preload:
             import_module(module)
         # What is loaded by now stays; looking it over after every rerun took nine tenths of the time.

@@ -12,19 +12,23 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from core.errors import (
     AssayError,
     Forbidden,
     InvalidRequest,
     MethodNotAllowed,
+    NotFound,
     PayloadTooLarge,
 )
+from core.http.entrance import Entrance
 from core.http.host_guard import FOREIGN_ORIGIN, is_own_request
+from core.http.problems import problem_response
 from core.settings import SESSION_COOKIE as COOKIE
 from core.settings import Settings
 
@@ -42,8 +46,18 @@ AsProblem = Callable[[AssayError], Response]
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def session_routes(settings: Settings, accounts: Callable[[], Accounts], as_problem: AsProblem) -> list[BaseRoute]:
-    """The routes below `/auth`; `accounts` is asked for at each request, when the workbench is open."""
+def create_auth(entrance: Entrance) -> Starlette:
+    """What is mounted at `/auth`, behind the entrance that bounds strangers."""
+    bench = entrance.workbench
+    routes = session_routes(bench.settings, bench.accounts, problem_response)
+    nothing = NotFound("There is nothing at this address.")
+    return Starlette(
+        routes=[*routes, Mount("/", problem_response(nothing))], middleware=[entrance.callers(problem_response)]
+    )
+
+
+def session_routes(settings: Settings, accounts: Accounts, as_problem: AsProblem) -> list[BaseRoute]:
+    """The routes below `/auth`."""
     routes = _SessionRoutes(settings, accounts, as_problem)
     script = SCRIPT.read_bytes()
 
@@ -51,17 +65,17 @@ def session_routes(settings: Settings, accounts: Callable[[], Accounts], as_prob
         return Response(script, media_type="text/javascript")
 
     return [
-        Route("/auth/session.js", serve_script, methods=["GET"]),
+        Route("/session.js", serve_script, methods=["GET"]),
         # Every method is taken here, or the wrong ones would be answered by the pages, as if they had worked.
-        Route("/auth/session", routes.guarded(routes.open), methods=_EVERY_METHOD),
-        Route("/auth/sign-out", routes.guarded(routes.close), methods=_EVERY_METHOD),
+        Route("/session", routes.guarded(routes.open), methods=_EVERY_METHOD),
+        Route("/sign-out", routes.guarded(routes.close), methods=_EVERY_METHOD),
     ]
 
 
 class _SessionRoutes:
     """Ticket to cookie, and sign-out; only for requests of our own pages."""
 
-    def __init__(self, settings: Settings, accounts: Callable[[], Accounts], as_problem: AsProblem) -> None:
+    def __init__(self, settings: Settings, accounts: Accounts, as_problem: AsProblem) -> None:
         self._settings = settings
         self._accounts = accounts
         self._as_problem = as_problem
@@ -85,7 +99,7 @@ class _SessionRoutes:
         """Redeem the ticket in the body for a session, and set its cookie."""
         ticket = await _ticket(request)
         session = await run_in_threadpool(
-            self._accounts().redeem_ticket,
+            self._accounts.redeem_ticket,
             ticket,
             address=request.client.host if request.client else "",
             agent=request.headers.get("user-agent", "")[:MAX_AGENT_CHARS],
@@ -108,7 +122,7 @@ class _SessionRoutes:
         session = request.cookies.get(COOKIE)
         if session:
             try:
-                await run_in_threadpool(self._accounts().sign_out, session)
+                await run_in_threadpool(self._accounts.sign_out, session)
             except AssayError as error:
                 response = self._as_problem(error)
         response.delete_cookie(COOKIE, path="/", secure=self._settings.is_https, httponly=True, samesite="lax")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from core.db import metering_dao, usage_dao
 from core.db.engine import Database
-from core.db.usage_dao import DayRow, LogRow
+from core.db.usage_dao import DIMENSIONS, DayRow, LogRow, ProviderCallsRow, Reach, TotalRow
 from core.errors import InvalidRequest
 from core.metering.meter import QuotaState
 from core.metering.plans import Plan, Plans
@@ -19,6 +20,11 @@ from core.principal import Principal
 
 MAX_LOG_ROWS = 10_000
 MAX_DAYS = 400
+MAX_GROUPS = 2_000
+"""Groups that are told apart; of more the dearest."""
+MONTH = "requests_month"
+"""A metric whose period is the running month."""
+ONE_DAY = timedelta(days=1)
 WARNING_SHARE = Decimal("0.8")
 """From this share of a quota on, it is marked."""
 
@@ -62,6 +68,30 @@ class Overview:
     plan: Plan
     allowances: dict[str, Allowance]
     """By metric: the quotas, the rate `requests_minute`, and `charge_usd_month`, what was charged this month."""
+
+
+Bound = date | datetime
+"""Where a time begins or ends: a whole day, or exactly."""
+Place = tuple[datetime, UUID]
+"""Time and id of a row of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time, and the zone in which its days begin."""
+
+    starts_at: datetime
+    ends_at: datetime
+    """The first moment that is not part of it."""
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over requests."""
+
+    total: TotalRow
+    groups: list[TotalRow]
 
 
 class Usage:
@@ -116,31 +146,108 @@ class Usage:
         whole_organisation: bool = False,
         statuses: Sequence[str] = (),
         models: Sequence[str] = (),
-        before: UUID | None = None,
+        before: Place | None = None,
         most: int = 500,
     ) -> list[LogRow]:
-        """Requests, newest first, at most `most`; `before` pages on from the last row seen.
+        """Requests of days in the principal's zone, newest first, at most `most`; `before` as in `page`.
 
         Raises:
             InvalidRequest: the days are in the wrong order, or too many; `most` is out of bounds.
         """
         _check_days(first, last)
+        zone = ZoneInfo(principal.zone)
+        span = Span(_midnight(first, zone), _midnight(last + ONE_DAY, zone), principal.zone)
+        return self.page(
+            principal,
+            span,
+            whole_organisation=whole_organisation,
+            statuses=statuses,
+            models=models,
+            before=before,
+            most=most,
+        )
+
+    def page(
+        self,
+        principal: Principal,
+        span: Span,
+        *,
+        whole_organisation: bool = True,
+        statuses: Sequence[str] = (),
+        models: Sequence[str] = (),
+        before: Place | None = None,
+        most: int,
+    ) -> list[LogRow]:
+        """Requests, newest first, at most `most`; `before` pages on from the last row seen.
+
+        Raises:
+            InvalidRequest: `most` is out of bounds.
+        """
         if not 1 <= most <= MAX_LOG_ROWS:
             raise InvalidRequest(f"At most {MAX_LOG_ROWS:,} rows at once.")
         self._log.flush()
         with self._database.app(principal) as connection:
             return usage_dao.log(
                 connection,
-                org_id=principal.org_id,
-                user_id=_who(principal, whole_organisation),
-                zone=principal.zone,
-                first=first,
-                last=last,
+                _reach(principal, span, whole_organisation),
                 statuses=statuses,
                 models=models,
                 before=before,
                 most=most,
             )
+
+    def span(self, principal: Principal, first: Bound | None, last: Bound | None) -> Span:
+        """From `first` to `last`: a date is the whole day in the organisation's zone, a time is exact, and the last
+        time is the first that is not part of it. Without either, the organisation's running month.
+
+        Raises:
+            InvalidRequest: they are in the wrong order, or too far apart.
+        """
+        with self._database.app(principal) as connection:
+            name = usage_dao.zone_of(connection, principal.org_id)
+            months = [row for row in metering_dao.allowances(connection) if row.metric == MONTH]
+        zone, month = ZoneInfo(name), months[0]
+        starts_at = month.starts_at if first is None else _moment(first, zone)
+        ends_at = month.ends_at if last is None else _moment(last, zone, days_later=ONE_DAY)
+        if last is None and first is not None:
+            ends_at = max(ends_at, starts_at)
+        if starts_at > ends_at:
+            raise InvalidRequest("The time ends before it begins: from is after to.")
+        if ends_at - starts_at > (MAX_DAYS + 1) * ONE_DAY:
+            raise InvalidRequest(f"At most {MAX_DAYS} days at once.")
+        return Span(starts_at, ends_at, name)
+
+    def totals(self, principal: Principal, span: Span, group_by: str) -> Totals:
+        """The sums of all requests that the principal may see, and those of each group.
+
+        Raises:
+            InvalidRequest: usage is not grouped by that.
+        """
+        if group_by not in DIMENSIONS:
+            raise InvalidRequest(f"group_by is one of {', '.join(DIMENSIONS)}.")
+        self._log.flush()
+        reach = _reach(principal, span, whole_organisation=True)
+        with self._database.app(principal) as connection:
+            total, *groups = usage_dao.totals(connection, reach, group_by=group_by, zone=span.zone, most=MAX_GROUPS)
+        return Totals(total, groups)
+
+    def calls_by_provider(self) -> dict[str, ProviderCallsRow]:
+        """How the calls of the last hour went, by provider; of all organisations together."""
+        with self._database.service() as connection:
+            return {row.provider: row for row in usage_dao.calls_by_provider(connection)}
+
+
+def _reach(principal: Principal, span: Span, whole_organisation: bool) -> Reach:
+    return Reach(principal.org_id, _who(principal, whole_organisation), span.starts_at, span.ends_at)
+
+
+def _moment(bound: Bound, zone: ZoneInfo, *, days_later: timedelta = timedelta(0)) -> datetime:
+    """A time as it is; of a day its first moment, or with `days_later` the first that is no longer part of it."""
+    return bound if isinstance(bound, datetime) else _midnight(bound + days_later, zone)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def _who(principal: Principal, whole_organisation: bool) -> UUID | None:

@@ -87,13 +87,14 @@ async def health(request: Request, response: Response, bench: Bench) -> HealthRe
         database=database,
         cache="unreachable" if database == "unreachable" else "ok",
         worker="none",
-        providers=_providers(bench),
+        providers=provider_states(bench),
         version=VERSION,
         timestamp=datetime.now(UTC),
     )
 
 
-def _providers(bench: Workbench) -> dict[str, ProviderState]:
+def provider_states(bench: Workbench) -> dict[str, ProviderState]:
+    """Every provider by name, and whether its key is set; none of them is asked."""
     states: dict[str, ProviderState] = dict.fromkeys(HOSTS, "not_configured")
     for name, provider in bench.providers.items():
         states[name] = "built_in" if provider.is_offline else "configured"

@@ -24,13 +24,17 @@ async def models(principal: SignedIn, bench: Bench) -> list[ModelRow]:
     return [_row(bench, model, plan) for model in bench.catalogue.all()]
 
 
-def _row(bench: Workbench, model: Model, plan: Plan) -> ModelRow:
-    price = _price(bench, model)
-    reason = bench.router.unavailable_reason(model)
-    if price is None:
-        reason = "No price is known for this model."
+def refusal(bench: Workbench, model: Model, plan: Plan) -> str | None:
+    """Why a caller on this plan may not ask a model; None where they may."""
     if model.model_class not in plan.model_classes:
-        reason = f"The plan {plan.label} does not include {model.model_class} models."
+        return f"The plan {plan.label} does not include {model.model_class} models."
+    if _price(bench, model) is None:
+        return "No price is known for this model."
+    return bench.router.unavailable_reason(model)
+
+
+def _row(bench: Workbench, model: Model, plan: Plan) -> ModelRow:
+    reason = refusal(bench, model, plan)
     return ModelRow(
         id=model.id,
         label=model.label,
@@ -39,7 +43,10 @@ def _row(bench: Workbench, model: Model, plan: Plan) -> ModelRow:
         capabilities=list(model.capabilities),
         context_window=model.context_window,
         max_output=model.max_output,
-        price=price,
+        dimensions=model.dimensions,
+        deprecated_on=model.deprecated_on.isoformat() if model.deprecated_on else None,
+        successor=model.successor,
+        price=_price(bench, model),
         available=reason is None,
         reason=reason,
     )

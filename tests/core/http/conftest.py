@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from core.http.api import create_api
+from core.http.entrance import Entrance
 from core.http.security import SecurityHeaders
+from core.http.session_routes import create_auth
+from core.http.v1.app import create_v1
 from core.principal import Principal
 from core.workbench import Workbench, open_workbench
 from tests.conftest import MakeMember, make_settings, member_factory
@@ -42,15 +46,25 @@ class Api:
         headers = {"Authorization": f"Bearer {self.token(principal)}"} if principal else {}
         return httpx2.Client(base_url=self.base_url, headers=headers, timeout=20)
 
+    @property
+    def v1_url(self) -> str:
+        """Where clients of OpenAI find it."""
+        return f"{self.base_url.removesuffix('/api')}/v1"
+
 
 ServeApi = Callable[..., Api]
 
 
 @contextmanager
 def serving_api(workbench: Workbench) -> Iterator[Api]:
-    """The API of a workbench, as the process serves it."""
+    """The API of a workbench in both wire formats, as the process serves it."""
+    entrance = Entrance.of(workbench)
     application = Starlette(
-        routes=[Mount("/api", create_api(workbench))],
+        routes=[
+            Mount("/api", create_api(entrance)),
+            Mount("/v1", create_v1(entrance)),
+            Mount("/auth", create_auth(entrance)),
+        ],
         middleware=[Middleware(SecurityHeaders, settings=workbench.settings, index_html="<html></html>")],
     )
     with serving(application) as base_url:
@@ -118,3 +132,11 @@ def assert_problem(answer: httpx2.Response, status: int, code: str) -> dict[str,
     assert "Traceback" not in answer.text
     assert len(answer.headers["x-request-id"]) == 32
     return problem
+
+
+def eventually(holds: Callable[[], bool], within_s: float = 5.0) -> None:
+    """Waits until something holds that another thread brings about."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)

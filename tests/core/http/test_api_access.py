@@ -10,9 +10,8 @@ import psycopg
 import pytest
 from starlette.routing import Route
 
-from core.errors import MeteringDenied
 from core.http.api import create_api
-from core.http.limits import AddressRate
+from core.http.entrance import Entrance
 from core.settings import SESSION_COOKIE as COOKIE
 from tests.core.http.conftest import Api, ServeApi, assert_problem
 
@@ -137,41 +136,9 @@ def test_elsewhere_the_docs_are_for_who_is_signed_in(serve_api: ServeApi, enviro
         assert httpx2.get(api.base_url + path, headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
 
-def test_the_window_slides_and_says_how_long_to_wait() -> None:
-    now = 1000.0
-    rate = AddressRate(2, monotonic=lambda: now)
-    rate.take("192.0.2.1")
-    now += 20
-    rate.take("192.0.2.1")
-    now += 39.5
-    assert _wait_s(rate, "192.0.2.1") == 1
-    rate.take("192.0.2.2")
-    now += 1
-    rate.take("192.0.2.1")
-    assert _wait_s(rate, "192.0.2.1") == 20
-    now += 3600
-    rate.take("192.0.2.1")
-
-
-def test_addresses_of_one_ipv6_network_share_one_window() -> None:
-    rate = AddressRate(1, monotonic=lambda: 0.0)
-    rate.take("2001:db8::1")
-    assert _wait_s(rate, "2001:db8::2") == 60
-    rate.take("2001:db8:0:1::1")
-
-
-def test_so_many_addresses_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.http.limits.MAX_ADDRESSES", 3)
-    rate = AddressRate(1, monotonic=lambda: 0.0)
-    for number in range(100):
-        rate.take(f"192.0.2.{number}")
-    assert _wait_s(rate, "192.0.2.99") == 60
-    rate.take("192.0.2.0")
-
-
 def _routes(api: Api) -> list[tuple[str, str]]:
     """Every method of every route that is served, those that the document does not name included."""
-    routes = [route for route in create_api(api.workbench).routes if isinstance(route, Route)]
+    routes = [route for route in create_api(Entrance.of(api.workbench)).routes if isinstance(route, Route)]
     return [(method, f"/api{route.path}") for route in routes for method in route.methods or ()]
 
 
@@ -180,10 +147,3 @@ def _session(api: Api) -> str:
     accounts = api.workbench.accounts
     ticket = accounts.sign_in(principal.email, "correct horse battery", address="127.0.0.1")
     return accounts.redeem_ticket(ticket, address="127.0.0.1", agent="test")
-
-
-def _wait_s(rate: AddressRate, address: str) -> int:
-    with pytest.raises(MeteringDenied) as denied:
-        rate.take(address)
-    assert denied.value.denial.retry_after_s is not None
-    return denied.value.denial.retry_after_s

@@ -144,7 +144,12 @@ def test_the_document_names_every_call_with_its_token_and_its_problems(api: Api)
     assert set(document["paths"]) == {
         "/api/health",
         "/api/ai/chat",
+        "/api/ai/completions",
+        "/api/ai/embeddings",
         "/api/ai/models",
+        "/api/ai/providers",
+        "/api/ai/usage",
+        "/api/ai/usage/details",
         "/api/user/usage",
         "/api/user/quota",
     }

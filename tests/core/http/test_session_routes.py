@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from core.accounts.accounts import Accounts
 from core.http.problems import problem_response
@@ -20,6 +21,10 @@ from tests.core.http.asgi_server import serving
 EMAIL, PASSWORD = "ann@test.example", "correct horse battery"
 
 
+def _application(settings: Settings, accounts: Accounts) -> Starlette:
+    return Starlette(routes=[Mount("/auth", routes=session_routes(settings, accounts, problem_response))])
+
+
 @pytest.fixture
 def accounts(workbench: Workbench, member: MakeMember) -> Accounts:
     member("ann", password=PASSWORD)
@@ -28,10 +33,10 @@ def accounts(workbench: Workbench, member: MakeMember) -> Accounts:
 
 @pytest.fixture
 def client(accounts: Accounts) -> Iterator[httpx2.Client]:
-    application = Starlette(
-        routes=session_routes(Settings.model_validate({"session_days": 2}), lambda: accounts, problem_response)
-    )
-    with serving(application) as base_url, httpx2.Client(base_url=base_url) as client:
+    with (
+        serving(_application(Settings.model_validate({"session_days": 2}), accounts)) as base_url,
+        httpx2.Client(base_url=base_url) as client,
+    ):
         client.headers["Origin"] = base_url
         yield client
 
@@ -55,7 +60,7 @@ def test_a_ticket_becomes_a_cookie_that_no_script_can_read(
 
 def test_the_cookie_is_secure_when_users_come_by_https(accounts: Accounts, ticket: str) -> None:
     settings = Settings.model_validate({"public_url": "https://assay.example.com"})
-    with serving(Starlette(routes=session_routes(settings, lambda: accounts, problem_response))) as base_url:
+    with serving(_application(settings, accounts)) as base_url:
         headers = {"Origin": "https://assay.example.com"}
         answer = httpx2.post(f"{base_url}/auth/session", json={"ticket": ticket}, headers=headers)
     assert "Secure" in answer.headers["set-cookie"].split("; ")

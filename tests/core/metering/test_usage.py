@@ -72,7 +72,8 @@ def test_the_log_is_filtered_and_paged(workbench: Workbench, member: MakeMember)
     none = workbench.usage.log(ann, today - timedelta(days=1), today + timedelta(days=1), models=["gpt-4o"])
     assert none == []
     first = workbench.usage.log(ann, today - timedelta(days=1), today + timedelta(days=1), most=2)
-    rest = workbench.usage.log(ann, today - timedelta(days=1), today + timedelta(days=1), most=2, before=first[-1].id)
+    seen = (first[-1].at, first[-1].id)
+    rest = workbench.usage.log(ann, today - timedelta(days=1), today + timedelta(days=1), most=2, before=seen)
     assert {row.id for row in first + rest} == {row.id for row in log}
 
 

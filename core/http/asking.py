@@ -1,0 +1,120 @@
+"""How a route asks a model without a conversation: what was answered before, the call, and the headers of its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from anyio import CapacityLimiter
+from fastapi import Request
+
+from core.ai.answer import Answer, Question
+from core.ai.session import Session
+from core.errors import AssayError
+from core.http.caller import caller_of
+from core.http.context import in_thread
+from core.http.idempotency import REPLAYED_HEADER
+from core.http.metered import CHAT_QUOTA, REQUEST_QUOTA, metered_headers, refused_headers, told_headers
+from core.http.streams import Listener
+from core.principal import Principal
+from core.workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """One request of a caller to the gateway."""
+
+    request: Request
+    principal: Principal
+    bench: Workbench
+    threads: CapacityLimiter
+
+    async def whole(self, question: Question) -> Asked:
+        """The whole answer.
+
+        Raises:
+            AssayError: it failed; its headers say how the caller stands.
+        """
+        return await self._asked(question, streams=False)
+
+    async def begun(self, question: Question) -> Asked:
+        """The answer from its first piece on, which was waited for: until then a failure has a status of its own.
+
+        Raises:
+            AssayError: it failed before that.
+        """
+        return await self._asked(question, streams=True)
+
+    async def _asked(self, question: Question, *, streams: bool) -> Asked:
+        quota = CHAT_QUOTA if question.feature else REQUEST_QUOTA
+        try:
+            return await self._replayed(question, quota) or await self._opened(question, quota, streams=streams)
+        except AssayError as error:
+            refused = partial(refused_headers, self.bench.usage, self.principal, error, quota=quota)
+            caller_of(self.request).headers.update(await in_thread(refused, self.threads))
+            raise
+
+    async def _replayed(self, question: Question, quota: str) -> Asked | None:
+        if question.idempotency is None:
+            return None
+        find = partial(self.bench.gateway.replayed, self.principal, question.idempotency)
+        replay = await in_thread(find, self.threads)
+        if replay is None:
+            return None
+        headers = await self._headers(replay.answer, None, quota)
+        headers[REPLAYED_HEADER] = "true"
+        answer = replay.answer
+        headers["X-Request-Id"] = str(answer.request_id)
+        return Asked(answer, None, answer.text or None, answer.request_id, answer.model, headers)
+
+    async def _opened(self, question: Question, quota: str, *, streams: bool) -> Asked:
+        session = await in_thread(partial(self.bench.gateway.session, self.principal, question), self.threads)
+        listener = Listener(session, self.request.receive, self.threads)
+        async with listener.watching():
+            first = await listener.piece() if streams else None
+            answer = listener.answer if streams else await listener.whole()
+            headers = await self._headers(answer, session, quota)
+        headers["X-Request-Id"] = str(session.request_id)
+        return Asked(answer, listener, first, session.request_id, session.model, headers)
+
+    async def _headers(self, answer: Answer | None, session: Session | None, quota: str) -> dict[str, str]:
+        told = told_headers(answer, session.hold if session else None)
+        if told is not None:
+            return told
+        return await in_thread(
+            partial(metered_headers, self.bench.usage, self.principal, answer, quota=quota), self.threads
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An answer, whole or begun."""
+
+    answer: Answer | None
+    """None while it is on its way."""
+    listener: Listener | None
+    """Reads the rest; None for an answer that was given before."""
+    first: str | None
+    request_id: UUID
+    model: str
+    headers: dict[str, str]
+
+    @property
+    def complete(self) -> Answer:
+        """The answer, at its end."""
+        answer = self.answer if self.listener is None else self.listener.answer
+        assert answer is not None
+        return answer
+
+    async def pieces(self) -> AsyncIterator[str]:
+        """The text as it comes, from its first piece on.
+
+        Raises:
+            AssayError: it failed.
+        """
+        piece = self.first
+        while piece is not None:
+            yield piece
+            piece = await self.listener.piece() if self.listener else None

@@ -1,0 +1,1 @@
+"""The OpenAI wire format: other people's clients, metered like everybody."""

@@ -1,0 +1,46 @@
+"""`GET /v1/models`: what the caller may ask for by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from core.ai.router import AUTO
+from core.errors import NotFound
+from core.http.authentication import SignedIn, SignedInRoute
+from core.http.context import Bench
+from core.http.routes.models import refusal
+from core.http.v1.answers import model_row
+from core.principal import Principal
+from core.workbench import Workbench
+
+OWNER = "assay"
+"""Whose `auto` is."""
+
+router = APIRouter(route_class=SignedInRoute)
+
+
+@router.get("/models")
+async def models(principal: SignedIn, bench: Bench) -> dict[str, Any]:
+    """The models that the caller may ask, and `auto`, which chooses among them."""
+    return {"object": "list", "data": [model_row(name, owner) for name, owner in _owners(bench, principal).items()]}
+
+
+@router.get("/models/{name:path}")
+async def model(name: str, principal: SignedIn, bench: Bench) -> dict[str, Any]:
+    """One of them.
+
+    Raises:
+        NotFound: there is none of that name that the caller may ask.
+    """
+    owner = _owners(bench, principal).get(name)
+    if owner is None:
+        raise NotFound("There is no model of that name that you may ask. GET /v1/models lists those that you may.")
+    return model_row(name, owner)
+
+
+def _owners(bench: Workbench, principal: Principal) -> dict[str, str]:
+    plan = bench.plans.get(principal.plan)
+    asked = (model for model in bench.catalogue.all() if refusal(bench, model, plan) is None)
+    return {AUTO: OWNER, **{model.id: model.provider for model in asked}}
