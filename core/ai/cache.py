@@ -124,22 +124,30 @@ class AnswerCache:
         self._entries_per_scope = entries_per_scope
         self._puts = itertools.count(1)
 
+    def near(self, scope: Scope, key: bytes) -> Hit | None:
+        """The answer under that key of that scope, where this machine has it."""
+        found = _believed(self._from_machine(_name(scope, key)), scope, key)
+        return None if found is None else Hit(found, "machine")
+
     def get(self, scope: Scope, key: bytes) -> Hit | None:
         """The answer under that key of that scope, from the nearest level that has it."""
-        name = _name(scope, key)
-        found = _believed(self._from_machine(name), scope, key)
-        if found is not None:
-            return Hit(found, "machine")
+        hit = self.near(scope, key)
+        if hit is not None:
+            return hit
         with self._database.single() as connection:
             row = dao.get(connection, str(scope), key)
-            if row is None:
-                return None
-            found = _believed(row.value, scope, key)
-            if found is None:
+        return None if row is None else self.found(scope, key, row.value, row.remaining_s)
+
+    def found(self, scope: Scope, key: bytes, value: object, life_s: float) -> Hit | None:
+        """An entry of the shared level, if it can be believed; otherwise it is dropped."""
+        answer = _believed(value, scope, key)
+        if answer is None:
+            _log.warning("A corrupt entry of the shared cache was dropped.")
+            with self._database.single() as connection:
                 dao.drop(connection, str(scope), key)
-                return None
-        self._to_machine(name, found, row.remaining_s)
-        return Hit(found, "shared")
+            return None
+        self._to_machine(_name(scope, key), answer, life_s)
+        return Hit(answer, "shared")
 
     def entry(self, scope: Scope, key: bytes, task: str, answer: Answer) -> dict[str, Any] | None:
         """What the shared level keeps of an answer, in the settlement's transaction; None where it keeps nothing.

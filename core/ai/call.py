@@ -102,8 +102,14 @@ class Call:
         """Id of the model that is asked, or was asked last."""
         return self._asked.model.id
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it goes on, and has as many readers as it may."""
+        with self._lock:
+            return self._cut is None and not self.done.is_set() and self._readers > MAX_FOLLOWERS
+
     def join(self) -> bool:
-        """Adds a reader; False where the call is over, cut, or has as many as it may."""
+        """Adds a reader; False where the call is over, cut, or full."""
         with self._lock:
             if self._cut is not None or self.done.is_set() or self._readers > MAX_FOLLOWERS:
                 return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,12 +20,12 @@ from core.ai.kept import Keeper, Replay, replayed
 from core.ai.providers.contract import Message, TimeLimits, TokenUsage
 from core.ai.router import AUTO, Candidate, Route, Router
 from core.ai.schemas import check_schema
-from core.ai.session import FOLLOW_WAIT_S, Distant, Following, Given, LeaderFailed, Reading, Session, Source
+from core.ai.session import Distant, Following, Given, LeaderFailed, Place, Reading, Session, Source
 from core.ai.watchdog import Watchdog
 from core.clock import Clock
 from core.errors import AssayError, Forbidden, InvalidRequest, MeteringDenied, PromptRejected, ProviderUnavailable
 from core.ids import new_id
-from core.metering.meter import HOLD_GRACE_S, Flight, Hold, HoldRequest, Meter
+from core.metering.meter import HOLD_GRACE_S, Answered, Flight, Hold, HoldRequest, Meter
 from core.metering.plans import Plan, Plans
 from core.metering.repeats import Idempotency
 from core.metering.usage_log import FreeRow, UsageLog
@@ -32,6 +33,8 @@ from core.principal import Principal
 
 MAX_CALLS = 200
 """Calls that one process has under way at once."""
+FOLLOW_WAIT_S = 60.0
+"""Longest wait of a request for the answer to the same question of another; then it asks on its own."""
 SHUTDOWN_WAIT_S = 10.0
 
 
@@ -62,6 +65,8 @@ class _Asked:
     key: bytes
     """Its name in the cache."""
     save: Save
+    follows_until: float
+    """Monotonic second after which it waits for no other request any more."""
 
     @property
     def flight_key(self) -> bytes | None:
@@ -100,9 +105,10 @@ class Gateway:
         plan = self._parts.plans.get(principal.plan)
         route = self._route(question, plan)
         scope, key = _scope(principal, question), self._key(question, plan, question.messages)
-        asked = _Asked(principal, question, plan, route, new_id(), scope, key, save or _save_nothing)
+        until = time.monotonic() + FOLLOW_WAIT_S
+        asked = _Asked(principal, question, plan, route, new_id(), scope, key, save or _save_nothing, until)
         hit = None if question.skips_cache else self._cached(asked)
-        source = self._opened(asked) if hit is None else Given(self._given(asked, _answer_of(hit, asked), hit.level))
+        source = self._opened(asked) if hit is None else self._hit(asked, hit)
         if not runs_here:
             source.start()
         return Session(asked.request_id, source)
@@ -153,23 +159,47 @@ class Gateway:
         if "\x00" in text or not _is_text(text):
             raise PromptRejected("The message holds characters that are not text.")
 
-    def _opened(self, asked: _Asked, *, joins: bool = True) -> Source:
+    def _opened(self, asked: _Asked) -> Source:
         """A call of this request's own, or its place in the flight that answers the same question."""
-        flight_key = asked.flight_key if joins else None
+        place = self._place(asked)
+        if place.is_own:
+            return place.source
+
+        def shared(answer: Answer) -> Answer:
+            mine = replace(
+                answer,
+                is_cached=True,
+                cost_usd=Decimal(0),
+                saved_usd=answer.saved_usd if answer.is_cached else answer.cost_usd,
+                request_id=asked.request_id,
+                route_reason="joined the same question, which was being answered",
+                plan=asked.plan.name,
+                quota=None,
+                rate=None,
+            )
+            return self._given(asked, mine, "flight")
+
+        return Following(place.source, shared=shared, next_place=lambda: self._place(asked))
+
+    def _place(self, asked: _Asked) -> Place:
+        flight_key = asked.flight_key if time.monotonic() < asked.follows_until else None
         running = self._flights.get(flight_key) if flight_key is not None else None
-        if running is not None:
-            if running.join():
-                return self._following(asked, Reading(running, patience_s=FOLLOW_WAIT_S))
-            flight_key = None if not running.done.is_set() else flight_key
-        self._take_place()
+        if running is not None and running.join():
+            return Place(Reading(running, until=asked.follows_until), is_own=False)
+        if running is not None and running.is_full:
+            flight_key = None
+        self._check_room()
         try:
             taken = self._parts.meter.reserve_or_join(asked.principal, self._hold_request(asked, flight_key))
         except MeteringDenied as denied:
             self._log_free(asked, "denied", asked.route.candidates[0], error_code=denied.problem_code)
             raise
+        if isinstance(taken, Answered):
+            hit = self._parts.cache.found(asked.scope, asked.key, taken.entry, taken.life_s)
+            return self._place(asked) if hit is None else Place(self._hit(asked, hit), is_own=True)
         if isinstance(taken, Flight):
-            return self._joined(asked, taken)
-        return Reading(self._led(asked, taken, flight_key))
+            return Place(self._followed(asked, taken), is_own=False)
+        return Place(Reading(self._led(asked, taken, flight_key)), is_own=True)
 
     def _led(self, asked: _Asked, hold: Hold, flight_key: bytes | None) -> Call:
         question = asked.question
@@ -199,13 +229,13 @@ class Gateway:
                 self._flights[flight_key] = call
         return call
 
-    def _joined(self, asked: _Asked, flight: Flight) -> Source:
-        """A follower of a call of another process, or of one of this process that began a moment ago."""
+    def _followed(self, asked: _Asked, flight: Flight) -> Source:
+        """A leader of another process, or one of this process that began a moment ago."""
         meter = self._parts.meter
         running = self._flights.get(asked.flight_key or b"")
         if running is not None and running.hold.id == flight.leader_id and running.join():
             meter.leave(flight.leader_id)
-            return self._following(asked, Reading(running, patience_s=FOLLOW_WAIT_S))
+            return Reading(running, until=asked.follows_until)
 
         def look() -> Answer | None:
             if meter.follow(flight.leader_id):
@@ -218,24 +248,8 @@ class Gateway:
         def leave() -> None:
             threading.Thread(target=_quietly, args=(meter.leave, flight.leader_id), daemon=True).start()
 
-        return self._following(asked, Distant(asked.route.candidates[0].model.id, look, leave))
-
-    def _following(self, asked: _Asked, leader: Source) -> Source:
-        def shared(answer: Answer) -> Answer:
-            mine = replace(
-                answer,
-                is_cached=True,
-                cost_usd=Decimal(0),
-                saved_usd=answer.saved_usd if answer.is_cached else answer.cost_usd,
-                request_id=asked.request_id,
-                route_reason="joined the same question, which was being answered",
-                plan=asked.plan.name,
-                quota=None,
-                rate=None,
-            )
-            return self._given(asked, mine, "flight")
-
-        return Following(leader, shared=shared, on_own=lambda is_late: self._opened(asked, joins=not is_late))
+        model = asked.route.candidates[0].model.id
+        return Distant(model, look=look, on_leave=leave, until=asked.follows_until)
 
     def _route(self, question: Question, plan: Plan) -> Route:
         prompt_tokens = prompt_estimate(question.messages)
@@ -269,17 +283,18 @@ class Gateway:
             acts_as=question.acts_as,
             idempotency=question.idempotency,
             flight_key=flight_key,
+            cache_scope=str(asked.scope),
+            cache_key=None if question.skips_cache else asked.key,
         )
 
     def _cached(self, asked: _Asked) -> Hit | None:
-        question, keys = asked.question, [asked.key]
-        if question.earlier is not None:
-            keys.insert(0, self._key(question, asked.plan, question.earlier))
-        for key in keys:
-            found = self._parts.cache.get(asked.scope, key)
-            if found is not None:
-                return found
-        return None
+        """What is known without a reservation: an earlier turn's answer, or one on this machine."""
+        earlier = asked.question.earlier
+        if earlier is not None:
+            hit = self._parts.cache.get(asked.scope, self._key(asked.question, asked.plan, earlier))
+            if hit is not None:
+                return hit
+        return self._parts.cache.near(asked.scope, asked.key)
 
     def _key(self, question: Question, plan: Plan, messages: tuple[Message, ...]) -> bytes:
         model = question.model
@@ -303,6 +318,9 @@ class Gateway:
                 dimensions=question.dimensions,
             )
         )
+
+    def _hit(self, asked: _Asked, hit: Hit) -> Source:
+        return Given(self._given(asked, _answer_of(hit, asked), hit.level))
 
     def _given(self, asked: _Asked, answer: Answer, level: str) -> Answer:
         """Saves and logs an answer that is free."""
@@ -329,7 +347,7 @@ class Gateway:
         row = _free_row(asked, status, candidate.provider.name, candidate.model.id)
         self._parts.usage_log.add(replace(row, error_code=error_code))
 
-    def _take_place(self) -> None:
+    def _check_room(self) -> None:
         with self._changed:
             if self._is_closed or len(self._running) >= MAX_CALLS:
                 raise ProviderUnavailable("The workbench is too busy; try again in a moment.", provider="")

@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Protocol
@@ -16,12 +17,10 @@ from core.ai.answer import Answer
 from core.ai.call import Call
 from core.ai.feed import Event
 from core.ai.providers.contract import Delta
-from core.errors import AssayError, ProviderBroke, ProviderTimeout
+from core.errors import AssayError, ProviderBroke
 from core.metering.meter import Hold
 
 READ_WAIT_S = 1.0
-FOLLOW_WAIT_S = 60.0
-"""Longest wait of a request for the answer to the same question of another; then it asks on its own."""
 LOOK_EVERY_S = 0.1
 
 
@@ -151,9 +150,10 @@ class Given:
 class Reading:
     """One reader's place in a call of this process."""
 
-    def __init__(self, call: Call, *, patience_s: float | None = None) -> None:
+    def __init__(self, call: Call, *, until: float | None = None) -> None:
         self.call = call
-        self._give_up = None if patience_s is None else time.monotonic() + patience_s
+        self._until = until
+        """Monotonic second after which nothing is waited for any more, unless something came before."""
         self._inbox: SimpleQueue[Event] = SimpleQueue()
         self._has_left = False
         self._leaving = threading.Lock()
@@ -176,10 +176,10 @@ class Reading:
             try:
                 event = self._inbox.get(timeout=READ_WAIT_S)
             except Empty:
-                if self._give_up is not None and time.monotonic() >= self._give_up:
-                    raise waited_too_long() from None
+                if self._until is not None and time.monotonic() >= self._until:
+                    raise LeaderFailed("It is waited for no longer.") from None
                 continue
-            self._give_up = None
+            self._until = None
             if isinstance(event, AssayError):
                 raise event
             yield event
@@ -217,20 +217,18 @@ class Distant:
 
     hold = None
 
-    def __init__(self, model: str, look: Leader, on_leave: Callable[[], None]) -> None:
+    def __init__(self, model: str, *, look: Leader, on_leave: Callable[[], None], until: float) -> None:
         self.model = model
         self._look = look
         self._on_leave = on_leave
-        self._give_up = time.monotonic() + FOLLOW_WAIT_S
+        self._until = until
         self._is_over = threading.Event()
 
     def events(self) -> Iterator[Delta | Answer]:
         """Nothing for a while, then the whole text and the answer."""
         while (answer := self._look()) is None:
-            if self._is_over.wait(LOOK_EVERY_S):
-                raise LeaderFailed("The reader has left.")
-            if time.monotonic() >= self._give_up:
-                raise waited_too_long()
+            if self._is_over.wait(LOOK_EVERY_S) or time.monotonic() >= self._until:
+                raise LeaderFailed("It is waited for no longer.")
         self._is_over.set()
         yield Delta(answer.text)
         yield answer
@@ -248,31 +246,37 @@ class Distant:
             self._on_leave()
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request stands: in a flight that another leads, or with a call of its own."""
+
+    source: Source
+    is_own: bool
+
+
 class Following:
     """The same question as another that is being answered: its answer is shared, and free.
 
-    Where the leader fails before anything was shown, or takes too long, this request goes on under `on_own`: another
-    flight to follow, or a call of its own.
+    Where the leader fails before anything was shown, or takes too long, the request takes another place: in the next
+    flight, or with a call of its own.
     """
 
-    def __init__(self, leader: Source, *, shared: Callable[[Answer], Answer], on_own: Callable[[bool], Source]) -> None:
-        self._source = leader
+    def __init__(self, leader: Source, *, shared: Callable[[Answer], Answer], next_place: Callable[[], Place]) -> None:
+        self._place = Place(leader, is_own=False)
         self._shared = shared
-        self._on_own = on_own
-        self._deadline = time.monotonic() + FOLLOW_WAIT_S
-        self._is_on_its_own = False
+        self._next_place = next_place
         self._has_left = False
         self._switching = threading.Lock()
 
     @property
     def model(self) -> str:
         """Id of the model that answers."""
-        return self._source.model
+        return self._place.source.model
 
     @property
     def hold(self) -> Hold | None:
-        """The reservation of the call that took the leader's place."""
-        return self._source.hold if self._is_on_its_own else None
+        """The reservation of a call of its own."""
+        return self._place.source.hold if self._place.is_own else None
 
     def events(self) -> Iterator[Delta | Answer]:
         """What comes of the leader, or of what takes its place.
@@ -280,20 +284,22 @@ class Following:
         Raises:
             AssayError: the leader failed after it had begun; or the call that took its place did, or was refused.
         """
-        has_begun = False
-        try:
-            for event in self._source.events():
-                if isinstance(event, Answer):
-                    if event.state != "complete":
-                        raise LeaderFailed("The answer was cut.")
-                    yield self._shared(event)
-                    return
-                has_begun = True
-                yield event
-        except AssayError as error:
-            if has_begun:
-                raise _broken(error) from error
-        yield from self._instead().events()
+        while not self._place.is_own:
+            has_begun = False
+            try:
+                for event in self._place.source.events():
+                    if isinstance(event, Answer):
+                        if event.state != "complete":
+                            raise LeaderFailed("The answer was cut.")
+                        yield self._shared(event)
+                        return
+                    has_begun = True
+                    yield event
+            except AssayError as error:
+                if has_begun or self._has_left:
+                    raise _broken(error) from error
+            self._change_place()
+        yield from self._place.source.events()
 
     def start(self) -> None:
         """It is another's to do."""
@@ -305,26 +311,19 @@ class Following:
         """Waits no longer."""
         with self._switching:
             self._has_left = True
-            source = self._source
+            source = self._place.source
         source.leave()
 
-    def _instead(self) -> Source:
-        self._source.leave()
-        is_late = time.monotonic() >= self._deadline
-        source = self._on_own(is_late)
+    def _change_place(self) -> None:
+        self._place.source.leave()
+        place = self._next_place()
         with self._switching:
-            self._source, self._is_on_its_own = source, True
+            self._place = place
             has_left = self._has_left
         if has_left:
-            source.leave()
-        return source
+            place.source.leave()
 
 
 def _broken(error: AssayError) -> AssayError:
     provider = getattr(error, "provider", "")
     return ProviderBroke("The answer ended before it was complete. It cost you nothing.", provider=provider)
-
-
-def waited_too_long() -> AssayError:
-    """What a follower is told whose leader does not come to an end."""
-    return ProviderTimeout("The same question is still being answered; it took too long.", provider="")

@@ -20,10 +20,11 @@ _Row = TypeVar("_Row")
 _RESERVE = """
     SELECT r.outcome, r.hold_id, r.plan, r.lifetime_s, r.denied_at, r.quota_metric, r.quota_limit, r.quota_used,
         r.quota_resets_at, r.rate_limit, r.rate_used, r.rate_resets_at, (r.denial).code, (r.denial).metric,
-        (r.denial).scope, (r.denial).maximum, (r.denial).used, (r.denial).resets_at
+        (r.denial).scope, (r.denial).maximum, (r.denial).used, (r.denial).resets_at, r.entry, r.entry_life_s
     FROM reserve(%(hold_id)s, %(request_id)s, %(org_id)s, %(user_id)s, %(feature)s, %(provider)s, %(model)s,
         %(price_version)s, %(held_usd)s, %(lifetime_s)s, %(counts_request)s, %(own_key)s, %(conversation_id)s,
-        %(acts_as)s, 0, %(route)s, %(key)s, %(body_sha256)s, %(flight_key)s) AS r
+        %(acts_as)s, 0, %(route)s, %(key)s, %(body_sha256)s, %(flight_key)s, %(cache_scope)s, %(cache_key)s)
+        AS r
 """
 _MARK = "SELECT mark_in_flight(%(hold_id)s)"
 _TOP_UP = "SELECT top_up(%(hold_id)s, %(held_usd)s)"
@@ -112,6 +113,9 @@ class ReservationRow:
     maximum: Decimal | None
     used: Decimal | None
     resets_at: datetime | None
+    entry: Mapping[str, Any] | None
+    """The answer that the shared cache holds, where that is the outcome."""
+    entry_life_s: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -82,6 +82,9 @@ class HoldRequest:
     idempotency: Idempotency | None = None
     flight_key: bytes | None = None
     """What names this question in its scope; None neither leads nor joins a flight."""
+    cache_scope: str | None = None
+    cache_key: bytes | None = None
+    """Where the shared cache would have the answer; None does not look there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,15 @@ class Flight:
     """The same question is being answered under another hold."""
 
     leader_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The question was answered before: what the shared cache holds."""
+
+    entry: Mapping[str, Any]
+    life_s: float
+    """How long it stays there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +180,12 @@ class Meter:
             Conflict: the Idempotency-Key was used with another body; StillRunning: its request has not ended.
             DatabaseUnavailable: nothing was reserved that does not expire by itself; no call may be made.
         """
-        taken = self.reserve_or_join(principal, replace(request, flight_key=None))
+        taken = self.reserve_or_join(principal, replace(request, flight_key=None, cache_key=None))
         assert isinstance(taken, Hold)
         return taken
 
-    def reserve_or_join(self, principal: Principal, request: HoldRequest) -> Hold | Flight:
-        """As `reserve`; where the question of the request's flight key is being answered already, nothing is taken.
+    def reserve_or_join(self, principal: Principal, request: HoldRequest) -> Hold | Flight | Answered:
+        """As `reserve`; where the question is being answered already, or the cache holds its answer, nothing is taken.
 
         Raises:
             AssayError: as `reserve`.
@@ -184,6 +196,8 @@ class Meter:
             row = self._reserved(principal, request)
         if row.outcome == "flight" and row.hold_id is not None:
             return Flight(row.hold_id)
+        if row.outcome == "cached" and row.entry is not None:
+            return Answered(row.entry, float(row.entry_life_s or 0))
         if row.outcome == "denied":
             raise MeteringDenied(_denial(row))
         if row.outcome in _REPEATED:
@@ -310,6 +324,8 @@ class Meter:
             "conversation_id": request.conversation_id,
             "acts_as": request.acts_as,
             "flight_key": request.flight_key,
+            "cache_scope": request.cache_scope,
+            "cache_key": request.cache_key,
             "route": repeat.route if repeat else None,
             "key": repeat.key if repeat else None,
             "body_sha256": repeat.body_sha256 if repeat else None,

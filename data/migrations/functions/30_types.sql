@@ -9,13 +9,14 @@ END $$;
 DO $$ BEGIN
     CREATE TYPE reservation AS (
         -- granted; denied; forbidden (no membership); conflict (this id is another request's); flight (the same question
-        -- is being answered under hold_id: follow it); of this Idempotency-Key: running, replay (hold_id has answered),
-        -- other_body
+        -- is being answered under hold_id: follow it); cached (it was answered: entry); of this Idempotency-Key: running,
+        -- replay (hold_id has answered), other_body
         outcome text,
         hold_id uuid, plan text, lifetime_s numeric,
         denial denial, denied_at timestamptz,
         quota_metric text, quota_limit integer, quota_used integer, quota_resets_at timestamptz,
-        rate_limit integer, rate_used integer, rate_resets_at timestamptz);
+        rate_limit integer, rate_used integer, rate_resets_at timestamptz,
+        entry jsonb, entry_life_s numeric);
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
 

@@ -3,7 +3,8 @@
 -- Locks in one order: membership, organisation. The plan, the zone and the budgets are read after the locks, so that a
 -- changed plan binds the next request. A missing membership or plan refuses; a missing meter row is made.
 -- Repeated with the same hold id it answers as it did the first time. NULL limits are unlimited, and counted too.
--- p_flight_key: what names this question in its scope. Where it is being answered already, no hold is taken.
+-- p_flight_key, p_cache_scope and p_cache_key name this question. Where it is being answered already, or was answered, no
+-- hold is taken: settle keeps the answer in the transaction that ends the flight, so that one of both is always seen.
 -- p_acts_as 'organisation': its own quota, budget and slots, none of the member's; who started it is only noted.
 CREATE OR REPLACE FUNCTION reserve(
     p_hold uuid, p_request uuid, p_org uuid, p_user uuid, p_feature text,
@@ -11,7 +12,7 @@ CREATE OR REPLACE FUNCTION reserve(
     p_counts_request boolean DEFAULT true, p_own_key boolean DEFAULT false, p_conversation uuid DEFAULT NULL,
     p_acts_as text DEFAULT 'member', p_credits numeric DEFAULT 0,
     p_idempotency_route text DEFAULT NULL, p_idempotency_key text DEFAULT NULL, p_body_sha256 bytea DEFAULT NULL,
-    p_flight_key bytea DEFAULT NULL
+    p_flight_key bytea DEFAULT NULL, p_cache_scope text DEFAULT NULL, p_cache_key bytea DEFAULT NULL
 ) RETURNS reservation LANGUAGE plpgsql AS $$
 DECLARE
     m member_meters;
@@ -41,6 +42,14 @@ BEGIN
         r.hold_id := joined_flight(p_hold, p_org, p_user, p_flight_key);
         IF r.hold_id IS NOT NULL THEN
             r.outcome := 'flight';
+            RETURN r;
+        END IF;
+    END IF;
+    IF p_cache_key IS NOT NULL THEN
+        SELECT value, extract(epoch FROM expires_at - assay_now()) INTO r.entry, r.entry_life_s FROM cache_entries
+            WHERE scope = p_cache_scope AND key = p_cache_key AND expires_at > assay_now();
+        IF FOUND THEN
+            r.outcome := 'cached';
             RETURN r;
         END IF;
     END IF;
