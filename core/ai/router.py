@@ -64,8 +64,7 @@ class Router:
         """Why a model cannot be asked in this installation; None where it can."""
         if model.provider in self._providers:
             return None
-        host = HOSTS[model.provider]
-        return f"Set {host.key_variable if host.needs_key else host.base_url_variable} to use this model."
+        return f"Set {HOSTS[model.provider].live_variable} to use this model."
 
     def route(
         self, name: str, plan: Plan, *, prompt_tokens: int, max_tokens: int, on: date, task: Task = "chat"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from core.ai.providers.hosts import HOSTS, Wire, checked_base_url
+from core.ai.providers.hosts import HOSTS, Host, Wire, checked_base_url
 from core.ai.providers.registry import ADAPTERS, build_providers
 from core.errors import ConfigurationError
 from core.settings import ROOT, load_settings
@@ -42,6 +42,11 @@ def test_an_address_makes_no_host_live_that_needs_a_key_and_a_key_none_that_need
 )
 def test_each_host_names_the_variable_that_makes_it_live(name: str, variable: str) -> None:
     assert HOSTS[name].live_variable == variable
+
+
+@pytest.mark.parametrize("host", HOSTS.values(), ids=lambda host: host.name)
+def test_the_example_of_settings_names_what_makes_each_host_live(host: Host) -> None:
+    assert f"# {host.live_variable}=" in (ROOT / ".env.example").read_text("utf-8")
 
 
 @pytest.mark.parametrize("wire", sorted({host.wire for host in HOSTS.values()}))
