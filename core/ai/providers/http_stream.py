@@ -134,12 +134,14 @@ def lines(response: httpx2.Response) -> Iterator[bytes]:
     """Each line that is not blank, the last also without its end."""
     pending = bytearray()
     for piece in response.iter_bytes():
-        pending += piece
-        *whole, rest = pending.split(b"\n")
-        pending = bytearray(rest)
+        first, *others = piece.split(b"\n")
+        pending += first
+        for other in others:
+            if pending.strip():
+                yield bytes(pending)
+            pending = bytearray(other)
         if len(pending) > MAX_EVENT_BYTES:
             raise MalformedChunk
-        yield from (bytes(line) for line in whole if line.strip())
     if pending.strip():
         yield bytes(pending)
 
