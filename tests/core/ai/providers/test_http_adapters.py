@@ -1,4 +1,4 @@
-"""What the adapters on our own HTTP client make of cuts, silence and refusals, over a real socket."""
+"""What the adapters beside OpenAI's make of cuts, silence and refusals, over a real socket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.ai.providers.contract import ChatStream, Embedder, TimeLimits
+from core.ai.providers.contract import ChatStream, Provider, TimeLimits
 from core.errors import (
     ProviderBroke,
     ProviderError,
@@ -21,7 +21,7 @@ from core.errors import (
     ProviderUnavailable,
 )
 from tests.core.ai.providers.conftest import KEY, LIMITS, Reader, ask, events
-from tests.core.ai.providers.vendors import VENDORS, Vendor
+from tests.core.ai.providers.vendors import CHAT_VENDORS, ChatVendor
 from tests.fakes.scripted_server import Reply, ScriptedServer, Stage, closed_address
 
 WAKES_WITHIN_S = 0.05
@@ -29,24 +29,24 @@ HURRIED = TimeLimits(connect_s=5, first_token_s=0.3, between_tokens_s=1, total_s
 STAGES: list[Stage] = ["headers", "first_token", "between_tokens"]
 
 
-@pytest.fixture(params=["google", "ollama"])
-def vendor(request: pytest.FixtureRequest) -> Vendor:
-    return VENDORS[request.param]
+@pytest.fixture(params=["google", "ollama", "groq", "anthropic"])
+def vendor(request: pytest.FixtureRequest) -> ChatVendor[Provider]:
+    return CHAT_VENDORS[request.param]
 
 
 @pytest.fixture
-def served(vendor: Vendor) -> Iterator[tuple[Embedder, ScriptedServer]]:
+def served(vendor: ChatVendor[Provider]) -> Iterator[tuple[Provider, ScriptedServer]]:
     with vendor.served() as served:
         yield served
 
 
 @pytest.fixture
-def adapter(served: tuple[Embedder, ScriptedServer]) -> Embedder:
+def adapter(served: tuple[Provider, ScriptedServer]) -> Provider:
     return served[0]
 
 
 @pytest.fixture
-def server(served: tuple[Embedder, ScriptedServer]) -> ScriptedServer:
+def server(served: tuple[Provider, ScriptedServer]) -> ScriptedServer:
     return served[1]
 
 
@@ -58,7 +58,7 @@ def _broken(stream: ChatStream) -> Reader:
 
 
 class TestAnswers:
-    def test_the_text_reason_and_usage_are_the_hosts(self, adapter: Embedder, server: ScriptedServer) -> None:
+    def test_the_text_reason_and_usage_are_the_hosts(self, adapter: Provider, server: ScriptedServer) -> None:
         server.reply(text="Käufe: 5 €, 日本 📈", finish_reason="length")
         texts, finish = events(adapter.chat(ask(), LIMITS))
 
@@ -67,12 +67,12 @@ class TestAnswers:
         assert finish.usage is not None
         assert (finish.usage.prompt_tokens, finish.usage.completion_tokens) == (5, 5)
 
-    def test_missing_usage_is_none(self, adapter: Embedder, server: ScriptedServer) -> None:
+    def test_missing_usage_is_none(self, adapter: Provider, server: ScriptedServer) -> None:
         server.reply(usage=None)
 
         assert events(adapter.chat(ask(), LIMITS))[1].usage is None
 
-    def test_the_usage_of_a_broken_stream_is_kept(self, adapter: Embedder, server: ScriptedServer) -> None:
+    def test_the_usage_of_a_broken_stream_is_kept(self, adapter: Provider, server: ScriptedServer) -> None:
         server.reply(is_usage_cumulative=True, cut_after=3)
         stream = adapter.chat(ask(), LIMITS)
         _broken(stream)
@@ -83,25 +83,25 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("changes", "deltas"),
         [
-            ({"finish_reason": None}, 9),
+            ({"finish_reason": None, "done": False}, 9),
             ({"cut_after": 3}, 3),
             ({"malformed_after": 3}, 3),
             ({"malformed_after": 0}, 0),
             ({"error": "overloaded", "error_after": 3}, 3),
-            ({"chunks": ()}, 0),
+            ({"chunks": (), "done": False}, 0),
             ({"chunks": ("data: [1, 2]\n\n",)}, 0),
             ({"chunks": (f"data: {'[' * 100_000}\n\n",)}, 0),
         ],
     )
     def test_a_stream_that_ends_without_a_finish_reason_is_broken(
-        self, adapter: Embedder, server: ScriptedServer, changes: dict[str, Any], deltas: int
+        self, adapter: Provider, server: ScriptedServer, changes: dict[str, Any], deltas: int
     ) -> None:
         server.reply(**changes)
 
         assert len(_broken(adapter.chat(ask(), LIMITS)).events) == deltas
 
     def test_a_stream_that_is_cut_at_any_byte_is_broken_or_complete(
-        self, adapter: Embedder, server: ScriptedServer
+        self, adapter: Provider, server: ScriptedServer
     ) -> None:
         for byte in range(0, 1200, 37):
             server.reply(text="one two", cut_at_byte=byte)
@@ -112,20 +112,20 @@ class TestAnswers:
             assert "one two".startswith(texts)
             assert texts == "one two" if reader.error is None else isinstance(reader.error, ProviderError)
 
-    def test_a_piece_without_end_is_not_kept_in_memory(self, adapter: Embedder, server: ScriptedServer) -> None:
+    def test_a_piece_without_end_is_not_kept_in_memory(self, adapter: Provider, server: ScriptedServer) -> None:
         server.reply(chunks=(f"data: {'x' * 2_000_000}",), hangs="after_finish")
 
         with pytest.raises(ProviderError):
             list(adapter.chat(ask(), LIMITS))
         assert server.wait_for(disconnects=1)
 
-    def test_one_connection_serves_one_call_after_the_other(self, adapter: Embedder, server: ScriptedServer) -> None:
+    def test_one_connection_serves_one_call_after_the_other(self, adapter: Provider, server: ScriptedServer) -> None:
         for _ in range(5):
             events(adapter.chat(ask(), LIMITS))
 
         assert (server.calls, server.connections, server.disconnects) == (5, 1, 0)
 
-    def test_many_threads_share_one_adapter(self, adapter: Embedder, server: ScriptedServer) -> None:
+    def test_many_threads_share_one_adapter(self, adapter: Provider, server: ScriptedServer) -> None:
         readers = [Reader(adapter.chat(ask(f"Question {number}"), LIMITS)) for number in range(20)]
         for reader in readers:
             reader.join()
@@ -134,7 +134,7 @@ class TestAnswers:
         assert len({json.dumps(received.body) for received in server.requests}) == 20
 
     def test_nothing_is_sent_that_the_call_does_not_need(
-        self, monkeypatch: pytest.MonkeyPatch, vendor: Vendor, adapter: Embedder, server: ScriptedServer
+        self, monkeypatch: pytest.MonkeyPatch, vendor: ChatVendor[Provider], adapter: Provider, server: ScriptedServer
     ) -> None:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, closed_address())
@@ -142,13 +142,12 @@ class TestAnswers:
 
         received = server.requests[0]
         assert KEY not in received.path
-        keys = {"google": "x-goog-api-key", "ollama": "authorization"}
-        assert KEY in received.headers[keys[vendor.host.name]]
+        assert KEY in received.headers["x-goog-api-key" if vendor.host.name == "google" else "authorization"]
         assert sum(KEY in value for value in received.headers.values()) == 1
 
     @pytest.mark.parametrize("status", [301, 302, 307, 308])
     def test_redirects_are_not_followed(
-        self, vendor: Vendor, adapter: Embedder, server: ScriptedServer, status: int
+        self, vendor: ChatVendor[Provider], adapter: Provider, server: ScriptedServer, status: int
     ) -> None:
         with vendor.server(None) as elsewhere:
             server.reply(status=status, headers={"Location": elsewhere.base_url})
@@ -161,7 +160,7 @@ class TestAnswers:
 class TestCuts:
     @pytest.mark.parametrize("stage", ["headers", "first_token"])
     def test_silence_before_the_first_token_is_a_timeout(
-        self, adapter: Embedder, server: ScriptedServer, stage: Stage
+        self, adapter: Provider, server: ScriptedServer, stage: Stage
     ) -> None:
         server.reply(hangs=stage)
 
@@ -171,16 +170,18 @@ class TestCuts:
 
     @pytest.mark.parametrize("stage", STAGES)
     def test_abort_wakes_a_blocked_read_at_once_and_closes_the_connection(
-        self, adapter: Embedder, server: ScriptedServer, stage: Stage
+        self, adapter: Provider, server: ScriptedServer, stage: Stage
     ) -> None:
         _check_abort_wakes(adapter, server, stage)
 
     @pytest.mark.parametrize("stage", STAGES)
-    def test_abort_wakes_a_blocked_read_over_tls_too(self, vendor: Vendor, tmp_path: Path, stage: Stage) -> None:
+    def test_abort_wakes_a_blocked_read_over_tls_too(
+        self, vendor: ChatVendor[Provider], tmp_path: Path, stage: Stage
+    ) -> None:
         with vendor.served_over_tls(tmp_path) as (adapter, server):
             _check_abort_wakes(adapter, server, stage)
 
-    def test_closing_half_way_lets_the_host_stop(self, adapter: Embedder, server: ScriptedServer) -> None:
+    def test_closing_half_way_lets_the_host_stop(self, adapter: Provider, server: ScriptedServer) -> None:
         server.reply(hangs="between_tokens")
         stream = adapter.chat(ask(), LIMITS)
         next(iter(stream))
@@ -189,7 +190,7 @@ class TestCuts:
         assert server.wait_for(disconnects=1)
 
     def test_a_stream_knows_whether_its_request_was_sent(
-        self, vendor: Vendor, adapter: Embedder, server: ScriptedServer
+        self, vendor: ChatVendor[Provider], adapter: Provider, server: ScriptedServer
     ) -> None:
         server.reply(hangs="headers")
         nobody = vendor.open(closed_address(""))
@@ -230,8 +231,8 @@ class TestRefusals:
     )
     def test_each_refusal_has_its_kind_and_is_not_retried(
         self,
-        vendor: Vendor,
-        adapter: Embedder,
+        vendor: ChatVendor[Provider],
+        adapter: Provider,
         server: ScriptedServer,
         changes: dict[str, Any],
         kind: type[ProviderError],
@@ -244,13 +245,15 @@ class TestRefusals:
         assert caught.value.provider == vendor.host.name
         assert server.calls == 1
 
-    def test_a_host_that_does_not_listen_is_unavailable(self, vendor: Vendor) -> None:
+    def test_a_host_that_does_not_listen_is_unavailable(self, vendor: ChatVendor[Provider]) -> None:
         nobody = vendor.open(closed_address(""))
         with pytest.raises(ProviderUnavailable):
             list(nobody.chat(ask(), LIMITS))
         nobody.close()
 
-    def test_a_host_with_an_untrusted_certificate_is_unavailable(self, vendor: Vendor, tmp_path: Path) -> None:
+    def test_a_host_with_an_untrusted_certificate_is_unavailable(
+        self, vendor: ChatVendor[Provider], tmp_path: Path
+    ) -> None:
         with vendor.served_over_tls(tmp_path) as (_, server):
             wary = vendor.open(server.base_url)
             with pytest.raises(ProviderUnavailable):
@@ -259,14 +262,14 @@ class TestRefusals:
             assert server.calls == 0
 
     def test_a_refused_key_names_the_variable_to_set(
-        self, vendor: Vendor, adapter: Embedder, server: ScriptedServer
+        self, vendor: ChatVendor[Provider], adapter: Provider, server: ScriptedServer
     ) -> None:
         server.reply(status=401)
 
         with pytest.raises(ProviderRefusedKey, match=vendor.host.key_variable):
             list(adapter.chat(ask(), LIMITS))
 
-    def test_the_wait_that_a_host_asks_for_is_passed_on(self, adapter: Embedder, server: ScriptedServer) -> None:
+    def test_the_wait_that_a_host_asks_for_is_passed_on(self, adapter: Provider, server: ScriptedServer) -> None:
         server.reply(status=429, headers={"Retry-After": "7"})
 
         with pytest.raises(ProviderRateLimited, match="7 s") as caught:
@@ -275,7 +278,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
     def test_nothing_that_the_host_says_is_repeated(
-        self, adapter: Embedder, server: ScriptedServer, status: int
+        self, adapter: Provider, server: ScriptedServer, status: int
     ) -> None:
         server.reply(status=status, error={"message": f"bad key {KEY} for PROMPT", "status": KEY, "code": KEY})
 
@@ -287,7 +290,7 @@ class TestRefusals:
         assert caught.value.__suppress_context__
 
 
-def _check_abort_wakes(adapter: Embedder, server: ScriptedServer, stage: Stage) -> None:
+def _check_abort_wakes(adapter: Provider, server: ScriptedServer, stage: Stage) -> None:
     server.reply()
     events(adapter.chat(ask(), LIMITS))  # the call under test uses a pooled connection
     server.reply(hangs=stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,33 @@ def test_a_reasoning_model_gets_its_own_parameter_and_no_temperature(chat: OpenA
     assert body["max_completion_tokens"] == 500
     assert "max_tokens" not in body
     assert "temperature" not in body
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ({"top_p": 0.3}, {"top_p": 0.3}),
+        ({"stop": ("a", "b")}, {"stop": ["a", "b"]}),
+        ({"json_schema": {}}, {"response_format": {"type": "json_object"}}),
+        (
+            {"json_schema": {"type": "object"}},
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "answer", "schema": {"type": "object"}},
+                }
+            },
+        ),
+    ],
+)
+def test_what_is_asked_of_the_answer_is_sent(
+    chat: OpenAIChat, chat_server: ChatServer, asked: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    events(chat.chat(ask(), LIMITS))
+    events(chat.chat(replace(ask(), **asked), LIMITS))
+
+    plain, asking = (received.body for received in chat_server.requests)
+    assert {name: value for name, value in asking.items() if name not in plain} == sent
 
 
 def test_a_host_that_sends_usage_unasked_is_not_asked(open_chat: OpenChat, chat_server: ChatServer) -> None:
