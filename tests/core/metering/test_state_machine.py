@@ -1,0 +1,558 @@
+"""Steps in any order, of several members, under changing plans, zones, budgets and clocks: the books always balance.
+
+The suite replays the same examples every time. `ASSAY_STATE_EXAMPLES=2000` looks at more, `ASSAY_STATE_SEED=7` at
+others; a failure prints its steps and the blob that repeats them, and `ASSAY_STATE_SHRINK=1` looks for fewer steps.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from core.db.engine import Database
+from core.errors import Forbidden, MeteringDenied
+from core.ids import new_id
+from core.metering.books import audit
+from core.metering.meter import Feature, Hold, HoldRequest, Meter
+from core.metering.plans import Plans
+from core.metering.usage import Usage
+from core.metering.usage_log import UsageLog
+from core.principal import Principal, Role
+from tests.core.metering.factories import hold_request, record
+from tests.core.metering.model import Limits, Member, Model, ModelHold, Organisation, Refusal, Span, following
+
+Connection = psycopg.Connection[tuple[object, ...]]
+NOBODY = UUID(int=0)
+EXAMPLES = int(os.environ.get("ASSAY_STATE_EXAMPLES", "30"))
+SEED = os.environ.get("ASSAY_STATE_SEED")
+SHRINKS = os.environ.get("ASSAY_STATE_SHRINK") == "1"
+PLANS = {
+    "tight": Limits(3, 1, 2, 2, 8, 4, 6, 2, 2, Decimal("0.01")),
+    "wide": Limits(5, 2, None, 4, 12, 8, 20, 3, 4, Decimal("0.02")),
+    "open": Limits(),
+}
+ZONES = [
+    "UTC",
+    "America/New_York",
+    "Asia/Tokyo",
+    "Asia/Kathmandu",
+    "Pacific/Kiritimati",
+    "Pacific/Niue",
+    "Atlantic/Azores",  # whose clocks change at midnight
+]
+STARTS = [
+    datetime(2026, 5, 5, 12, tzinfo=UTC),
+    datetime(2026, 3, 28, 23, 59, 30, tzinfo=UTC),
+    datetime(2026, 10, 24, 23, 30, tzinfo=UTC),
+    datetime(2026, 12, 31, 23, 58, tzinfo=UTC),
+    datetime(2028, 1, 31, 14, 59, 59, tzinfo=UTC),
+]
+STEPS_S = [1, 7, 30, 59, 60, 149, 150, 3600, 9 * 3600, 86_400, 40 * 86_400]
+AMOUNTS = [Decimal(text) for text in ("0", "0.0004", "0.001", "0.004", "0.01", "0.010000001", "0.03")]
+BUDGETS = [None, Decimal(0), Decimal("0.005"), Decimal("0.02")]
+COUNTERS = ("chat_query", "portfolio_analysis", "sec_filing", "signal_validation", "request", "charge_usd")
+MEMBER_UNITS = {
+    "day": ("chat_query", "portfolio_analysis"),
+    "month": ("sec_filing", "request", "charge_usd"),
+}
+ORG_UNITS = {"day": ("signal_validation",), "month": ("charge_usd",)}
+QUOTAS = {
+    Feature.CHAT_QUERY: "chat_queries_day",
+    Feature.PORTFOLIO_ANALYSIS: "portfolio_analyses_day",
+    Feature.SIGNAL_VALIDATION: "signal_validations_day",
+    Feature.SEC_FILING: "sec_filings_month",
+}
+SHOWN = {
+    **{metric: feature.value for feature, metric in QUOTAS.items()},
+    "requests_month": "request",
+    "charge_usd_month": "charge_usd",
+}
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The database of the run, its connections, and who asks."""
+
+    database: Database
+    elsewhere: Database
+    owner: Connection
+    service: Connection
+    meter: Meter
+    other_meter: Meter
+    usage: Usage
+    members: list[tuple[UUID, UUID, str]]
+
+    def set_clock(self, at: datetime) -> None:
+        """The database's one clock stands at `at`."""
+        self.service.execute("UPDATE test_clock SET at = %s", (at,))
+
+
+@pytest.fixture
+def ground(
+    database: Database, database_url: str, owner: Connection, service: Connection, plans: Plans
+) -> Iterator[Ground]:
+    """Three organisations, one user in two of them, and a viewer, under plans that are soon used up."""
+    owner.execute(
+        "CREATE TABLE test_clock (at timestamptz NOT NULL); GRANT SELECT ON test_clock TO assay_app; "
+        "GRANT SELECT, UPDATE ON test_clock TO assay_service; INSERT INTO test_clock VALUES (clock_timestamp()); "
+        "CREATE OR REPLACE FUNCTION assay_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
+        "AS $$ SELECT at FROM assay.test_clock $$"
+    )
+    for name, limits in PLANS.items():
+        columns = ", ".join(field.name for field in fields(Limits))
+        marks = ", ".join(["%s"] * (len(fields(Limits)) + 2))
+        service.execute(
+            f"INSERT INTO plan_limits (plan, checksum, {columns}) VALUES ({marks})", (name, "test", *astuple(limits))
+        )
+    one, two, three, ann, bob, vic = (new_id() for _ in range(6))
+    for org in (one, two, three):
+        service.execute("INSERT INTO organisations (id, name, plan) VALUES (%s, %s, 'tight')", (org, str(org)))
+    for user in (ann, bob, vic):
+        service.execute("INSERT INTO users (id, email, name) VALUES (%s, %s, 'A user')", (user, f"{user}@test.example"))
+    members = [(one, ann, "owner"), (one, bob, "analyst"), (two, ann, "analyst"), (three, vic, "viewer")]
+    for member in members:
+        service.execute("INSERT INTO memberships (org_id, user_id, role) VALUES (%s, %s, %s)", member)
+    log = UsageLog(database)
+    with closing(Database(database_url, pool_size=2)) as elsewhere:
+        yield Ground(
+            database,
+            elsewhere,
+            owner,
+            service,
+            Meter(database, plans),
+            Meter(elsewhere, plans),
+            Usage(database, plans, log),
+            members,
+        )
+
+
+class Books(RuleBasedStateMachine):
+    """Every step is done to the model and to the database; after each the two say the same."""
+
+    holds = Bundle("holds")
+    members = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3])
+    waits_s = st.sampled_from([0, 0, 0, 1, 3600, 86_400])
+    features = st.sampled_from([Feature.CHAT_QUERY, Feature.CHAT_QUERY, *Feature, None])
+
+    def __init__(self, ground: Ground) -> None:
+        super().__init__()
+        self.ground = ground
+        self.opened: dict[UUID, Hold] = {}
+        self.boundaries: dict[tuple[Any, ...], datetime] = {}
+        self.looks = 0
+        self.model = Model(PLANS, STARTS[0])
+
+    @initialize(at=st.sampled_from(STARTS))
+    def begin(self, at: datetime) -> None:
+        """Nothing was ever asked."""
+        self.ground.owner.execute(
+            "TRUNCATE member_meters, org_meters, meter_periods, holds, attempts, usage_log CASCADE"
+        )
+        self.ground.service.execute("UPDATE organisations SET plan = 'tight', zone = 'UTC', budget_usd_month = NULL")
+        self.ground.service.execute("UPDATE memberships SET budget_usd_month = NULL")
+        self.model = Model(PLANS, at)
+        self.ground.set_clock(at)
+        organisations: dict[UUID, Organisation] = {}
+        for org, user, role in self.ground.members:
+            organisation = organisations.setdefault(org, Organisation(org, "tight"))
+            self.model.members.append(Member(organisation, user, role))
+
+    @rule(
+        target=holds,
+        number=members,
+        feature=features,
+        held=st.sampled_from(AMOUNTS),
+        own_key=st.sampled_from([False, False, True]),
+        counts=st.sampled_from([True, True, False]),
+        acts_as=st.sampled_from(["member", "member", "organisation"]),
+    )
+    def reserve(
+        self, number: int, feature: Feature | None, held: Decimal, own_key: bool, counts: bool, acts_as: str
+    ) -> object:
+        """A request; a denial changes nothing."""
+        request = hold_request(feature=feature, held_usd=held, own_key=own_key, counts_request=counts, acts_as=acts_as)
+        return request.hold_id if self._reserved(self.model.members[number], request) else multiple()
+
+    @rule(
+        number=members,
+        feature=features,
+        outcome=st.sampled_from(["success", "success", "early_cut", "early_cut", "failed"]),
+        charged=st.sampled_from(AMOUNTS[:4]),
+        times=st.integers(2, 8),
+        wait_s=waits_s,
+    )
+    def ask_often(
+        self, number: int, feature: Feature | None, outcome: str, charged: Decimal, times: int, wait_s: int
+    ) -> None:
+        """Whole requests, one after the other, until something refuses."""
+        for _ in range(times):
+            self._set_clock(self.model.at + timedelta(seconds=wait_s))
+            request = hold_request(feature=feature, held_usd=charged)
+            if not self._reserved(self.model.members[number], request):
+                return
+            self.mark_in_flight(request.hold_id)
+            if outcome == "failed":
+                self.release(request.hold_id, "failed", charged, 1)
+            else:
+                self.settle(request.hold_id, outcome, charged, 1, False)
+
+    @rule(
+        target=holds,
+        number=members,
+        feature=features,
+        held=st.sampled_from(AMOUNTS[:4]),
+        is_called=st.booleans(),
+        is_batch=st.sampled_from([False, False, True]),
+    )
+    def ask_at_once(
+        self, number: int, feature: Feature | None, held: Decimal, is_called: bool, is_batch: bool
+    ) -> object:
+        """Requests side by side, until something refuses."""
+        opened = []
+        for _ in range(5):
+            if is_batch:
+                feature = feature and Feature.SIGNAL_VALIDATION
+            acts_as = "organisation" if is_batch else "member"
+            request = hold_request(feature=feature, held_usd=held, acts_as=acts_as, lifetime_s=60)
+            if not self._reserved(self.model.members[number], request):
+                break
+            opened.append(request.hold_id)
+            if is_called:
+                self.mark_in_flight(request.hold_id)
+        return multiple(*opened)
+
+    @rule(hold_id=holds)
+    def reserve_again(self, hold_id: UUID) -> None:
+        """The reply was lost: the same request under the same id."""
+        hold = self.model.holds[hold_id]
+        kept = self.opened[hold_id]
+        self._reserved(hold.member, hold.request)
+        self.opened[hold_id] = kept
+
+    @rule(hold_id=holds, number=members)
+    def reserve_under_a_strangers_id(self, hold_id: UUID, number: int) -> None:
+        """An id that is taken is nobody else's."""
+        member = self.model.members[number]
+        if member is not self.model.holds[hold_id].member and member.role != "viewer":
+            with pytest.raises(Forbidden):
+                self.ground.meter.reserve(_principal(member), hold_request(hold_id=hold_id))
+            assert self.model.reserve(member, hold_request(hold_id=hold_id)) == "forbidden"
+
+    @rule(hold_id=holds)
+    def mark_in_flight(self, hold_id: UUID) -> None:
+        """The call begins."""
+        assert self.ground.meter.mark_in_flight(self.opened[hold_id]) == self.model.mark(self.model.holds[hold_id])
+
+    @rule(hold_id=holds, held=st.sampled_from(AMOUNTS))
+    def top_up(self, hold_id: UUID, held: Decimal) -> None:
+        """A dearer candidate."""
+        assert self.ground.meter.top_up(self.opened[hold_id], held) == self.model.top_up(
+            self.model.holds[hold_id], held
+        )
+
+    @rule(
+        hold_id=holds,
+        outcome=st.sampled_from(["success", "cut", "early_cut", "early_cut"]),
+        charged=st.sampled_from(AMOUNTS),
+        times=st.integers(1, 2),
+        elsewhere=st.booleans(),
+    )
+    def settle(self, hold_id: UUID, outcome: str, charged: Decimal, times: int, elsewhere: bool) -> None:
+        """The call ends; perhaps told twice, perhaps by another process."""
+        meter = self.ground.other_meter if elsewhere else self.ground.meter
+        for _ in range(times):
+            done = meter.settle(self.opened[hold_id], outcome, charged, record(str(charged)))
+            expected = self.model.settle(self.model.holds[hold_id], outcome, charged, charged)
+            assert (done.outcome, done.charged_usd, done.quota_used) == astuple(expected)
+
+    @rule(
+        hold_id=holds,
+        status=st.sampled_from(["failed", "broken", "never_called"]),
+        cost=st.sampled_from(AMOUNTS),
+        times=st.integers(1, 2),
+    )
+    def release(self, hold_id: UUID, status: str, cost: Decimal, times: int) -> None:
+        """The call fails; what the provider bills for it is the organisation's to know."""
+        hold = self.model.holds[hold_id]
+        kept = record(str(cost)) if status != "never_called" and hold.was_called else None
+        for _ in range(times):
+            done = self.ground.meter.release(self.opened[hold_id], status, kept)
+            expected = self.model.release(hold, status, cost if kept else Decimal(0))
+            assert (done.outcome, done.charged_usd, done.quota_used) == astuple(expected)
+
+    @rule(number=st.none() | members)
+    def sweep(self, number: int | None) -> None:
+        """The sweeper comes by, of one organisation or of all."""
+        organisation = None if number is None else self.model.members[number].organisation
+        swept = self.ground.meter.sweep(None if organisation is None else organisation.id)
+        assert swept == self.model.sweep(organisation)
+
+    @rule(number=members, plan=st.sampled_from(sorted(PLANS)))
+    def change_plan(self, number: int, plan: str) -> None:
+        """Up or down, in the middle of a period."""
+        organisation = self.model.members[number].organisation
+        organisation.plan = plan
+        self.ground.service.execute("UPDATE organisations SET plan = %s WHERE id = %s", (plan, organisation.id))
+
+    @rule(number=members, zone=st.sampled_from(ZONES))
+    def change_zone(self, number: int, zone: str) -> None:
+        """The organisation moves."""
+        organisation = self.model.members[number].organisation
+        organisation.zone = zone
+        self.ground.service.execute("UPDATE organisations SET zone = %s WHERE id = %s", (zone, organisation.id))
+
+    @rule(number=members, budget=st.sampled_from(BUDGETS), of_user=st.booleans())
+    def change_budget(self, number: int, budget: Decimal | None, of_user: bool) -> None:
+        """Also below what is used."""
+        member = self.model.members[number]
+        organisation = member.organisation
+        if of_user:
+            member.budget = budget
+            self.ground.service.execute(
+                "UPDATE memberships SET budget_usd_month = %s WHERE org_id = %s AND user_id = %s",
+                (budget, organisation.id, member.user_id),
+            )
+        else:
+            organisation.budget = budget
+            self.ground.service.execute(
+                "UPDATE organisations SET budget_usd_month = %s WHERE id = %s", (budget, organisation.id)
+            )
+
+    @rule(seconds=st.sampled_from(STEPS_S), is_back=st.sampled_from([False, False, False, True]))
+    def move_time(self, seconds: int, is_back: bool) -> None:
+        """The clock runs on, or is set back."""
+        self._set_clock(self.model.at + timedelta(seconds=-seconds if is_back else seconds))
+
+    @rule(number=members, unit=st.sampled_from(["day", "month"]), seconds=st.integers(-1, 1), of_user=st.booleans())
+    def come_to_a_boundary(self, number: int, unit: str, seconds: int, of_user: bool) -> None:
+        """Just before, at, or just after the end of a period."""
+        member = self.model.members[number]
+        periods = member.periods if of_user else member.organisation.periods
+        if periods is not None:
+            self._set_clock(getattr(periods, unit).ends + timedelta(seconds=seconds))
+
+    @rule(hold_id=holds, seconds=st.integers(-1, 1))
+    def come_to_an_expiry(self, hold_id: UUID, seconds: int) -> None:
+        """Just before, at, or just after a hold's end."""
+        self._set_clock(self.model.holds[hold_id].expires + timedelta(seconds=seconds))
+
+    @invariant()
+    def the_books_balance(self) -> None:
+        """No figure that is kept twice differs."""
+        found = audit(self.ground.database).differences
+        open_holds = [hold for hold in self.model.holds.values() if hold.is_open]
+        is_set_back = any(hold.expires - self.model.at > timedelta(seconds=150) for hold in open_holds)
+        assert [each for each in found if not (is_set_back and each.kind == "hold_too_long")] == []
+
+    @invariant()
+    def the_counters_are_the_sums_of_their_holds(self) -> None:
+        """Meter rows, closed periods and holds are the model's, to the last digit."""
+        read = self.ground.service.execute
+        columns = ", ".join(f"{name}_used, {name}_held" for name in COUNTERS)
+        assert sorted(read(f"SELECT org_id, user_id, period, starts_at, ends_at, {columns} FROM meter_periods")) == (
+            sorted(self._closed_rows())
+        )
+        running = (
+            "SELECT org_id, user_id, day_start, day_end, month_start, month_end, chat_query_used, chat_query_held, "
+            "portfolio_analysis_used, portfolio_analysis_held, sec_filing_used, sec_filing_held, request_used, "
+            "request_held, charge_usd_used, charge_usd_held, early_cuts, open_holds, minute_at, hour_at, "
+            "rate_sum(minute_counts), rate_sum(hour_counts), rate_sum(validation_counts) FROM member_meters"
+        )
+        assert sorted(read(running)) == sorted(self._member_rows())
+        organisations = (
+            "SELECT org_id, day_start, day_end, month_start, month_end, signal_validation_used, "
+            "signal_validation_held, charge_usd_used, charge_usd_held, open_batch_holds FROM org_meters"
+        )
+        assert sorted(read(organisations)) == sorted(self._organisation_rows())
+        holds = (
+            "SELECT id, state, resolution, quota_charged, request_charged, charged_usd, cost_usd, held_usd, bound_usd, "
+            "expires_at, day_start, month_start, org_day_start, org_month_start, in_flight_at IS NOT NULL FROM holds"
+        )
+        assert sorted(read(holds)) == sorted(_hold_row(hold) for hold in self.model.holds.values())
+
+    @invariant()
+    def what_users_are_shown_is_what_is_counted(self) -> None:
+        """Also before the first request of a new period has closed the old one."""
+        self.looks += 1
+        member = self.model.members[self.looks % 3]
+        if member.periods is not None:
+            for metric, allowance in self.ground.usage.overview(_principal(member)).allowances.items():
+                if metric != "requests_minute":
+                    of = member.organisation if metric == "signal_validations_day" else member
+                    assert allowance.used == self._shown(of, metric), metric
+
+    @invariant()
+    def boundaries_never_move_back_and_no_period_is_granted_twice(self) -> None:
+        """One period begins where, or after, the one before it ended; none is shorter than a day of clock changes."""
+        for owner, key in self._owners():
+            assert owner.periods is not None
+            for unit, least in (("day", timedelta(hours=23)), ("month", timedelta(days=27, hours=23))):
+                running: Span = getattr(owner.periods, unit)
+                spans = [*owner.periods.closed[unit], running]
+                assert all(one.ends <= other.starts for one, other in pairwise(spans))
+                assert all(span.ends - span.starts >= least for span in spans)
+                assert running.ends >= self.boundaries.get((*key, unit), running.ends)
+                self.boundaries[*key, unit] = running.ends
+
+    def _reserved(self, member: Member, request: HoldRequest) -> bool:
+        is_new = request.hold_id not in self.model.holds
+        expected = self.model.reserve(member, request)
+        try:
+            self.opened[request.hold_id] = self.ground.meter.reserve(_principal(member), request)
+        except MeteringDenied as denied:
+            told = denied.denial
+            assert isinstance(expected, Refusal)
+            assert (told.metric, told.limit, told.used, told.resets_at) == (
+                *(expected.metric, expected.maximum, expected.used, expected.resets_at),
+            )
+            return False
+        except Forbidden:
+            assert expected == "forbidden"
+            return False
+        assert expected == "granted"
+        if is_new:
+            self._check_limits(self.model.holds[request.hold_id])
+        return True
+
+    def _check_limits(self, hold: ModelHold) -> None:
+        """By a reservation no counter comes above its limit."""
+        member, organisation, limits = hold.member, hold.member.organisation, PLANS[hold.member.organisation.plan]
+        took: dict[str, Decimal | int] = {}
+        if not hold.is_batch:
+            took["concurrent_requests"] = self.model.open_holds(member)
+        if hold.request.feature is not None:
+            feature, name = hold.request.feature, QUOTAS[hold.request.feature]
+            of, unit = (organisation, "org_day") if feature is Feature.SIGNAL_VALIDATION else (member, _unit(name))
+            took[name] = sum(self.model.counted(of, feature, _unit(name), hold.starts[unit]))
+        if hold.requests:
+            took["requests_month"] = sum(self.model.counted(member, "request", "month", hold.starts["month"]))
+        for name, amount in took.items():
+            assert getattr(limits, name) is None or amount <= getattr(limits, name), name
+        for owner in (organisation,) if hold.is_batch else (member, organisation):
+            assert owner.budget is None or self.model.charges(owner) <= owner.budget, "budget"
+
+    def _set_clock(self, at: datetime) -> None:
+        self.model.at = at
+        self.ground.set_clock(at)
+
+    def _owners(self) -> Iterator[tuple[Member | Organisation, tuple[Any, ...]]]:
+        seen = []
+        for member in self.model.members:
+            if member.periods is not None:
+                yield member, (member.organisation.id, member.user_id)
+            if member.organisation.periods is not None and member.organisation not in seen:
+                seen.append(member.organisation)
+                yield member.organisation, (member.organisation.id, NOBODY)
+
+    def _closed_rows(self) -> Iterator[tuple[object, ...]]:
+        for owner, key in self._owners():
+            units = MEMBER_UNITS if isinstance(owner, Member) else ORG_UNITS
+            assert owner.periods is not None
+            for unit, spans in owner.periods.closed.items():
+                for span in spans:
+                    sums = (
+                        self.model.counted(owner, name, unit, span.starts) if name in units[unit] else (0, 0)
+                        for name in COUNTERS
+                    )
+                    yield (*key, unit, span.starts, span.ends, *(amount for pair in sums for amount in pair))
+
+    def _member_rows(self) -> Iterator[tuple[object, ...]]:
+        for member in self.model.members:
+            if member.periods is None:
+                continue
+            day, month = member.periods.day, member.periods.month
+            starts = {"day": day.starts, "month": month.starts}
+            sums = [
+                amount
+                for unit, names in MEMBER_UNITS.items()
+                for name in names
+                for amount in self.model.counted(member, name, unit, starts[unit])
+            ]
+            rates = (member.minute, member.hour, member.validations)
+            yield (
+                *(member.organisation.id, member.user_id, *astuple(day), *astuple(month), *sums),
+                *(member.early_cuts, self.model.open_holds(member), member.minute.newest, member.hour.newest),
+                *(rate.within(rate.newest) for rate in rates),
+            )
+
+    def _organisation_rows(self) -> Iterator[tuple[object, ...]]:
+        for owner, key in self._owners():
+            if isinstance(owner, Organisation):
+                assert owner.periods is not None
+                day, month = owner.periods.day, owner.periods.month
+                validations = self.model.counted(owner, "signal_validation", "day", day.starts)
+                charges = self.model.counted(owner, "charge_usd", "month", month.starts)
+                batch = self.model.open_batch_holds(owner)
+                yield (key[0], *astuple(day), *astuple(month), *validations, *charges, batch)
+
+    def _shown(self, of: Member | Organisation, metric: str) -> Decimal:
+        unit, name = _unit(metric), SHOWN[metric]
+        organisation = of.organisation if isinstance(of, Member) else of
+        assert of.periods is not None
+        span: Span = getattr(of.periods, unit)
+        if self.model.at >= span.ends:
+            span = following(unit, span.ends, self.model.at, organisation.zone)
+        used, held = self.model.counted(of, name, unit, span.starts)
+        return used if metric == "charge_usd_month" else used + held
+
+
+def _unit(metric: str) -> str:
+    return "day" if metric.endswith("_day") else "month"
+
+
+def _principal(member: Member) -> Principal:
+    organisation = member.organisation
+    return Principal(
+        member.user_id, organisation.id, Role(member.role), "free", "command", "UTC", "", "", str(organisation.id)
+    )
+
+
+def _hold_row(hold: ModelHold) -> tuple[object, ...]:
+    starts = (hold.starts[name] for name in ("day", "month", "org_day", "org_month"))
+    return (
+        *(hold.id, hold.state, hold.resolution, hold.quota_charged, hold.request_charged, hold.charged, hold.cost),
+        *(hold.held, hold.bound, hold.expires, *starts, hold.was_called),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60 + EXAMPLES * 10)
+def test_the_books_balance_after_every_step_of_any_order(ground: Ground) -> None:
+    class OnThisGround(Books):
+        def __init__(self) -> None:
+            super().__init__(ground)
+
+    run_state_machine_as_test(
+        seed(int(SEED))(OnThisGround) if SEED else OnThisGround,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=60,
+            phases=[Phase.generate, Phase.shrink] if SHRINKS else [Phase.generate],
+            deadline=None,
+            database=None,
+            derandomize=SEED is None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
