@@ -115,6 +115,7 @@ def test_a_model_is_found_by_its_exact_id(folder: Path, shipped_prices: PriceBoo
         ({"capabilities": "[vision]"}, 16, "chat with more"),
         ({"capabilities": "[chat, embedding]"}, 16, "chat with more"),
         ({"capabilities": "[embedding]"}, 19, "not the price of an embedding model"),
+        ({**VECTORS, "capabilities": "[embedding, vision]"}, 16, "chat with more"),
         ({**VECTORS, "dimensions": None}, 12, "an embedding model has them"),
         ({**VECTORS, "max_output": "9"}, 18, "must be 0"),
         ({"deprecated_on": "soon"}, 20, "date"),

@@ -173,6 +173,7 @@ def test_an_unknown_price_means_no_call_and_never_a_free_one_librechat_14398(fol
         (_row('input: "3", output: "15", long_context: {above: 9, input: "6", output: "0.03"}'), "too far apart"),
         (_row('input: "0.02", output: "0.02", embedding: true'), "an embedding has no output"),
         (_row('input: "0", output: "0", embedding: true'), "zero"),
+        (_row('input: "0", output: "0", local: true, per_request: "0.01"'), "no per_request"),
         (_row('input: "0.02", output: "0", embedding: yes please'), "embedding"),
         ("  - just text", ""),
     ],
