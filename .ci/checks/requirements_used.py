@@ -19,10 +19,12 @@ NOT_IMPORTED = {
 COMES_WITH = {
     "anyio": "starlette",
     "google": "streamlit",
+    "httpcore": "httpx",
     "httpcore2": "httpx2",
     "numpy": "pandas",
     "pyarrow": "streamlit",
     "pydantic_core": "pydantic",
+    "referencing": "jsonschema",
     "starlette": "fastapi",
 }
 """Modules used directly that belong to a package in the list: its versions decide theirs."""

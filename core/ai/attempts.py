@@ -62,7 +62,8 @@ def counted(attempt: Attempt, question: Question) -> Counted:
     if attempt.finish is None and attempt.deltas == 0 and not (attempt.is_open and attempt.cut == "client"):
         return Counted(TokenUsage(0, 0), False, None, Decimal(0))
     has_text = bool(attempt.text) and not question.is_embedding
-    flaw = usage_flaw(attempt.reported, model.context_window, has_text=has_text)
+    windows = len(attempt.messages) if question.is_embedding else 1  # its texts are each read by themselves
+    flaw = usage_flaw(attempt.reported, windows * model.context_window, has_text=has_text)
     if attempt.reported is not None and flaw is None:
         return Counted(attempt.reported, False, None, price.cost(attempt.reported))
     written = completion_estimate(attempt.text, attempt.deltas) if has_text else 0

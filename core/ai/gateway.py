@@ -264,7 +264,11 @@ class Gateway:
         model = route.candidates[0].model
         if question.max_tokens > model.max_output:
             raise InvalidRequest(f"max_tokens is at most {model.max_output:,} for {model.label}.")
-        if prompt_tokens + question.max_tokens > model.context_window:
+        if question.is_embedding:  # each text is read by itself
+            longest = max(prompt_estimate([message]) for message in question.messages)
+            if longest > model.context_window:
+                raise PromptRejected(f"A text is too long for {model.label}.")
+        elif prompt_tokens + question.max_tokens > model.context_window:
             raise PromptRejected(f"The conversation is too long for {model.label}; start a new one.")
         return route
 

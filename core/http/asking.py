@@ -1,9 +1,9 @@
-"""How a route asks a model without a conversation: what was answered before, the call, and the headers of its end."""
+"""How a route asks a model: what was answered before, the call, and the headers of its end."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
@@ -17,9 +17,21 @@ from core.http.caller import caller_of
 from core.http.context import in_thread
 from core.http.idempotency import REPLAYED_HEADER
 from core.http.metered import CHAT_QUOTA, REQUEST_QUOTA, metered_headers, refused_headers, told_headers
-from core.http.streams import Listener
+from core.http.streams import Listener, Visit
+from core.metering.repeats import Idempotency
 from core.principal import Principal
 from core.workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a route asks for."""
+
+    open_session: Callable[[bool], Session]
+    """Opens the answer; True where the caller runs the call itself and waits for the whole of it."""
+    idempotency: Idempotency | None
+    quota: str
+    """The quota that it counts against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,53 +43,66 @@ class Asker:
     bench: Workbench
     threads: CapacityLimiter
 
-    async def whole(self, question: Question) -> Asked:
+    def errand(self, question: Question) -> Errand:
+        """A question for the gateway."""
+        quota = CHAT_QUOTA if question.feature else REQUEST_QUOTA
+
+        def open_session(runs_here: bool) -> Session:
+            return self.bench.gateway.session(self.principal, question, runs_here=runs_here)
+
+        return Errand(open_session, question.idempotency, quota)
+
+    async def whole(self, errand: Errand) -> Asked:
         """The whole answer.
 
         Raises:
             AssayError: it failed; its headers say how the caller stands.
         """
-        return await self._asked(question, streams=False)
+        return await self._asked(errand, streams=False)
 
-    async def begun(self, question: Question) -> Asked:
+    async def begun(self, errand: Errand) -> Asked:
         """The answer from its first piece on, which was waited for: until then a failure has a status of its own.
 
         Raises:
             AssayError: it failed before that.
         """
-        return await self._asked(question, streams=True)
+        return await self._asked(errand, streams=True)
 
-    async def _asked(self, question: Question, *, streams: bool) -> Asked:
-        quota = CHAT_QUOTA if question.feature else REQUEST_QUOTA
+    async def _asked(self, errand: Errand, *, streams: bool) -> Asked:
         try:
-            return await self._replayed(question, quota) or await self._opened(question, quota, streams=streams)
+            return await self._replayed(errand) or await self._opened(errand, streams=streams)
         except AssayError as error:
-            refused = partial(refused_headers, self.bench.usage, self.principal, error, quota=quota)
+            refused = partial(refused_headers, self.bench.usage, self.principal, error, quota=errand.quota)
             caller_of(self.request).headers.update(await in_thread(refused, self.threads))
             raise
 
-    async def _replayed(self, question: Question, quota: str) -> Asked | None:
-        if question.idempotency is None:
+    async def _replayed(self, errand: Errand) -> Asked | None:
+        if errand.idempotency is None:
             return None
-        find = partial(self.bench.gateway.replayed, self.principal, question.idempotency)
+        find = partial(self.bench.gateway.replayed, self.principal, errand.idempotency)
         replay = await in_thread(find, self.threads)
         if replay is None:
             return None
-        headers = await self._headers(replay.answer, None, quota)
+        headers = await self._headers(replay.answer, None, errand.quota)
         headers[REPLAYED_HEADER] = "true"
         answer = replay.answer
         headers["X-Request-Id"] = str(answer.request_id)
-        return Asked(answer, None, answer.text or None, answer.request_id, answer.model, headers)
+        return Asked(answer, None, answer.text or None, answer.request_id, answer.model, headers, replay.context)
 
-    async def _opened(self, question: Question, quota: str, *, streams: bool) -> Asked:
-        session = await in_thread(partial(self.bench.gateway.session, self.principal, question), self.threads)
-        listener = Listener(session, self.request.receive, self.threads)
-        async with listener.watching():
-            first = await listener.piece() if streams else None
-            answer = listener.answer if streams else await listener.whole()
-            headers = await self._headers(answer, session, quota)
-        headers["X-Request-Id"] = str(session.request_id)
-        return Asked(answer, listener, first, session.request_id, session.model, headers)
+    async def _opened(self, errand: Errand, *, streams: bool) -> Asked:
+        visit = Visit(partial(errand.open_session, not streams), self.request.receive, self.threads)
+        listener: Listener | None = None
+        first = None
+        async with visit.watching():
+            if streams:
+                listener = await visit.listen()
+                first = await listener.piece()
+                answer = listener.answer
+            else:
+                answer = await visit.whole()
+            headers = await self._headers(answer, visit.session, errand.quota)
+        headers["X-Request-Id"] = str(visit.session.request_id)
+        return Asked(answer, listener, first, visit.session.request_id, visit.session.model, headers)
 
     async def _headers(self, answer: Answer | None, session: Session | None, quota: str) -> dict[str, str]:
         told = told_headers(answer, session.hold if session else None)
@@ -100,6 +125,8 @@ class Asked:
     request_id: UUID
     model: str
     headers: dict[str, str]
+    context: Mapping[str, str] = field(default_factory=dict)
+    """Of an answer that was given before: what its route kept beside it."""
 
     @property
     def complete(self) -> Answer:

@@ -4,24 +4,78 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from anyio import CapacityLimiter
-from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from core.ai.answer import Answer
 from core.ai.session import Session
-from core.errors import AssayError
 from core.http.context import in_thread
-from core.http.problems import problem_of, unexpected
 
 SEND_WAIT_S = 30.0
 """A client that takes nothing for so long has left."""
 DONE = b"data: [DONE]\n\n"
+
+
+class Visit:
+    """One client's request for an answer: opened in a thread, and left when the client leaves."""
+
+    def __init__(self, open_session: Callable[[], Session], receive: Receive, threads: CapacityLimiter) -> None:
+        self._open = open_session
+        self._receive = receive
+        self._threads = threads
+        self._session: Session | None = None
+        self._has_left = False
+        self._lock = threading.Lock()
+
+    @property
+    def session(self) -> Session:
+        """The session, once it was opened."""
+        assert self._session is not None
+        return self._session
+
+    async def whole(self) -> Answer:
+        """The whole answer, opened, called and settled in one thread.
+
+        Raises:
+            AssayError: it failed, or was refused.
+        """
+        return await in_thread(lambda: self._opened().result(), self._threads)
+
+    async def listen(self) -> Listener:
+        """The answer as it comes.
+
+        Raises:
+            AssayError: it was refused.
+        """
+        return Listener(await in_thread(self._opened, self._threads), self._receive, self._threads)
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Leaves the session when the client leaves while the block runs, or when the block fails."""
+        async with _watched(self._receive, self._leave):
+            yield
+
+    def _opened(self) -> Session:
+        session = self._open()
+        with self._lock:
+            self._session = session
+            has_left = self._has_left
+        if has_left:
+            session.cancel()
+        return session
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._has_left = True
+            session = self._session
+        if session is not None:
+            session.cancel()
 
 
 class Listener:
@@ -41,14 +95,6 @@ class Listener:
         """
         return await in_thread(partial(next, self._pieces, None), self._threads)
 
-    async def whole(self) -> Answer:
-        """The whole answer.
-
-        Raises:
-            AssayError: it failed.
-        """
-        return await in_thread(self._session.result, self._threads)
-
     @property
     def answer(self) -> Answer | None:
         """The answer, once its last piece was read."""
@@ -56,43 +102,37 @@ class Listener:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Cancels the session when the client leaves while the block runs, or when the block fails."""
-        watch = asyncio.create_task(self._cancel_when_gone())
-        try:
+        """Leaves the session when the client leaves while the block runs, or when the block fails."""
+        async with _watched(self._receive, self._session.cancel):
             yield
-        except BaseException:
-            self._cancel_soon()
-            raise
-        finally:
-            watch.cancel()
 
-    async def _cancel_when_gone(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+
+@asynccontextmanager
+async def _watched(receive: Receive, leave: Callable[[], None]) -> AsyncIterator[None]:
+    """Leaves in a thread, since closing a connection may take its time; nobody waits for it."""
+    loop = asyncio.get_running_loop()
+
+    async def leave_when_gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
             pass
-        self._cancel_soon()
+        loop.run_in_executor(None, leave)
 
-    def _cancel_soon(self) -> None:
-        """Cancels in a thread, since closing a connection may take its time; nobody waits for it."""
-        asyncio.get_running_loop().run_in_executor(None, self._session.cancel)
+    watch = asyncio.create_task(leave_when_gone())
+    try:
+        yield
+    except BaseException:
+        loop.run_in_executor(None, leave)
+        raise
+    finally:
+        watch.cancel()
 
 
 class EventStream(StreamingResponse):
-    """An answer as Server-Sent Events, whose first piece was read before the status goes out."""
+    """Events on their way to one client, the first of which was read before the status went out."""
 
-    def __init__(
-        self,
-        listener: Listener,
-        first: str | None,
-        *,
-        model: str,
-        headers: Mapping[str, str],
-        summary: Callable[[Answer], BaseModel],
-    ) -> None:
+    def __init__(self, events: AsyncIterator[bytes], listener: Listener | None, headers: Mapping[str, str]) -> None:
         self._listener = listener
-        self._first = first
-        self._model = model
-        self._summary = summary
-        super().__init__(self._events(), headers={**headers, "X-Accel-Buffering": "no"}, media_type="text/event-stream")
+        super().__init__(events, headers={**headers, "X-Accel-Buffering": "no"}, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events; a client that leaves or takes nothing ends them, and the session with them."""
@@ -102,24 +142,18 @@ class EventStream(StreamingResponse):
                 await send(message)
 
         with suppress(OSError, TimeoutError):
+            if self._listener is None:
+                await self.stream_response(send_in_time)
+                return
             async with self._listener.watching():
                 await self.stream_response(send_in_time)
 
-    async def _events(self) -> AsyncIterator[bytes]:
-        piece = self._first
-        try:
-            while piece is not None:
-                yield _event({"delta": piece, "model": self._model})
-                piece = await self._listener.piece()
-            assert self._listener.answer is not None
-            yield _event(self._summary(self._listener.answer).model_dump(mode="json"))
-        except AssayError as error:
-            yield _event({"error": problem_of(error)})
-        except Exception as error:  # noqa: BLE001 (the outermost edge of an answer that has begun)
-            yield _event({"error": problem_of(unexpected(error))})
-        yield DONE
+
+def event(content: Mapping[str, object]) -> bytes:
+    """One event."""
+    return b"data: " + json_bytes(content) + b"\n\n"
 
 
-def _event(content: Mapping[str, object]) -> bytes:
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return b"data: " + text.encode("utf-8", "replace") + b"\n\n"
+def json_bytes(content: Mapping[str, object]) -> bytes:
+    """JSON as it goes over the wire."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

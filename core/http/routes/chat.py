@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
-from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
 from core.ai.answer import Answer
+from core.ai.session import Session
 from core.errors import AssayError, NotFound
+from core.http.asking import Asked, Asker, Errand
 from core.http.authentication import SignedIn, SignedInRoute
-from core.http.caller import caller_of
-from core.http.context import Bench, Threads, in_thread
-from core.http.metered import metered_headers, refused_headers
+from core.http.context import Bench, Threads
+from core.http.idempotency import idempotency_of
+from core.http.metered import CHAT_QUOTA
 from core.http.models import ChatAnswer, ChatQuestion, ChatSummary, RouteTaken, Tokens
-from core.http.streams import EventStream, Listener
-from core.research.assistant import Exchange
+from core.http.problems import problem_of, unexpected
+from core.http.streams import DONE, EventStream, event
 
 router = APIRouter(route_class=SignedInRoute, tags=["AI"])
 
@@ -29,38 +31,47 @@ async def chat(
 
     With `stream: true`: `data: {"delta", "model"}` …, `data: {…}` with what is known at the end,
     `data: [DONE]`; a failure after the first event is `data: {"error": problem}`.
-    An answer of the cache is free and moves no quota.
+    An answer of the cache is free and moves no quota. With an `Idempotency-Key` a repeat gets the same answer.
     """
-    ask = partial(
-        bench.assistant.ask,
-        principal,
-        question.message,
-        conversation_id=_conversation_id(question.conversation_id),
-        model=question.model,
-        channel="api",
-    )
-    try:
-        exchange = await in_thread(ask, threads)
-        listener = Listener(exchange.session, request.receive, threads)
-        async with listener.watching():
-            first = await listener.piece() if question.stream else None
-            answer = listener.answer if question.stream else await listener.whole()
-            headers = await in_thread(partial(metered_headers, bench.usage, principal, answer), threads)
-    except AssayError as error:
-        headers = await in_thread(partial(refused_headers, bench.usage, principal, error), threads)
-        caller_of(request).headers.update(headers)
-        raise
-    headers["X-Request-Id"] = str(exchange.session.request_id)
+    idempotency = await idempotency_of(request)
+    saved: dict[str, str] = {}
+
+    def open_session(runs_here: bool) -> Session:
+        exchange = bench.assistant.ask(
+            principal,
+            question.message,
+            conversation_id=_conversation_id(question.conversation_id),
+            model=question.model,
+            channel="api",
+            idempotency=idempotency,
+            runs_here=runs_here,
+        )
+        saved.update(conversation_id=str(exchange.conversation_id), message_id=str(exchange.message_id))
+        return exchange.session
+
+    asker, errand = Asker(request, principal, bench, threads), Errand(open_session, idempotency, CHAT_QUOTA)
     if question.stream:
-        model = exchange.session.model
-        summary = partial(_summary, exchange)
-        return EventStream(listener, first, model=model, headers=headers, summary=summary)
-    assert answer is not None
-    content = ChatAnswer(text=answer.text, **dict(_summary(exchange, answer)))
-    return Response(content.model_dump_json(), headers=headers, media_type="application/json")
+        asked = await asker.begun(errand)
+        return EventStream(_events(asked, saved or asked.context), asked.listener, asked.headers)
+    asked = await asker.whole(errand)
+    answer = asked.complete
+    content = ChatAnswer(text=answer.text, **dict(_summary(answer, saved or asked.context)))
+    return Response(content.model_dump_json(), headers=asked.headers, media_type="application/json")
 
 
-def _summary(exchange: Exchange, answer: Answer) -> ChatSummary:
+async def _events(asked: Asked, saved: Mapping[str, str]) -> AsyncIterator[bytes]:
+    try:
+        async for piece in asked.pieces():
+            yield event({"delta": piece, "model": asked.model})
+        yield event(_summary(asked.complete, saved).model_dump(mode="json"))
+    except AssayError as error:
+        yield event({"error": problem_of(error)})
+    except Exception as error:  # noqa: BLE001 (the outermost edge of an answer that has begun)
+        yield event({"error": problem_of(unexpected(error))})
+    yield DONE
+
+
+def _summary(answer: Answer, saved: Mapping[str, str]) -> ChatSummary:
     used = answer.usage
     return ChatSummary(
         model=answer.model,
@@ -77,8 +88,8 @@ def _summary(exchange: Exchange, answer: Answer) -> ChatSummary:
         estimated=answer.is_estimated,
         cost_usd=answer.cost_usd,
         credits=Decimal(0),
-        conversation_id=str(exchange.conversation_id),
-        message_id=str(exchange.message_id),
+        conversation_id=saved["conversation_id"],
+        message_id=saved["message_id"],
         confidence=None,
         route=RouteTaken(reason=answer.route_reason, candidates=answer.considered),
     )

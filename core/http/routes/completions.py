@@ -37,7 +37,8 @@ async def complete(body: Prompt, request: Request, principal: SignedIn, bench: B
         channel=CHANNEL,
         idempotency=await idempotency_of(request),
     )
-    asked = await Asker(request, principal, bench, threads).whole(question)
+    asker = Asker(request, principal, bench, threads)
+    asked = await asker.whole(asker.errand(question))
     content = Completion(text=asked.complete.text, **answer_facts(asked.complete))
     return Response(content.model_dump_json(), headers=asked.headers, media_type="application/json")
 
@@ -48,7 +49,8 @@ async def embed(body: Texts, request: Request, principal: SignedIn, bench: Bench
     question = embedding_question(
         body.input, model=body.model or AUTO, channel=CHANNEL, idempotency=await idempotency_of(request)
     )
-    asked = await Asker(request, principal, bench, threads).whole(question)
+    asker = Asker(request, principal, bench, threads)
+    asked = await asker.whole(asker.errand(question))
     content = await in_thread(partial(_vectors, asked.complete), threads)
     return Response(content, headers=asked.headers, media_type="application/json")
 

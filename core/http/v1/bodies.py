@@ -206,11 +206,11 @@ def _supported(given: Mapping[str, _T], neutral: Mapping[str, tuple[object, ...]
 def _message(given: Mapping[str, Any], where: str) -> Message:
     known = _supported(given, NEUTRAL_IN_MESSAGE, f"{where}.")
     role, content = known.pop("role", None), known.pop("content", None)
-    if known:
-        name = next(iter(known))[:60]
-        raise InvalidParameter(f"There is no field {name} in a message, or it is not supported yet.", where)
     if not isinstance(role, str) or role not in ROLES:
         raise InvalidParameter(f"The role of {where} must be system, developer, user or assistant.", f"{where}.role")
+    if known:
+        name = next(iter(known))[:60]
+        raise InvalidParameter(f"There is no field {name} in {where}, or it is not supported yet.", where)
     return Message(ROLES[role], checked_text(_content(content, f"{where}.content"), f"{where}.content"))
 
 

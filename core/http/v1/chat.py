@@ -11,7 +11,7 @@ from core.http.context import Bench, Threads
 from core.http.idempotency import idempotency_of
 from core.http.v1.answers import Chunks, completion
 from core.http.v1.bodies import ChatBody
-from core.http.v1.stream import ChunkStream
+from core.http.v1.stream import chunk_stream
 
 router = APIRouter(route_class=SignedInRoute)
 
@@ -24,8 +24,8 @@ async def chat_completions(
     question = body.question(await idempotency_of(request))
     asker = Asker(request, principal, bench, threads)
     if not body.stream:
-        asked = await asker.whole(question)
+        asked = await asker.whole(asker.errand(question))
         return JSONResponse(completion(asked.complete), headers=asked.headers)
-    asked = await asker.begun(question)
+    asked = await asker.begun(asker.errand(question))
     chunks = Chunks(asked.request_id, asked.model, includes_usage=body.includes_usage)
-    return ChunkStream(asked, chunks)
+    return chunk_stream(asked, chunks)

@@ -11,9 +11,9 @@ from core.http.asking import Asker
 from core.http.authentication import SignedIn, SignedInRoute
 from core.http.context import Bench, Threads, in_thread
 from core.http.idempotency import idempotency_of
+from core.http.streams import json_bytes
 from core.http.v1.answers import embeddings
 from core.http.v1.bodies import EmbeddingBody
-from core.http.v1.stream import json_bytes
 
 router = APIRouter(route_class=SignedInRoute)
 
@@ -24,7 +24,8 @@ async def create_embeddings(
 ) -> Response:
     """One vector for each text, in their order."""
     question = body.question(await idempotency_of(request))
-    asked = await Asker(request, principal, bench, threads).whole(question)
+    asker = Asker(request, principal, bench, threads)
+    asked = await asker.whole(asker.errand(question))
     is_packed = body.encoding_format == "base64"
     content = await in_thread(partial(_content, asked.complete, is_packed=is_packed), threads)
     return Response(content, headers=asked.headers, media_type="application/json")

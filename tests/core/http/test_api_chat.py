@@ -220,8 +220,8 @@ def test_a_client_that_leaves_before_the_first_token_stops_the_call(
 
 def test_readers_who_do_not_read_hold_up_nobody(live_api: Api, basic: httpx2.Client, chat_server: ChatServer) -> None:
     chat_server.reply(text="word " * 200, delay_s=0.02)
-    body = {"message": QUESTION, "model": MODEL, "stream": True}
-    idle = [_asked(live_api, basic, body) for _ in range(2)]
+    bodies = [{"message": f"{QUESTION} {number}", "model": MODEL, "stream": True} for number in range(2)]
+    idle = [_asked(live_api, basic, body) for body in bodies]
     assert chat_server.wait_for(calls=2)
     started = time.monotonic()
     with live_api.client() as stranger:
