@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import openai
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -119,6 +120,19 @@ def basic(live_api: Api) -> Iterator[httpx2.Client]:
 def free(live_api: Api) -> Iterator[httpx2.Client]:
     """A client of a member on the free plan, where OpenAI is live."""
     with live_api.client(live_api.member("free")) as client:
+        yield client
+
+
+@pytest.fixture
+def basic_member(live_api: Api) -> Principal:
+    """A member on the basic plan, where OpenAI is live."""
+    return live_api.member("basic", plan="basic")
+
+
+@pytest.fixture
+def openai_client(live_api: Api, basic_member: Principal) -> Iterator[openai.OpenAI]:
+    """The official client of that member: two lines are changed, base URL and key."""
+    with openai.OpenAI(base_url=live_api.v1_url, api_key=live_api.token(basic_member), max_retries=0) as client:
         yield client
 
 

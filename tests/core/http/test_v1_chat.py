@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -24,20 +23,8 @@ LONG = "one two three four five six seven eight nine ten"
 Service = psycopg.Connection[tuple[object, ...]]
 
 
-@pytest.fixture
-def basic_member(live_api: Api) -> Principal:
-    return live_api.member("basic", plan="basic")
-
-
-@pytest.fixture
-def client(live_api: Api, basic_member: Principal) -> Iterator[openai.OpenAI]:
-    """The official client of a member on the basic plan: two lines are changed, base URL and key."""
-    with openai.OpenAI(base_url=live_api.v1_url, api_key=live_api.token(basic_member), max_retries=0) as opened:
-        yield opened
-
-
-def test_an_answer_is_what_the_official_client_expects(client: openai.OpenAI, basic_member: Principal) -> None:
-    raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=ASKED)
+def test_an_answer_is_what_the_official_client_expects(openai_client: openai.OpenAI, basic_member: Principal) -> None:
+    raw = openai_client.chat.completions.with_raw_response.create(model=MODEL, messages=ASKED)
     answer = raw.parse()
     assert (answer.object, answer.model, answer.choices[0].message.role) == ("chat.completion", MODEL, "assistant")
     assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == (ANSWER, "stop")
@@ -53,8 +40,8 @@ def test_an_answer_is_what_the_official_client_expects(client: openai.OpenAI, ba
     assert 0 < Decimal(raw.headers["x-cost-usd"]) < Decimal("0.01")
 
 
-def test_what_was_sent_reaches_the_provider(client: openai.OpenAI, chat_server: ChatServer) -> None:
-    client.chat.completions.create(
+def test_what_was_sent_reaches_the_provider(openai_client: openai.OpenAI, chat_server: ChatServer) -> None:
+    openai_client.chat.completions.create(
         model=MODEL,
         messages=[
             {"role": "developer", "content": "Be brief."},
@@ -84,21 +71,21 @@ def test_what_was_sent_reaches_the_provider(client: openai.OpenAI, chat_server: 
     assert not {"seed", "user", "tools", "n"} & set(body)
 
 
-def test_a_message_of_an_answer_can_be_sent_back_as_it_came(client: openai.OpenAI) -> None:
-    said = client.chat.completions.create(model=MODEL, messages=ASKED).choices[0].message
+def test_a_message_of_an_answer_can_be_sent_back_as_it_came(openai_client: openai.OpenAI) -> None:
+    said = openai_client.chat.completions.create(model=MODEL, messages=ASKED).choices[0].message
     back: Any = said.model_dump()
-    again = client.chat.completions.create(model=MODEL, messages=[*ASKED, back, *ASKED])
+    again = openai_client.chat.completions.create(model=MODEL, messages=[*ASKED, back, *ASKED])
     assert again.choices[0].message.content == ANSWER
 
 
-def test_auto_is_routed_and_says_who_answered(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(model="auto", messages=ASKED)
+def test_auto_is_routed_and_says_who_answered(openai_client: openai.OpenAI) -> None:
+    answer = openai_client.chat.completions.create(model="auto", messages=ASKED)
     assert answer.model != "auto"
     assert answer.choices[0].message.content == ANSWER
 
 
-def test_a_stream_begins_with_the_role_and_ends_with_the_reason(client: openai.OpenAI) -> None:
-    chunks = list(client.chat.completions.create(model=MODEL, messages=ASKED, stream=True))
+def test_a_stream_begins_with_the_role_and_ends_with_the_reason(openai_client: openai.OpenAI) -> None:
+    chunks = list(openai_client.chat.completions.create(model=MODEL, messages=ASKED, stream=True))
     assert {chunk.object for chunk in chunks} == {"chat.completion.chunk"}
     assert len({chunk.id for chunk in chunks}) == 1
     assert chunks[0].choices[0].delta.role == "assistant"
@@ -108,9 +95,11 @@ def test_a_stream_begins_with_the_role_and_ends_with_the_reason(client: openai.O
     assert {chunk.usage for chunk in chunks} == {None}
 
 
-def test_a_stream_tells_its_usage_last_where_it_is_asked_to(client: openai.OpenAI) -> None:
+def test_a_stream_tells_its_usage_last_where_it_is_asked_to(openai_client: openai.OpenAI) -> None:
     options: Any = {"include_usage": True}
-    chunks = list(client.chat.completions.create(model=MODEL, messages=ASKED, stream=True, stream_options=options))
+    chunks = list(
+        openai_client.chat.completions.create(model=MODEL, messages=ASKED, stream=True, stream_options=options)
+    )
     *others, last = chunks
     assert last.choices == []
     assert last.usage is not None
@@ -133,21 +122,21 @@ def test_the_wire_of_a_stream_is_openais(live_api: Api, basic_member: Principal)
 
 
 def test_the_same_again_is_cached_and_free_and_white_space_makes_a_difference(
-    client: openai.OpenAI, chat_server: ChatServer
+    openai_client: openai.OpenAI, chat_server: ChatServer
 ) -> None:
-    first = client.chat.completions.create(model=MODEL, messages=ASKED)
-    raw = client.chat.completions.with_raw_response.create(model=MODEL, messages=ASKED)
+    first = openai_client.chat.completions.create(model=MODEL, messages=ASKED)
+    raw = openai_client.chat.completions.with_raw_response.create(model=MODEL, messages=ASKED)
     assert (raw.headers["x-cache"], raw.headers["x-cost-usd"]) == ("hit", "0")
     assert raw.headers["x-quota-remaining"] == "99"
     again = raw.parse()
     assert again.choices[0].message.content == first.choices[0].message.content
     assert again.usage == first.usage
-    stream = client.chat.completions.create(model=MODEL, messages=ASKED, stream=True)
+    stream = openai_client.chat.completions.create(model=MODEL, messages=ASKED, stream=True)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == ANSWER
     assert chat_server.calls == 1
     for other in (f"{QUESTION} ", QUESTION.lower()):
-        client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": other}])
-    client.chat.completions.create(model=MODEL, messages=ASKED, temperature=0.3)
+        openai_client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": other}])
+    openai_client.chat.completions.create(model=MODEL, messages=ASKED, temperature=0.3)
     assert chat_server.calls == 4
 
 
@@ -177,10 +166,10 @@ def test_calls_stand_beside_the_chats_under_the_same_limits(live_api: Api, chat_
 
 
 def test_a_client_that_leaves_in_the_middle_is_settled_as_a_cut(
-    live_api: Api, client: openai.OpenAI, chat_server: ChatServer, service: Service
+    live_api: Api, openai_client: openai.OpenAI, chat_server: ChatServer, service: Service
 ) -> None:
     chat_server.reply(text="word " * 200, delay_s=0.02)
-    stream = client.chat.completions.create(model=MODEL, messages=ASKED, stream=True)
+    stream = openai_client.chat.completions.create(model=MODEL, messages=ASKED, stream=True)
     for chunk in stream:
         if chunk.choices[0].delta.content:
             break
@@ -192,10 +181,10 @@ def test_a_client_that_leaves_in_the_middle_is_settled_as_a_cut(
 
 
 def test_a_stream_that_breaks_says_so_in_the_stream_and_is_free(
-    live_api: Api, client: openai.OpenAI, chat_server: ChatServer, service: Service
+    live_api: Api, openai_client: openai.OpenAI, chat_server: ChatServer, service: Service
 ) -> None:
     chat_server.reply(text=LONG, cut_after=3)
-    stream = client.chat.completions.create(model=MODEL, messages=ASKED, stream=True)
+    stream = openai_client.chat.completions.create(model=MODEL, messages=ASKED, stream=True)
     assert [next(stream).choices[0].delta.content for _ in range(4)] == ["", "one", " two", " three"]
     with pytest.raises(openai.APIError) as broken:
         next(stream)
@@ -204,7 +193,9 @@ def test_a_stream_that_breaks_says_so_in_the_stream_and_is_free(
     assert audit(live_api.workbench.database).differences == []
 
 
-def test_an_answer_that_follows_a_schema_can_be_asked_for(client: openai.OpenAI, chat_server: ChatServer) -> None:
+def test_an_answer_that_follows_a_schema_can_be_asked_for(
+    openai_client: openai.OpenAI, chat_server: ChatServer
+) -> None:
     chat_server.reply(text='{"beta": 1.5}')
     schema: Any = {
         "type": "json_schema",
@@ -213,7 +204,7 @@ def test_an_answer_that_follows_a_schema_can_be_asked_for(client: openai.OpenAI,
             "schema": {"type": "object", "properties": {"beta": {"type": "number"}}, "required": ["beta"]},
         },
     }
-    answer = client.chat.completions.create(model=MODEL, messages=ASKED, response_format=schema)
+    answer = openai_client.chat.completions.create(model=MODEL, messages=ASKED, response_format=schema)
     assert json.loads(answer.choices[0].message.content or "") == {"beta": 1.5}
 
 
@@ -226,13 +217,13 @@ def test_the_clients_own_number_of_a_request_comes_back(live_api: Api, basic_mem
 
 
 def test_without_a_database_no_provider_is_called(
-    live_api: Api, client: openai.OpenAI, chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch
+    live_api: Api, openai_client: openai.OpenAI, chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_args: object) -> None:
         raise DatabaseUnavailable
 
     monkeypatch.setattr(live_api.workbench.accounts, "principal_of_token", fail)
     with pytest.raises(openai.InternalServerError) as failed:
-        client.chat.completions.create(model=MODEL, messages=ASKED)
+        openai_client.chat.completions.create(model=MODEL, messages=ASKED)
     assert (failed.value.status_code, failed.value.code) == (503, "internal")
     assert chat_server.calls == 0
