@@ -11,8 +11,9 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
+from queue import SimpleQueue
 from types import ModuleType
 from typing import Any
 
@@ -51,10 +52,10 @@ class Line:
         """Whether bytes of the request have left."""
         self.read_limit_s: float | None = None
         """Longest wait for the next bytes, where it is shorter than the client's own limit."""
-        self._stream: _Stream | None = None
+        self._stream: _Stream | _Connecting | None = None
 
     def cut(self) -> None:
-        """Wakes a read that is blocked, and lets none begin. From any thread, any number of times."""
+        """Wakes a connect, a handshake or a read, and lets none begin. From any thread, any number of times."""
         with _handover:
             self.is_cut = True
             if self._stream is not None and self._stream.line is self:
@@ -67,7 +68,7 @@ class Line:
                 self._stream.line = None
             self._stream = None
 
-    def take(self, stream: _Stream) -> None:
+    def take(self, stream: _Stream | _Connecting) -> None:
         """Uses `stream` from now on."""
         with _handover:
             if self.is_cut:
@@ -173,15 +174,64 @@ class _Backend:
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> _Stream:
-        return _Stream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+        def connect() -> _Inner:
+            return self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
+
+        line = _opening.get()
+        return _Stream(
+            connect() if line is None else _Connecting(f"connecting to {host}:{port}", connect).awaited(line)
+        )
+
+
+_Inner = httpcore.NetworkStream | httpcore2.NetworkStream
+
+
+class _Connecting:
+    """A connection on its way, in a thread of its own: neither the search for an address nor a connect can be woken."""
+
+    def __init__(self, name: str, connect: Callable[[], _Inner]) -> None:
+        self.line: Line | None = None
+        self._name = name
+        self._connect = connect
+        self._outcomes: SimpleQueue[_Inner | Exception] = SimpleQueue()
+        self._is_left = False
+
+    def awaited(self, line: Line) -> _Inner:
+        """The connection, unless `line` is cut first."""
+        line.take(self)
+        threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        outcome = self._outcomes.get()
+        line.let_go()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def shut_down(self) -> None:
+        """Lets go whoever waits; the thread closes what it still gets."""
+        self._is_left = True
+        self._outcomes.put(_CutBeforeSent())
+
+    def _run(self) -> None:
+        outcome: _Inner | Exception
+        try:
+            outcome = self._connect()
+        except Exception as error:  # noqa: BLE001 (it is raised where the connection is awaited)
+            outcome = error
+        with _handover:
+            if not self._is_left:
+                self._outcomes.put(outcome)
+                return
+        if not isinstance(outcome, Exception):
+            outcome.close()
 
 
 class _Stream(httpcore.NetworkStream, httpcore2.NetworkStream):
     """A connection that knows whose call it carries."""
 
-    def __init__(self, inner: httpcore.NetworkStream | httpcore2.NetworkStream) -> None:
+    def __init__(self, inner: _Inner) -> None:
         self._inner = inner
         self.line: Line | None = None
+        self._twin: socket.socket | None = None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         limit = self.line.read_limit_s if self.line is not None else None
@@ -200,17 +250,33 @@ class _Stream(httpcore.NetworkStream, httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> _Stream:
-        self._note_caller()
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+        try:
+            with self._within_reach():
+                self._note_caller()
+                return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+        except BaseException:
+            self._inner.close()
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
     def shut_down(self) -> None:
         """Ends both directions of the raw socket; whoever reads from it gets the end at once."""
-        raw = self._inner.get_extra_info("socket")
+        raw = self._twin or self._inner.get_extra_info("socket")
         with contextlib.suppress(OSError):  # it is closed already
             socket.socket.shutdown(raw, socket.SHUT_RDWR)  # not ssl's own, which drops the session under a reader
+
+    @contextlib.contextmanager
+    def _within_reach(self) -> Iterator[None]:
+        """During the handshake TLS owns the socket and shows it to nobody; a twin ends the same connection."""
+        with self._inner.get_extra_info("socket").dup() as twin:
+            self._twin = twin
+            try:
+                yield
+            finally:
+                with _handover:
+                    self._twin = None
 
     def _note_caller(self) -> None:
         line = _opening.get()

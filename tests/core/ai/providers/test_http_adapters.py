@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,6 +184,39 @@ class TestCuts:
         with vendor.served_over_tls(tmp_path) as (adapter, server):
             _check_abort_wakes(adapter, server, stage)
 
+    def test_abort_wakes_a_call_whose_handshake_is_not_answered(self, vendor: ChatVendor[Provider]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            adapter = vendor.open(f"https://127.0.0.1:{silent.getsockname()[1]}")
+            stream = adapter.chat(ask(), LIMITS)
+            reader = Reader(stream)
+            connection, _ = silent.accept()
+            with connection:
+                assert connection.recv(1)
+
+                aborted_at = time.perf_counter()
+                stream.abort()
+                reader.join()
+            adapter.close()
+
+        assert isinstance(reader.error, ProviderBroke)
+        assert reader.ended_at - aborted_at < WAKES_WITHIN_S
+
+    def test_abort_wakes_a_call_that_is_still_connecting(self, vendor: ChatVendor[Provider]) -> None:
+        with _full() as port:
+            adapter = vendor.open(f"http://127.0.0.1:{port}")
+            stream = adapter.chat(ask(), LIMITS)
+            reader = Reader(stream)
+            assert _is_running(f"connecting to 127.0.0.1:{port}")
+
+            aborted_at = time.perf_counter()
+            stream.abort()
+            reader.join()
+            adapter.close()
+
+        assert isinstance(reader.error, ProviderBroke)
+        assert reader.ended_at - aborted_at < WAKES_WITHIN_S
+        assert not stream.was_sent
+
     def test_closing_half_way_lets_the_host_stop(self, adapter: Provider, server: ScriptedServer) -> None:
         server.reply(hangs="between_tokens")
         stream = adapter.chat(ask(), LIMITS)
@@ -308,3 +344,25 @@ def _check_abort_wakes(adapter: Provider, server: ScriptedServer, stage: Stage) 
     assert server.wait_for(disconnects=1)
     server.reply()
     assert events(adapter.chat(ask(), LIMITS))[1].reason == Reply().finish_reason
+
+
+@contextlib.contextmanager
+def _full() -> Iterator[int]:
+    """A port whose queue of connections is full, so that the next one waits."""
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
+def _is_running(name: str) -> bool:
+    """Whether a thread of this name appears within some seconds."""
+    deadline = time.perf_counter() + 5
+    while time.perf_counter() < deadline:
+        if any(thread.name == name for thread in threading.enumerate()):
+            return True
+        time.sleep(0.001)
+    return False
