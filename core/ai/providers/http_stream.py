@@ -23,7 +23,9 @@ MAX_REFUSAL_BYTES = 65_536
 """Read of the body of a refusal."""
 MAX_REASON_CHARS = 40
 TRAILER_WAIT_S = 5.0
-"""Longest wait for what may still follow the finish reason, and for the body of a refusal."""
+"""Longest wait for what may still follow the finish reason."""
+REFUSAL_WAIT_S = 0.5
+"""Longest wait for more of the body of a refusal."""
 DRAIN_WAIT_S = 0.05
 """Longest wait for the end of the body where nothing of worth follows, so that the connection can serve again."""
 
@@ -104,7 +106,7 @@ class HttpStream(ABC):
 
     def _beginning(self, response: httpx2.Response) -> bytes:
         """Of a refusal as much as comes; its status alone says enough."""
-        self._line.read_limit_s = TRAILER_WAIT_S
+        self._line.read_limit_s = REFUSAL_WAIT_S
         read = bytearray()
         with contextlib.suppress(httpx2.HTTPError):
             for piece in response.iter_bytes():

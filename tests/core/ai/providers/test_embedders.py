@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from core.ai.providers import embed_stream
 from core.ai.providers.contract import Delta, Embedder, EmbedRequest, Finish, TimeLimits, TokenUsage
 from core.ai.providers.vectors import vectors_of as vectors_in
 from core.errors import (
@@ -147,6 +148,11 @@ class TestVectors:
 
         _broken(case, "one", "two")
 
+    def test_a_reply_that_is_too_long_is_broken(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(embed_stream, "MAX_BODY_BYTES", 100)
+
+        _broken(case)
+
 
 class TestFailures:
     def test_calls_nobody_before_the_first_event_is_asked_for(self, case: Case) -> None:
@@ -162,7 +168,7 @@ class TestFailures:
 
         with pytest.raises(ProviderBroke):
             list(stream)
-        assert case.server.calls == 0
+        assert case.server.connections == 0
 
     def test_closing_is_harmless_at_any_time_and_any_number_of_times(self, case: Case) -> None:
         stream = case.embedder.embed(_request(), LIMITS)

@@ -303,6 +303,16 @@ def test_a_refusal_in_another_form_has_the_kind_of_its_status(
     assert error.retry_after_s == 9
 
 
+@pytest.mark.parametrize("changes", [{"hangs": "between_tokens"}, {"cut_at_byte": 5}])
+def test_a_refusal_whose_body_does_not_come_has_the_kind_of_its_status(
+    google: GoogleChat, server: GoogleServer, changes: dict[str, Any]
+) -> None:
+    server.reply(status=404, **changes)
+
+    with pytest.raises(ProviderRejectedRequest):
+        list(google.chat(ask(), LIMITS))
+
+
 def test_embeddings_are_asked_for_in_one_request(google: GoogleChat, server: GoogleServer) -> None:
     events(google.embed(EmbedRequest("gemini-embedding-fake", ("one", "two"), dimensions=3), LIMITS))
 

@@ -118,7 +118,7 @@ class TestAnswers:
     def test_a_piece_without_end_is_not_kept_in_memory(self, adapter: Provider, server: ScriptedServer) -> None:
         server.reply(chunks=(f"data: {'x' * 2_000_000}",), hangs="after_finish")
 
-        with pytest.raises(ProviderError):
+        with pytest.raises((ProviderBroke, ProviderUnavailable)):  # and no timeout: nothing is waited for
             list(adapter.chat(ask(), LIMITS))
         assert server.wait_for(disconnects=1)
 

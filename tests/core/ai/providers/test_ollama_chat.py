@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from core.ai.providers.contract import EmbedRequest, Finish, TokenUsage
 from core.ai.providers.hosts import HOSTS
 from core.ai.providers.ollama_chat import OllamaChat
-from core.errors import ProviderBroke, ProviderUnavailable
+from core.errors import ProviderBroke, ProviderRejectedRequest, ProviderUnavailable
 from tests.core.ai.providers.conftest import KEY, LIMITS, Reader, ask, events
 from tests.fakes.ollama_server import OllamaServer
 
@@ -171,6 +171,16 @@ def test_nothing_is_waited_for_once_it_is_done(ollama: OllamaChat, server: Ollam
 
     assert events(ollama.chat(ask(), LIMITS))[1].reason == "stop"
     assert server.wait_for(disconnects=1)
+
+
+@pytest.mark.parametrize("changes", [{"hangs": "between_tokens"}, {"cut_at_byte": 5}])
+def test_a_refusal_whose_body_does_not_come_has_the_kind_of_its_status(
+    ollama: OllamaChat, server: OllamaServer, changes: dict[str, Any]
+) -> None:
+    server.reply(status=404, **changes)
+
+    with pytest.raises(ProviderRejectedRequest):
+        list(ollama.chat(ask(), LIMITS))
 
 
 def test_embeddings_are_asked_for_in_one_request(ollama: OllamaChat, server: OllamaServer) -> None:
