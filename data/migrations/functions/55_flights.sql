@@ -21,7 +21,6 @@ BEGIN
             RETURN leader.id;
         END IF;
     END IF;
-    UPDATE holds SET flight_key = NULL WHERE id = leader.id AND state IN ('reserved', 'in_flight');
     RETURN NULL;
 END $$;
 

@@ -231,6 +231,9 @@ BEGIN
         charge_usd_held = o.charge_usd_held + charge, open_batch_holds = o.open_batch_holds + batch
         WHERE org_id = p_org;
     IF r.outcome = 'granted' THEN
+        IF p_flight_key IS NOT NULL THEN  -- its leader is overdue or has followers enough; now others follow this one
+            UPDATE holds SET flight_key = NULL WHERE flight_key = p_flight_key AND state IN ('reserved', 'in_flight');
+        END IF;
         INSERT INTO holds (id, org_id, user_id, acts_as, feature, provider, model, price_version, own_key, quota_held,
                 request_held, held_usd, credits_held, day_start, month_start, org_day_start, org_month_start, created_at,
                 expires_at, request_id, conversation_id, idempotency_route, idempotency_key, body_sha256, flight_key,

@@ -28,6 +28,7 @@ from tests.core.metering.factories import hold_request, record
 Connection = psycopg.Connection[tuple[object, ...]]
 CENT = Decimal("0.000400000")
 DEAR = Decimal("0.01")
+FLIGHT = b"a question's name"
 VALIDATION, ANALYSIS, FILING = Feature.SIGNAL_VALIDATION, Feature.PORTFOLIO_ANALYSIS, Feature.SEC_FILING
 
 
@@ -365,11 +366,14 @@ def blocked(action: Callable[[], object], service: Connection, *, where: str) ->
     return thread
 
 
-@pytest.mark.parametrize("step", ["settle", "release", "expire", "top_up", "reserve"])
+@pytest.mark.parametrize("step", ["settle", "release", "expire", "top_up", "reserve", "reserve past a full flight"])
 def test_every_step_locks_the_membership_before_the_organisation_and_the_hold(
     workbench: Workbench, ann: Principal, service: Connection, database_url: str, move_time: MoveTime, step: str
 ) -> None:
-    hold = called(workbench, ann)
+    hold = workbench.meter.reserve_or_join(ann, hold_request(flight_key=FLIGHT))
+    assert isinstance(hold, Hold)
+    assert workbench.meter.mark_in_flight(hold)
+    service.execute("UPDATE holds SET followers = 50")
     if step == "expire":
         move_time(timedelta(seconds=151))
     steps: dict[str, Callable[[], object]] = {
@@ -378,6 +382,7 @@ def test_every_step_locks_the_membership_before_the_organisation_and_the_hold(
         "expire": lambda: workbench.meter._expire(hold.id),
         "top_up": lambda: workbench.meter.top_up(hold, DEAR),
         "reserve": lambda: workbench.meter.reserve(ann, hold_request()),
+        "reserve past a full flight": lambda: workbench.meter.reserve_or_join(ann, hold_request(flight_key=FLIGHT)),
     }
     with psycopg.connect(database_url.replace("+psycopg", "")) as other:
         other.execute("SET ROLE assay_service; SET search_path = assay")
