@@ -75,12 +75,18 @@ class AddressRate:
         window.refused_until = self._monotonic() + wait_s
         raise MeteringDenied(_denial(self._limit, wait_s))
 
+    def is_refused(self, address: str) -> bool:
+        """Whether the address was refused, and is until its reset."""
+        window = self._windows.get(_network(address))
+        return window is not None and window.refused_until > self._monotonic()
+
     def _check(self, name: str) -> None:
         """Refuses what this process knows to be too much; by all processes together it is no less."""
         window = self._window(name)
-        wait_s = window.refused_until - self._monotonic()
         if sum(window.counts) >= self._limit:
-            wait_s = max(wait_s, window.seconds_until_below(self._limit))
+            wait_s = window.seconds_until_below(self._limit)
+            window.refused_until = max(window.refused_until, self._monotonic() + wait_s)
+        wait_s = window.refused_until - self._monotonic()
         if wait_s > 0:
             raise MeteringDenied(_denial(self._limit, wait_s))
 

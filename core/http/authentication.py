@@ -26,6 +26,8 @@ from core.settings import SESSION_COOKIE
 SCHEME = "bearer"
 LOOKUP_THREADS = 20
 """Threads in which tokens are looked up; more than the database takes at once only wait elsewhere."""
+SUSPECT_THREADS = 1
+"""Threads for the tokens of addresses that have sent too much without a valid one: they wait behind one another."""
 
 
 class Callers:
@@ -45,30 +47,33 @@ class Callers:
         self._rate = rate
         self._refuse = refuse
         self._threads = threads
+        self._suspect_threads = CapacityLimiter(SUSPECT_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        caller = scope[SCOPE_KEY] = await self._caller(Headers(scope=scope))
+        address = scope["client"][0] if scope.get("client") else ""
+        threads = self._suspect_threads if self._rate.is_refused(address) else self._threads
+        caller = scope[SCOPE_KEY] = await self._caller(Headers(scope=scope), threads)
         app = self._app
         if caller.principal is None:
             try:
-                await self._rate.take(scope["client"][0] if scope.get("client") else "")
+                await self._rate.take(address)
             except MeteringDenied as denied:
                 app = self._refuse(denied)
         await app(scope, receive, send)
 
-    async def _caller(self, headers: Headers) -> Caller:
+    async def _caller(self, headers: Headers, threads: CapacityLimiter) -> Caller:
         accounts = self._accounts
         try:
             token = _bearer_token(headers)
             if token is not None:
-                return Caller(await in_thread(partial(accounts.principal_of_token, token), self._threads))
+                return Caller(await in_thread(partial(accounts.principal_of_token, token), threads))
             session = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE)
             if session:
-                return Caller(await in_thread(partial(accounts.principal_of_session, session), self._threads))
+                return Caller(await in_thread(partial(accounts.principal_of_session, session), threads))
         except AssayError as error:
             return Caller(refusal=error)
         return Caller()

@@ -209,10 +209,8 @@ class Usage:
         zone, month = ZoneInfo(name), months[0]
         starts_at = month.starts_at if first is None else _moment(first, zone)
         ends_at = month.ends_at if last is None else _moment(last, zone, days_later=ONE_DAY)
-        if last is None and first is not None:
-            ends_at = max(ends_at, starts_at)
-        if starts_at > ends_at:
-            raise InvalidRequest("The time ends before it begins: from is after to.")
+        if starts_at >= ends_at:
+            raise InvalidRequest("The time ends before it begins: from is not before to.")
         if ends_at - starts_at > (MAX_DAYS + 1) * ONE_DAY:
             raise InvalidRequest(f"At most {MAX_DAYS} days at once.")
         return Span(starts_at, ends_at, name)

@@ -107,11 +107,14 @@ def test_no_address_is_kept_in_words(database: Database, service: Service) -> No
 def test_an_address_that_was_refused_costs_no_more_work_until_its_reset() -> None:
     now, shared = 1000.0, _Counting(lambda: 20)
     rate = AddressRate(100, shared, monotonic=lambda: now)
+    assert not rate.is_refused(STRANGER)
     assert [_wait_s(rate) for _ in range(1000)] == [20] * 1000
     assert shared.asked == 1
     now += 15.5
     assert _wait_s(rate) == 5
+    assert rate.is_refused(STRANGER)
     now += 5
+    assert not rate.is_refused(STRANGER)
     assert _wait_s(rate) == 20
     assert shared.asked == 2
 
