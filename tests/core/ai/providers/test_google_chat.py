@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -308,9 +309,11 @@ def test_a_refusal_whose_body_does_not_come_has_the_kind_of_its_status(
     google: GoogleChat, server: GoogleServer, changes: dict[str, Any]
 ) -> None:
     server.reply(status=404, **changes)
+    began = time.monotonic()
 
     with pytest.raises(ProviderRejectedRequest):
         list(google.chat(ask(), LIMITS))
+    assert time.monotonic() - began < LIMITS.first_token_s / 2
 
 
 def test_embeddings_are_asked_for_in_one_request(google: GoogleChat, server: GoogleServer) -> None:

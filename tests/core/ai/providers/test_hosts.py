@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 
@@ -11,6 +12,8 @@ from core.ai.providers.hosts import HOSTS, Host, Wire, checked_base_url
 from core.ai.providers.registry import ADAPTERS, build_providers
 from core.errors import ConfigurationError
 from core.settings import ROOT, load_settings
+from tests.core.ai.providers.conftest import KEY, LIMITS, ask, events
+from tests.core.ai.providers.vendors import CHAT_VENDORS
 
 
 def test_without_keys_only_the_offline_glossary_is_live() -> None:
@@ -42,6 +45,17 @@ def test_an_address_makes_no_host_live_that_needs_a_key_and_a_key_none_that_need
 )
 def test_each_host_names_the_variable_that_makes_it_live(name: str, variable: str) -> None:
     assert HOSTS[name].live_variable == variable
+
+
+@pytest.mark.parametrize("name", CHAT_VENDORS)
+def test_a_live_host_is_called_at_the_address_that_was_given(name: str) -> None:
+    vendor = CHAT_VENDORS[name]
+    with vendor.server(None) as server:
+        given = {vendor.host.key_variable: KEY, vendor.host.base_url_variable: server.base_url}
+        with contextlib.closing(build_providers(load_settings(given, root=ROOT / "data"))[name]) as provider:
+            events(provider.chat(ask(), LIMITS))
+
+        assert server.calls == 1
 
 
 @pytest.mark.parametrize("host", HOSTS.values(), ids=lambda host: host.name)

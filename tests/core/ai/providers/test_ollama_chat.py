@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -178,9 +179,11 @@ def test_a_refusal_whose_body_does_not_come_has_the_kind_of_its_status(
     ollama: OllamaChat, server: OllamaServer, changes: dict[str, Any]
 ) -> None:
     server.reply(status=404, **changes)
+    began = time.monotonic()
 
     with pytest.raises(ProviderRejectedRequest):
         list(ollama.chat(ask(), LIMITS))
+    assert time.monotonic() - began < LIMITS.first_token_s / 2
 
 
 def test_embeddings_are_asked_for_in_one_request(ollama: OllamaChat, server: OllamaServer) -> None:
