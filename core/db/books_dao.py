@@ -101,27 +101,31 @@ class _Figure:
         return f"('{self.kind}', '{self.name}', {self.differs}, ({self.says})::text, ({self.should})::text)"
 
 
-def _listed(figures: Iterable[_Figure], rows: str, *, place: str, user: str = "user_id") -> str:
-    """The figures that differ in `rows` (AS r). Few rows do, so that the many are only looked at, not taken apart."""
+def _listed(figures: Iterable[_Figure], rows: str, *, place: str, suspects: str | None = None) -> str:
+    """The figures that differ in `rows` (AS r). Few rows do, so that the many are only looked at, not taken apart.
+
+    `suspects` is a cheaper test of a row that no difference passes by; without it each figure is compared.
+    """
     figures = tuple(figures)
-    any_differs = " OR ".join(f"({figure.differs})" for figure in figures)
+    suspects = suspects or " OR ".join(f"({figure.differs})" for figure in figures)
     values = ", ".join(figure.values() for figure in figures)
     return (
-        f"SELECT v.kind, r.org_id, {user} AS user_id, {place} AS place, v.figure, v.says, v.should "
+        f"SELECT v.kind, r.org_id, r.user_id, {place} AS place, v.figure, v.says, v.should "
         f"FROM ({rows}) r CROSS JOIN LATERAL (VALUES {values}) AS v (kind, figure, differs, says, should) "
-        f"WHERE ({any_differs}) AND v.differs"
+        f"WHERE ({suspects}) AND v.differs"
     )
 
 
 # Counters and periods -------------------------------------------------------------------------------------------------
 
-_CELLS = f"""
+_CELLS = """
     SELECT org_id, user_id, acts_as, feature, day_start, month_start, org_day_start, org_month_start,
-        count(*) AS n, count(*) FILTER (WHERE {_OPEN}) AS open, max(created_at) AS newest,
-        sum(quota_charged) AS quota_used, coalesce(sum(quota_held) FILTER (WHERE {_OPEN}), 0) AS quota_held,
-        sum(request_charged) AS request_used, coalesce(sum(request_held) FILTER (WHERE {_OPEN}), 0) AS request_held,
-        sum(charged_usd) AS charge_usd_used, coalesce(sum(held_usd) FILTER (WHERE {_OPEN}), 0) AS charge_usd_held
-    FROM holds h GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+        count(*) AS n, count(*) FILTER (WHERE resolved_at IS NULL) AS open, max(created_at) AS newest,
+        sum(quota_charged) AS quota_used, sum(request_charged) AS request_used, sum(charged_usd) AS charge_usd_used,
+        coalesce(sum(quota_held) FILTER (WHERE resolved_at IS NULL), 0) AS quota_held,
+        coalesce(sum(request_held) FILTER (WHERE resolved_at IS NULL), 0) AS request_held,
+        coalesce(sum(held_usd) FILTER (WHERE resolved_at IS NULL), 0) AS charge_usd_held
+    FROM holds GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 """
 
 
@@ -230,87 +234,104 @@ _SPANS_STATEMENT = f"""
 
 # Holds, usage rows, attempts ------------------------------------------------------------------------------------------
 
-# Ids sort by time, so that the three indexes are read side by side, in the order of the tables. Attempts are grouped by
-# their owner too: one of another owner makes a second row.
+# Ids sort by time: three indexes are read side by side, in the order of the tables, in the memory of a few rows. The
+# attempts are grouped by their owner too: one of another owner makes a second row. `expected` is the status that the
+# usage row must have, NULL where there must be none.
 _CALL_ROWS = """
-    SELECT h.*, h.state = 'settled' OR h.state = 'released' AND h.resolution IS DISTINCT FROM 'never_called'
-            OR h.state = 'expired' AND h.in_flight_at IS NOT NULL AS has_row,
+    SELECT h.*, coalesce(h.h_org_id, u.org_id) AS org_id, coalesce(h.h_user_id, u.user_id) AS user_id,
         CASE h.state WHEN 'settled' THEN CASE h.resolution WHEN 'success' THEN 'success' ELSE 'cut' END
-            WHEN 'released' THEN h.resolution ELSE 'unresolved' END AS status,
+            WHEN 'released' THEN nullif(h.resolution, 'never_called')
+            WHEN 'expired' THEN CASE WHEN h.in_flight_at IS NOT NULL THEN 'unresolved' END END AS expected,
         CASE WHEN h.in_flight_at IS NOT NULL THEN h.bound_usd ELSE 0 END AS at_most_usd,
-        u.id IS NOT NULL AS is_logged, u.org_id AS u_org_id, u.user_id AS u_user_id, u.request_id AS u_request_id,
-        u.feature AS u_feature, u.status AS u_status, u.charged_usd AS u_charged_usd, u.cost_usd AS u_cost_usd,
-        u.price_version AS u_price_version,
-        a.org_id AS a_org_id, a.user_id AS a_user_id, coalesce(a.cost_usd, 0) AS a_cost_usd,
-        coalesce(a.n, 0) AS attempts
-    FROM holds h
-        LEFT JOIN usage_log u ON u.hold_id = h.id
-        LEFT JOIN (SELECT hold_id, org_id, user_id, sum(cost_usd) AS cost_usd, count(*) AS n FROM attempts
-            GROUP BY hold_id, org_id, user_id) a ON a.hold_id = h.id
+        u.id AS u_id, u.hold_id AS u_hold_id, u.org_id AS u_org_id, u.user_id AS u_user_id,
+        u.request_id AS u_request_id, u.feature AS u_feature, u.status AS u_status, u.charged_usd AS u_charged_usd,
+        u.cost_usd AS u_cost_usd, u.price_version AS u_price_version
+    FROM (SELECT h.id, h.org_id AS h_org_id, h.user_id AS h_user_id, h.state, h.resolution, h.in_flight_at,
+                h.resolved_at, h.expires_at, h.bound_usd, h.held_usd, h.charged_usd, h.cost_usd, h.quota_held,
+                h.quota_charged, h.request_held, h.request_charged, h.own_key, h.request_id, h.feature, h.price_version,
+                a.org_id AS a_org_id, a.user_id AS a_user_id, coalesce(a.cost_usd, 0) AS a_cost_usd, a.n AS attempts
+            FROM holds h LEFT JOIN (SELECT hold_id, org_id, user_id, sum(cost_usd) AS cost_usd, count(*) AS n
+                FROM attempts GROUP BY hold_id, org_id, user_id) a ON a.hold_id = h.id) h
+        FULL JOIN usage_log u ON u.hold_id = h.id
+"""
+_HAS_BOTH = "r.id IS NOT NULL AND r.u_id IS NOT NULL"
+_IS_FREE = "r.u_status IN ('cached', 'denied')"
+_TOO_LONG = f"r.resolved_at IS NULL AND r.expires_at > CAST(:now AS timestamptz) + interval '{LONGEST_LIFE}'"
+_SUSPECTS = f"""
+    CASE WHEN r.id IS NULL THEN r.u_hold_id IS NOT NULL OR r.u_cost_usd <> 0 OR r.u_charged_usd <> 0 OR NOT {_IS_FREE}
+        ELSE r.u_status IS DISTINCT FROM r.expected OR r.u_cost_usd <> r.cost_usd OR r.u_charged_usd <> r.charged_usd
+            OR r.u_org_id <> r.h_org_id OR r.u_user_id <> r.h_user_id OR r.u_request_id <> r.request_id
+            OR r.u_id IS NOT NULL AND (r.u_feature IS DISTINCT FROM r.feature OR coalesce(r.u_price_version, '') = '')
+            OR r.a_cost_usd <> r.cost_usd OR r.a_org_id <> r.h_org_id OR r.a_user_id <> r.h_user_id
+            OR r.in_flight_at IS NULL AND r.attempts > 0
+            OR r.own_key OR r.quota_charged > r.quota_held OR r.request_charged > r.request_held
+            OR r.state = 'expired' OR r.charged_usd <> 0 AND r.state <> 'settled' OR {_TOO_LONG} END
 """
 
 
 def _call_figures() -> Iterable[_Figure]:
-    yield _Figure("usage_missing", "usage row", "NOT r.is_logged AND r.has_row", "'none'", "'one, ' || r.status")
-    yield _Figure(
-        "usage_unexpected",
-        "usage row",
-        "r.is_logged AND NOT r.has_row",
-        "r.u_status",
-        "'none: the hold is ' || r.state || coalesce(', ' || r.resolution, '')",
-    )
-    for name in ("org_id", "user_id", "request_id", "feature"):
-        differs = f"r.is_logged AND r.u_{name} IS DISTINCT FROM r.{name}"
-        yield _Figure("usage_other", name, differs, f"r.u_{name}", f"r.{name}")
-    differs = "r.is_logged AND r.has_row AND r.u_status IS DISTINCT FROM r.status"
-    yield _Figure("usage_status", "status", differs, "r.u_status", "r.status")
+    missing = "r.u_id IS NULL AND r.expected IS NOT NULL"
+    yield _Figure("usage_missing", "usage row", missing, "'none'", "'one, ' || r.expected")
+    ended = "'none: the hold is ' || r.state || coalesce(', ' || r.resolution, '')"
+    yield _Figure("usage_unexpected", "usage row", f"{_HAS_BOTH} AND r.expected IS NULL", "r.u_status", ended)
+    differs = f"{_HAS_BOTH} AND r.u_status <> r.expected"
+    yield _Figure("usage_status", "status", differs, "r.u_status", "r.expected")
+    for name, of_hold in (
+        ("org_id", "h_org_id"),
+        ("user_id", "h_user_id"),
+        *((n, n) for n in ("request_id", "feature")),
+    ):
+        differs = f"{_HAS_BOTH} AND r.u_{name} IS DISTINCT FROM r.{of_hold}"
+        yield _Figure("usage_other", name, differs, f"r.u_{name}", f"r.{of_hold}")
     yield _Figure("usage_charge", "charged_usd", "r.u_charged_usd <> r.charged_usd", "r.u_charged_usd", "r.charged_usd")
     yield _Figure("usage_cost", "cost_usd", "r.u_cost_usd <> r.cost_usd", "r.u_cost_usd", "r.cost_usd")
-    differs = "r.is_logged AND coalesce(r.u_price_version, '') = ''"
+    differs = f"{_HAS_BOTH} AND coalesce(r.u_price_version, '') = ''"
     yield _Figure("price_missing", "price_version", differs, "r.u_price_version", "r.price_version")
     differs = "r.a_cost_usd <> r.cost_usd AND r.state IN ('settled', 'released')"
     yield _Figure("attempts_cost", "cost of the attempts", differs, "r.a_cost_usd", "r.cost_usd")
     differs = "r.in_flight_at IS NULL AND r.attempts > 0"
     yield _Figure("attempts_uncalled", "attempts", differs, "r.attempts", "0")
     for name in ("org_id", "user_id"):
-        yield _Figure("attempts_other", name, f"r.a_{name} <> r.{name}", f"r.a_{name}", f"r.{name}")
+        yield _Figure("attempts_other", name, f"r.a_{name} <> r.h_{name}", f"r.a_{name}", f"r.h_{name}")
     differs = "r.state = 'expired' AND r.cost_usd <> r.at_most_usd"
     yield _Figure("unresolved_amount", "cost_usd", differs, "r.cost_usd", "r.at_most_usd")
     for name in ("charged_usd", "held_usd"):
         yield _Figure("own_key_charged", name, f"r.own_key AND r.{name} <> 0", f"r.{name}", "0")
     for name in ("quota_charged", "request_charged"):
-        most = f"CASE WHEN r.state = 'settled' THEN r.{name.replace('charged', 'held')} ELSE 0 END"
-        yield _Figure("charged_too_much", name, f"r.{name} > {most}", f"r.{name}", f"'at most ' || {most}")
+        held = f"r.{name.replace('charged', 'held')}"
+        yield _Figure("charged_too_much", name, f"r.{name} > {held}", f"r.{name}", f"'at most ' || {held}")
     differs = "r.state <> 'settled' AND r.charged_usd <> 0"
     yield _Figure("charged_too_much", "charged_usd", differs, "r.charged_usd", "0")
-    differs = f"r.resolved_at IS NULL AND r.expires_at > CAST(:now AS timestamptz) + interval '{LONGEST_LIFE}'"
-    yield _Figure("hold_too_long", "expires_at", differs, "r.expires_at", "'within minutes'")
+    yield _Figure("hold_too_long", "expires_at", _TOO_LONG, "r.expires_at", "'within minutes'")
+    differs = "r.id IS NULL AND r.u_hold_id IS NOT NULL"
+    yield _Figure("usage_without_hold", "usage row", differs, "r.u_status", "'none: there is no such hold'")
+    no_hold = "r.id IS NULL AND r.u_hold_id IS NULL"
+    differs = f"{no_hold} AND NOT {_IS_FREE}"
+    yield _Figure("call_without_hold", "hold", differs, "'none'", "'one: ' || r.u_status")
+    for name in ("cost_usd", "charged_usd"):
+        differs = f"{no_hold} AND {_IS_FREE} AND r.u_{name} <> 0"
+        yield _Figure("free_row_costs", name, differs, f"r.u_{name}", "0")
 
 
-_CALLS_STATEMENT = _listed(_call_figures(), _CALL_ROWS, place="'hold ' || r.id")
-# What names a hold that is not there, or names it twice: read from the indexes alone, and the rows of the few found.
-_STRAYS_STATEMENT = """
-    SELECT CASE WHEN s.is_known THEN 'usage_twice' ELSE 'usage_without_hold' END AS kind, u.org_id, u.user_id,
-        'hold ' || s.hold_id AS place, 'usage rows' AS figure, s.n::text AS says, (s.is_known::integer)::text AS should
-    FROM (SELECT u.hold_id, u.n, h.id IS NOT NULL AS is_known
-            FROM (SELECT hold_id, count(*) AS n FROM usage_log WHERE hold_id IS NOT NULL GROUP BY hold_id) u
-                LEFT JOIN holds h ON h.id = u.hold_id WHERE u.n > 1 OR h.id IS NULL) s
-        CROSS JOIN LATERAL (SELECT * FROM usage_log u WHERE u.hold_id = s.hold_id LIMIT 1) u
-    UNION ALL
-    SELECT 'attempt_without_hold', a.org_id, a.user_id, 'hold ' || s.hold_id, 'attempts', s.n::text, '0'
-    FROM (SELECT a.hold_id, a.n FROM (SELECT hold_id, count(*) AS n FROM attempts GROUP BY hold_id) a
-            LEFT JOIN holds h ON h.id = a.hold_id WHERE h.id IS NULL) s
-        CROSS JOIN LATERAL (SELECT * FROM attempts a WHERE a.hold_id = s.hold_id LIMIT 1) a
-"""
-_FREE_STATEMENT = _listed(
-    (
-        _Figure("free_row_costs", "cost_usd", "r.cost_usd <> 0", "r.cost_usd", "0"),
-        _Figure("free_row_costs", "charged_usd", "r.charged_usd <> 0", "r.charged_usd", "0"),
-        _Figure("call_without_hold", "hold", "r.status NOT IN ('cached', 'denied')", "'none'", "'one: ' || r.status"),
-    ),
-    "SELECT * FROM usage_log WHERE hold_id IS NULL",
-    place="'usage row ' || r.id",
+_CALLS_STATEMENT = _listed(
+    _call_figures(),
+    _CALL_ROWS,
+    suspects=_SUSPECTS,
+    place="coalesce('hold ' || coalesce(r.id, r.u_hold_id), 'usage row ' || r.u_id)",
 )
+# The first is read from two indexes. The second is impossible while its constraint is in force, and then not looked for.
+_STRAYS_STATEMENT = """
+    SELECT 'attempt_without_hold' AS kind, a.org_id, a.user_id, 'hold ' || hold_id AS place, 'attempt' AS figure,
+        a.number::text AS says, 'none: there is no such hold' AS should
+    FROM (SELECT hold_id, number FROM attempts a WHERE NOT EXISTS (SELECT FROM holds h WHERE h.id = a.hold_id)) s
+        JOIN attempts a USING (hold_id, number)
+    UNION ALL
+    SELECT 'usage_twice', h.org_id, h.user_id, 'hold ' || h.id, 'usage rows', s.n::text, '1'
+    FROM (SELECT hold_id, count(*) AS n FROM usage_log
+            WHERE hold_id IS NOT NULL AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.convalidated
+                AND c.conname = 'uq_usage_log_hold_id' AND c.connamespace = current_schema()::regnamespace)
+            GROUP BY hold_id HAVING count(*) > 1) s JOIN holds h ON h.id = s.hold_id
+"""
 
 # Guards ---------------------------------------------------------------------------------------------------------------
 
@@ -346,10 +367,16 @@ STATEMENTS = {
     "spans": _SPANS_STATEMENT,
     "calls": _CALLS_STATEMENT,
     "strays": _STRAYS_STATEMENT,
-    "free rows": _FREE_STATEMENT,
     "guards": _GUARDS_STATEMENT,
 }
 """Each check's statement, by its name."""
+_PLANNING = {
+    # Few periods come from many holds: hashed in one go, never sorted.
+    "counters": "enable_sort = off; enable_incremental_sort = off",
+    # Merged in the order of the indexes; two workers would each read the attempts anew.
+    "calls": "enable_hashjoin = off; enable_hashagg = off; enable_seqscan = off; max_parallel_workers_per_gather = 0",
+}
+"""What the planner must not do, since it reckons with every row being a difference where hardly one is."""
 
 
 def _limited(statement: str) -> TextClause:
@@ -397,8 +424,12 @@ def prepare(connection: Connection) -> datetime:
 
 def differences(connection: Connection, check: str, *, now: datetime, most: int) -> list[DifferenceRow]:
     """What one check finds, at most so many of each kind."""
-    rows = connection.execute(_limited(STATEMENTS[check]), {"now": now, "most": most})
-    return [DifferenceRow(**row) for row in rows.mappings()]
+    with connection.begin_nested() as savepoint:
+        for setting in filter(None, _PLANNING.get(check, "").split("; ")):
+            connection.execute(text(f"SET LOCAL {setting}"))
+        rows = connection.execute(_limited(STATEMENTS[check]), {"now": now, "most": most}).mappings().all()
+        savepoint.rollback()  # and with it the settings
+    return [DifferenceRow(**row) for row in rows]
 
 
 def odd_calls(connection: Connection, *, most: int) -> list[OddCall]:

@@ -78,7 +78,7 @@ CHECKS = (
     ),
     Check(
         "calls",
-        "holds against usage rows and attempts",
+        "holds, their usage rows and attempts; usage rows without a hold",
         {
             "usage_missing": (
                 "A call ended and is not in the usage log: Usage and its exports show less than was charged and "
@@ -139,38 +139,32 @@ CHECKS = (
                 "and its amount until then, no money is lost; set the clock right, and with the workbench stopped "
                 "set its expires_at to now: the next request ends it."
             ),
+            "usage_without_hold": (
+                "A call is logged under a hold that does not exist: what it was charged is in no counter. Rows of "
+                "holds were deleted or only some tables restored: restore them together, from one backup."
+            ),
+            "call_without_hold": (
+                "The log shows a call that no hold covers: it may be billed, and nobody was charged. Compare with the "
+                "provider's own log, and report it as a defect."
+            ),
+            "free_row_costs": (
+                "A cached answer or a denial shows a cost, and must have none: nobody was charged, since only holds "
+                "are. Set cost_usd and charged_usd of the row to zero."
+            ),
         },
     ),
     Check(
         "strays",
-        "usage rows and attempts without a hold",
+        "attempts without a hold, usage rows of one hold",
         {
-            "usage_without_hold": (
-                "A call is logged under a hold that does not exist: what it was charged is in no counter. Rows of "
-                "holds were deleted or only some tables restored: restore them together, from one backup."
+            "attempt_without_hold": (
+                "A provider's bill has a call that no hold knows. Rows of holds were deleted or only some tables "
+                "restored: restore them together, from one backup."
             ),
             "usage_twice": (
                 "One hold has several usage rows, which the constraint uq_usage_log_hold_id makes impossible: Usage "
                 "shows the call too often, counters are right. Keep the row that agrees with the hold, and add the "
                 "constraint again."
-            ),
-            "attempt_without_hold": (
-                "A provider's bill has a call that no hold knows. Rows of holds were deleted or only some tables "
-                "restored: restore them together, from one backup."
-            ),
-        },
-    ),
-    Check(
-        "free rows",
-        "cached answers and denials cost nothing",
-        {
-            "free_row_costs": (
-                "A cached answer or a denial shows a cost, and must have none: nobody was charged, since only holds "
-                "are. Set cost_usd and charged_usd of the row to zero."
-            ),
-            "call_without_hold": (
-                "The log shows a call that no hold covers: it may be billed, and nobody was charged. Compare with "
-                "the provider's own log, and report it as a defect."
             ),
         },
     ),
