@@ -84,8 +84,8 @@ class AddressRate:
         """Refuses what this process knows to be too much; by all processes together it is no less."""
         window = self._window(name)
         if sum(window.counts) >= self._limit:
-            wait_s = window.seconds_until_below(self._limit)
-            window.refused_until = max(window.refused_until, self._monotonic() + wait_s)
+            reset = self._monotonic() + window.seconds_until_below(self._limit)
+            window.refused_until = max(window.refused_until, reset)
         wait_s = window.refused_until - self._monotonic()
         if wait_s > 0:
             raise MeteringDenied(_denial(self._limit, wait_s))

@@ -19,7 +19,7 @@ import uvicorn
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.responses import FileResponse
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core import workbench
@@ -49,15 +49,12 @@ class Shell:
     def __init__(self, settings: Settings, *, index_html: Path, icon: Path, preload: Sequence[str] = ()) -> None:
         self._api, self._v1, self._auth = _Late(), _Late(), _Late()
         self._preload = tuple(preload)
-        self.routes: list[BaseRoute] = [
-            Mount("/api", self._api),
-            Mount("/v1", self._v1),
-            Mount("/auth", self._auth),
-            Route("/favicon.png", lambda _request: FileResponse(icon)),
-        ]
+        mounts = [Mount("/api", self._api), Mount("/v1", self._v1), Mount("/auth", self._auth)]
+        self.routes: list[BaseRoute] = [*mounts, Route("/favicon.png", lambda _request: FileResponse(icon))]
         self.middleware = [
             Middleware(SecurityHeaders, settings=settings, index_html=index_html.read_text("utf-8")),
             Middleware(HostGuard, settings=settings),
+            Middleware(PastThePages, mounts=mounts),
             Middleware(SocketGuard),
         ]
 
@@ -80,6 +77,25 @@ class Shell:
         # What is loaded by now stays; looking it over after every rerun took nine tenths of the time.
         gc.collect()
         gc.freeze()
+
+
+class PastThePages:
+    """Takes requests for what is not a page straight there: past what the pages' server does for pages, a third of the
+    work of a short call."""
+
+    def __init__(self, app: ASGIApp, *, mounts: Sequence[Mount]) -> None:
+        self._app = app
+        self._mounts = tuple(mounts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http":
+            for mount in self._mounts:
+                match, inner = mount.matches(scope)
+                if match is Match.FULL:
+                    await mount.handle({**scope, **inner}, receive, send)
+                    return
+        await self._app(scope, receive, send)
 
 
 class _Late:

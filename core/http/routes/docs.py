@@ -15,10 +15,13 @@ from core.errors import NotFound
 from core.http.caller import caller_of
 from core.http.models import Problem
 from core.http.problems import MEDIA_TYPE
+from core.http.v1.app import AREAS as V1_AREAS
+from core.http.v1.errors import ERROR_SCHEMA
 from core.settings import LOOPBACK, VERSION, Settings
 
 PREFIX = "/api"
 """Where the API is mounted."""
+V1_PREFIX = "/v1"
 PAGE = Path(__file__).parent.parent / "docs_page"
 SWAGGER = Path(str(swagger_ui_path))
 """Swagger UI's own files, as a package of the registry carries them."""
@@ -35,7 +38,13 @@ DESCRIPTION = """\
 Every call but `/api/health` needs an access token: `Authorization: Bearer TOKEN`.
 Times are RFC 3339 in UTC, money is a decimal string, ratios are fractions (0.05 is 5 %).
 A metered call also answers `X-Plan`; `RateLimit-Limit`, `-Remaining`, `-Reset` (AI requests of the running
-minute; seconds); and, where a quota applies, `X-Quota-Metric`, `-Remaining`, `-Reset` (RFC 3339).
+minute; seconds); and, where a quota applies, `X-Quota-Metric`, `-Remaining`, `-Reset` (RFC 3339). Where it is known
+when the answer begins, `X-Cost-Usd` tells what it cost and `X-Cache` whether it was there already (`hit`, and free) or
+not (`miss`). Calls that cost take an `Idempotency-Key`: the same key and body within a day give the same answer, marked
+`Idempotency-Replayed: true`, and are charged once.
+
+The calls below `/v1` are the OpenAI wire format: its official client works with this server's address and `/v1` as its
+base URL and an access token as its key.
 """
 
 router = APIRouter(include_in_schema=False)
@@ -80,8 +89,25 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         schemas.pop(unused, None)
     schemas["Problem"] = Problem.model_json_schema()
     made["paths"] = {PREFIX + path: operations for path, operations in made["paths"].items()}
+    _add_v1(made)
     document: dict[str, Any] = _in_3_0(made)
     return document
+
+
+def _add_v1(made: dict[str, Any]) -> None:
+    """The calls of the other wire format, as far as they are ours to describe: its own reference has the rest."""
+    routes = [route for area in V1_AREAS for route in area.router.routes]
+    v1 = get_openapi(title="", version=VERSION, openapi_version=OPENAPI, routes=routes)
+    error = {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAIError"}}}
+    for path, operations in v1["paths"].items():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = {"description": "A failure", "content": error}
+        made["paths"][V1_PREFIX + path.replace(":path}", "}")] = operations
+    schemas = made["components"]["schemas"]
+    given = v1["components"]["schemas"]
+    schemas.update({name: schema for name, schema in given.items() if "ValidationError" not in name})
+    schemas["OpenAIError"] = ERROR_SCHEMA
 
 
 def _check_reader(request: Request) -> None:

@@ -13,10 +13,10 @@ from core.http.v1.answers import Chunks, completion
 from core.http.v1.bodies import ChatBody
 from core.http.v1.stream import chunk_stream
 
-router = APIRouter(route_class=SignedInRoute)
+router = APIRouter(route_class=SignedInRoute, tags=["OpenAI wire format"])
 
 
-@router.post("/chat/completions", response_model=None)
+@router.post("/chat/completions", response_model=None, summary="Ask a model, as OpenAI's clients do")
 async def chat_completions(
     body: ChatBody, request: Request, principal: SignedIn, bench: Bench, threads: Threads
 ) -> Response:

@@ -15,10 +15,10 @@ from core.http.streams import json_bytes
 from core.http.v1.answers import embeddings
 from core.http.v1.bodies import EmbeddingBody
 
-router = APIRouter(route_class=SignedInRoute)
+router = APIRouter(route_class=SignedInRoute, tags=["OpenAI wire format"])
 
 
-@router.post("/embeddings", response_model=None)
+@router.post("/embeddings", response_model=None, summary="Turn texts into vectors, as OpenAI's clients do")
 async def create_embeddings(
     body: EmbeddingBody, request: Request, principal: SignedIn, bench: Bench, threads: Threads
 ) -> Response:

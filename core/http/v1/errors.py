@@ -36,6 +36,21 @@ SERVER_ERROR = "server_error"
 CODES = {"unauthenticated": "invalid_api_key", "not_found": "model_not_found"}
 """Codes that clients know by another name; the others are the API's own."""
 UNKNOWN_URL = "unknown_url"
+ERROR_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": "string", "nullable": True},
+                "code": {"type": "string"},
+            },
+        }
+    },
+}
+"""The shape, for the document that describes the API."""
 
 
 class _NoSuchAddress(NotFound):

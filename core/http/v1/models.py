@@ -18,16 +18,16 @@ from core.workbench import Workbench
 OWNER = "assay"
 """Whose `auto` is."""
 
-router = APIRouter(route_class=SignedInRoute)
+router = APIRouter(route_class=SignedInRoute, tags=["OpenAI wire format"])
 
 
-@router.get("/models")
+@router.get("/models", summary="The models that the caller may ask by name")
 async def models(principal: SignedIn, bench: Bench) -> dict[str, Any]:
     """The models that the caller may ask, and `auto`, which chooses among them."""
     return {"object": "list", "data": [model_row(name, owner) for name, owner in _owners(bench, principal).items()]}
 
 
-@router.get("/models/{name:path}")
+@router.get("/models/{name:path}", summary="One of them")
 async def model(name: str, principal: SignedIn, bench: Bench) -> dict[str, Any]:
     """One of them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx2
 import pytest
 from playwright.sync_api import Page
 
@@ -21,7 +22,8 @@ def test_the_page_draws_every_call_and_breaks_no_rule_of_the_policy(live_app: Li
     browser_page.goto(f"{live_app.base_url}/api/docs")
     browser_page.wait_for_selector(".opblock")
     paths = {text.replace("\u200b", "") for text in browser_page.locator(".opblock-summary-path").all_text_contents()}
-    assert paths == {"/api/health", "/api/ai/chat", "/api/ai/models", "/api/user/usage", "/api/user/quota"}
+    assert paths == set(httpx2.get(f"{live_app.base_url}/api/openapi.json").json()["paths"])
+    assert {"/api/ai/chat", "/v1/chat/completions"} <= paths
     health = browser_page.locator(".opblock", has_text="/api/health")
     health.locator(".opblock-summary").click()
     health.get_by_role("button", name="Try it out").click()

@@ -150,13 +150,18 @@ def test_the_document_names_every_call_with_its_token_and_its_problems(api: Api)
         "/api/ai/providers",
         "/api/ai/usage",
         "/api/ai/usage/details",
+        "/v1/chat/completions",
+        "/v1/embeddings",
+        "/v1/models",
+        "/v1/models/{name}",
         "/api/user/usage",
         "/api/user/quota",
     }
     for path, operations in document["paths"].items():
         for operation in operations.values():
             assert ("security" in operation) == (path != "/api/health")
-            assert "application/problem+json" in operation["responses"]["default"]["content"]
+            failure = "application/json" if path.startswith("/v1/") else "application/problem+json"
+            assert failure in operation["responses"]["default"]["content"]
     body = document["components"]["schemas"]["ChatQuestion"]
     assert (body["required"], body["additionalProperties"]) == (["message"], False)
     assert document["components"]["schemas"]["ChatAnswer"]["properties"]["cost_usd"]["type"] == "string"

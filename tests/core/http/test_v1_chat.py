@@ -14,6 +14,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from core.errors import DatabaseUnavailable
 from core.metering.books import audit
 from core.principal import Principal
+from tests.conftest import LiveApp
 from tests.core.http.conftest import MODEL, QUESTION, Api, eventually
 from tests.fakes.chat_server import ChatServer
 
@@ -227,3 +228,16 @@ def test_without_a_database_no_provider_is_called(
         openai_client.chat.completions.create(model=MODEL, messages=ASKED)
     assert (failed.value.status_code, failed.value.code) == (503, "internal")
     assert chat_server.calls == 0
+
+
+def test_a_running_application_serves_it_beside_its_pages(live_app: LiveApp) -> None:
+    token = live_app.command("user", "token", live_app.email).stdout.strip()
+    with openai.OpenAI(base_url=f"{live_app.base_url}/v1", api_key=token, max_retries=0) as client:
+        assert "auto" in {model.id for model in client.models.list()}
+        stream = client.chat.completions.create(
+            model="auto", messages=[{"role": "user", "content": "What is duration?"}], stream=True
+        )
+        assert "duration" in "".join(chunk.choices[0].delta.content or "" for chunk in stream).lower()
+        with pytest.raises(openai.NotFoundError) as missing:
+            client.completions.create(model="auto", prompt="What is duration?")
+    assert missing.value.code == "unknown_url"
