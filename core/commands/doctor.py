@@ -92,18 +92,23 @@ def accounting_lines(found: Audit) -> Iterator[str]:
     totals = found.totals
     if totals.overdue:
         yield (
-            f"warning: {totals.overdue:,} overdue holds, the oldest since {totals.oldest_overdue:%Y-%m-%d %H:%M} UTC. "
-            "They keep slots and amounts; the next request of each member ends its own. Nothing is lost."
+            f"warning: {_number(totals.overdue, 'hold')} overdue, the oldest since "
+            f"{totals.oldest_overdue:%Y-%m-%d %H:%M} UTC. Such a hold keeps a slot and its amount until the next "
+            "request of its member ends it; nothing is lost."
         )
     if not found.balances:
-        yield f"{found.count:,} difference{'' if found.count == 1 else 's'}"
+        yield _number(found.count, "difference")
         return
     (unresolved, unresolved_usd), (quarantined, _) = found.odd("unresolved"), found.odd("quarantined")
     yield (
-        f"The books balance: {totals.calls:,} calls, {totals.open:,} open, {totals.overdue:,} overdue, "
+        f"The books balance: {_number(totals.calls, 'call')}, {totals.open:,} open, {totals.overdue:,} overdue, "
         f"{unresolved:,} unresolved (at most {_usd(unresolved_usd)}), {quarantined:,} quarantined, "
         f"{totals.free:,} cached or denied."
     )
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _counted(number: int, listed: int) -> str:

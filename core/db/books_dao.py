@@ -319,7 +319,7 @@ _CALLS_STATEMENT = _listed(
     suspects=_SUSPECTS,
     place="coalesce('hold ' || coalesce(r.id, r.u_hold_id), 'usage row ' || r.u_id)",
 )
-# The first is read from two indexes. The second is impossible while its constraint is in force, and then not looked for.
+# The first is read from two indexes. The second cannot be while its constraint is in force, and then is not looked for.
 _STRAYS_STATEMENT = """
     SELECT 'attempt_without_hold' AS kind, a.org_id, a.user_id, 'hold ' || hold_id AS place, 'attempt' AS figure,
         a.number::text AS says, 'none: there is no such hold' AS should

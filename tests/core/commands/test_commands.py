@@ -125,15 +125,56 @@ def test_a_wrong_setting_is_named_and_its_value_is_not_shown(run: Run, environ: 
     assert "Traceback" not in printed
 
 
-def test_doctor_accounting_exits_1_when_the_books_differ_and_names_the_difference(run: Run, service: Service) -> None:
+def test_doctor_accounting_ends_with_one_line_that_says_the_books_balance(run: Run) -> None:
     add_ann(run)
-    assert run("doctor", "--accounting").returncode == 0
+    outcome = run("doctor", "--accounting")
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert outcome.stdout == (
+        "The books balance: 0 calls, 0 open, 0 overdue, 0 unresolved (at most 0 USD), 0 quarantined, "
+        "0 cached or denied.\n"
+    )
+
+
+def test_doctor_accounting_exits_1_when_the_books_differ_and_says_what_to_do(run: Run, service: Service) -> None:
+    add_ann(run)
     service.execute("SELECT make_meters(org_id, user_id) FROM memberships")
     service.execute("UPDATE member_meters SET chat_query_used = 3")
     outcome = run("doctor", "--accounting")
+    assert (outcome.returncode, outcome.stderr) == (1, "")
+    kind, difference, end = outcome.stdout.splitlines()
+    assert kind.startswith("DIFFERENCE counter_running, 1 found. A limit refuses too early or too late")
+    (owner,) = service.execute("SELECT 'organisation ' || org_id || ', user ' || user_id FROM memberships").fetchall()
+    assert difference.startswith("  chat_query_used of day from ")
+    assert difference.endswith(f"says 3, should be 0; {owner[0]}")
+    assert end == "1 difference"
+
+
+def test_doctor_accounting_lists_a_call_left_by_a_dead_process_and_is_content(run: Run, service: Service) -> None:
+    add_ann(run)
+    service.execute(
+        "SELECT reserve(gen_random_uuid(), gen_random_uuid(), org_id, user_id, 'chat_query', 'openai', 'a-model', "
+        "'v1', 0.002, 150) FROM memberships"
+    )
+    service.execute("SELECT mark_in_flight(id) FROM holds")
+    service.execute("UPDATE holds SET expires_at = created_at")
+    overdue = run("doctor", "--accounting")
+    assert overdue.returncode == 0
+    assert "warning: 1 hold overdue" in overdue.stdout
+    service.execute("SELECT expire_hold(id) FROM holds")
+    outcome = run("doctor", "--accounting")
+    assert outcome.returncode == 0
+    kind, call, end = outcome.stdout.splitlines()
+    assert kind.startswith("unresolved, 1 found, at most 0.002 USD together. ")
+    assert "openai a-model: at most 0.002 USD; hold " in call
+    assert "1 call, 0 open, 0 overdue, 1 unresolved (at most 0.002 USD)" in end
+
+
+def test_doctor_accounting_says_that_the_database_cannot_be_reached(run: Run) -> None:
+    outcome = run("doctor", "--accounting", DATABASE_URL="postgresql://u:very-secret@127.0.0.1:1/x")
     assert outcome.returncode == 1
-    assert "chat_query_used" in outcome.stdout
-    assert "says 3" in outcome.stdout
+    assert "database cannot be reached" in outcome.stdout + outcome.stderr
+    assert "very-secret" not in outcome.stdout + outcome.stderr
+    assert "Traceback" not in outcome.stderr
 
 
 def test_demo_can_be_loaded_again_and_keeps_its_password_to_its_owner(run: Run, tmp_path: Path) -> None:

@@ -402,7 +402,7 @@ def test_overdue_holds_are_a_warning_until_their_member_asks_again(books: Books,
     found = books.audit()
     assert (found.balances, found.totals.overdue) == (True, 2)
     assert any(
-        said.startswith("warning: 2 overdue holds, the oldest since 2026-02-02 12:0")
+        said.startswith("warning: 2 holds overdue, the oldest since 2026-02-02 12:0")
         for said in accounting_lines(found)
     )
     books.workbench.meter.sweep()
