@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +16,13 @@ import psycopg
 import pytest
 
 from core.db.engine import Database
-from core.errors import DatabaseUnavailable, Forbidden, MeteringDenied
+from core.errors import Conflict, DatabaseUnavailable, Forbidden, MeteringDenied, StillRunning
 from core.ids import new_id
 from core.metering.books import audit
 from core.metering.meter import Feature, Hold, Meter
 from core.metering.plans import Plans
-from core.principal import Principal
+from core.metering.repeats import Idempotency
+from core.principal import Principal, Role
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
 from tests.core.metering.factories import hold_request, record
@@ -407,3 +409,90 @@ def test_a_call_that_begins_while_its_hold_expires_is_not_forgotten(
         other.commit()
         thread.join(10)
     assert rows(service, "SELECT state, resolution FROM holds") == [("expired", "unresolved")]
+
+
+def test_a_hold_that_ended_does_not_expire(
+    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
+) -> None:
+    settled, released = called(workbench, ann), called(workbench, ann)
+    workbench.meter.settle(settled, "success", CENT, record())
+    workbench.meter.release(released, "failed")
+    move_time(timedelta(seconds=151))
+    assert not workbench.meter._expire(settled.id)
+    assert not workbench.meter._expire(released.id)
+    assert rows(service, "SELECT state FROM holds ORDER BY state") == [("released",), ("settled",)]
+
+
+def test_an_organisations_own_hold_gives_no_members_slot_back(
+    workbench: Workbench, ann: Principal, service: Connection
+) -> None:
+    called(workbench, ann)
+    batch = called(workbench, ann, feature=VALIDATION, acts_as="organisation")
+    workbench.meter.settle(batch, "success", CENT, record())
+    assert rows(service, "SELECT open_holds, charge_usd_used FROM member_meters") == [(1, 0)]
+    assert rows(service, "SELECT open_batch_holds, charge_usd_used FROM org_meters") == [(0, CENT)]
+
+
+def repeatable(body: str = "a body") -> Idempotency:
+    """A request that may be sent again."""
+    return Idempotency("POST /api/ai/chat", "a key", hashlib.sha256(body.encode()).digest())
+
+
+def test_a_key_is_one_requests_of_one_body_for_a_day(
+    workbench: Workbench, ann: Principal, member: MakeMember, move_time: MoveTime
+) -> None:
+    noon = datetime(2026, 5, 5, 12, tzinfo=UTC)
+    move_time(noon)
+    hold = called(workbench, ann, idempotency=repeatable())
+    with pytest.raises(StillRunning):
+        workbench.meter.reserve(ann, hold_request(idempotency=repeatable()))
+    with pytest.raises(Conflict, match="body"):
+        workbench.meter.reserve(ann, hold_request(idempotency=repeatable("another body")))
+    workbench.meter.reserve(member("bob", org=ann.org_name, plan="enterprise"), hold_request(idempotency=repeatable()))
+    workbench.meter.settle(hold, "success", CENT, replace(record(), answer={"answer": {}}))
+    kept = workbench.meter.repeated(ann, repeatable())
+    assert kept is not None
+    assert kept.value["charged_usd"] == str(CENT)
+    move_time(noon + timedelta(hours=23, minutes=58))
+    with pytest.raises(Conflict):
+        workbench.meter.reserve(ann, hold_request(idempotency=repeatable()))
+    move_time(noon + timedelta(hours=24, seconds=30))
+    called(workbench, ann, idempotency=repeatable("another body"))
+
+
+@pytest.mark.parametrize("end", ["denied", "released", "expired", "free early cut"])
+def test_a_request_that_cost_nothing_leaves_its_key_free(
+    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime, end: str
+) -> None:
+    if end == "denied":
+        service.execute("UPDATE memberships SET budget_usd_month = 0")
+        with pytest.raises(MeteringDenied):
+            workbench.meter.reserve(ann, hold_request(idempotency=repeatable()))
+        service.execute("UPDATE memberships SET budget_usd_month = NULL")
+    else:
+        hold = called(workbench, ann, idempotency=repeatable())
+        if end == "released":
+            workbench.meter.release(hold, "failed")
+        elif end == "free early cut":
+            workbench.meter.settle(hold, "early_cut", CENT, record())
+        else:
+            move_time(timedelta(seconds=151))
+            workbench.meter.sweep()
+    assert workbench.meter.repeated(ann, repeatable()) is None
+    called(workbench, ann, idempotency=repeatable("another body"))
+
+
+def test_an_entry_that_cannot_be_kept_undoes_no_settlement(
+    workbench: Workbench, ann: Principal, service: Connection
+) -> None:
+    hold = called(workbench, ann)
+    entry = {"scope": "public", "key": "00", "org_id": str(ann.org_id), "task": "chat", "life_s": 60, "value": {}}
+    assert workbench.meter.settle(hold, "success", CENT, replace(record(), entry=entry)).outcome == "settled"
+    assert rows(service, "SELECT count(*) FROM cache_entries") == [(0,)]
+
+
+def test_a_viewer_joins_no_flight(workbench: Workbench, ann: Principal, member: MakeMember) -> None:
+    workbench.meter.reserve_or_join(ann, hold_request(flight_key=FLIGHT))
+    viewer = member("vic", org=ann.org_name, plan="enterprise", role=Role.VIEWER)
+    with pytest.raises(Forbidden):
+        workbench.meter.reserve_or_join(viewer, hold_request(flight_key=FLIGHT))

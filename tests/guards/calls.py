@@ -1,0 +1,333 @@
+"""Guards in the meter, the gateway, the call and the cache."""
+
+from __future__ import annotations
+
+from tests.guards.runner import Guard
+
+GATEWAY = "tests/core/ai/test_gateway.py"
+METER = "tests/core/metering/test_meter.py"
+RULES = "tests/core/metering/test_rules.py"
+FLIGHTS = "tests/core/ai/test_flights.py"
+STEPS = "tests/core/ai/test_call_steps.py"
+USAGE = f"{GATEWAY}::test_usage_is_believed_only_where_it_can_be"
+REFUSED = f"{GATEWAY}::test_what_may_not_be_asked_is_refused_before_anything_is_counted"
+
+
+def _of(path: str, *rows: tuple[str, str, str, str]) -> tuple[Guard, ...]:
+    return tuple(Guard(name, path, text, without, (test,)) for name, text, without, test in rows)
+
+
+_METER = _of(
+    "core/metering/meter.py",
+    (
+        "meter: the fence before the call",
+        "if self._monotonic() >= hold.fence:\n            return False\n"
+        "        return self._once(lambda: self._single(lambda c: dao.mark_in_flight",
+        "return self._once(lambda: self._single(lambda c: dao.mark_in_flight",
+        f"{METER}::test_a_worker_behind_its_fence_does_not_call",
+    ),
+    (
+        "meter: the fence before a dearer model",
+        "if self._monotonic() >= hold.fence:\n            return False\n"
+        "        return self._once(lambda: self._single(lambda c: dao.top_up",
+        "return self._once(lambda: self._single(lambda c: dao.top_up",
+        f"{RULES}::test_a_worker_behind_its_fence_tops_nothing_up",
+    ),
+    (
+        "meter: the fence is before the hold's end",
+        "fence=started + lifetime_s - FENCE_S,",
+        "fence=started + lifetime_s,",
+        f"{METER}::test_a_worker_behind_its_fence_does_not_call",
+    ),
+    (
+        "meter: others' overdue holds make room",
+        'row.scope == "organisation" and self.sweep(principal.org_id):',
+        'row.scope == "nothing" and self.sweep(principal.org_id):',
+        f"{METER}::test_an_organisations_limit_is_shared_and_others_overdue_holds_make_room",
+    ),
+    (
+        "meter: what is not granted is forbidden",
+        'if row.outcome != "granted" or row.lifetime_s is None:',
+        "if row.lifetime_s is None:",
+        f"{RULES}::test_the_id_of_a_hold_is_nobody_elses",
+    ),
+    (
+        "meter: a settlement is repeated until expiry",
+        "if not _is_passing(error) or self._monotonic() + wait_s >= hold.expires:",
+        "if True:",
+        f"{RULES}::test_a_settlement_is_tried_until_the_hold_expires_and_no_longer",
+    ),
+    (
+        "meter: a settlement is not repeated after expiry",
+        "or self._monotonic() + wait_s >= hold.expires:",
+        "or self._monotonic() + wait_s >= hold.expires + 60:",
+        f"{RULES}::test_a_settlement_is_tried_until_the_hold_expires_and_no_longer",
+    ),
+    (
+        "meter: a lost reply of a reservation is asked for again",
+        "if tries_left == 0 or not _is_passing(error):",
+        "if True:",
+        f"{STEPS}::test_a_lost_reply_is_asked_for_again_and_counted_once",
+    ),
+)
+
+_GATEWAY = _of(
+    "core/ai/gateway.py",
+    ("gateway: an empty prompt", "if not text.strip():", "if False:", f"{REFUSED}[change0-PromptRejected]"),
+    ("gateway: a prompt too long", "if len(text) > most:", "if False:", f"{REFUSED}[change1-PromptRejected]"),
+    (
+        "gateway: a prompt that is no text",
+        'if "\\x00" in text or not _is_text(text):',
+        "if False:",
+        f"{REFUSED}[change2-PromptRejected]",
+    ),
+    (
+        "gateway: more tokens than the model has",
+        "if question.max_tokens > model.max_output:",
+        "if False:",
+        f"{REFUSED}[change7-InvalidRequest]",
+    ),
+    (
+        "gateway: a conversation longer than the model's window",
+        "if prompt_tokens + question.max_tokens > model.context_window:",
+        "if False:",
+        f"{STEPS}::test_a_conversation_that_does_not_fit_the_model_is_refused_before_anything_is_counted",
+    ),
+    (
+        "gateway: an answer on private data is its user's",
+        "principal.user_id if question.is_private else None",
+        "None",
+        f"{GATEWAY}::test_an_answer_on_private_data_is_served_to_its_user_alone",
+    ),
+    (
+        "gateway: asked again on purpose leads and joins no flight",
+        "if self.question.skips_cache:\n            return None",
+        "if False:\n            return None",
+        f"{FLIGHTS}::test_asking_again_on_purpose_neither_leads_nor_follows",
+    ),
+    (
+        "gateway: a flight is one scope's",
+        'hashlib.sha256(str(self.scope).encode() + b"\\0" + self.key).digest()',
+        "hashlib.sha256(self.key).digest()",
+        f"{FLIGHTS}::test_another_organisation_never_joins",
+    ),
+    (
+        "gateway: nothing begins once it closes",
+        "if self._is_closed or len(self._running) >= MAX_CALLS:",
+        "if len(self._running) >= MAX_CALLS:",
+        f"{STEPS}::test_nothing_begins_in_a_gateway_that_closes",
+    ),
+    (
+        "gateway: calls at once are bounded",
+        "if self._is_closed or len(self._running) >= MAX_CALLS:",
+        "if self._is_closed:",
+        f"{STEPS}::test_a_process_takes_no_more_calls_than_it_may_and_reserves_nothing_for_them",
+    ),
+    (
+        "gateway: closing stops what is under way",
+        'call.cancel("shutdown")',
+        "pass",
+        f"{GATEWAY}::test_closing_ends_calls_under_way_at_no_cost",
+    ),
+)
+
+_CALL = _of(
+    "core/ai/call.py",
+    (
+        "call: nothing is called without the mark",
+        "if self._cut is not None or not self._parts.meter.mark_in_flight(self._hold):",
+        "if self._cut is not None or self._parts.meter.mark_in_flight(self._hold) is None:",
+        f"{STEPS}::test_a_hold_that_expired_before_the_call_calls_nobody",
+    ),
+    (
+        "call: a dearer model is not tried without cover",
+        "if not self._parts.meter.top_up(self._hold, candidate.worst_case_usd):",
+        "if self._parts.meter.top_up(self._hold, candidate.worst_case_usd) is None:",
+        f"{GATEWAY}::test_a_dearer_model_that_the_budget_does_not_cover_is_skipped",
+    ),
+    (
+        "call: no other model after the first token",
+        "is_over = attempt.finish is not None or attempt.deltas or self._cut is not None",
+        "is_over = attempt.finish is not None or self._cut is not None",
+        f"{STEPS}::test_after_the_first_token_no_other_model_is_asked",
+    ),
+    (
+        "call: no other model after the reader left",
+        "is_over = attempt.finish is not None or attempt.deltas or self._cut is not None",
+        "is_over = attempt.finish is not None or attempt.deltas",
+        f"{STEPS}::test_a_reader_who_left_before_the_first_token_has_no_other_model_asked",
+    ),
+    (
+        "call: a cut closes the provider's stream",
+        "self._cut = reason\n            stream = self._stream",
+        "self._cut = reason\n            stream = None",
+        f"{GATEWAY}::test_a_stream_cut_by_its_reader_charges_what_came",
+    ),
+    (
+        "call: a time limit closes the provider's stream",
+        'else "first_token"\n            stream = self._stream',
+        'else "first_token"\n            stream = None',
+        f"{STEPS}::test_a_time_limit_closes_the_providers_stream",
+    ),
+    (
+        "call: each token sets the alarm anew",
+        "alarm.set(min(time.monotonic() + limits.between_tokens_s, last))",
+        "pass",
+        f"{STEPS}::test_a_slow_stream_goes_on_while_tokens_come",
+    ),
+    (
+        "call: our own time limit is a cut and charged",
+        "if last.finish is None and last.cut in CUT_REASONS and last.deltas:",
+        'if last.finish is None and last.cut == "client" and last.deltas:',
+        f"{GATEWAY}::test_our_own_time_limit_is_a_cut",
+    ),
+    (
+        "call: a cut before the first token",
+        'if last.finish is None and last.cut == "client":',
+        "if False:",
+        f"{GATEWAY}::test_a_cut_before_the_first_token_is_free_five_times_a_day",
+    ),
+    (
+        "call: an answer that was not settled is not given",
+        'if resolved.outcome != "settled":',
+        "if False:",
+        f"{STEPS}::test_an_answer_that_came_too_late_is_not_given_and_not_charged",
+    ),
+    (
+        "call: the attempt that answered is charged",
+        "self._parts.meter.settle(self._hold, outcome, count.cost_usd, record)",
+        "self._parts.meter.settle(self._hold, outcome, self._provider_cost_usd(), record)",
+        f"{STEPS}::test_a_repair_is_charged_alone_and_both_attempts_are_logged",
+    ),
+    (
+        "call: an unexpected error gives the hold back",
+        "self._give_back()\n            self.feed",
+        "self.feed",
+        f"{STEPS}::test_an_unexpected_error_gives_the_hold_back",
+    ),
+    (
+        "call: an answer is settled whatever befalls its text",
+        "except Exception as error:  # noqa: BLE001 (the edge to whoever keeps the text)",
+        "except ZeroDivisionError as error:",
+        f"{STEPS}::test_a_text_that_cannot_be_saved_is_settled_all_the_same",
+    ),
+    (
+        "call: a passing refusal is tried again",
+        "TRIES_PER_CANDIDATE = 2",
+        "TRIES_PER_CANDIDATE = 1",
+        f"{GATEWAY}::test_a_passing_refusal_is_tried_again_and_charged_once",
+    ),
+    (
+        "call: a wait that is too long is not waited",
+        "return wait_s if wait_s <= MAX_RETRY_WAIT_S else None",
+        "return min(wait_s, 2.5)",
+        f"{STEPS}::test_a_refusal_that_lasts_is_not_tried_again",
+    ),
+    (
+        "call: readers that join are bounded",
+        "or self._readers > MAX_FOLLOWERS:",
+        "or False:",
+        f"{FLIGHTS}::test_at_most_fifty_follow_and_the_next_asks_on_its_own",
+    ),
+    (
+        "call: it goes on while others follow",
+        "if not is_followed:\n                self.cancel()",
+        "if True:\n                self.cancel()",
+        f"{STEPS}::test_a_leader_goes_on_while_a_follower_of_another_process_waits",
+    ),
+)
+
+_COUNTED = (
+    *_of(
+        "core/ai/estimate.py",
+        (
+            "usage: none",
+            "if usage is None:\n        return NO_USAGE",
+            "if usage is None:\n        return None",
+            "tests/core/ai/test_estimate.py",
+        ),
+        ("usage: negative", "return NEGATIVE", "return None", f"{USAGE}[usage2-flags2]"),
+        ("usage: above the window", "return ABOVE_CONTEXT_WINDOW", "return None", f"{USAGE}[usage3-flags3]"),
+        ("usage: cached above input", "return CACHED_ABOVE_INPUT", "return None", f"{USAGE}[usage4-flags4]"),
+        (
+            "usage: zero although there is text",
+            "if usage.completion_tokens == 0 and has_text:",
+            "if False:",
+            f"{USAGE}[usage1-flags1]",
+        ),
+        (
+            "usage: estimated output",
+            "return max(deltas, _ceil(",
+            "return min(deltas, _ceil(",
+            "tests/core/ai/test_estimate.py",
+        ),
+    ),
+    *_of(
+        "core/ai/attempts.py",
+        (
+            "usage: what cannot be believed is not",
+            "if attempt.reported is not None and flaw is None:",
+            "if attempt.reported is not None:",
+            f"{USAGE}[usage2-flags2]",
+        ),
+        (
+            "usage: a failure before the first token costs nothing",
+            "return Counted(TokenUsage(0, 0), False, None, Decimal(0))",
+            "pass",
+            f"{GATEWAY}::test_a_failure_before_the_first_token_costs_nothing",
+        ),
+    ),
+)
+
+_CACHE = (
+    *_of(
+        "core/ai/cache.py",
+        (
+            "cache: an organisation's answers are its own",
+            'return f"org:{self.org_id}" if',
+            'return "org:all" if',
+            f"{GATEWAY}::test_an_answer_is_never_served_across_organisations",
+        ),
+        (
+            "cache: an entry says itself where it belongs",
+            "return answer if (answer.scope, answer.key) == (str(scope), key.hex()) else None",
+            "return answer",
+            f"{GATEWAY}::test_the_cache_is_shared_between_machines_and_drops_what_it_cannot_believe",
+        ),
+        (
+            "cache: a partial answer is never kept",
+            'if answer.state != "complete" or not',
+            "if not",
+            f"{STEPS}::test_a_partial_answer_is_never_kept",
+        ),
+    ),
+    *_of(
+        "core/db/cache_dao.py",
+        (
+            "cache: what expired is not served",
+            "AND expires_at > assay_now()",
+            "",
+            f"{STEPS}::test_an_answer_that_expired_is_asked_for_again",
+        ),
+    ),
+    *_of(
+        "core/ai/providers/http_stream.py",
+        (
+            "provider: a stream without an end is broken",
+            "if self._reason is None:\n            raise",
+            "if False:\n            raise",
+            f"{GATEWAY}::test_a_stream_without_an_end_is_broken_not_finished",
+        ),
+    ),
+    *_of(
+        "core/metering/usage_log.py",
+        (
+            "log: rows stay while the database is away",
+            'wait for the database.", len(batch))\n                    return',
+            'wait for the database.", len(batch))',
+            f"{STEPS}::test_free_rows_wait_for_a_database_that_is_away",
+        ),
+    ),
+)
+
+CALL_GUARDS: tuple[Guard, ...] = (*_METER, *_GATEWAY, *_CALL, *_COUNTED, *_CACHE)
