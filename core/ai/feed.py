@@ -36,9 +36,3 @@ class Feed:
             for event in self._events:
                 take(event)
             self._takers.append(take)
-
-    def detach(self, take: Take) -> None:
-        """Hands nothing more to a reader."""
-        with self._lock:
-            if take in self._takers:
-                self._takers.remove(take)

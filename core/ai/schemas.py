@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from core.errors import InvalidRequest
 
@@ -44,7 +45,7 @@ def followed(text: str, schema: Mapping[str, object]) -> str | None:
         if not schema:
             return content if isinstance(value, dict) else None
         Draft202012Validator(dict(schema), registry=Registry()).validate(value)
-    except (ValueError, RecursionError, ValidationError):
+    except (ValueError, RecursionError, ValidationError, Unresolvable):
         return None
     return content
 

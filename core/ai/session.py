@@ -195,12 +195,11 @@ class Reading:
         self.call.run()
 
     def leave(self) -> None:
-        """One reader less."""
+        """One reader less; whoever still reads here is told how it ends."""
         with self._leaving:
             if self._has_left:
                 return
             self._has_left = True
-        self.call.feed.detach(self._inbox.put)
         self.call.leave()
 
 
