@@ -374,7 +374,7 @@ _PLANNING = {
     # Few periods come from many holds: hashed in one go, never sorted.
     "counters": "enable_sort = off; enable_incremental_sort = off",
     # Merged in the order of the indexes; two workers would each read the attempts anew.
-    "calls": "enable_hashjoin = off; enable_hashagg = off; enable_seqscan = off; max_parallel_workers_per_gather = 0",
+    "calls": "enable_hashjoin = off; enable_hashagg = off; max_parallel_workers_per_gather = 0",
 }
 """What the planner must not do, since it reckons with every row being a difference where hardly one is."""
 
