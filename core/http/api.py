@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from anyio import CapacityLimiter
+from concurrent.futures import ThreadPoolExecutor
+
 from fastapi import FastAPI
 
 from core.http.entrance import Entrance
@@ -19,7 +20,7 @@ def create_api(entrance: Entrance) -> FastAPI:
     """The API behind its entrance."""
     app = entrance.application("Assay", problem_response)
     app.router.routes.extend(route for area in AREAS for route in area.router.routes)
-    app.state.health_threads = CapacityLimiter(HEALTH_THREADS)
+    app.state.health_threads = ThreadPoolExecutor(HEALTH_THREADS)
     app.state.probe = DatabaseProbe(entrance.workbench.database.ping)
     app.state.last_hour = LastHour(entrance.workbench.usage.calls_by_provider)
     install_problems(app)

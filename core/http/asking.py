@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
-from anyio import CapacityLimiter
 from fastapi import Request
 
 from core.ai.answer import Answer, Question
@@ -41,7 +41,7 @@ class Asker:
     request: Request
     principal: Principal
     bench: Workbench
-    threads: CapacityLimiter
+    threads: ThreadPoolExecutor
 
     def errand(self, question: Question) -> Errand:
         """A question for the gateway."""

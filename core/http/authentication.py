@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
-from anyio import CapacityLimiter
 from fastapi import Request, Response, Security
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,7 +21,7 @@ from core.errors import AssayError, MeteringDenied, Unauthenticated
 from core.http.address_rate import AddressRate
 from core.http.caller import HOW_TO, SCOPE_KEY, Caller, caller_of
 from core.http.context import in_thread
-from core.http.limits import LateBody, check_json_object, read_body, replayed
+from core.http.limits import LateBody, checked_json_object, read_body, replayed
 from core.principal import Principal
 from core.settings import SESSION_COOKIE
 
@@ -40,14 +42,14 @@ class Callers:
         accounts: Accounts,
         rate: AddressRate,
         refuse: Callable[[AssayError], ASGIApp],
-        threads: CapacityLimiter,
+        threads: ThreadPoolExecutor,
     ) -> None:
         self._app = app
         self._accounts = accounts
         self._rate = rate
         self._refuse = refuse
         self._threads = threads
-        self._suspect_threads = CapacityLimiter(SUSPECT_THREADS)
+        self._suspect_threads = ThreadPoolExecutor(SUSPECT_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -65,7 +67,7 @@ class Callers:
                 app = self._refuse(denied)
         await app(scope, receive, send)
 
-    async def _caller(self, headers: Headers, threads: CapacityLimiter) -> Caller:
+    async def _caller(self, headers: Headers, threads: ThreadPoolExecutor) -> Caller:
         accounts = self._accounts
         try:
             token = _bearer_token(headers)
@@ -83,23 +85,57 @@ class SignedInRoute(APIRoute):
     """A route for callers with a token: nobody else's body is read, and a body is one bounded JSON object."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler, behind the checks."""
+        """FastAPI's handler, behind the checks; or the shorter way to a route that answers by itself."""
         handle = super().get_route_handler()
-        takes_body = self.body_field is not None
+        shape = _body_shape(self.endpoint)
 
         async def checked(request: Request) -> Response:
-            _token_holder(request)
-            if not takes_body:
+            principal = _token_holder(request)
+            if self.body_field is None:
                 return await handle(request)
-            try:
-                body = await read_body(request, most=request.app.state.max_body_bytes)
-            except LateBody:
-                caller_of(request).headers["Connection"] = "close"
-                raise
-            check_json_object(request.headers.get("content-type", ""), body)
-            return await handle(Request(request.scope, replayed(body, request.receive)))
+            body = await _body(request)
+            content = checked_json_object(request.headers.get("content-type", ""), body)
+            read = Request(request.scope, replayed(body, request.receive))
+            if shape is None:
+                return await handle(read)
+            name, model = shape
+            state = request.app.state
+            given = {name: _validated(model, content), "request": read, "principal": principal}
+            answer: Response = await self.endpoint(**given, bench=state.workbench, threads=state.threads)
+            return answer
 
         return checked
+
+
+def _body_shape(endpoint: Callable[..., Any]) -> tuple[str, type[BaseModel]] | None:
+    """Name and model of the body of an endpoint that takes nothing but it and what every route is given, and that
+    makes its own answer: FastAPI has nothing to do for it, and takes its time to find that out at each request."""
+    hints = get_type_hints(endpoint)
+    others = {name: kind for name, kind in hints.items() if name not in _GIVEN}
+    if others.pop("return", None) is not Response or len(others) != 1:
+        return None
+    [(name, model)] = others.items()
+    return (name, model) if isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
+_GIVEN = frozenset({"request", "principal", "bench", "threads"})
+
+
+async def _body(request: Request) -> bytes:
+    try:
+        return await read_body(request, most=request.app.state.max_body_bytes)
+    except LateBody:
+        caller_of(request).headers["Connection"] = "close"
+        raise
+
+
+def _validated(model: type[BaseModel], content: object) -> BaseModel:
+    """The body as its model, or FastAPI's own error."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        flaws = [{**flaw, "loc": ("body", *flaw["loc"])} for flaw in error.errors(include_url=False)]
+        raise RequestValidationError(flaws) from None
 
 
 async def signed_in(

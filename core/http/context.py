@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, TypeVar, cast
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from core.ai.gateway import MAX_CALLS
@@ -20,18 +21,18 @@ They are the API's own, so that waiting for a model or a hanging database takes 
 _T = TypeVar("_T")
 
 
-async def in_thread(step: Callable[[], _T], threads: CapacityLimiter) -> _T:
+async def in_thread(step: Callable[[], _T], threads: ThreadPoolExecutor) -> _T:
     """A blocking step, in a thread, so that the event loop goes on."""
-    return await to_thread.run_sync(step, limiter=threads)
+    return await asyncio.get_running_loop().run_in_executor(threads, step)
 
 
 async def _workbench(request: Request) -> Workbench:
     return cast("Workbench", request.app.state.workbench)
 
 
-async def _threads(request: Request) -> CapacityLimiter:
-    return cast("CapacityLimiter", request.app.state.threads)
+async def _threads(request: Request) -> ThreadPoolExecutor:
+    return cast("ThreadPoolExecutor", request.app.state.threads)
 
 
 Bench = Annotated[Workbench, Depends(_workbench)]
-Threads = Annotated[CapacityLimiter, Depends(_threads)]
+Threads = Annotated[ThreadPoolExecutor, Depends(_threads)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -36,14 +36,14 @@ class Entrance:
     workbench: Workbench
     rate: AddressRate
     """Strangers' requests of each address, wherever they knock."""
-    lookup_threads: CapacityLimiter
-    route_threads: CapacityLimiter
+    lookup_threads: ThreadPoolExecutor
+    route_threads: ThreadPoolExecutor
 
     @classmethod
     def of(cls, workbench: Workbench) -> Entrance:
         """The entrance of an open workbench."""
         rate = AddressRate(workbench.settings.rate_per_address, Addresses(workbench.database))
-        return cls(workbench, rate, CapacityLimiter(LOOKUP_THREADS), CapacityLimiter(ROUTE_THREADS))
+        return cls(workbench, rate, ThreadPoolExecutor(LOOKUP_THREADS), ThreadPoolExecutor(ROUTE_THREADS))
 
     def callers(self, refuse: Refuse) -> Middleware:
         """Finds out who calls, and bounds strangers."""

@@ -59,8 +59,8 @@ def replayed(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-def check_json_object(content_type: str, body: bytes) -> None:
-    """Refuses a body that is not one JSON object of reasonable form.
+def checked_json_object(content_type: str, body: bytes) -> dict[str, object]:
+    """A body, which has to be one JSON object of reasonable form.
 
     Raises:
         InvalidRequest: the sentence says what is wrong with it.
@@ -81,6 +81,7 @@ def check_json_object(content_type: str, body: bytes) -> None:
         raise InvalidRequest(f"The body has more than {MAX_FIELDS} fields.")
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_too_deep(content):
         raise InvalidRequest(TOO_DEEP)
+    return content
 
 
 def _refuse_constant(_name: str) -> float:

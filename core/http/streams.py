@@ -6,10 +6,10 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
-from anyio import CapacityLimiter
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -25,7 +25,7 @@ DONE = b"data: [DONE]\n\n"
 class Visit:
     """One client's request for an answer: opened in a thread, and left when the client leaves."""
 
-    def __init__(self, open_session: Callable[[], Session], receive: Receive, threads: CapacityLimiter) -> None:
+    def __init__(self, open_session: Callable[[], Session], receive: Receive, threads: ThreadPoolExecutor) -> None:
         self._open = open_session
         self._receive = receive
         self._threads = threads
@@ -81,7 +81,7 @@ class Visit:
 class Listener:
     """Reads one session for one client, without ever holding up the event loop."""
 
-    def __init__(self, session: Session, receive: Receive, threads: CapacityLimiter) -> None:
+    def __init__(self, session: Session, receive: Receive, threads: ThreadPoolExecutor) -> None:
         self._session = session
         self._receive = receive
         self._threads = threads
