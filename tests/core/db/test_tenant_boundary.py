@@ -16,6 +16,7 @@ from sqlalchemy.exc import ProgrammingError
 from core.db import accounts_dao, tables
 from core.db.engine import Database
 from core.ids import new_id
+from core.metering.repeats import Idempotency
 from core.principal import Principal, Role
 from core.workbench import Workbench
 from tests.conftest import MakeMember
@@ -34,7 +35,8 @@ def two(member: MakeMember, workbench: Workbench) -> tuple[Principal, Principal]
 
 def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
     workbench.accounts.create_token(principal.email)
-    workbench.assistant.ask(principal, "What is duration?").session.result()
+    key = Idempotency("POST /api/ai/chat", "key", b"body")
+    workbench.assistant.ask(principal, "What is duration?", idempotency=key).session.result()
     life = timedelta(minutes=1)
     with workbench.database.service() as connection:
         accounts_dao.add_ticket(connection, principal.email.encode(), principal.user_id, principal.org_id, life)
