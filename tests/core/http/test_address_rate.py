@@ -19,6 +19,7 @@ from core.db.engine import Database
 from core.errors import DatabaseUnavailable, MeteringDenied
 from core.http.address_rate import AWAY_S, AddressRate
 from core.metering.addresses import Addresses
+from core.principal import Principal
 from core.settings import ROOT
 from tests.conftest import MoveTime
 from tests.core.http.conftest import ServeApi, assert_problem
@@ -207,6 +208,35 @@ def test_one_limit_holds_for_the_api_for_openais_clients_and_for_sign_in(serve_a
         refused = stranger.get(f"{api.v1_url}/models")
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limited")
         assert 1 <= int(refused.headers["retry-after"]) <= 60
+
+
+def test_the_tokens_of_an_address_that_was_refused_are_looked_up_one_by_one(
+    serve_api: ServeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = serve_api(RATE_PER_ADDRESS="1")
+    ann = api.token(api.member("ann"))
+    accounts = api.workbench.accounts
+    look_up, one_at_a_time, overlaps = accounts.principal_of_token, threading.Lock(), []
+
+    def watched(token: str) -> Principal:
+        is_alone = one_at_a_time.acquire(blocking=False)
+        overlaps.append(not is_alone)
+        try:
+            return look_up(token)
+        finally:
+            if is_alone:
+                one_at_a_time.release()
+
+    def ask(token: str) -> int:
+        return httpx2.get(f"{api.v1_url}/models", headers={"Authorization": f"Bearer {token}"}, timeout=20).status_code
+
+    for _ in range(2):
+        httpx2.get(f"{api.base_url}/health")
+    monkeypatch.setattr(accounts, "principal_of_token", watched)
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(ask, ["assay_" + "x" * 43] * 30 + [ann] * 2))
+    assert codes == [429] * 30 + [200] * 2
+    assert overlaps == [False] * 32
 
 
 def test_two_applications_on_one_database_share_the_limit(serve_api: ServeApi) -> None:
