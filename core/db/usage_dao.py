@@ -16,7 +16,7 @@ _BY_DAY = text(
         count(*) FILTER (WHERE status = 'cached') AS cached, count(*) FILTER (WHERE status = 'denied') AS denied,
         coalesce(sum(prompt_tokens) FILTER (WHERE hold_id IS NOT NULL), 0) AS prompt_tokens,
         coalesce(sum(completion_tokens) FILTER (WHERE hold_id IS NOT NULL), 0) AS completion_tokens,
-        sum(charged_usd) AS charged_usd, sum(cost_usd) AS cost_usd
+        sum(charged_usd) AS charged_usd, sum(cost_usd) AS cost_usd, sum(saved_usd) AS saved_usd
     FROM usage_log
     WHERE org_id = :org_id AND at >= (:first)::date::timestamp AT TIME ZONE :zone
         AND at < ((:last)::date + 1)::timestamp AT TIME ZONE :zone
@@ -94,6 +94,8 @@ class DayRow:
     completion_tokens: int
     charged_usd: Decimal
     cost_usd: Decimal
+    saved_usd: Decimal
+    """What the calls cost whose answers were given again."""
 
 
 @dataclass(frozen=True, slots=True)

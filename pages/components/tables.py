@@ -25,6 +25,10 @@ STATUSES = {
     "unresolved": "Unresolved",
 }
 """What each status of the log is called on a page."""
+CHANNELS = {"page": "Chat page", "api": "API", "v1": "OpenAI client", "command": "Command line"}
+"""What each channel is called on a page."""
+_FREE = {"flight": "joined the same question", "replay": "repeated request"}
+"""Why an answer was free, where it was not an ordinary hit."""
 CSV_COLUMNS: dict[str, Callable[[LogRow], object]] = {
     "request_id": lambda row: row.request_id,
     "conversation_id": lambda row: row.conversation_id,
@@ -37,6 +41,9 @@ CSV_COLUMNS: dict[str, Callable[[LogRow], object]] = {
     "prompt_tokens": lambda row: row.prompt_tokens,
     "completion_tokens": lambda row: row.completion_tokens,
     "estimated": lambda row: row.estimated,
+    "quarantine": lambda row: row.quarantine,
+    "cache_level": lambda row: row.cache_level,
+    "saved_usd": lambda row: row.saved_usd,
     "charged_usd": lambda row: row.charged_usd,
     "cost_usd": lambda row: row.cost_usd,
     "latency_ms": lambda row: row.latency_ms,
@@ -62,7 +69,7 @@ def show_log(
         "Tokens out": [row.completion_tokens for row in rows],
         "Charged, USD": [float(row.charged_usd) for row in rows],
         "Seconds": [row.latency_ms / 1000 for row in rows],
-        "Via": [row.channel for row in rows],
+        "Via": [CHANNELS.get(row.channel, row.channel) for row in rows],
         "Note": [_note(row) for row in rows],
     }
     if me is None:
@@ -100,7 +107,9 @@ def as_csv(rows: Iterable[LogRow], zone: str) -> bytes:
 def _note(row: LogRow) -> str:
     if row.error_code:
         return row.error_code.replace("_", " ")
-    return "tokens estimated" if row.estimated else ""
+    if row.quarantine:
+        return "the provider's usage was impossible; tokens estimated"
+    return _FREE.get(row.cache_level or "", "tokens estimated" if row.estimated else "")
 
 
 def _cell(value: object) -> str:

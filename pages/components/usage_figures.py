@@ -25,13 +25,16 @@ def show_totals(rows: Sequence[DayRow], *, shows_cost: bool) -> None:
     answered = sum(row.requests for row in rows) - denied
     cached = sum(row.cached for row in rows)
     tokens_in, tokens_out = sum(row.prompt_tokens for row in rows), sum(row.completion_tokens for row in rows)
-    charged, cost = (sum((getattr(row, name) for row in rows), Decimal(0)) for name in ("charged_usd", "cost_usd"))
+    charged, cost, saved = (
+        sum((getattr(row, name) for row in rows), Decimal(0)) for name in ("charged_usd", "cost_usd", "saved_usd")
+    )
+    savings = f", {usd_figure(saved)} USD saved" if saved else ""
     with st.grid("auto", min_column_width=150):
         _figure("Requests", f"{answered:,}", f"{denied:,} more denied")
         _figure(
             "From the cache",
             f"{cached / answered:.0%}" if answered else "n/a",
-            f"{cached:,} of {answered:,} requests",
+            f"{cached:,} of {answered:,} requests{savings}",
         )
         _figure("Tokens", f"{tokens_in + tokens_out:,}", f"{tokens_in:,} in, {tokens_out:,} out")
         _figure("Charged, USD", usd_figure(charged), f"for {answered - cached:,} calls")
