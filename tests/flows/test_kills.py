@@ -1,0 +1,218 @@
+"""Processes are killed between any two steps of a call: nobody pays for what never came, and the books balance."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from core.errors import MeteringDenied
+from core.metering.books import audit
+from core.principal import Principal
+from core.settings import ROOT
+from core.workbench import Workbench, open_workbench
+from tests.conftest import MoveTime, make_settings, member_factory
+from tests.core.ai.test_gateway import HONEST, HONEST_COST, LONG, ask, used, wait_until
+from tests.fakes.chat_server import ChatServer
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+Service = psycopg.Connection[tuple[object, ...]]
+Worker = subprocess.Popen[str]
+
+
+@dataclass(frozen=True)
+class Death:
+    """A step at which a process ends, and what must be left of it once its hold has expired."""
+
+    step: str
+    last_word: str
+    hangs: str | None
+    calls: int
+    hold: tuple[str, str] | None
+    """State and resolution; None where nothing was reserved."""
+    status: str | None
+    """Of the usage row; None where there is none."""
+
+
+NEVER, UNRESOLVED = ("expired", "never_called"), ("expired", "unresolved")
+DEATHS = [
+    Death("before reserve", "before reserve", None, 0, None, None),
+    Death("after reserve", "after reserve", None, 0, NEVER, None),
+    Death("after the mark", "after the mark", None, 0, UNRESOLVED, "unresolved"),
+    Death("in the call, headers", "asked", "headers", 1, UNRESOLVED, "unresolved"),
+    Death("in the call, first token", "asked", "first_token", 1, UNRESOLVED, "unresolved"),
+    Death("between two tokens", "token", "between_tokens", 1, UNRESOLVED, "unresolved"),
+    Death("before settle", "before settle", None, 1, UNRESOLVED, "unresolved"),
+    Death("after settle", "after settle", None, 1, ("settled", "success"), "success"),
+]
+
+
+@pytest.fixture
+def live(database_url: str, tmp_path: Path, chat_server: ChatServer) -> Iterator[Workbench]:
+    """A workbench beside the one that is killed; the books balance at the end."""
+    settings = make_settings(
+        database_url, tmp_path, OPENAI_API_KEY="sk-test", OPENAI_BASE_URL=chat_server.base_url, DEFAULT_MODEL="auto"
+    )
+    with closing(open_workbench(settings)) as opened:
+        yield opened
+        assert audit(opened.database).differences == []
+
+
+@pytest.fixture
+def ann(live: Workbench) -> Principal:
+    """An analyst on the free plan: one request at a time."""
+    return member_factory(live)()
+
+
+StartWorker = Callable[..., Worker]
+
+
+@pytest.fixture
+def start(live: Workbench, ann: Principal, chat_server: ChatServer, tmp_path: Path) -> Iterator[StartWorker]:
+    """Starts a process that asks, and comes back when it stands where it should."""
+    started: list[Worker] = []
+
+    def begin(step: str, last_word: str, *manners: str) -> Worker:
+        assert live.settings.database_url is not None
+        environ = {
+            "DATABASE_URL": live.settings.database_url.get_secret_value(),
+            "ASSAY_HOME": str(tmp_path / f"worker-{len(started)}"),
+            "ASSAY_DEMO": "0",
+            "OPENAI_API_KEY": "sk-test",
+            "OPENAI_BASE_URL": chat_server.base_url,
+            "PYTHONPATH": str(ROOT),
+        }
+        worker = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("gateway_worker.py")), ann.email, step, *manners],
+            env={**os.environ, **environ},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(worker)
+        assert worker.stdout is not None
+        for line in worker.stdout:
+            if line.strip() == last_word:
+                return worker
+        raise AssertionError("the worker ended before it came there")
+
+    yield begin
+    for worker in started:
+        if worker.poll() is None:
+            worker.kill()
+        worker.wait(10)
+        assert worker.stdout is not None
+        worker.stdout.close()
+
+
+def holds(service: Service) -> list[tuple[object, ...]]:
+    """How every hold ended."""
+    return service.execute("SELECT state, resolution FROM holds ORDER BY created_at").fetchall()
+
+
+def charges(service: Service) -> list[tuple[object, ...]]:
+    """Status, charge and cost of every call."""
+    return service.execute("SELECT status, charged_usd, cost_usd FROM usage_log ORDER BY at").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("death", "sent"),
+    [(death, signal.SIGKILL) for death in DEATHS] + [(death, signal.SIGTERM) for death in DEATHS[1::2]],
+    ids=lambda value: value.step if isinstance(value, Death) else value.name,
+)
+def test_a_process_that_ends_between_two_steps_costs_what_the_table_says(
+    live: Workbench,
+    ann: Principal,
+    chat_server: ChatServer,
+    service: Service,
+    move_time: MoveTime,
+    start: StartWorker,
+    *,
+    death: Death,
+    sent: signal.Signals,
+) -> None:
+    """litellm#34805, litellm#38157, new-api#4429: what was spent is not lost, what was held does not leak."""
+    chat_server.reply(text=LONG, usage=HONEST, hangs=death.hangs)
+    worker = start(death.step, death.last_word)
+    assert chat_server.wait_for(calls=death.calls)
+    worker.send_signal(sent)
+    assert worker.wait(10) == -sent
+    assert death.hangs is None or chat_server.wait_for(disconnects=1)
+    assert chat_server.calls == death.calls
+
+    chat_server.reply(text=LONG, usage=HONEST)
+    if death.hold in (NEVER, UNRESOLVED):
+        bound = service.execute("SELECT bound_usd FROM holds").fetchone()
+        with pytest.raises(MeteringDenied) as denied:
+            ask(live, ann, "Is the slot still taken?")
+        assert denied.value.denial.code == "too_many_concurrent"
+        move_time(timedelta(minutes=10))
+    else:
+        bound = None
+    answer = ask(live, ann, "Is the slot free again?")
+    assert answer.cost_usd == HONEST_COST
+    assert holds(service) == ([death.hold] if death.hold else []) + [("settled", "success")]
+    expected: list[tuple[object, ...]] = []
+    if death.status == "unresolved":
+        assert bound is not None
+        expected = [("unresolved", Decimal(0), bound[0])]
+    elif death.status is not None:
+        expected = [(death.status, HONEST_COST, HONEST_COST)]
+    live.usage_log.flush()
+    logged = service.execute("SELECT status, charged_usd, cost_usd FROM usage_log WHERE status <> 'denied' ORDER BY at")
+    assert logged.fetchall() == [*expected, ("success", HONEST_COST, HONEST_COST)]
+    assert used(live, ann) == (2 if death.status == "success" else 1)
+    assert [call.cost_usd for call in audit(live.database).odd_calls] == [row[2] for row in expected if bound]
+
+
+def test_what_was_settled_before_the_death_is_served_from_the_cache(
+    live: Workbench, ann: Principal, chat_server: ChatServer, start: StartWorker
+) -> None:
+    chat_server.reply(text=LONG, usage=HONEST)
+    worker = start("after settle", "after settle")
+    worker.kill()
+    worker.wait(10)
+    again = ask(live, ann)
+    assert (again.is_cached, again.text, chat_server.calls, used(live, ann)) == (True, LONG, 1, 1)
+
+
+def test_a_sweeper_alone_ends_what_a_dead_process_left(
+    live: Workbench, ann: Principal, chat_server: ChatServer, service: Service, move_time: MoveTime, start: StartWorker
+) -> None:
+    chat_server.reply(hangs="first_token")
+    worker = start("in the call", "asked")
+    assert chat_server.wait_for(calls=1)
+    worker.kill()
+    worker.wait(10)
+    assert live.meter.sweep() == 0
+    move_time(timedelta(minutes=10))
+    assert (live.meter.sweep(), live.meter.sweep()) == (1, 0)
+    assert holds(service) == [UNRESOLVED]
+    assert used(live, ann) == 0
+
+
+@pytest.mark.parametrize("hangs", ["headers", "first_token", "between_tokens"])
+def test_a_process_that_is_told_to_end_gives_back_what_it_held(
+    live: Workbench, ann: Principal, chat_server: ChatServer, service: Service, start: StartWorker, hangs: str
+) -> None:
+    chat_server.reply(text=LONG, hangs=hangs)
+    worker = start("in the call", "token" if hangs == "between_tokens" else "asked", "polite")
+    assert chat_server.wait_for(calls=1)
+    worker.terminate()
+    assert worker.wait(20) == 0
+    assert chat_server.wait_for(disconnects=1)
+    status = "broken" if hangs == "between_tokens" else "failed"
+    wait_until(lambda: holds(service) == [("released", status)])
+    assert [row[:2] for row in charges(service)] == [(status, Decimal(0))]
+    assert used(live, ann) == 0
+    chat_server.reply(text=LONG, usage=HONEST)
+    assert ask(live, ann, "Is the slot free again?").cost_usd == HONEST_COST
