@@ -142,12 +142,6 @@ _RESERVE = _of(
         f"{METER}::test_a_viewer_may_not_reserve",
     ),
     (
-        "reserve: nobody without a membership",
-        "IF NOT make_meters(p_org, p_user) THEN",
-        "IF make_meters(p_org, p_user) IS NULL THEN",
-        f"{METER}::test_nobody_reserves_without_a_membership",
-    ),
-    (
         "reserve: for whom one acts",
         "OR p_acts_as NOT IN ('member', 'organisation')",
         "",
@@ -402,13 +396,13 @@ _PERIODS = _of(
         "periods: a new zone is bridged",
         "IF p_previous_end IS NOT NULL AND p_previous_end <> date_trunc(p_unit, p_previous_end, p_zone) THEN",
         "IF false THEN",
-        f"{METER}::test_a_changed_zone_bridges_without_granting_a_day_twice",
+        f"{RULES}::test_a_new_zone_begins_with_one_long_day_and_no_short_one",
     ),
     (
         "periods: a bridge is no shorter than a calendar period",
         "IF bridge_end AT TIME ZONE p_zone < p_previous_end + step THEN",
         "IF false THEN",
-        f"{METER}::test_a_changed_zone_bridges_without_granting_a_day_twice",
+        f"{RULES}::test_a_new_zone_begins_with_one_long_day_and_no_short_one",
     ),
     (
         "periods: a day is the zone's",

@@ -296,6 +296,25 @@ def test_whatever_was_reserved_in_a_closed_period_is_counted_there(
     workbench.meter.settle(again, "success", CENT, record())
 
 
+def test_a_new_zone_begins_with_one_long_day_and_no_short_one(
+    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
+) -> None:
+    service.execute("UPDATE plan_limits SET chat_queries_day = 1 WHERE plan = 'enterprise'")
+    midnight = datetime(2026, 7, 10, tzinfo=UTC)
+    move_time(midnight - timedelta(hours=1))
+    called(workbench, ann)
+    service.execute("UPDATE organisations SET zone = 'America/New_York'")
+    move_time(midnight + timedelta(minutes=30))
+    called(workbench, ann)
+    for hours in (0, 3, 5, 27):  # at four a day begins in New York
+        move_time(midnight + timedelta(hours=hours, minutes=31))
+        with pytest.raises(MeteringDenied) as denied:
+            workbench.meter.reserve(ann, hold_request())
+        assert denied.value.denial.resets_at == midnight + timedelta(hours=28)
+    move_time(midnight + timedelta(hours=28))
+    called(workbench, ann)
+
+
 def test_a_clock_set_back_opens_no_room_in_a_full_minute(
     workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
 ) -> None:
