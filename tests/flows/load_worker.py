@@ -1,7 +1,7 @@
 """A process that asks many questions from many threads, and says what came of each.
 
-Arguments: the user's email, how many threads, how many questions. It says `ready`, waits for a line, and ends with one line of JSON: how many answers it was given, and how many errors of
-which kind.
+Arguments: the user's email, how many threads, how many questions. It says `ready`, waits for a line, and ends with one
+line of JSON: how many answers it was given, and how many errors of which kind.
 """
 
 from __future__ import annotations

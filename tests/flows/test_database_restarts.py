@@ -241,9 +241,9 @@ def test_restarts_under_the_load_of_several_processes_lose_nothing_and_charge_no
 def test_two_hundred_threads_of_four_processes_make_exactly_ten_calls(
     live: Workbench, server: EmbeddedServer, chat_server: ChatServer, tmp_path: Path
 ) -> None:
-    """litellm#34732, litellm#40095, litellm#35567, new-api#5690, new-api#6607, one-api#2440, bifrost#3547, litellm#27736.
+    """litellm#34732, litellm#40095, litellm#35567, new-api#5690, new-api#6607, one-api#2440, bifrost#3547.
 
-    Checked and taken in one step, in one place, however many ask.
+    And litellm#27736. Checked and taken in one step, in one place, however many ask.
     """
     who = member_factory(live)(plan="free")
     with psycopg.connect(server.admin_url.replace("+psycopg", ""), autocommit=True) as owner:

@@ -452,7 +452,7 @@ _FLIGHTS = _of(
         "flights: an overdue leader is not followed",
         "IF leader.expires_at > assay_now() THEN",
         "IF true THEN",
-        f"{FLIGHTS}::test_a_leader_that_was_killed_is_followed_until_its_hold_is_overdue",
+        f"{RULES}::test_nobody_follows_a_leader_whose_hold_is_overdue",
     ),
 )
 

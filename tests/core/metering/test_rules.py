@@ -19,7 +19,7 @@ from core.db.engine import Database
 from core.errors import Conflict, DatabaseUnavailable, Forbidden, MeteringDenied, StillRunning
 from core.ids import new_id
 from core.metering.books import audit
-from core.metering.meter import Feature, Hold, Meter
+from core.metering.meter import Feature, Flight, Hold, Meter
 from core.metering.plans import Plans
 from core.metering.repeats import Idempotency
 from core.principal import Principal, Role
@@ -302,17 +302,17 @@ def test_a_new_zone_begins_with_one_long_day_and_no_short_one(
     service.execute("UPDATE plan_limits SET chat_queries_day = 1 WHERE plan = 'enterprise'")
     midnight = datetime(2026, 7, 10, tzinfo=UTC)
     move_time(midnight - timedelta(hours=1))
-    called(workbench, ann)
+    workbench.meter.settle(called(workbench, ann), "success", CENT, record())
     service.execute("UPDATE organisations SET zone = 'America/New_York'")
     move_time(midnight + timedelta(minutes=30))
-    called(workbench, ann)
+    workbench.meter.settle(called(workbench, ann), "success", CENT, record())
     for hours in (0, 3, 5, 27):  # at four a day begins in New York
         move_time(midnight + timedelta(hours=hours, minutes=31))
         with pytest.raises(MeteringDenied) as denied:
             workbench.meter.reserve(ann, hold_request())
         assert denied.value.denial.resets_at == midnight + timedelta(hours=28)
     move_time(midnight + timedelta(hours=28))
-    called(workbench, ann)
+    workbench.meter.settle(called(workbench, ann), "success", CENT, record())
 
 
 def test_a_clock_set_back_opens_no_room_in_a_full_minute(
@@ -515,3 +515,12 @@ def test_a_viewer_joins_no_flight(workbench: Workbench, ann: Principal, member: 
     viewer = member("vic", org=ann.org_name, plan="enterprise", role=Role.VIEWER)
     with pytest.raises(Forbidden):
         workbench.meter.reserve_or_join(viewer, hold_request(flight_key=FLIGHT))
+
+
+def test_nobody_follows_a_leader_whose_hold_is_overdue(
+    workbench: Workbench, ann: Principal, move_time: MoveTime
+) -> None:
+    assert isinstance(workbench.meter.reserve_or_join(ann, hold_request(flight_key=FLIGHT)), Hold)
+    assert isinstance(workbench.meter.reserve_or_join(ann, hold_request(flight_key=FLIGHT)), Flight)
+    move_time(timedelta(seconds=151))
+    assert isinstance(workbench.meter.reserve_or_join(ann, hold_request(flight_key=FLIGHT)), Hold)
