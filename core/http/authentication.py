@@ -84,27 +84,36 @@ class Callers:
 class SignedInRoute(APIRoute):
     """A route for callers with a token: nobody else's body is read, and a body is one bounded JSON object."""
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        shape = _body_shape(endpoint)
+        if shape is not None:
+            self.app = _answering(endpoint, *shape)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler, behind the checks; or the shorter way to a route that answers by itself."""
+        """FastAPI's handler, behind the checks."""
         handle = super().get_route_handler()
-        shape = _body_shape(self.endpoint)
 
         async def checked(request: Request) -> Response:
-            principal = _token_holder(request)
-            if self.body_field is None:
-                return await handle(request)
-            body = await _body(request)
-            content = checked_json_object(request.headers.get("content-type", ""), body)
-            read = Request(request.scope, replayed(body, request.receive))
-            if shape is None:
-                return await handle(read)
-            name, model = shape
-            state = request.app.state
-            given = {name: _validated(model, content), "request": read, "principal": principal}
-            answer: Response = await self.endpoint(**given, bench=state.workbench, threads=state.threads)
-            return answer
+            _token_holder(request)
+            return await handle(request if self.body_field is None else (await _read(request))[0])
 
         return checked
+
+
+def _answering(endpoint: Callable[..., Any], name: str, model: type[BaseModel]) -> ASGIApp:
+    """The straight way to an endpoint that makes its own answer."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        principal = _token_holder(request)
+        read, content = await _read(request)
+        state, body = request.app.state, _validated(model, content)
+        given = {name: body, "request": read, "principal": principal}
+        response: Response = await endpoint(**given, bench=state.workbench, threads=state.threads)
+        await response(scope, receive, send)
+
+    return answer
 
 
 def _body_shape(endpoint: Callable[..., Any]) -> tuple[str, type[BaseModel]] | None:
@@ -121,12 +130,15 @@ def _body_shape(endpoint: Callable[..., Any]) -> tuple[str, type[BaseModel]] | N
 _GIVEN = frozenset({"request", "principal", "bench", "threads"})
 
 
-async def _body(request: Request) -> bytes:
+async def _read(request: Request) -> tuple[Request, dict[str, object]]:
+    """The request with its body read, and the JSON object in it."""
     try:
-        return await read_body(request, most=request.app.state.max_body_bytes)
+        body = await read_body(request, most=request.app.state.max_body_bytes)
     except LateBody:
         caller_of(request).headers["Connection"] = "close"
         raise
+    content = checked_json_object(request.headers.get("content-type", ""), body)
+    return Request(request.scope, replayed(body, request.receive)), content
 
 
 def _validated(model: type[BaseModel], content: object) -> BaseModel:
