@@ -1,7 +1,7 @@
 # What a person and CI run. `make` alone lists it. Needs Python 3.11 to 3.13 and make; PYTHON= names another Python.
 # PORT= and ASSAY_HOME= reach `make run` as they are given, here or in the environment.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check bench screenshots lock
+.PHONY: help run test test-fast guards check bench screenshots lock
 
 PY := .venv/bin/python
 SOURCES := app.py core pages data tests .ci/checks
@@ -20,6 +20,10 @@ test: ## run every test, a real Postgres and a real browser included (PYTEST_ARG
 test-fast: ## run the tests that take no seconds and no browser
 	@sh .ci/environment requirements-dev.lock
 	@$(PY) -m pytest -m "not slow and not browser" $(PYTEST_ARGS)
+
+guards: ## take out every guard of metering, one by one: a test has to notice each (GUARDS= words of their names)
+	@sh .ci/environment requirements-dev.lock
+	@$(PY) -m tests.guards $(GUARDS)
 
 check: ## format, lint, types, direction of imports, rules of the house, prices against two other tables
 	@sh .ci/environment requirements-dev.lock

@@ -85,7 +85,7 @@ _GATEWAY = _of(
         "gateway: more tokens than the model has",
         "if question.max_tokens > model.max_output:",
         "if False:",
-        f"{REFUSED}[change7-InvalidRequest]",
+        f"{STEPS}::test_more_output_than_the_model_has_is_refused_before_anything_is_counted",
     ),
     (
         "gateway: a conversation longer than the model's window",
@@ -127,7 +127,7 @@ _GATEWAY = _of(
         "gateway: closing stops what is under way",
         'call.cancel("shutdown")',
         "pass",
-        f"{GATEWAY}::test_closing_ends_calls_under_way_at_no_cost",
+        f"{STEPS}::test_a_call_that_a_restart_stops_says_so",
     ),
 )
 
@@ -302,11 +302,11 @@ _CACHE = (
         ),
     ),
     *_of(
-        "core/db/cache_dao.py",
+        "data/migrations/functions/60_reserve.sql",
         (
             "cache: what expired is not served",
-            "AND expires_at > assay_now()",
-            "",
+            "AND key = p_cache_key AND expires_at > assay_now();",
+            "AND key = p_cache_key;",
             f"{STEPS}::test_an_answer_that_expired_is_asked_for_again",
         ),
     ),
