@@ -110,7 +110,7 @@ def audits(ground: Ground) -> list[Figure]:
             if not found.balances:
                 raise RuntimeError(f"The books that were made do not balance: {found.differences[0]}")
     note = "each call with a hold, a usage row and an attempt, on disk; read in one snapshot"
-    return [figure(f"doctor --accounting, {calls:,} calls", samples, unit="s", goal=GOAL, note=note)]
+    return [figure(f"doctor --accounting, {calls:,} calls", samples, unit="s", goals=(GOAL,), note=note)]
 
 
 @contextmanager

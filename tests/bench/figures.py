@@ -7,19 +7,31 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
-Statistic = Literal["p50", "p95"]
+Statistic = Literal["p50", "p95", "per_second"]
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a figure has to keep to, in its own unit."""
+    """What a figure has to keep to, in its own unit: at most the bound, or at least a floor."""
 
     statistic: Statistic
-    at_most: float
+    bound: float
+    is_floor: bool = False
 
     def words(self, unit: str) -> str:
         """The goal as the table prints it."""
-        return f"{self.statistic} ≤ {self.at_most:g} {unit}"
+        sign = "≥" if self.is_floor else "≤"
+        return (
+            f"{sign} {self.bound:g}/s"
+            if self.statistic == "per_second"
+            else f"{self.statistic} {sign} {self.bound:g} {unit}"
+        )
+
+    def is_met(self, reached: float | None) -> bool:
+        """Whether a value keeps to it."""
+        if reached is None:
+            return False
+        return reached >= self.bound if self.is_floor else reached <= self.bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +52,7 @@ class Figure:
     p50: float | None = None
     p95: float | None = None
     per_second: float | None = None
-    goal: Goal | None = None
+    goals: tuple[Goal, ...] = ()
     note: str = ""
     why_not: str = ""
     is_broken: bool = False
@@ -53,10 +65,10 @@ class Figure:
         """`met`, `missed`, `not measured`, or nothing where there is no goal."""
         if self.why_not:
             return "not measured"
-        if self.goal is None:
+        if not self.goals:
             return ""
-        reached = self.p50 if self.goal.statistic == "p50" else self.p95
-        return "met" if reached is not None and reached <= self.goal.at_most else "missed"
+        reached = {"p50": self.p50, "p95": self.p95, "per_second": self.per_second}
+        return "met" if all(goal.is_met(reached[goal.statistic]) for goal in self.goals) else "missed"
 
     def explained(self, profile: Sequence[Hotspot]) -> Figure:
         """The same figure, with what took the time."""
@@ -69,11 +81,13 @@ def figure(
     *,
     unit: str = "ms",
     per_second: float | None = None,
-    goal: Goal | None = None,
+    goals: tuple[Goal, ...] = (),
     note: str = "",
 ) -> Figure:
     """The figure of some samples, in its own unit."""
-    return Figure(name, unit, len(samples), percentile(samples, 0.5), percentile(samples, 0.95), per_second, goal, note)
+    return Figure(
+        name, unit, len(samples), percentile(samples, 0.5), percentile(samples, 0.95), per_second, goals, note
+    )
 
 
 def percentile(samples: Sequence[float], share: float) -> float:

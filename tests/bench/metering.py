@@ -58,9 +58,9 @@ def alone(ground: Ground) -> list[Figure]:
                 _timed(into.bare, lambda: bare.execute(_BARE))
                 _timed(into.unflushed, lambda: unflushed.execute(_BARE))
     figures = [
-        figure("reserve, one client", steps.reserve, goal=GOAL, note="commits without waiting for the disk"),
+        figure("reserve, one client", steps.reserve, goals=(GOAL,), note="commits without waiting for the disk"),
         figure("in_flight, one client", steps.in_flight, note="its flush covers the reservation"),
-        figure("settle, one client", steps.settle, goal=GOAL, note="flushed: no faster than the disk"),
+        figure("settle, one client", steps.settle, goals=(GOAL,), note="flushed: no faster than the disk"),
         figure("bare one-row update, one client", steps.bare, note="same driver and server, after each request"),
         figure("bare one-row update, not flushed", steps.unflushed),
     ]

@@ -56,7 +56,7 @@ def reruns(ground: Ground) -> list[Figure]:
             f"page rerun, {sessions} sessions, each every {EVERY_S:g} s",
             seen.durations_ms,
             per_second=len(seen.durations_ms) / ground.seconds(WATCHED_S),
-            goal=goal,
+            goals=(goal,),
             note=_words(seen, people=len(cookies)),
         )
         if found.verdict == "missed":

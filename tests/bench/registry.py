@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import books, cache, chat_call, metering, pages, start
+from tests.bench import books, cache, metered_call, metering, pages, start
 from tests.bench.figures import Figure
 from tests.bench.ground import Ground
 
@@ -22,7 +22,7 @@ MEASUREMENTS = {
     "metering": Measurement("reserve, in_flight and settle by one client, beside a bare update", metering.alone),
     "metering-threads": Measurement("the same by 8 and 32 threads of one organisation", metering.at_once),
     "cache": Measurement("a cached question through the gateway, in process", cache.hits),
-    "chat": Measurement("POST /api/ai/chat: what is added to the provider's own time", chat_call.calls),
+    "calls": Measurement("POST /v1/chat/completions: what is added to the provider's own time", metered_call.calls),
     "pages": Measurement("reruns of the Usage page with 50 and 100 people at work", pages.reruns),
     "books": Measurement("doctor --accounting over ten million calls, in a database of its own", books.audits),
     "warm-start": Measurement("a second start, until the page and the API answer", start.warm),

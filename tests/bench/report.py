@@ -52,7 +52,7 @@ def _row(figure: Figure, notes: list[str]) -> tuple[str, ...]:
         if words not in notes:
             notes.append(words)
         name = f"{name} [{notes.index(words) + 1}]"
-    goal = figure.goal.words(figure.unit) if figure.goal else ""
+    goal = ", ".join(goal.words(figure.unit) for goal in figure.goals)
     count = f"{figure.n:,}" if figure.n else ""
     rate = f"{figure.per_second:,.0f}" if figure.per_second is not None else ""
     p50, p95 = (_amount(value, figure.unit) for value in (figure.p50, figure.p95))
