@@ -303,9 +303,7 @@ class Model:
         known = self.holds.get(request.hold_id)
         if known is not None:
             return "granted" if known.is_open and known.member is member else "forbidden"
-        for hold in self.holds.values():
-            if hold.member is member:
-                self.expire(hold)
+        self._expire_own(member)
         is_batch = request.acts_as == "organisation"
         if member.role == "viewer" or (is_batch and request.feature in MEMBER_FEATURES):
             return "forbidden"
@@ -324,6 +322,12 @@ class Model:
             return longest(refusals)
         self._grant(member, request, second, minute)
         return "granted"
+
+    def _expire_own(self, member: Member) -> None:
+        if self.open_holds(member):  # an organisation's own holds are looked for where they take a slot from somebody
+            for hold in self.holds.values():
+                if hold.member is member:
+                    self.expire(hold)
 
     def _move_rates(self, member: Member, request: HoldRequest, second: int, minute: int) -> None:
         member.minute.newest, member.hour.newest = second, minute
