@@ -105,12 +105,13 @@ class Accounts:
         """
         if not token.startswith(TOKEN_PREFIX) or len(token) > MAX_SECRET_CHARS:
             raise Unauthenticated("The access token is not valid.")
-        with self._database.single() as connection:
-            row = dao.who_of_token(connection, _digest(token))
-            if row is not None and row.is_long_unseen and row.credential_id is not None:
-                dao.touch_token(connection, row.credential_id)
+        with self._database.heart() as driver:
+            row = dao.who_of_token(driver, _digest(token))
         if row is None:
             raise Unauthenticated("The access token is not valid.")
+        if row.is_long_unseen and row.credential_id is not None:
+            with self._database.single() as connection:
+                dao.touch_token(connection, row.credential_id)
         return _principal(row, "token")
 
     def sign_out(self, session: str) -> None:

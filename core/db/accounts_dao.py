@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from psycopg.rows import args_row
 from sqlalchemy import Connection, text
+
+from core.db.engine import Driver
 
 _WHO = """
     u.id AS user_id, u.email, u.name, u.zone AS user_zone, u.is_operator, o.id AS org_id, o.name AS org_name, o.plan,
@@ -20,15 +23,13 @@ _OF_SESSION = text(
     WHERE s.session_hash = :hash AND s.revoked_at IS NULL AND s.expires_at > assay_now() AND u.deactivated_at IS NULL
     """
 )
-_OF_TOKEN = text(
-    f"""
+_OF_TOKEN = f"""
     SELECT t.id AS credential_id, coalesce(t.last_used_at < assay_now() - interval '1 minute', true) AS is_long_unseen,
     {_WHO}
     JOIN access_tokens t ON t.org_id = m.org_id AND t.user_id = m.user_id
-    WHERE t.token_hash = :hash AND t.revoked_at IS NULL AND coalesce(t.expires_at > assay_now(), true)
+    WHERE t.token_hash = %(hash)s AND t.revoked_at IS NULL AND coalesce(t.expires_at > assay_now(), true)
         AND u.deactivated_at IS NULL
-    """
-)
+"""
 _OF_MEMBER = text(
     f"SELECT NULL::uuid AS credential_id, false AS is_long_unseen, {_WHO} WHERE m.user_id = :user_id "
     "AND (cast(:org_name AS text) IS NULL OR o.name = :org_name) ORDER BY m.created_at LIMIT 1"
@@ -69,10 +70,9 @@ def who_of_session(connection: Connection, session_hash: bytes) -> WhoRow | None
     return WhoRow(**row) if row else None
 
 
-def who_of_token(connection: Connection, token_hash: bytes) -> WhoRow | None:
-    """The member whose valid access token this is."""
-    row = connection.execute(_OF_TOKEN, {"hash": token_hash}).mappings().one_or_none()
-    return WhoRow(**row) if row else None
+def who_of_token(driver: Driver, token_hash: bytes) -> WhoRow | None:
+    """The member whose valid token this is; straight on the driver, since every call of the API asks it."""
+    return driver.cursor(row_factory=args_row(WhoRow)).execute(_OF_TOKEN, {"hash": token_hash}).fetchone()
 
 
 def who_of_member(connection: Connection, user_id: UUID, org_name: str | None) -> WhoRow | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,6 +20,9 @@ WRONG_HOST = (
 NOT_LISTENING = "This workbench serves its own machine only. Its operator can set HOST to open it to others."
 FOREIGN_ORIGIN = "Pages of another site may not use this workbench."
 
+REMEMBERED = 256
+"""Hosts and addresses whose judgement is remembered."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -28,6 +32,7 @@ class HostGuard:
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self._app = app
         self._settings = settings
+        self._is_known_host = lru_cache(REMEMBERED)(partial(is_known_host, settings=settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, websocket or lifespan."""
@@ -46,7 +51,7 @@ class HostGuard:
         host = hosts[0] if len(hosts) == 1 else ""
         if self._settings.listens_on_loopback and not _came_by_loopback(scope):
             return PlainTextResponse(NOT_LISTENING, status_code=403)
-        if not is_known_host(host, self._settings):
+        if not self._is_known_host(host):
             return PlainTextResponse(WRONG_HOST, status_code=421)
         origin = headers.get("origin")
         if scope["type"] == "websocket" and origin is not None and not is_own_origin(origin, host, self._settings):
@@ -105,7 +110,12 @@ def _host_name(host: str) -> str | None:
 def _came_by_loopback(scope: Scope) -> bool:
     """Whether the connection ended on a loopback address of ours, whatever its headers claim."""
     local = scope.get("server")
-    return not local or not _is_ip(local[0]) or ip_address(local[0]).is_loopback
+    return not local or _may_be_loopback(local[0])
+
+
+@lru_cache(REMEMBERED)
+def _may_be_loopback(address: str) -> bool:
+    return not _is_ip(address) or ip_address(address).is_loopback
 
 
 def _is_ip(name: str) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from uuid import uuid4
 
-from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,7 +24,9 @@ HSTS_SECONDS = 365 * 24 * 60 * 60
 
 _OPENING = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
-_Protect = Callable[[MutableHeaders], None]
+RawHeaders = list[tuple[bytes, bytes]]
+REQUEST_ID_NAME = REQUEST_ID.lower().encode()
+_Protect = Callable[[RawHeaders], None]
 
 _log = logging.getLogger(__name__)
 
@@ -55,8 +56,10 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, settings: Settings, index_html: str) -> None:
         self._app = app
-        self._policy = content_policy(index_html)
-        self._headers = _fixed_headers(is_https=settings.is_https)
+        self._policy = (b"content-security-policy", content_policy(index_html).encode())
+        fixed = _fixed_headers(is_https=settings.is_https)
+        self._fixed = [(name.lower().encode(), value.encode()) for name, value in fixed.items()]
+        self._names = frozenset(name for name, _ in self._fixed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, websocket or lifespan."""
@@ -75,14 +78,19 @@ class SecurityHeaders:
             refusal = PlainTextResponse(f"Something went wrong. Reference: {request_id}", status_code=500)
             await refusal(scope, receive, answer.send)
 
-    def _protect(self, headers: MutableHeaders, *, path: str, request_id: str) -> None:
-        for name, value in self._headers.items():
-            headers[name] = value
+    def _protect(self, headers: RawHeaders, *, path: str, request_id: str) -> None:
+        given = {name.lower() for name, _ in headers}
+        replaced = given & self._names
+        if replaced:
+            headers[:] = [pair for pair in headers if pair[0].lower() not in replaced]
+        headers.extend(self._fixed)
         # A route that brings a narrower policy or its own lifetime knows better.
-        headers.setdefault("Content-Security-Policy", self._policy)
-        if path.startswith(PERSONAL):
-            headers.setdefault("Cache-Control", "no-store")
-        headers.setdefault(REQUEST_ID, request_id)
+        if b"content-security-policy" not in given:
+            headers.append(self._policy)
+        if path.startswith(PERSONAL) and b"cache-control" not in given:
+            headers.append((b"cache-control", b"no-store"))
+        if REQUEST_ID_NAME not in given:
+            headers.append((REQUEST_ID_NAME, request_id.encode()))
 
 
 class _Answer:
@@ -96,8 +104,8 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] in _OPENING:
             self.has_begun = True
-            message.setdefault("headers", [])
-            self._protect(MutableHeaders(scope=message))
+            message["headers"] = headers = list(message.get("headers", ()))
+            self._protect(headers)
         await self._send(message)
 
 
@@ -151,10 +159,9 @@ def _fixed_headers(*, is_https: bool) -> dict[str, str]:
 
 def _numbered(scope: Scope, request_id: str) -> Scope:
     """The request with our number in place of whatever the caller sent as one."""
-    name = REQUEST_ID.lower().encode()
-    headers = [(key, value) for key, value in scope["headers"] if key.lower() != name]
+    headers = [(key, value) for key, value in scope["headers"] if key.lower() != REQUEST_ID_NAME]
     state = {**scope.get("state", {}), "request_id": request_id}
-    return {**scope, "headers": [*headers, (name, request_id.encode())], "state": state}
+    return {**scope, "headers": [*headers, (REQUEST_ID_NAME, request_id.encode())], "state": state}
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
