@@ -87,6 +87,7 @@ class Call:
         self._lock = threading.Lock()
         self._has_begun = False
         self._readers = 1
+        self._asks_provider: Callable[[], None] | None = None
         self._stream: ChatStream | None = None
         self._cut: str | None = None
         self._attempts: list[Attempt] = []
@@ -144,10 +145,13 @@ class Call:
         if self._claimed():
             threading.Thread(target=self._run, name="assay-call", daemon=True).start()
 
-    def run(self) -> None:
+    def run(self, asks_provider: Callable[[], None]) -> None:
         """Runs the call here, unless it runs already. Never raises: what fails is an event."""
+        self._asks_provider = asks_provider
         if self._claimed():
             self._run()
+        else:
+            asks_provider()
 
     def _claimed(self) -> bool:
         with self._lock:
@@ -249,6 +253,8 @@ class Call:
                 is_cut = self._cut is not None or attempt.cut is not None
             if is_cut:
                 stream.abort()
+            if self._asks_provider is not None:
+                self._asks_provider()
             for event in stream:
                 if isinstance(event, Finish):
                     attempt.finish = event

@@ -49,13 +49,17 @@ class Source(Protocol):
         """Has done in another thread what is to be done for the answer, as far as it is this request's to do."""
         ...
 
-    def run(self) -> None:
-        """Does it here; then `events` tells what came of it."""
+    def run(self, asks_provider: Callable[[], None]) -> None:
+        """Does it here; then `events` tells what came of it. `asks_provider` is called when a provider is asked."""
         ...
 
     def leave(self) -> None:
         """The reader is gone. From any thread, any number of times."""
         ...
+
+
+def _nothing() -> None:
+    pass
 
 
 class Session(AbstractContextManager["Session"]):
@@ -96,13 +100,15 @@ class Session(AbstractContextManager["Session"]):
                 return
             yield event.text
 
-    def result(self) -> Answer:
+    def result(self, asks_provider: Callable[[], None] = _nothing) -> Answer:
         """The whole answer; what is to be done for it is done in this thread, unless it is under way.
+
+        `asks_provider` is called when that comes to waiting for a provider.
 
         Raises:
             AssayError: the answer failed.
         """
-        self._source.run()
+        self._source.run(asks_provider)
         for _ in self:
             pass
         assert self.answer is not None
@@ -140,7 +146,7 @@ class Given:
     def start(self) -> None:
         """Nothing is to be done."""
 
-    def run(self) -> None:
+    def run(self, asks_provider: Callable[[], None]) -> None:
         """Nothing is to be done."""
 
     def leave(self) -> None:
@@ -190,9 +196,9 @@ class Reading:
         """Runs the call in a thread of its own, unless it runs already."""
         self.call.start()
 
-    def run(self) -> None:
+    def run(self, asks_provider: Callable[[], None]) -> None:
         """Runs the call in this thread, unless it runs already."""
-        self.call.run()
+        self.call.run(asks_provider)
 
     def leave(self) -> None:
         """One reader less; whoever still reads here is told how it ends."""
@@ -235,8 +241,9 @@ class Distant:
     def start(self) -> None:
         """It is another's to do."""
 
-    def run(self) -> None:
-        """It is another's to do."""
+    def run(self, asks_provider: Callable[[], None]) -> None:
+        """It is another's to do, and waited for like a provider."""
+        asks_provider()
 
     def leave(self) -> None:
         """Waits no longer."""
@@ -303,8 +310,9 @@ class Following:
     def start(self) -> None:
         """It is another's to do."""
 
-    def run(self) -> None:
-        """It is another's to do."""
+    def run(self, asks_provider: Callable[[], None]) -> None:
+        """It is another's to do, and waited for like a provider."""
+        asks_provider()
 
     def leave(self) -> None:
         """Waits no longer."""

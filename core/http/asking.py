@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
@@ -14,7 +13,7 @@ from core.ai.answer import Answer, Question
 from core.ai.session import Session
 from core.errors import AssayError
 from core.http.caller import caller_of
-from core.http.context import in_thread
+from core.http.context import CallThreads, in_thread
 from core.http.idempotency import REPLAYED_HEADER
 from core.http.metered import CHAT_QUOTA, REQUEST_QUOTA, metered_headers, refused_headers, told_headers
 from core.http.streams import Listener, Visit
@@ -41,7 +40,7 @@ class Asker:
     request: Request
     principal: Principal
     bench: Workbench
-    threads: ThreadPoolExecutor
+    threads: CallThreads
 
     def errand(self, question: Question) -> Errand:
         """A question for the gateway."""

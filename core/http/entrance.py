@@ -15,7 +15,7 @@ from starlette.responses import Response
 from core.errors import AssayError, Forbidden
 from core.http.address_rate import AddressRate
 from core.http.authentication import LOOKUP_THREADS, Callers
-from core.http.context import ROUTE_THREADS
+from core.http.context import ROUTE_THREADS, CallThreads
 from core.http.idempotency import KEY_HEADER
 from core.http.metered import EXPOSED
 from core.http.problems import LastResort
@@ -37,13 +37,13 @@ class Entrance:
     rate: AddressRate
     """Strangers' requests of each address, wherever they knock."""
     lookup_threads: ThreadPoolExecutor
-    route_threads: ThreadPoolExecutor
+    route_threads: CallThreads
 
     @classmethod
     def of(cls, workbench: Workbench) -> Entrance:
         """The entrance of an open workbench."""
         rate = AddressRate(workbench.settings.rate_per_address, Addresses(workbench.database))
-        return cls(workbench, rate, ThreadPoolExecutor(LOOKUP_THREADS), ThreadPoolExecutor(ROUTE_THREADS))
+        return cls(workbench, rate, ThreadPoolExecutor(LOOKUP_THREADS), CallThreads(ROUTE_THREADS))
 
     def callers(self, refuse: Refuse) -> Middleware:
         """Finds out who calls, and bounds strangers."""

@@ -6,7 +6,6 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -15,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from core.ai.answer import Answer
 from core.ai.session import Session
-from core.http.context import in_thread
+from core.http.context import CallThreads, in_thread
 
 SEND_WAIT_S = 30.0
 """A client that takes nothing for so long has left."""
@@ -25,7 +24,7 @@ DONE = b"data: [DONE]\n\n"
 class Visit:
     """One client's request for an answer: opened in a thread, and left when the client leaves."""
 
-    def __init__(self, open_session: Callable[[], Session], receive: Receive, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, open_session: Callable[[], Session], receive: Receive, threads: CallThreads) -> None:
         self._open = open_session
         self._receive = receive
         self._threads = threads
@@ -45,7 +44,7 @@ class Visit:
         Raises:
             AssayError: it failed, or was refused.
         """
-        return await in_thread(lambda: self._opened().result(), self._threads)
+        return await self._threads.run(lambda asks_provider: self._opened().result(asks_provider))
 
     async def listen(self) -> Listener:
         """The answer as it comes.
@@ -53,7 +52,7 @@ class Visit:
         Raises:
             AssayError: it was refused.
         """
-        return Listener(await in_thread(self._opened, self._threads), self._receive, self._threads)
+        return Listener(await self._threads.run(lambda _: self._opened()), self._receive, self._threads)
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -81,7 +80,7 @@ class Visit:
 class Listener:
     """Reads one session for one client, without ever holding up the event loop."""
 
-    def __init__(self, session: Session, receive: Receive, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, session: Session, receive: Receive, threads: CallThreads) -> None:
         self._session = session
         self._receive = receive
         self._threads = threads
