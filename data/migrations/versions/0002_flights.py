@@ -1,4 +1,4 @@
-"""Requests that join one another: flights, repeated requests, batches of an organisation; what a cached answer saved."""
+"""Requests that join one another: flights, repeated requests, batches of an organisation; what the cache saved."""
 
 from pathlib import Path
 

@@ -151,6 +151,7 @@ def test_a_leader_whose_client_leaves_goes_on_while_a_follower_waits(
     bob: Principal,
     chat_server: ChatServer,
     service: Service,
+    *,
     elsewhere: bool,
 ) -> None:
     with slow(chat_server):
@@ -171,6 +172,7 @@ def test_when_the_last_follower_leaves_too_the_call_is_cut(
     bob: Principal,
     chat_server: ChatServer,
     service: Service,
+    *,
     elsewhere: bool,
 ) -> None:
     chat_server.reply(text=LONG, hangs="between_tokens")
