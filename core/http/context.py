@@ -24,6 +24,8 @@ AT_ONCE = 3
 other's way."""
 PATIENCE_S = 0.01
 """So long after its provider was asked a call still counts among them."""
+MOST_S = 0.25
+"""So long it counts at most: one that waits for a lock of its organisation holds up no other organisation."""
 
 _T = TypeVar("_T")
 
@@ -53,9 +55,11 @@ class CallThreads(ThreadPoolExecutor):
         def asks_provider() -> None:
             loop.call_soon_threadsafe(loop.call_later, PATIENCE_S, make_way)
 
+        timer = loop.call_later(MOST_S, make_way)
         try:
             return await in_thread(partial(call, asks_provider), self)
         finally:
+            timer.cancel()
             make_way()
 
 
