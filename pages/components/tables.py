@@ -27,7 +27,7 @@ STATUSES = {
 """What each status of the log is called on a page."""
 CHANNELS = {"page": "Chat page", "api": "API", "v1": "OpenAI client", "command": "Command line"}
 """What each channel is called on a page."""
-_FREE = {"flight": "joined the same question", "replay": "repeated request"}
+_FREE = {"flight": "joined a call", "replay": "sent again"}
 """Why an answer was free, where it was not an ordinary hit."""
 CSV_COLUMNS: dict[str, Callable[[LogRow], object]] = {
     "request_id": lambda row: row.request_id,
@@ -108,7 +108,7 @@ def _note(row: LogRow) -> str:
     if row.error_code:
         return row.error_code.replace("_", " ")
     if row.quarantine:
-        return "the provider's usage was impossible; tokens estimated"
+        return "usage refused"
     return _FREE.get(row.cache_level or "", "tokens estimated" if row.estimated else "")
 
 

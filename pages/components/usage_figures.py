@@ -20,7 +20,7 @@ _MEASURES: dict[str, tuple[Measure, Callable[[DayRow], float]]] = {
 
 
 def show_totals(rows: Sequence[DayRow], *, shows_cost: bool) -> None:
-    """The period in four or five figures, each with what it counts."""
+    """The period in four to six figures, each with what it counts."""
     denied = sum(row.denied for row in rows)
     answered = sum(row.requests for row in rows) - denied
     cached = sum(row.cached for row in rows)
@@ -28,16 +28,17 @@ def show_totals(rows: Sequence[DayRow], *, shows_cost: bool) -> None:
     charged, cost, saved = (
         sum((getattr(row, name) for row in rows), Decimal(0)) for name in ("charged_usd", "cost_usd", "saved_usd")
     )
-    savings = f", {usd_figure(saved)} USD saved" if saved else ""
     with st.grid("auto", min_column_width=150):
         _figure("Requests", f"{answered:,}", f"{denied:,} more denied")
         _figure(
             "From the cache",
             f"{cached / answered:.0%}" if answered else "n/a",
-            f"{cached:,} of {answered:,} requests{savings}",
+            f"{cached:,} of {answered:,} requests",
         )
         _figure("Tokens", f"{tokens_in + tokens_out:,}", f"{tokens_in:,} in, {tokens_out:,} out")
         _figure("Charged, USD", usd_figure(charged), f"for {answered - cached:,} calls")
+        if saved:
+            _figure("Saved, USD", usd_figure(saved), "by cached answers")
         if shows_cost:
             _figure("Providers' cost, USD", usd_figure(cost), "failed tries included")
 
