@@ -128,7 +128,7 @@ def _burst(ground: Ground, threads: int) -> list[Figure]:
         for _ in range(each):
             _request(ground.meter, members[number], all_steps[number])
 
-    wall_s = _together(threads, repeat)
+    wall_s = together(threads, repeat)
     calls_s = threads * each / wall_s
     reserved = [value for steps in all_steps for value in steps.reserve]
     settled = [value for steps in all_steps for value in steps.settle]
@@ -163,12 +163,12 @@ def _bare_burst(ground: Ground, threads: int, *, each: int) -> Figure:
             for _ in range(each):
                 _timed(samples[number], update)
 
-        wall_s = _together(threads, repeat)
+        wall_s = together(threads, repeat)
     found = [value for values in samples for value in values]
     return figure(f"bare one-row update, {threads} threads", found, per_second=len(found) / wall_s)
 
 
-def _together(threads: int, step: Callable[[int], None]) -> float:
+def together(threads: int, step: Callable[[int], None]) -> float:
     """Runs a step in so many threads, all from one moment on; gives the seconds until the last ended."""
     barrier = threading.Barrier(threads + 1)
     failures: list[Exception] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import books, cache, metered_call, metering, pages, start
+from tests.bench import books, cache, hot_row, metered_call, metering, pages, start
 from tests.bench.figures import Figure
 from tests.bench.ground import Ground
 
@@ -20,6 +20,7 @@ class Measurement:
 
 MEASUREMENTS = {
     "metering": Measurement("reserve, in_flight and settle by one client, beside a bare update", metering.alone),
+    "hot-row": Measurement("reserve, and whole calls, as a share of bare updates of one row", hot_row.shares),
     "metering-threads": Measurement("the same by 8 and 32 threads of one organisation", metering.at_once),
     "cache": Measurement("a cached question through the gateway, in process", cache.hits),
     "calls": Measurement("POST /v1/chat/completions: what is added to the provider's own time", metered_call.calls),
