@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -24,7 +19,6 @@ from core.metering.books import audit
 from core.metering.meter import Feature, Hold, Meter
 from core.metering.plans import Plans
 from core.principal import Principal, Role
-from core.settings import ROOT
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
 from tests.core.metering.factories import hold_request, record
@@ -374,30 +368,6 @@ def test_five_early_cuts_a_day_are_free(workbench: Workbench, member: MakeMember
         charged.append(workbench.meter.settle(hold, "early_cut", CENT, record()).charged_usd)
     assert charged == [0, 0, 0, 0, 0, CENT]
     assert used(workbench, ann) == 1
-
-
-def test_a_process_killed_between_any_two_steps_costs_nothing(
-    workbench: Workbench, member: MakeMember, database_url: str, move_time: MoveTime, service: Service
-) -> None:
-    ann = member(plan="basic")
-    script = Path(__file__).with_name("killed_worker.py")
-    for step in ("reserved", "in_flight"):
-        worker = subprocess.Popen(
-            [sys.executable, str(script), ann.email, step],
-            env={**os.environ, "WORKER_DATABASE_URL": database_url, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert worker.stdout is not None
-        assert worker.stdout.readline().strip() == step
-        worker.send_signal(signal.SIGKILL)
-        worker.wait(10)
-        worker.stdout.close()
-    assert used(workbench, ann) == 2
-    move_time(timedelta(seconds=151))
-    assert workbench.meter.sweep() == 2
-    assert used(workbench, ann) == 0
-    assert service.execute("SELECT status FROM usage_log").fetchall() == [("unresolved",)]
 
 
 def test_without_a_database_nothing_is_reserved(plans: Plans, member: MakeMember) -> None:
