@@ -84,7 +84,7 @@ class Call:
         self._parts = parts
         self._save = save
         self._started = time.monotonic()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a session that is collected in the middle of it leaves in this thread
         self._has_begun = False
         self._readers = 1
         self._asks_provider: Callable[[], None] | None = None

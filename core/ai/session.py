@@ -162,7 +162,7 @@ class Reading:
         """Monotonic second after which nothing is waited for any more, unless something came before."""
         self._inbox: SimpleQueue[Event] = SimpleQueue()
         self._has_left = False
-        self._leaving = threading.Lock()
+        self._leaving = threading.RLock()
         call.feed.attach(self._inbox.put)
 
     @property
@@ -272,7 +272,7 @@ class Following:
         self._shared = shared
         self._next_place = next_place
         self._has_left = False
-        self._switching = threading.Lock()
+        self._switching = threading.RLock()
 
     @property
     def model(self) -> str:
