@@ -150,10 +150,19 @@ def _watch(folder: Path, idle_stop_s: float) -> None:
         _bound_log(folder / LOG)
         time.sleep(POLL_S)
     else:
-        # The whole folder was deleted under us: its server has no files left that it could close in order.
+        # The whole folder was deleted or moved away under us. A server that was not seen yet is looked for where the
+        # folder is now; that of a deleted one has no files left that it could close in order.
+        moved = _place(clients)
+        pid = pid or postmaster_pid(moved / DATA)
+        short_sockets = short_sockets or _target(moved / SOCKETS)
         if pid is not None and is_alive(pid) and _command(pid) == "postgres":
             _stop(pid, STOP_STEPS[1:])
     _remove_short_sockets(folder / SOCKETS, short_sockets)
+
+
+def _place(descriptor: int) -> Path:
+    """The folder in which an open file lies now; a folder that is not there, where the system does not tell."""
+    return (_target(Path(f"/proc/self/fd/{descriptor}")) or Path("/nowhere/file")).parent
 
 
 def _target(link: Path) -> Path | None:
