@@ -143,7 +143,7 @@ def test_without_the_database_the_process_counts_by_itself() -> None:
 
 
 def test_a_database_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.http.address_rate.SHARED_WAIT_S", 0.05)
+    monkeypatch.setattr("core.http.address_rate.SHARED_WAIT_S", 0.5)
     goes_on = threading.Event()
 
     def hang() -> int | None:
