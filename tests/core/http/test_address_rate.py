@@ -7,9 +7,10 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import httpx2
 import psycopg
@@ -25,6 +26,7 @@ from tests.conftest import MoveTime
 from tests.core.http.conftest import ServeApi, assert_problem
 
 STRANGER = "192.0.2.1"
+_T = TypeVar("_T")
 Service = psycopg.Connection[tuple[object, ...]]
 KNOCKING = """
 import sys
@@ -158,7 +160,7 @@ def test_a_database_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch
         goes_on.set()
         return waits
 
-    *let_in, refused = asyncio.run(knock())
+    *let_in, refused = _apart(knock())
     assert let_in == [None, None]
     assert refused is not None
     assert shared.asked == 1
@@ -246,7 +248,7 @@ def test_two_applications_on_one_database_share_the_limit(serve_api: ServeApi) -
 
 
 def _wait_s(rate: AddressRate, address: str = STRANGER) -> int | None:
-    return asyncio.run(_wait(rate, address))
+    return _apart(_wait(rate, address))
 
 
 async def _wait(rate: AddressRate, address: str = STRANGER) -> int | None:
@@ -255,3 +257,9 @@ async def _wait(rate: AddressRate, address: str = STRANGER) -> int | None:
     except MeteringDenied as denied:
         return denied.denial.retry_after_s
     return None
+
+
+def _apart(step: Coroutine[Any, Any, _T]) -> _T:
+    """Runs a step on an event loop of its own, in a thread: that of a browser's tests may be under way in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, step).result()
