@@ -121,7 +121,26 @@ class Gateway:
             DatabaseUnavailable: nothing is known, and nothing may be called.
         """
         kept = self._parts.meter.repeated(principal, idempotency)
-        return None if kept is None else replayed(kept)
+        if kept is None:
+            return None
+        replay = replayed(kept)
+        answer = replay.answer
+        self._parts.usage_log.add(
+            FreeRow(
+                principal,
+                "v1" if " /v1/" in idempotency.route else "api",
+                "cached",
+                None,
+                answer.provider,
+                answer.model,
+                new_id(),
+                None,
+                answer.usage,
+                cache_level="replay",
+                saved_usd=answer.cost_usd,
+            )
+        )
+        return replay
 
     def close(self) -> None:
         """Stops every call under way as a failure of ours, which costs nobody anything, and waits for their ends."""

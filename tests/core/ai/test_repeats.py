@@ -50,7 +50,7 @@ def ask(live: Workbench, who: Principal, key: Idempotency = KEY, text: str = "Wh
 
 
 def test_a_repeat_gets_the_same_answer_and_is_not_charged_again(
-    live: Workbench, ann: Principal, chat_server: ChatServer
+    live: Workbench, ann: Principal, chat_server: ChatServer, service: Service
 ) -> None:
     chat_server.reply(text=LONG)
     assert live.gateway.replayed(ann, KEY) is None
@@ -63,6 +63,9 @@ def test_a_repeat_gets_the_same_answer_and_is_not_charged_again(
         assert (told.text, told.model, told.usage, told.cost_usd) == (LONG, first.model, first.usage, first.cost_usd)
         assert (told.request_id, told.state, told.finish_reason) == (first.request_id, "complete", "stop")
     assert (chat_server.calls, used(live, ann)) == (1, 1)
+    live.usage_log.flush()
+    rows = service.execute("SELECT status, cache_level, charged_usd, saved_usd FROM usage_log ORDER BY id").fetchall()
+    assert rows == [("success", None, first.cost_usd, 0), *[("cached", "replay", 0, first.cost_usd)] * 3]
 
 
 def test_200_at_once_with_one_key_make_one_call(live: Workbench, ann: Principal, chat_server: ChatServer) -> None:
