@@ -53,22 +53,29 @@ class Counted:
     usage: TokenUsage
     is_estimated: bool
     quarantine: str | None
+    charge_usd: Decimal
+    """What these tokens cost at the attempt's price: what a user is charged for it."""
     cost_usd: Decimal
+    """What the log takes the provider to bill: the same, or the worst case where tokens may be hidden from us."""
 
 
 def counted(attempt: Attempt, question: Question) -> Counted:
     """The provider's count where it can be believed, our conservative estimate where not."""
     model, price = attempt.candidate.model, attempt.candidate.price
     if attempt.finish is None and attempt.deltas == 0 and not (attempt.is_open and attempt.cut == "client"):
-        return Counted(TokenUsage(0, 0), False, None, Decimal(0))
+        return Counted(TokenUsage(0, 0), False, None, Decimal(0), Decimal(0))
     has_text = bool(attempt.text) and not question.is_embedding
     windows = len(attempt.messages) if question.is_embedding else 1  # its texts are each read by themselves
     flaw = usage_flaw(attempt.reported, windows * model.context_window, has_text=has_text)
     if attempt.reported is not None and flaw is None:
-        return Counted(attempt.reported, False, None, price.cost(attempt.reported))
+        cost_usd = price.cost(attempt.reported)
+        return Counted(attempt.reported, False, None, cost_usd, cost_usd)
     written = completion_estimate(attempt.text, attempt.deltas) if has_text else 0
     usage = TokenUsage(prompt_estimate(attempt.messages), written)
-    return Counted(usage, True, flaw if flaw != NO_USAGE else None, price.cost(usage))
+    charge_usd = cost_usd = price.cost(usage)
+    if attempt.finish is None and "reasoning" in model.capabilities:  # it may have thought more than it said
+        cost_usd = max(charge_usd, price.worst_case(usage.prompt_tokens, question.max_tokens))
+    return Counted(usage, True, flaw if flaw != NO_USAGE else None, charge_usd, cost_usd)
 
 
 def attempt_row(number: int, attempt: Attempt, question: Question) -> dict[str, object]:

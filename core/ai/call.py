@@ -332,7 +332,7 @@ class Call:
     def _settled(self, last: Attempt, outcome: str, state: str) -> Answer:
         count = counted(last, self._question)
         note = None if state == "complete" else "Stopped." if last.cut == "client" else "Stopped: it took too long."
-        draft = self._draft(last, state, count, count.cost_usd, note)
+        draft = self._draft(last, state, count, count.charge_usd, note)
         _best_effort("saved", lambda: self._save(draft))
         answer = self._answer(last, state, count)
         record = CallRecord(
@@ -342,7 +342,7 @@ class Call:
             entry=self._parts.keeper.entry(answer),
             answer=self._parts.keeper.repeatable(answer),
         )
-        resolved = self._parts.meter.settle(self._hold, outcome, count.cost_usd, record)
+        resolved = self._parts.meter.settle(self._hold, outcome, count.charge_usd, record)
         if resolved.outcome != "settled":
             raise ProviderTimeout("The answer came too late to be counted; it cost you nothing.", provider="")
         return answer.as_settled(resolved.charged_usd, _after(self._hold.quota, resolved.quota_used))
@@ -358,7 +358,7 @@ class Call:
             finish_reason=last.finish.reason if last.finish else "cut",
             usage=count.usage,
             is_estimated=count.is_estimated,
-            cost_usd=count.cost_usd,
+            cost_usd=count.charge_usd,
             route_reason=self._route.reason,
             considered=self._route.considered,
             request_id=self._request_id,

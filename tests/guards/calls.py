@@ -195,7 +195,7 @@ _CALL = _of(
     ),
     (
         "call: the attempt that answered is charged",
-        "self._parts.meter.settle(self._hold, outcome, count.cost_usd, record)",
+        "self._parts.meter.settle(self._hold, outcome, count.charge_usd, record)",
         "self._parts.meter.settle(self._hold, outcome, self._provider_cost_usd(), record)",
         f"{STEPS}::test_a_repair_is_charged_alone_and_both_attempts_are_logged",
     ),
@@ -272,9 +272,16 @@ _COUNTED = (
         ),
         (
             "usage: a failure before the first token costs nothing",
-            "return Counted(TokenUsage(0, 0), False, None, Decimal(0))",
+            "return Counted(TokenUsage(0, 0), False, None, Decimal(0), Decimal(0))",
             "pass",
             f"{GATEWAY}::test_a_failure_before_the_first_token_costs_nothing",
+        ),
+        (
+            "usage: hidden reasoning after a cut",
+            'if attempt.finish is None and "reasoning" in model.capabilities:',
+            "if False:",
+            "tests/core/ai/test_call_steps.py::"
+            "test_a_cut_of_a_reasoning_model_is_logged_at_its_worst_case_and_charged_by_what_came",
         ),
     ),
 )

@@ -100,6 +100,26 @@ def test_an_answer_that_came_too_late_is_not_given_and_not_charged(
     assert service.execute("SELECT count(*) FROM cache_entries").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("stage", ["first_token", "between_tokens"])
+def test_a_cut_of_a_reasoning_model_is_logged_at_its_worst_case_and_charged_by_what_came(
+    live: Workbench, ann: Principal, chat_server: ChatServer, service: Service, stage: Any
+) -> None:
+    """What it thought before it was cut is billed, and never told."""
+    chat_server.reply(text=LONG, hangs=stage)
+    with live.gateway.session(ann, question(model="gpt-5-mini")) as session:
+        assert chat_server.wait_for(calls=1)
+        if stage == "between_tokens":
+            next(iter(session))
+        assert session.hold is not None
+    wait_until(lambda: service.execute("SELECT 1 FROM usage_log").fetchone() is not None)
+    row = service.execute(
+        "SELECT u.status, u.estimated, u.cost_usd = h.bound_usd, u.charged_usd < h.bound_usd / 2, "
+        "h.cost_usd = h.bound_usd, (SELECT sum(cost_usd) FROM attempts) = h.bound_usd "
+        "FROM usage_log u JOIN holds h ON h.id = u.hold_id"
+    ).fetchone()
+    assert row == ("cut", True, True, True, True, True)
+
+
 @pytest.mark.parametrize("step", ["reserve", "mark_in_flight", "settle"])
 def test_a_lost_reply_is_asked_for_again_and_counted_once(
     live: Workbench, ann: Principal, chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch, step: str

@@ -73,7 +73,7 @@ ROWS = {
     "retry, then success on another model": "gateway: auto_falls_back_before_the_first_token; "
     "gateway: a_dearer_model_that_the_budget_does_not_cover_is_skipped",
     "stream cut after k > 0 tokens": "gateway: a_stream_cut_by_its_reader_charges_what_came; "
-    "gateway: our_own_time_limit_is_a_cut",
+    "gateway: our_own_time_limit_is_a_cut; steps: a_cut_of_a_reasoning_model_is_logged_at_its_worst_case",
     "no finish reason and no [DONE]": "gateway: a_stream_without_an_end_is_broken_not_finished",
     "stream cut before the first token": "gateway: a_cut_before_the_first_token_is_free_five_times; "
     "meter: five_early_cuts_a_day_are_free; rules: the_five_free_early_cuts_are_a_days",
