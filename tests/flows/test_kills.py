@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from core.workbench import Workbench, open_workbench
 from tests.conftest import MoveTime, make_settings, member_factory
 from tests.core.ai.test_gateway import HONEST, HONEST_COST, LONG, ask, used, wait_until
 from tests.fakes.chat_server import ChatServer
+from tests.fakes.scripted_server import Reply
+from tests.flows.gateway_worker import QUESTION
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 Service = psycopg.Connection[tuple[object, ...]]
@@ -183,6 +186,28 @@ def test_what_was_settled_before_the_death_is_served_from_the_cache(
     worker.wait(10)
     again = ask(live, ann)
     assert (again.is_cached, again.text, chat_server.calls, used(live, ann)) == (True, LONG, 1, 1)
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["leader answers", "leader is killed"])
+def test_a_question_that_another_process_asks_is_followed_there(
+    live: Workbench, ann: Principal, chat_server: ChatServer, move_time: MoveTime, start: StartWorker, dies: bool
+) -> None:
+    gate = threading.Event()
+    chat_server.script.append(Reply(text=LONG, usage=HONEST, gate=gate))
+    chat_server.reply(text=LONG, usage=HONEST)
+    worker = start("in the call", "asked")
+    assert chat_server.wait_for(calls=1)
+    follower = live.gateway.session(ann, QUESTION)  # the free plan's one slot is the leader's
+    assert follower.hold is None
+    if dies:
+        worker.kill()
+        worker.wait(10)
+        move_time(timedelta(minutes=10))
+    else:
+        gate.set()
+    answer = follower.result()
+    gate.set()
+    assert (answer.text, answer.is_cached, chat_server.calls, used(live, ann)) == (LONG, not dies, 1 + dies, 1)
 
 
 def test_a_sweeper_alone_ends_what_a_dead_process_left(
