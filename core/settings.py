@@ -72,7 +72,15 @@ class Settings(BaseModel):
     database_pool_size: int = Field(8, ge=1, le=100)
     """Connections of each role that one process keeps."""
     session_days: int = Field(14, ge=1, le=90)
-    """Days after which a session ends."""
+    """Days without use after which a session ends."""
+    allow_sign_up: bool | None = None
+    """Let strangers make an account; None lets them when listening on loopback only."""
+    smtp_url: Secret = None
+    """The mail server: smtp://user:password@host:587, or smtps:// for TLS from the first byte."""
+    mail_from: str | None = None
+    """The sender of mails; None is assay@ the host of the address users see."""
+    openid_trusted_issuers: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    """OpenID issuers whose addresses are believed without their `email_verified`."""
     connect_timeout_s: float = Field(5.0, gt=0)
     """Longest wait for a connection to a provider."""
     first_token_timeout_s: float = Field(30.0, gt=0)
@@ -105,6 +113,11 @@ class Settings(BaseModel):
     def loads_demo(self) -> bool:
         """Whether the demo organisation is loaded at start."""
         return self.listens_on_loopback if self.assay_demo is None else self.assay_demo
+
+    @cached_property
+    def allows_sign_up(self) -> bool:
+        """Whether strangers may make an account."""
+        return self.listens_on_loopback if self.allow_sign_up is None else self.allow_sign_up
 
     @cached_property
     def address(self) -> str:
