@@ -41,8 +41,12 @@ class Measure:
 
 def theme_color(name: str) -> str:
     """A colour of the theme that the visitor uses."""
-    theme = "dark" if st.context.theme.type == "dark" else "light"
-    return str(st.get_option(f"theme.{theme}.{_OPTIONS[name]}"))
+    return str(st.get_option(f"theme.{_theme()}.{_OPTIONS[name]}"))
+
+
+def categorical_colors() -> tuple[str, ...]:
+    """The colours that tell things apart, in the theme that the visitor uses."""
+    return tuple(st.get_option(f"theme.{_theme()}.chartCategoricalColors"))
 
 
 def show_days(
@@ -56,6 +60,10 @@ def show_days(
         config={"displayModeBar": False, "scrollZoom": False},
         alt=alt,
     )
+
+
+def _theme() -> str:
+    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def _figure(days: Mapping[str, Mapping[date, float]], first: date, last: date, measure: Measure) -> Any:

@@ -67,12 +67,15 @@ def show_errors(principal: Principal | None = None) -> Iterator[None]:
         show_error(error, principal)
 
 
-def show_error(error: AssayError, principal: Principal | None = None) -> None:
-    """One error, with the button that helps where there is one; pages are linked for a principal only."""
+def show_error(error: AssayError, principal: Principal | None = None, *, has_action: bool = True) -> None:
+    """One error, with the button that helps where there is one; pages are linked for a principal only.
+
+    Inside a form or a dialog there is no such button: theirs is the one to press again.
+    """
     look = next(_LOOKS[kind] for kind in type(error).__mro__ if kind in _LOOKS)
     hint = _denial_hint(error.denial, principal) if isinstance(error, MeteringDenied) else ""
     show_message(error.detail, hint, icon=look.icon, box=look.box)
-    if look.action is not None and (principal is not None or look.action is _try_again):
+    if has_action and look.action is not None and (principal is not None or look.action is _try_again):
         look.action()
 
 

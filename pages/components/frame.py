@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import streamlit as st
 
 from core.principal import Principal
+from pages.components.badges import show_plan_badge
 from pages.components.session import sign_out_button
 
-_Color = Literal["gray", "blue", "violet", "green", "orange"]
+__all__ = ["show_logo", "show_plan_badge", "show_sidebar", "wordmark"]
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
-
-_PLAN_COLORS: dict[str, _Color] = {
-    "free": "gray",
-    "basic": "blue",
-    "premium": "violet",
-    "team": "green",
-    "enterprise": "orange",
-}
 
 
 def wordmark() -> Path:
@@ -44,8 +36,3 @@ def show_sidebar(principal: Principal) -> None:
                 st.text(principal.name)
             st.text(principal.email)
         sign_out_button()
-
-
-def show_plan_badge(plan: str) -> None:
-    """The plan's name as a small coloured mark."""
-    st.badge(plan.capitalize(), color=_PLAN_COLORS.get(plan, "gray"))

@@ -1,0 +1,92 @@
+"""How forms are filled in and sent: a field's marks, the one main button, and what is said when it was saved.
+
+    with st.form("profile"):
+        name = text_field("Name", profile.name, required=True, max_chars=200)
+        if submit_button("Save"):
+            with saving("Saved"):
+                bench.profiles.rename(principal, name)
+
+What is wrong is said beneath the fields, inside the form, and what was typed stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import streamlit as st
+
+from core.errors import AssayError
+from core.principal import Principal
+from pages.components.errors import show_error
+from pages.components.words import plain
+
+_ACKNOWLEDGED = "forms_acknowledged"
+FieldType = Literal["default", "password", "email"]
+
+
+def text_field(
+    label: str,
+    value: str = "",
+    *,
+    kind: FieldType = "default",
+    required: bool = False,
+    max_chars: int | None = None,
+    hint: str | None = None,
+    autocomplete: str | None = None,
+    key: str | None = None,
+) -> str:
+    """A line of text, without the spaces around it (a password as it is). Its limits hold in the browser only.
+
+    `required` marks the field with a star; `hint` stands behind a question mark.
+    """
+    given = st.text_input(
+        field_label(label, required=required),
+        value,
+        type=kind,
+        required=required,
+        max_chars=max_chars,
+        help=hint,
+        autocomplete=autocomplete,
+        icon="",
+        key=key,
+    )
+    return given if kind == "password" else given.strip()
+
+
+def field_label(label: str, *, required: bool) -> str:
+    """The name of a field, with the mark of one that has to be filled in; for fields that are no text too."""
+    return f"{plain(label)} \\*" if required else plain(label)
+
+
+def submit_button(label: str = "Save", *, key: str | None = None, is_wide: bool = False) -> bool:
+    """The one main button of a form; true in the run in which it was sent."""
+    return st.form_submit_button(label, type="primary", key=key, width="stretch" if is_wide else "content")
+
+
+@contextmanager
+def saving(done: str = "Saved", principal: Principal | None = None) -> Iterator[None]:
+    """What happens when a form was sent: errors are shown where this block stands, success in passing.
+
+    After success the page runs anew and shows what is now stored.
+    """
+    try:
+        yield
+    except AssayError as error:
+        show_error(error, principal, has_action=False)  # the form's own button is the one to press again
+        return
+    acknowledge(done)
+    st.rerun()
+
+
+def acknowledge(text: str) -> None:
+    """Say in passing that something is done, in the next run of a page; `page_head` shows it."""
+    st.session_state[_ACKNOWLEDGED] = text
+
+
+def show_acknowledged() -> None:
+    """What `acknowledge` kept, once."""
+    text = st.session_state.pop(_ACKNOWLEDGED, None)
+    if text is not None:
+        st.toast(plain(text), icon=":material/check_circle:")
