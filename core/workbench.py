@@ -27,6 +27,7 @@ from core.metering.plans_sync import sync_plans
 from core.metering.usage import Usage
 from core.metering.usage_log import UsageLog
 from core.research.assistant import Assistant
+from core.research.conversations import Conversations
 from core.research.prompts import load_prompt
 from core.settings import DATA, Settings, load_settings
 
@@ -52,6 +53,7 @@ class Workbench:
     usage: Usage
     usage_log: UsageLog
     assistant: Assistant
+    conversations: Conversations
     cache: AnswerCache
 
     def load_demo(self) -> str | None:
@@ -91,7 +93,7 @@ def open_workbench(settings: Settings) -> Workbench:
         machine_bytes=settings.cache_machine_bytes,
         entries_per_scope=settings.cache_entries_per_organisation,
     )
-    router = Router(catalogue, prices, providers)
+    router, conversations = Router(catalogue, prices, providers), Conversations(database)
     gateway = Gateway(
         GatewayParts(
             meter=meter,
@@ -118,7 +120,10 @@ def open_workbench(settings: Settings) -> Workbench:
         gateway=gateway,
         usage=Usage(database, plans, usage_log),
         usage_log=usage_log,
-        assistant=Assistant(database, gateway, prompt, default_model=settings.default_model),
+        assistant=Assistant(
+            database, gateway, prompt, conversations=conversations, default_model=settings.default_model
+        ),
+        conversations=conversations,
         cache=cache,
     )
 

@@ -63,7 +63,9 @@ def show_conversation(messages: Sequence[MessageRow], opened: UUID | None) -> st
     if awaited is not None and opened is not None:
         chat_history.show("chat_history", messages, labels, left)
         with show_model():
-            chat_waiting.show(lambda: awaited.is_in(assistant.messages(require(), opened)), until=awaited.until)
+            chat_waiting.show(
+                lambda: awaited.is_in(bench.conversations.messages(require(), opened)), until=awaited.until
+            )
         return "The answer is being written."
     if unanswered is not None:
         chat_history.show("chat_history", messages, labels, left)
@@ -79,14 +81,16 @@ def show_conversation(messages: Sequence[MessageRow], opened: UUID | None) -> st
 
 with show_errors(principal):
     live = chat_live.show()
-    conversations = assistant.conversations(principal)
+    conversations = bench.conversations.latest(principal)
     chat_conversations.show("chat_conversations", conversations)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title("Chat", width="stretch", anchor=False)
-        chat_conversations.show_delete("chat_delete", conversations, lambda row: assistant.delete(require(), row.id))
+        chat_conversations.show_delete(
+            "chat_delete", conversations, lambda row: bench.conversations.delete(require(), row.id)
+        )
         show_plan_badge(principal.plan)
         model = show_models() if principal.role.may_ask else AUTO
-    opened, messages = chat_conversations.load("chat_missing", partial(assistant.messages, principal))
+    opened, messages = chat_conversations.load("chat_missing", partial(bench.conversations.messages, principal))
     turn = chat_turn.take(opened)
     if principal.role.may_ask:
         st.chat_input(

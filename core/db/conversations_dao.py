@@ -24,6 +24,37 @@ _ADD_MESSAGE = text(
         :is_cached, :is_offline, :is_estimated, :prompt_tokens, :completion_tokens, :cost_usd, :note, assay_now())
     """
 )
+_ROW = "c.id, c.title, c.created_at, c.updated_at"
+_PAGE = """
+    WHERE c.org_id = bound_org() AND c.user_id = bound_user()
+        AND (cast(:before_id AS uuid) IS NULL OR (c.updated_at, c.id) < (cast(:before_at AS timestamptz), :before_id))
+"""
+_LATEST = text(
+    f"SELECT {_ROW} FROM conversations c {_PAGE} ORDER BY c.updated_at DESC, c.id DESC LIMIT :most"  # noqa: S608 (ours)
+)
+# Compared by position and not by a pattern: every character of what is sought stands for itself.
+_FOUND = text(
+    f"""
+    SELECT {_ROW}, hit.before, hit.rest
+    FROM conversations c LEFT JOIN LATERAL (
+        SELECT substring(m.text FROM greatest(place - :before_chars, 1) FOR least(place - 1, :before_chars)) AS before,
+            substring(m.text FROM place FOR :rest_chars) AS rest
+        FROM messages m, LATERAL (SELECT position(lower(:sought) IN lower(m.text)) AS place) AS found
+        WHERE m.conversation_id = c.id AND m.state IN ('complete', 'partial') AND place > 0
+        ORDER BY m.created_at DESC, m.id DESC LIMIT 1
+    ) AS hit ON true
+    {_PAGE} AND (hit.rest IS NOT NULL OR position(lower(:sought) IN lower(c.title)) > 0)
+    ORDER BY c.updated_at DESC, c.id DESC LIMIT :most
+    """  # noqa: S608 (the parts are written above)
+)
+_COST = text(
+    """
+    SELECT coalesce(sum(charged_usd), 0) AS charged_usd,
+        coalesce(sum(cost_usd) FILTER (WHERE status = 'unresolved'), 0) AS unresolved_usd,
+        coalesce(bool_or(estimated) FILTER (WHERE charged_usd > 0), false) AS is_estimated
+    FROM usage_log WHERE conversation_id = :id AND org_id = bound_org() AND user_id = bound_user()
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +65,29 @@ class ConversationRow:
     title: str
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRow(ConversationRow):
+    """A conversation that holds what was sought; the columns of its latest message that does, None where only the
+    title does."""
+
+    before: str | None
+    """What stands right before the hit."""
+    rest: str | None
+    """From the hit on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """What a conversation cost, from the books: replaced, cut and deleted answers included."""
+
+    charged_usd: Decimal
+    """What its owner was charged."""
+    unresolved_usd: Decimal
+    """The most that its calls of unknown end may cost the provider's customer; nobody was charged for them."""
+    is_estimated: bool
+    """Whether a charge rests on our own estimate of the tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +111,22 @@ class MessageRow:
     created_at: datetime
 
 
-def conversations(connection: Connection, *, most: int) -> list[ConversationRow]:
-    """The bound user's conversations, the latest first."""
-    statement = text(
-        "SELECT id, title, created_at, updated_at FROM conversations WHERE org_id = bound_org() "
-        "AND user_id = bound_user() ORDER BY updated_at DESC, id DESC LIMIT :most"
-    )
-    return [ConversationRow(**row) for row in connection.execute(statement, {"most": most}).mappings()]
+Place = tuple[datetime, UUID]
+"""Where a page of the list ends: time and id of its last row."""
+
+
+def conversations(connection: Connection, *, most: int, before: Place | None = None) -> list[ConversationRow]:
+    """The bound user's conversations, the latest first; `before` pages on from the last row seen."""
+    rows = connection.execute(_LATEST, {"most": most, **_place(before)}).mappings()
+    return [ConversationRow(**row) for row in rows]
+
+
+def found(
+    connection: Connection, sought: str, *, most: int, before: Place | None = None, before_chars: int, rest_chars: int
+) -> list[FoundRow]:
+    """As `conversations`, those that hold the sought text in their title or a shown message, in whatever case."""
+    values = {"sought": sought, "most": most, "before_chars": before_chars, "rest_chars": rest_chars}
+    return [FoundRow(**row) for row in connection.execute(_FOUND, {**values, **_place(before)}).mappings()]
 
 
 def conversation(connection: Connection, conversation_id: UUID) -> ConversationRow | None:
@@ -84,6 +147,20 @@ def add_conversation(connection: Connection, conversation_id: UUID, title: str) 
     )
 
 
+def rename_conversation(
+    connection: Connection, conversation_id: UUID, title: str, *, only_from: str | None = None
+) -> ConversationRow | None:
+    """Names one of the bound user's conversations, or only one that is still called `only_from`; gives it as it is now,
+    None where nothing was named. Its place in the list stays."""
+    statement = text(
+        "UPDATE conversations SET title = :title WHERE id = :id AND (cast(:only_from AS text) IS NULL "
+        "OR title = :only_from) RETURNING id, title, created_at, updated_at"
+    )
+    values = {"id": conversation_id, "title": title, "only_from": only_from}
+    row = connection.execute(statement, values).mappings().one_or_none()
+    return ConversationRow(**row) if row else None
+
+
 def touch_conversation(connection: Connection, conversation_id: UUID) -> None:
     """Moves a conversation to the top of the list."""
     connection.execute(
@@ -95,6 +172,11 @@ def messages(connection: Connection, conversation_id: UUID, *, most: int) -> lis
     """The messages of a conversation that are shown, in order."""
     rows = connection.execute(_MESSAGES, {"id": conversation_id, "most": most}).mappings()
     return [MessageRow(**row) for row in rows]
+
+
+def cost(connection: Connection, conversation_id: UUID) -> CostRow:
+    """What the bound user's questions in a conversation cost; nothing where there were none."""
+    return CostRow(**connection.execute(_COST, {"id": conversation_id}).mappings().one())
 
 
 def add_message(connection: Connection, values: Mapping[str, Any]) -> None:
@@ -113,3 +195,8 @@ def delete_conversation(connection: Connection, conversation_id: UUID) -> bool:
         text("DELETE FROM conversations WHERE id = :id RETURNING id"), {"id": conversation_id}
     ).scalar()
     return deleted is not None
+
+
+def _place(before: Place | None) -> dict[str, object]:
+    before_at, before_id = before or (None, None)
+    return {"before_at": before_at, "before_id": before_id}

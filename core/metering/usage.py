@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from core.db import metering_dao, usage_dao
 from core.db.engine import Database
+from core.db.metering_dao import AllowanceRow
 from core.db.usage_dao import DIMENSIONS, DayRow, LogRow, ProviderCallsRow, Reach, TotalRow
 from core.errors import InvalidRequest
 from core.metering.meter import QuotaState
@@ -54,6 +55,11 @@ class Allowance:
         if self.limit is None:
             return None
         return self.used / self.limit if self.limit else Decimal(1)
+
+    @property
+    def state(self) -> QuotaState:
+        """The same in whole numbers, for what is counted."""
+        return QuotaState(self.metric, None if self.limit is None else int(self.limit), int(self.used), self.ends_at)
 
     @property
     def is_near_limit(self) -> bool:
@@ -106,16 +112,11 @@ class Usage:
         """The quotas of this membership as they stand now."""
         with self._database.app(principal) as connection:
             rows = metering_dao.allowances(connection)
-        allowances = {
-            row.metric: Allowance(row.metric, row.scope, row.period, row.maximum, row.used, row.starts_at, row.ends_at)
-            for row in rows
-        }
-        return Overview(self._plans.get(principal.plan), allowances)
+        return Overview(self._plans.get(principal.plan), allowances_of(rows))
 
     def quota(self, principal: Principal, metric: str = "chat_queries_day") -> QuotaState:
         """One quota as it stands now."""
-        found = self.overview(principal).allowances[metric]
-        return QuotaState(metric, None if found.limit is None else int(found.limit), int(found.used), found.ends_at)
+        return self.overview(principal).allowances[metric].state
 
     def by_day(
         self, principal: Principal, first: date, last: date, *, whole_organisation: bool = False
@@ -233,6 +234,14 @@ class Usage:
         """How the calls of the last hour went, by provider; of all organisations together."""
         with self._database.service() as connection:
             return {row.provider: row for row in usage_dao.calls_by_provider(connection)}
+
+
+def allowances_of(rows: Iterable[AllowanceRow]) -> dict[str, Allowance]:
+    """Quotas as they were read, by metric; for services that read them beside something of theirs."""
+    return {
+        row.metric: Allowance(row.metric, row.scope, row.period, row.maximum, row.used, row.starts_at, row.ends_at)
+        for row in rows
+    }
 
 
 def _reach(principal: Principal, span: Span, whole_organisation: bool) -> Reach:

@@ -12,23 +12,21 @@ from core.ai.gateway import Gateway
 from core.ai.providers.contract import Message
 from core.ai.session import Session
 from core.db import conversations_dao as dao
-from core.db.conversations_dao import ConversationRow, MessageRow
+from core.db.conversations_dao import MessageRow
 from core.db.engine import Database
 from core.errors import AssayError, InvalidRequest, NotFound
 from core.ids import new_id
 from core.metering.repeats import Idempotency
 from core.principal import Principal
+from core.research.conversations import MAX_MESSAGES, UNTITLED, Conversations, title_of
 from core.research.prompts import Prompt
 
-MAX_CONVERSATIONS = 200
-MAX_MESSAGES = 1_000
 CONTEXT_MESSAGES = 20
 """Earlier messages that a model is shown, at most."""
 CONTEXT_CHARS = 24_000
 """Characters of earlier messages that a model is shown, at most."""
 MAX_TOKENS = 1024
 TEMPERATURE = 0.7
-TITLE_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +40,19 @@ class Exchange:
 
 
 class Assistant:
-    """Conversations of one user in one organisation."""
+    """Questions of one user in one organisation."""
 
-    def __init__(self, database: Database, gateway: Gateway, prompt: Prompt, *, default_model: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        gateway: Gateway,
+        prompt: Prompt,
+        *,
+        conversations: Conversations,
+        default_model: str,
+    ) -> None:
         self._database = database
+        self._conversations = conversations
         self._gateway = gateway
         self._prompt = prompt
         self._default_model = default_model
@@ -69,7 +76,7 @@ class Assistant:
             NotFound: no conversation of that id that this caller may see.
             AssayError: as `Gateway.session`; then the question is not kept.
         """
-        history = self.messages(principal, conversation_id) if conversation_id is not None else []
+        history = self._conversations.messages(principal, conversation_id) if conversation_id is not None else []
         if len(history) >= MAX_MESSAGES:
             raise InvalidRequest("This conversation is full; start a new one.")
         question = replace(self._question(history, text, model, channel), idempotency=idempotency)
@@ -77,7 +84,9 @@ class Assistant:
         target, question_id = conversation_id or new_id(), new_id()
         with self._database.app(principal) as connection:
             if conversation_id is None:
-                dao.add_conversation(connection, target, _title(text))
+                dao.add_conversation(connection, target, title_of(text))
+            elif not history:
+                dao.rename_conversation(connection, target, title_of(text), only_from=UNTITLED)
             dao.add_message(connection, _user_message(question_id, target, text))
             dao.touch_conversation(connection, target)
         try:
@@ -95,39 +104,13 @@ class Assistant:
             NotFound: no such conversation, or nothing was asked in it.
             AssayError: as `Gateway.session`; then the old answer stays.
         """
-        shown = self.messages(principal, conversation_id)
+        shown = self._conversations.messages(principal, conversation_id)
         asked = next((index for index in range(len(shown) - 1, -1, -1) if shown[index].role == "user"), None)
         if asked is None:
             raise NotFound("There is nothing to answer again in this conversation.")
         question = self._question(shown[:asked], shown[asked].text, model, channel, skips_cache=True)
         replaced = [message.id for message in shown[asked + 1 :]]
         return self._exchange(principal, question, conversation_id, replaced)
-
-    def conversations(self, principal: Principal) -> list[ConversationRow]:
-        """The caller's conversations, the latest first."""
-        with self._database.app(principal) as connection:
-            return dao.conversations(connection, most=MAX_CONVERSATIONS)
-
-    def messages(self, principal: Principal, conversation_id: UUID) -> list[MessageRow]:
-        """The messages of one of the caller's conversations.
-
-        Raises:
-            NotFound: no conversation of that id that this caller may see.
-        """
-        with self._database.app(principal) as connection:
-            if dao.conversation(connection, conversation_id) is None:
-                raise NotFound("There is no such conversation.")
-            return dao.messages(connection, conversation_id, most=MAX_MESSAGES)
-
-    def delete(self, principal: Principal, conversation_id: UUID) -> None:
-        """Deletes one of the caller's conversations; its usage rows stay.
-
-        Raises:
-            NotFound: no conversation of that id that this caller may see.
-        """
-        with self._database.app(principal) as connection:
-            if not dao.delete_conversation(connection, conversation_id):
-                raise NotFound("There is no such conversation.")
 
     def _question(
         self, history: Sequence[MessageRow], text: str, model: str | None, channel: str, *, skips_cache: bool = False
@@ -205,11 +188,6 @@ def _context(turns: Sequence[Message]) -> list[Message]:
             break
         kept.append(message)
     return kept[::-1]
-
-
-def _title(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= TITLE_CHARS else f"{line[: TITLE_CHARS - 1].rstrip()}…"
 
 
 def _user_message(message_id: UUID, conversation_id: UUID, text: str) -> dict[str, object]:

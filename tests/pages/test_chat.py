@@ -205,12 +205,12 @@ def test_a_question_without_an_answer_is_waited_for_and_then_offered_again(
 ) -> None:
     exchange = workbench.assistant.ask(ann, QUESTION)
     exchange.session.result()
-    shown = workbench.assistant.messages(ann, exchange.conversation_id)
-    monkeypatch.setattr(type(workbench.assistant), "messages", lambda *_: shown[:1])
+    shown = workbench.conversations.messages(ann, exchange.conversation_id)
+    monkeypatch.setattr(type(workbench.conversations), "messages", lambda *_: shown[:1])
     waiting = _open(str(exchange.conversation_id))
     assert "is being written" in " ".join(caption.value for caption in waiting.caption)
     old = replace(shown[0], created_at=shown[0].created_at.replace(year=2000))
-    monkeypatch.setattr(type(workbench.assistant), "messages", lambda *_: [old])
+    monkeypatch.setattr(type(workbench.conversations), "messages", lambda *_: [old])
     late = _open(str(exchange.conversation_id))
     assert "not answered" in _boxes(late)
     assert "Try again" in [button.label for button in late.button]
@@ -226,11 +226,11 @@ def test_conversations_are_listed_opened_and_deleted_after_a_question(workbench:
     _button(app, QUESTION)
     assert _asked(app) == [QUESTION]
     _button(app, "Delete")
-    assert len(workbench.assistant.conversations(ann)) == 2
+    assert len(workbench.conversations.latest(ann)) == 2
     app.button(key="chat_delete").click()
     app.button(key="chat_delete_confirm").click().run()
     assert not app.exception
-    assert [row.title for row in workbench.assistant.conversations(ann)] == ["What is *inflation*?"]
+    assert [row.title for row in workbench.conversations.latest(ann)] == ["What is *inflation*?"]
 
 
 def test_a_viewer_reads_and_is_told_why_they_cannot_ask(

@@ -171,8 +171,8 @@ def test_the_same_user_sees_one_organisation_at_a_time(workbench: Workbench, mem
     there = member("ann", org="There")
     assert here.user_id == there.user_id
     workbench.assistant.ask(here, "What is duration?").session.result()
-    assert len(workbench.assistant.conversations(here)) == 1
-    assert workbench.assistant.conversations(there) == []
+    assert len(workbench.conversations.latest(here)) == 1
+    assert workbench.conversations.latest(there) == []
 
 
 def test_a_colleague_sees_usage_only_as_owner_or_admin(workbench: Workbench, member: MakeMember) -> None:

@@ -27,7 +27,7 @@ def test_a_question_and_its_answer_are_kept_in_order(workbench: Workbench, membe
     exchange = workbench.assistant.ask(ann, "  What is duration? ")
     answer = exchange.session.result()
     answer_to(workbench, ann, "And what is beta?", exchange.conversation_id)
-    shown = workbench.assistant.messages(ann, exchange.conversation_id)
+    shown = workbench.conversations.messages(ann, exchange.conversation_id)
     assert [message.role for message in shown] == ["user", "assistant", "user", "assistant"]
     assert (shown[0].text, shown[1].text, shown[1].id) == ("What is duration?", answer.text, exchange.message_id)
     assert (shown[1].is_offline, shown[1].cost_usd, shown[1].completion_tokens) == (
@@ -35,7 +35,7 @@ def test_a_question_and_its_answer_are_kept_in_order(workbench: Workbench, membe
         0,
         answer.usage.completion_tokens,
     )
-    assert [row.title for row in workbench.assistant.conversations(ann)] == ["What is duration?"]
+    assert [row.title for row in workbench.conversations.latest(ann)] == ["What is duration?"]
 
 
 def test_a_repeat_in_the_same_conversation_is_a_hit_as_of_the_earlier_turn(
@@ -66,7 +66,7 @@ def test_regenerating_replaces_the_answer_and_is_charged(workbench: Workbench, m
     exchange.session.result()
     again = workbench.assistant.regenerate(ann, exchange.conversation_id)
     assert not again.session.result().is_cached
-    shown = workbench.assistant.messages(ann, exchange.conversation_id)
+    shown = workbench.conversations.messages(ann, exchange.conversation_id)
     assert [message.id for message in shown if message.role == "assistant"] == [again.message_id]
     assert workbench.usage.quota(ann).used == 2
 
@@ -76,7 +76,7 @@ def test_a_denied_question_is_not_kept(workbench: Workbench, member: MakeMember,
     service.execute("UPDATE plan_limits SET chat_queries_day = 0 WHERE plan = 'free'")
     with pytest.raises(MeteringDenied):
         workbench.assistant.ask(ann, "What is duration?")
-    assert workbench.assistant.conversations(ann) == []
+    assert workbench.conversations.latest(ann) == []
 
 
 @pytest.mark.parametrize("text", ["", " \n\t", "\x00", "\ud800", "x" * 20_001])
@@ -84,7 +84,7 @@ def test_what_is_no_question_leaves_nothing_behind(workbench: Workbench, member:
     ann = member()
     with pytest.raises(PromptRejected):
         workbench.assistant.ask(ann, text)
-    assert workbench.assistant.conversations(ann) == []
+    assert workbench.conversations.latest(ann) == []
 
 
 def test_a_conversation_of_someone_else_is_not_there(workbench: Workbench, member: MakeMember) -> None:
@@ -93,10 +93,10 @@ def test_a_conversation_of_someone_else_is_not_there(workbench: Workbench, membe
     exchange.session.result()
     for foreign in (exchange.conversation_id, new_id()):
         for action in (
-            lambda foreign=foreign: workbench.assistant.messages(bob, foreign),
+            lambda foreign=foreign: workbench.conversations.messages(bob, foreign),
             lambda foreign=foreign: workbench.assistant.ask(bob, "And?", conversation_id=foreign),
             lambda foreign=foreign: workbench.assistant.regenerate(bob, foreign),
-            lambda foreign=foreign: workbench.assistant.delete(bob, foreign),
+            lambda foreign=foreign: workbench.conversations.delete(bob, foreign),
         ):
             with pytest.raises(NotFound):
                 action()
@@ -109,9 +109,9 @@ def test_a_deleted_conversation_is_gone_and_its_usage_stays(
     ann = member()
     exchange = workbench.assistant.ask(ann, "What is duration?")
     exchange.session.result()
-    workbench.assistant.delete(ann, exchange.conversation_id)
+    workbench.conversations.delete(ann, exchange.conversation_id)
     with pytest.raises(NotFound):
-        workbench.assistant.messages(ann, exchange.conversation_id)
+        workbench.conversations.messages(ann, exchange.conversation_id)
     assert service.execute("SELECT count(*) FROM messages").fetchone() == (0,)
     assert service.execute("SELECT count(*) FROM usage_log").fetchone() == (1,)
 
@@ -121,7 +121,7 @@ def test_a_conversation_that_is_deleted_while_it_is_answered_is_charged_all_the_
 ) -> None:
     ann = member()
     exchange = workbench.assistant.ask(ann, "What is duration?")
-    workbench.assistant.delete(ann, exchange.conversation_id)
+    workbench.conversations.delete(ann, exchange.conversation_id)
     assert exchange.session.result().state == "complete"
     assert workbench.usage.quota(ann).used == 1
 

@@ -1,0 +1,193 @@
+"""Conversations as their owner keeps them: listed, searched, named, read with what they cost, deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from core.db import conversations_dao as dao
+from core.db import metering_dao
+from core.db.conversations_dao import ConversationRow, CostRow, FoundRow, MessageRow, Place
+from core.db.engine import Database
+from core.errors import Forbidden, InvalidRequest, NotFound
+from core.ids import new_id
+from core.metering.usage import Allowance, allowances_of
+from core.principal import Principal
+
+MAX_CONVERSATIONS = 200
+MAX_MESSAGES = 1_000
+MAX_FOUND = 50
+"""Conversations that a search shows on the page."""
+MAX_SOUGHT_CHARS = 200
+MAX_TITLE_CHARS = 200
+FIRST_TITLE_CHARS = 60
+"""A title that is made of a question is cut to this length."""
+BEFORE_CHARS, REST_CHARS = 30, 120
+"""Characters of an excerpt before a hit, and from it on."""
+UNTITLED = "New conversation"
+"""Title of a conversation in which nothing was asked yet."""
+
+_JOINERS = frozenset("\u200c\u200d")
+"""They stand within words of several scripts, and within emoji, and count as printable."""
+_NO_SUCH = "There is no such conversation."
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A conversation with everything in it."""
+
+    row: ConversationRow
+    messages: list[MessageRow]
+    cost: CostRow
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the page of conversations shows, as of one moment."""
+
+    latest: list[ConversationRow]
+    found: list[FoundRow] | None
+    """What the search brought; None where nothing is sought."""
+    opened: Opened | None
+    """None where none was asked for, or the caller has none of that id."""
+    allowances: dict[str, Allowance]
+    """The caller's quotas and what was charged this month, by metric."""
+
+
+class Conversations:
+    """Conversations of one user in one organisation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def desk(self, principal: Principal, conversation_id: UUID | None, sought: str = "") -> Desk:
+        """Everything that the page shows, read in one transaction."""
+        sought = _text_in(sought)
+        with self._database.app(principal) as connection:
+            row = None if conversation_id is None else dao.conversation(connection, conversation_id)
+            opened = None
+            if row is not None:
+                messages = dao.messages(connection, row.id, most=MAX_MESSAGES)
+                opened = Opened(row, messages, dao.cost(connection, row.id))
+            found = None
+            if sought:
+                found = dao.found(connection, sought, most=MAX_FOUND, before_chars=BEFORE_CHARS, rest_chars=REST_CHARS)
+            latest = dao.conversations(connection, most=MAX_CONVERSATIONS)
+            return Desk(latest, found, opened, allowances_of(metering_dao.allowances(connection)))
+
+    def latest(self, principal: Principal) -> list[ConversationRow]:
+        """The caller's conversations, the latest first."""
+        return list(self.page(principal, most=MAX_CONVERSATIONS))
+
+    def page(
+        self, principal: Principal, *, sought: str = "", before: Place | None = None, most: int
+    ) -> list[ConversationRow] | list[FoundRow]:
+        """Conversations, the latest first, at most `most`; with `sought` those that hold it, in title or messages.
+
+        `before` pages on from the last row seen.
+        """
+        sought = _text_in(sought)
+        with self._database.app(principal) as connection:
+            if not sought:
+                return dao.conversations(connection, most=most, before=before)
+            return dao.found(
+                connection, sought, most=most, before=before, before_chars=BEFORE_CHARS, rest_chars=REST_CHARS
+            )
+
+    def open(self, principal: Principal, conversation_id: UUID) -> Opened:
+        """One of the caller's conversations with everything in it.
+
+        Raises:
+            NotFound: no conversation of that id that this caller may see.
+        """
+        with self._database.app(principal) as connection:
+            row = dao.conversation(connection, conversation_id)
+            if row is None:
+                raise NotFound(_NO_SUCH)
+            messages = dao.messages(connection, conversation_id, most=MAX_MESSAGES)
+            return Opened(row, messages, dao.cost(connection, conversation_id))
+
+    def messages(self, principal: Principal, conversation_id: UUID) -> list[MessageRow]:
+        """The messages of one of the caller's conversations.
+
+        Raises:
+            NotFound: no conversation of that id that this caller may see.
+        """
+        with self._database.app(principal) as connection:
+            if dao.conversation(connection, conversation_id) is None:
+                raise NotFound(_NO_SUCH)
+            return dao.messages(connection, conversation_id, most=MAX_MESSAGES)
+
+    def create(self, principal: Principal, title: str | None = None) -> ConversationRow:
+        """A conversation in which nothing was asked yet; without a title the first question gives it one.
+
+        Raises:
+            Forbidden: the caller may not ask, and would have no use for it.
+            InvalidRequest: as `checked_title`.
+        """
+        if not principal.role.may_ask:
+            raise Forbidden("Your role may read conversations, but not start one.")
+        named, conversation_id = UNTITLED if title is None else checked_title(title), new_id()
+        with self._database.app(principal) as connection:
+            dao.add_conversation(connection, conversation_id, named)
+            made = dao.conversation(connection, conversation_id)
+        assert made is not None
+        return made
+
+    def rename(self, principal: Principal, conversation_id: UUID, title: str) -> ConversationRow:
+        """Gives one of the caller's conversations another title.
+
+        Raises:
+            InvalidRequest: as `checked_title`.
+            NotFound: no conversation of that id that this caller may see.
+        """
+        named = checked_title(title)
+        with self._database.app(principal) as connection:
+            row = dao.rename_conversation(connection, conversation_id, named)
+        if row is None:
+            raise NotFound(_NO_SUCH)
+        return row
+
+    def delete(self, principal: Principal, conversation_id: UUID) -> None:
+        """Deletes one of the caller's conversations; its usage rows stay.
+
+        Raises:
+            NotFound: no conversation of that id that this caller may see.
+        """
+        with self._database.app(principal) as connection:
+            if not dao.delete_conversation(connection, conversation_id):
+                raise NotFound(_NO_SUCH)
+
+
+def checked_title(given: str) -> str:
+    """A title as it is kept: white space made single, none at its ends.
+
+    Raises:
+        InvalidRequest: nothing is left of it, it is too long, or it holds what cannot be seen.
+    """
+    title = " ".join(given.split())
+    if not all(_is_printable(character) for character in title):
+        raise InvalidRequest("A title cannot hold characters that are not shown; type it anew.")
+    if not title.strip("".join(_JOINERS)):
+        raise InvalidRequest("A title needs at least one character.")
+    if len(title) > MAX_TITLE_CHARS:
+        raise InvalidRequest(f"A title takes at most {MAX_TITLE_CHARS} characters; this one has {len(title):,}.")
+    return title
+
+
+def title_of(question: str) -> str:
+    """The title that a first question gives its conversation."""
+    line = " ".join("".join(filter(_is_printable, " ".join(question.split()))).split())
+    if not line.strip("".join(_JOINERS)):
+        return UNTITLED
+    return line if len(line) <= FIRST_TITLE_CHARS else f"{line[: FIRST_TITLE_CHARS - 1].rstrip()}…"
+
+
+def _is_printable(character: str) -> bool:
+    return character.isprintable() or character in _JOINERS
+
+
+def _text_in(sought: str) -> str:
+    """What is looked for, as it can stand in a title or message."""
+    kept = "".join(character for character in sought if character != "\x00" and not "\ud800" <= character <= "\udfff")
+    return kept.strip()[:MAX_SOUGHT_CHARS]
