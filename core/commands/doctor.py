@@ -11,6 +11,7 @@ from itertools import groupby
 from core.ai.providers.hosts import HOSTS
 from core.errors import AssayError
 from core.metering.books import NOBODY, ODD_ADVICE, Audit, DifferenceRow, OddCall, advice, audit
+from core.ops.smtp import mail_server_of
 from core.settings import VERSION, Settings
 from core.workbench import Workbench, open_database, open_workbench
 
@@ -69,6 +70,8 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
     yield Finding(
         "demo", "ok" if settings.loads_demo else "off", "loaded at start" if settings.loads_demo else "ASSAY_DEMO=1"
     )
+    mail = mail_server_of(settings)
+    yield Finding("mail", "ok" if mail else "off", mail.host if mail else "set SMTP_URL")
     yield Finding("https", "ok" if settings.is_https else "off", "" if settings.is_https else "PUBLIC_URL is not https")
 
 

@@ -96,13 +96,19 @@ def test_every_command_has_help(run: Run, arguments: list[str]) -> None:
 
 
 def test_doctor_says_what_is_there_and_keeps_secrets(run: Run, database_url: str) -> None:
-    outcome = run("doctor", OPENAI_API_KEY="sk-very-secret", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    outcome = run(
+        "doctor",
+        OPENAI_API_KEY="sk-very-secret",
+        OPENAI_BASE_URL="http://127.0.0.1:9/v1",
+        SMTP_URL="smtp://assay:pw-very-secret@mail.firm.example",
+    )
     assert outcome.returncode == 0
     assert "openai" in outcome.stdout
     assert "set MISTRAL_API_KEY" in outcome.stdout
     assert "set OLLAMA_BASE_URL" in outcome.stdout
+    assert "mail        mail.firm.example\n" in outcome.stdout
     password = str(make_url(database_url).password)
-    for secret in ("sk-very-secret", password):
+    for secret in ("sk-very-secret", "pw-very-secret", password):
         assert secret not in outcome.stdout + outcome.stderr
 
 
@@ -114,6 +120,7 @@ def test_doctor_says_what_is_there_and_keeps_secrets(run: Run, database_url: str
         ({"PORT": "eighty"}, "PORT"),
         ({"PLANS_FILE": "/no/such/plans.yaml"}, "plans.yaml"),
         ({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "ftp://very-secret"}, "OPENAI_BASE_URL"),
+        ({"SMTP_URL": "smtp://assay:very-secret/1@mail.firm.example"}, "SMTP_URL"),
     ],
 )
 def test_a_wrong_setting_is_named_and_its_value_is_not_shown(run: Run, environ: dict[str, str], says: str) -> None:
