@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 from html import escape
@@ -39,8 +40,8 @@ def avatar_svg(name: str, email: str) -> str:
     words = initials(name, email)
     size = 44 if len(words) > 1 else 52
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100" role="img" '
-        f'aria-label="{escape(_spoken(name, email))}"><circle cx="50" cy="50" r="50" fill="{background}"/>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">'
+        f'<circle cx="50" cy="50" r="50" fill="{background}"/>'
         f'<text x="50" y="51" text-anchor="middle" dominant-baseline="central" font-size="{size}" font-weight="600" '
         f'font-family="Source Sans, system-ui, sans-serif" fill="{ink_on(background)}">{escape(words)}</text></svg>'
     )
@@ -48,7 +49,9 @@ def avatar_svg(name: str, email: str) -> str:
 
 def show_avatar(name: str, email: str, size_px: int = SIZE_PX) -> None:
     """The circle on the page. The markup is ours; name and address stand in it escaped."""
-    st.html(f'<div style="width:{size_px}px;height:{size_px}px">{avatar_svg(name, email)}</div>', width="content")
+    source = f"data:image/svg+xml;base64,{b64encode(avatar_svg(name, email).encode()).decode()}"
+    image = f'<img src="{source}" alt="{escape(_spoken(name, email))}" width="{size_px}" height="{size_px}">'
+    st.html(image, width="content")
 
 
 def color_of(email: str, colors: tuple[str, ...]) -> str:

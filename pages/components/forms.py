@@ -39,10 +39,10 @@ def text_field(
 ) -> str:
     """A line of text, without the spaces around it (a password as it is). Its limits hold in the browser only.
 
-    `required` marks the field with a star; `hint` stands behind a question mark.
+    A required field is marked as such, and the form is not sent without it; `hint` stands behind a question mark.
     """
     given = st.text_input(
-        field_label(label, required=required),
+        plain(label),
         value,
         type=kind,
         required=required,
@@ -53,11 +53,6 @@ def text_field(
         key=key,
     )
     return given if kind == "password" else given.strip()
-
-
-def field_label(label: str, *, required: bool) -> str:
-    """The name of a field, with the mark of one that has to be filled in; for fields that are no text too."""
-    return f"{plain(label)} \\*" if required else plain(label)
 
 
 def submit_button(label: str = "Save", *, key: str | None = None, is_wide: bool = False) -> bool:

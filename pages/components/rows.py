@@ -27,6 +27,11 @@ class Row:
     """Instead of a person."""
 
 
+def person_row(name: str, email: str, badges: tuple[Badge, ...] = ()) -> Row:
+    """A row about a person; who has no name yet is called by their address."""
+    return Row(name or email, email if name else "", badges, person=(name, email))
+
+
 @contextmanager
 def show_list(key: str) -> Iterator[None]:
     """The frame around a list; its rows are drawn inside."""
@@ -44,9 +49,9 @@ def show_row(row: Row) -> DeltaGenerator:
             st.markdown(f":gray[{row.icon}]", width="content")
         with st.container(gap=None, width="stretch"):
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-                st.text(row.title)
+                st.markdown(f"**{plain(row.title)}**", width="content")
                 for badge in row.badges:
                     show_badge(badge)
             if row.details:
-                st.caption(plain(row.details))
+                st.text(row.details)
         return st.container(horizontal=True, vertical_alignment="center", gap="small", width="content")

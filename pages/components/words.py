@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+!|~$:"}
+MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+-=!|~$:&"}
+LINK = re.compile(r"(?<=@)(?=\w)|(?<=://)|(?<=www)(?=\.)", re.IGNORECASE)
+"""Where a text begins to be taken for an address, which no backslash prevents."""
+NUMBERED = re.compile(r"^(\d+)([.)])")
+WORD_JOINER = "\u2060"
+"""A sign without width, at which no line breaks."""
 
 
 def plain(text: str) -> str:
-    """Text of ours or of a person, in which nothing is read as markup."""
-    return text.translate(MARKUP)
+    """Text of ours or of a person as one paragraph of markdown, in which nothing is read as markup.
+
+    In an address there is a sign that is not seen: what is to be copied is shown by `st.text`.
+    """
+    one_line = " ".join(text.split())
+    return NUMBERED.sub(r"\1\\\2", LINK.sub(WORD_JOINER, one_line).translate(MARKUP))
 
 
 def usd(amount: Decimal) -> str:

@@ -1,0 +1,1 @@
+"""A page of all components, for developers."""
