@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from decimal import Decimal
+from unicodedata import bidirectional
 from zoneinfo import ZoneInfo
 
 MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+-=!|~$:&"}
@@ -14,6 +15,10 @@ NUMBERED = re.compile(r"^(\d+)([.)])")
 WORD_JOINER = "\u2060"
 """A sign without width, at which no line breaks."""
 
+ISOLATE = "\u2068{}\u2069"
+RIGHT_TO_LEFT = frozenset("R AL AN RLE RLO RLI LRE LRO LRI FSI".split())
+"""Kinds of signs with a direction of their own; isolated, they turn nothing around them."""
+
 
 def plain(text: str) -> str:
     """Text of ours or of a person as one paragraph of markdown, in which nothing is read as markup.
@@ -21,7 +26,8 @@ def plain(text: str) -> str:
     In an address there is a sign that is not seen: what is to be copied is shown by `st.text`.
     """
     one_line = " ".join(text.split())
-    return NUMBERED.sub(r"\1\\\2", LINK.sub(WORD_JOINER, one_line).translate(MARKUP))
+    marked = NUMBERED.sub(r"\1\\\2", LINK.sub(WORD_JOINER, one_line).translate(MARKUP))
+    return marked if text.isascii() or RIGHT_TO_LEFT.isdisjoint(map(bidirectional, text)) else ISOLATE.format(marked)
 
 
 def usd(amount: Decimal) -> str:
