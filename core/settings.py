@@ -96,8 +96,13 @@ class Settings(BaseModel):
     cache_entries_per_organisation: int = Field(20_000, ge=1)
     """Answers that the shared cache keeps for one organisation."""
 
+    secrets_file: Path = ROOT / ".streamlit" / "secrets.toml"
+    """The file of secrets, which Streamlit reads too."""
+
     values: Mapping[str, str] = Field(default_factory=dict, repr=False, exclude=True)
     """All settings as text, for the tables of providers; never logged."""
+    auth: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+    """The table [auth] of the file of secrets: sign-in by OpenID Connect; never logged."""
 
     def text(self, name: str) -> str | None:
         """The setting of that name, or None when it is unset or blank."""
@@ -134,28 +139,37 @@ class Settings(BaseModel):
 def load_settings(environ: Mapping[str, str] | None = None, *, root: Path = ROOT, **overrides: Any) -> Settings:
     """Settings from the environment over `.env` over `.streamlit/secrets.toml`, all below `root`.
 
+    SECRETS_FILE in the environment names another file of secrets.
+
     Raises:
         ConfigurationError: a value of the wrong form; the sentence names the variable, never its value.
     """
+    variables = os.environ if environ is None else environ
+    named = variables.get("SECRETS_FILE", "").strip()
+    if named and not Path(named).is_file():
+        raise ConfigurationError("SECRETS_FILE names a file that is not there.")
+    secrets_file = Path(named or root / ".streamlit" / "secrets.toml")
+    secrets = _secrets(secrets_file)
+    auth = secrets.get("auth")
     values = {
-        **_secrets(root / ".streamlit" / "secrets.toml"),
+        **{name: str(value) for name, value in secrets.items() if isinstance(value, str | int | float | bool)},
         **{name: value for name, value in dotenv_values(root / ".env").items() if value is not None},
-        **(os.environ if environ is None else environ),
+        **variables,
+        "SECRETS_FILE": str(secrets_file),
     }
     given = {name: values[name.upper()] for name in Settings.model_fields if values.get(name.upper(), "").strip()}
-    given.pop("values", None)
+    tables = {"values": values, "auth": auth if isinstance(auth, dict) else {}}
     try:
-        return Settings.model_validate({**given, "values": values, **overrides})
+        return Settings.model_validate({**given, **tables, **overrides})
     except ValidationError as error:
         problems = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False))
         raise ConfigurationError(f"Settings: {problems}.") from None
 
 
-def _secrets(path: Path) -> dict[str, str]:
+def _secrets(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"secrets.toml: {str(error).split(' (')[0]}.") from None
-    return {name: str(value) for name, value in content.items() if isinstance(value, str | int | float | bool)}
+        raise ConfigurationError(f"{path.name}: {str(error).split(' (')[0]}.") from None

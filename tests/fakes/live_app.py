@@ -67,7 +67,7 @@ class LiveApp:
 
 def start_app(home: Path, database_url: str | None, **environ: str) -> LiveApp:
     """Starts a workbench and waits until its page can be opened."""
-    port = free_port()
+    port = int(environ.get("PORT") or free_port())
     home.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
