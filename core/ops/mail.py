@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -22,7 +21,7 @@ from email_validator import EmailNotValidError, validate_email
 from core.clock import Clock, SystemClock
 from core.errors import ConfigurationError, place_of
 from core.ids import new_id
-from core.ops.smtp import SmtpDelivery, is_worth_another_try, mail_server_of, reply_code
+from core.ops.smtp import POLICY, SmtpDelivery, is_worth_another_try, mail_server_of, reply_code
 from core.settings import LOOPBACK, Settings
 
 MAX_WAITING = 1_000
@@ -33,7 +32,6 @@ PAUSES_S = (1.0, 10.0, 60.0, 300.0, 900.0)
 DRAIN_WITHIN_S = 5.0
 """Longest time that closing waits for mails under way."""
 
-_POLICY = SMTP.clone(cte_type="7bit")  # a server on the way need not take 8 bits
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _NAMED = re.compile(r"([^<>]*?)\s*<([^<>]+)>")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -172,7 +170,7 @@ class Mailer:
 
     def _message(self, mail: Mail) -> EmailMessage:
         """The mail as it goes over the wire. Nothing in it can add a header: addresses are checked, breaks removed."""
-        message = EmailMessage(_POLICY)
+        message = EmailMessage(POLICY)
         message["From"] = self._sender
         message["To"] = _address(mail.to)
         message["Subject"] = _one_line(mail.subject)
@@ -228,7 +226,7 @@ def _show_in_log(message: EmailMessage) -> None:
         "Mail is not configured (SMTP_URL); in development it is shown here: To: %s. Subject: %s.\n%s",
         message["To"],
         message["Subject"],
-        message.get_content(),
+        message.get_content().replace("\r\n", "\n"),
     )
 
 
@@ -245,6 +243,9 @@ class _Nowhere:
 
 
 def _sender(settings: Settings) -> Address:
+    """The address of MAIL_FROM, or one at the host that users see."""
+    if settings.mail_from is None and settings.smtp_url is None:
+        return Address("Assay", "assay", "localhost")  # no server sees it: a host of any form will do
     given = (settings.mail_from or f"Assay <assay@{_domain(settings)}>").strip()
     name, address = found.groups() if (found := _NAMED.fullmatch(given)) else ("", given)
     try:
@@ -256,7 +257,8 @@ def _sender(settings: Settings) -> Address:
             allow_smtputf8=False,
         )
     except EmailNotValidError:
-        raise ConfigurationError("MAIL_FROM: is no address, as in Assay <assay@firm.example>.") from None
+        reason = "is no address" if settings.mail_from else "is not set, and the host that users see makes no address"
+        raise ConfigurationError(f"MAIL_FROM: {reason}; an example is Assay <assay@firm.example>.") from None
     return Address(_one_line(name.strip('"')), checked.local_part, checked.ascii_domain)
 
 
@@ -279,7 +281,7 @@ def _address(to: str) -> Address:
 
 
 def _one_line(text: str) -> str:
-    line = _BREAKS.sub(" ", _encodable(text)).strip()
+    line = _BREAKS.sub(" ", _encodable(text)).replace("=?", "= ?").strip()  # else it is read as an encoded word
     return line if len(line) <= MAX_SUBJECT_CHARS else f"{line[: MAX_SUBJECT_CHARS - 1]}…"
 
 

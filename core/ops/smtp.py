@@ -8,6 +8,7 @@ import ssl
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from email.policy import SMTP
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from core.errors import ConfigurationError
@@ -15,6 +16,8 @@ from core.settings import LOOPBACK, Settings
 
 TIMEOUT_S = 10.0
 """Longest wait for a connection, and for each answer of the server."""
+POLICY = SMTP.clone(cte_type="7bit")
+"""How a message is written: a server on the way need not take 8 bits."""
 _PORTS = {"smtp": 587, "smtps": 465}
 _RULE = "SMTP_URL: is not of the form smtp://user:password@host:587 or smtps://user:password@host:465"
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -77,7 +80,7 @@ class SmtpDelivery:
         with closing(self._connected()) as connection:
             if self._server.user is not None and self._server.password is not None:
                 connection.login(self._server.user, self._server.password)
-            connection.send_message(message)
+            _hand_over(connection, message)
             with suppress(OSError):  # it is delivered by now: a farewell that fails must not send it again
                 connection.quit()
 
@@ -105,7 +108,7 @@ def is_worth_another_try(error: OSError) -> bool:
     if isinstance(error, smtplib.SMTPException):
         code = reply_code(error)
         return code is not None and 400 <= code < 500
-    return not isinstance(error, ssl.SSLError)
+    return not isinstance(error, ssl.SSLCertVerificationError)
 
 
 def reply_code(error: OSError) -> int | None:
@@ -115,6 +118,14 @@ def reply_code(error: OSError) -> int | None:
     if isinstance(error, smtplib.SMTPRecipientsRefused):  # one recipient a message
         return next((int(code) for code, _words in error.recipients.values()), None)
     return None
+
+
+def _hand_over(connection: smtplib.SMTP, message: EmailMessage) -> None:
+    """As `send_message` of the library does, which however writes a line that begins with "From " as ">From "."""
+    sender, to = (message[name].addresses[0].addr_spec for name in ("From", "To"))
+    is_ascii = (sender + to).isascii()
+    options = () if is_ascii else ("SMTPUTF8", "BODY=8BITMIME")
+    connection.sendmail(sender, [to], message.as_bytes(policy=POLICY.clone(utf8=not is_ascii)), options)
 
 
 class _Mistake(ValueError):

@@ -161,7 +161,7 @@ def text_of(message: EmailMessage) -> str:
     """The text of a mail, as its reader sees it."""
     text = message.get_content()
     assert isinstance(text, str)
-    return text
+    return text.replace("\r\n", "\n")
 
 
 class _Controller(Controller):
