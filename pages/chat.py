@@ -13,8 +13,10 @@ from core import workbench
 from core.ai.router import AUTO
 from core.db.conversations_dao import MessageRow
 from core.research.assistant import Exchange
+from core.research.conversations import Desk
 from pages.components import (
     chat_conversations,
+    chat_cost,
     chat_history,
     chat_live,
     chat_models,
@@ -26,10 +28,12 @@ from pages.components import (
 from pages.components.chat_message import show_model, show_question
 from pages.components.chat_turn import Turn
 from pages.components.errors import show_errors, show_message
+from pages.components.forms import show_acknowledged
 from pages.components.frame import show_plan_badge
 from pages.components.session import require
 
 PROMPT = "chat_prompt"
+CHAT_QUOTA, MONTH = "chat_queries_day", "charge_usd_month"
 VIEWER = (
     "You can read your conversations here, but not ask.",
     "An admin of your organisation can change your role.",
@@ -54,10 +58,10 @@ def ask(turn: Turn, opened: UUID | None, model: str) -> Exchange:
     return assistant.ask(principal, turn.text, conversation_id=opened, model=model, channel="page")
 
 
-def show_conversation(messages: Sequence[MessageRow], opened: UUID | None) -> str:
+def show_conversation(desk: Desk, messages: Sequence[MessageRow], opened: UUID | None) -> str:
     """The conversation at rest, with what can be done next; gives the words for a screen reader."""
     now = datetime.now(UTC)
-    left = quota.sentence(bench.usage.quota(principal), now, principal.zone)
+    left = quota.sentence(desk.allowances[CHAT_QUOTA].state, now, principal.zone)
     unanswered = chat_turn.unanswered(opened)
     awaited = chat_history.awaited(messages, chat_turn.under_way(opened), now, bench.settings.total_timeout_s)
     if awaited is not None and opened is not None:
@@ -79,32 +83,50 @@ def show_conversation(messages: Sequence[MessageRow], opened: UUID | None) -> st
     return ""
 
 
-with show_errors(principal):
-    live = chat_live.show()
-    conversations = bench.conversations.latest(principal)
-    chat_conversations.show("chat_conversations", conversations)
+def show_head(desk: Desk) -> str:
+    """The title, what can be done with the open conversation, and the choice of a model, which it gives."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title("Chat", width="stretch", anchor=False)
-        chat_conversations.show_delete(
-            "chat_delete", conversations, lambda row: bench.conversations.delete(require(), row.id)
-        )
+        if desk.opened is not None:
+            row = desk.opened.row
+            chat_conversations.show_rename(
+                "chat_rename", row, lambda title: bench.conversations.rename(require(), row.id, title)
+            )
+            chat_conversations.show_delete("chat_delete", row, lambda: bench.conversations.delete(require(), row.id))
         show_plan_badge(principal.plan)
-        model = show_models() if principal.role.may_ask else AUTO
-    opened, messages = chat_conversations.load("chat_missing", partial(bench.conversations.messages, principal))
-    turn = chat_turn.take(opened)
-    if principal.role.may_ask:
-        st.chat_input(
-            "Ask about a measure, a method or a term",
-            key=PROMPT,
-            max_chars=bench.settings.max_prompt_chars,
-            submit_mode="stop",
-            on_submit=chat_turn.wish_from,
-            args=(PROMPT,),
-        )
-    else:
+        return show_models() if principal.role.may_ask else AUTO
+
+
+def show_input() -> None:
+    """The input, or why there is none."""
+    if not principal.role.may_ask:
         show_message(*VIEWER, icon=":material/visibility:")
+        return
+    st.chat_input(
+        "Ask about a measure, a method or a term",
+        key=PROMPT,
+        max_chars=bench.settings.max_prompt_chars,
+        submit_mode="stop",
+        on_submit=chat_turn.wish_from,
+        args=(PROMPT,),
+    )
+
+
+with show_errors(principal):
+    live = chat_live.show()
+    desk = bench.conversations.desk(
+        principal, chat_conversations.named(), chat_conversations.sought("chat_conversations")
+    )
+    chat_conversations.show("chat_conversations", desk)
+    model = show_head(desk)
+    show_acknowledged()
+    opened, messages = chat_conversations.opened("chat_missing", desk)
+    turn = chat_turn.take(opened)
+    with st.bottom:
+        chat_cost.show(desk.opened.cost if desk.opened else None, desk.allowances[MONTH].used)
+    show_input()
     if turn is None:
-        chat_live.say(live, show_conversation(messages, opened))
+        chat_live.say(live, show_conversation(desk, messages, opened))
     else:
         chat_live.say(live, "The question is being answered.")
         chat_history.show("chat_history", chat_history.before(turn, messages), labels, "")

@@ -38,7 +38,7 @@ _FOUND = text(
     SELECT {_ROW}, hit.before, hit.rest
     FROM conversations c LEFT JOIN LATERAL (
         SELECT substring(m.text FROM greatest(place - :before_chars, 1) FOR least(place - 1, :before_chars)) AS before,
-            substring(m.text FROM place FOR :rest_chars) AS rest
+            substring(m.text FROM place FOR length(:sought) + :after_chars) AS rest
         FROM messages m, LATERAL (SELECT position(lower(:sought) IN lower(m.text)) AS place) AS found
         WHERE m.conversation_id = c.id AND m.state IN ('complete', 'partial') AND place > 0
         ORDER BY m.created_at DESC, m.id DESC LIMIT 1
@@ -122,11 +122,14 @@ def conversations(connection: Connection, *, most: int, before: Place | None = N
 
 
 def found(
-    connection: Connection, sought: str, *, most: int, before: Place | None = None, before_chars: int, rest_chars: int
+    connection: Connection, sought: str, around: tuple[int, int], *, most: int, before: Place | None = None
 ) -> list[FoundRow]:
-    """As `conversations`, those that hold the sought text in their title or a shown message, in whatever case."""
-    values = {"sought": sought, "most": most, "before_chars": before_chars, "rest_chars": rest_chars}
-    return [FoundRow(**row) for row in connection.execute(_FOUND, {**values, **_place(before)}).mappings()]
+    """As `conversations`, those that hold the sought text in their title or a shown message, in whatever case.
+
+    `around`: characters that are given before and after a hit.
+    """
+    values = {"sought": sought, "before_chars": around[0], "after_chars": around[1], "most": most, **_place(before)}
+    return [FoundRow(**row) for row in connection.execute(_FOUND, values).mappings()]
 
 
 def conversation(connection: Connection, conversation_id: UUID) -> ConversationRow | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,13 +24,16 @@ MAX_SOUGHT_CHARS = 200
 MAX_TITLE_CHARS = 200
 FIRST_TITLE_CHARS = 60
 """A title that is made of a question is cut to this length."""
-BEFORE_CHARS, REST_CHARS = 30, 120
-"""Characters of an excerpt before a hit, and from it on."""
+BEFORE_CHARS, AFTER_CHARS = 30, 90
+"""Characters of an excerpt before and after a hit, at most."""
+AROUND = (BEFORE_CHARS + 1, AFTER_CHARS + 1)
+"""As they are read: one more tells whether there is more."""
 UNTITLED = "New conversation"
 """Title of a conversation in which nothing was asked yet."""
 
 _JOINERS = frozenset("\u200c\u200d")
 """They stand within words of several scripts, and within emoji, and count as printable."""
+_SPACE = re.compile(r"\s+")
 _NO_SUCH = "There is no such conversation."
 
 
@@ -42,11 +47,34 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Where in a conversation a sought text was found, in one line."""
+
+    before: str
+    hit: str
+    after: str
+
+    @property
+    def text(self) -> str:
+        """The whole line."""
+        return f"{self.before}{self.hit}{self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A conversation of a list."""
+
+    row: ConversationRow
+    excerpt: Excerpt | None = None
+    """Of the latest message that holds what was sought; None where only the title does, or nothing was sought."""
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """What the page of conversations shows, as of one moment."""
 
     latest: list[ConversationRow]
-    found: list[FoundRow] | None
+    found: list[Found] | None
     """What the search brought; None where nothing is sought."""
     opened: Opened | None
     """None where none was asked for, or the caller has none of that id."""
@@ -69,30 +97,24 @@ class Conversations:
             if row is not None:
                 messages = dao.messages(connection, row.id, most=MAX_MESSAGES)
                 opened = Opened(row, messages, dao.cost(connection, row.id))
-            found = None
-            if sought:
-                found = dao.found(connection, sought, most=MAX_FOUND, before_chars=BEFORE_CHARS, rest_chars=REST_CHARS)
+            found = _found(dao.found(connection, sought, AROUND, most=MAX_FOUND), sought) if sought else None
             latest = dao.conversations(connection, most=MAX_CONVERSATIONS)
             return Desk(latest, found, opened, allowances_of(metering_dao.allowances(connection)))
 
     def latest(self, principal: Principal) -> list[ConversationRow]:
         """The caller's conversations, the latest first."""
-        return list(self.page(principal, most=MAX_CONVERSATIONS))
+        return [found.row for found in self.page(principal, most=MAX_CONVERSATIONS)]
 
-    def page(
-        self, principal: Principal, *, sought: str = "", before: Place | None = None, most: int
-    ) -> list[ConversationRow] | list[FoundRow]:
+    def page(self, principal: Principal, *, sought: str = "", before: Place | None = None, most: int) -> list[Found]:
         """Conversations, the latest first, at most `most`; with `sought` those that hold it, in title or messages.
 
         `before` pages on from the last row seen.
         """
         sought = _text_in(sought)
         with self._database.app(principal) as connection:
-            if not sought:
-                return dao.conversations(connection, most=most, before=before)
-            return dao.found(
-                connection, sought, most=most, before=before, before_chars=BEFORE_CHARS, rest_chars=REST_CHARS
-            )
+            if sought:
+                return _found(dao.found(connection, sought, AROUND, most=most, before=before), sought)
+            return [Found(row) for row in dao.conversations(connection, most=most, before=before)]
 
     def open(self, principal: Principal, conversation_id: UUID) -> Opened:
         """One of the caller's conversations with everything in it.
@@ -181,6 +203,22 @@ def title_of(question: str) -> str:
     if not line.strip("".join(_JOINERS)):
         return UNTITLED
     return line if len(line) <= FIRST_TITLE_CHARS else f"{line[: FIRST_TITLE_CHARS - 1].rstrip()}…"
+
+
+def _found(rows: Iterable[FoundRow], sought: str) -> list[Found]:
+    return [Found(row, _excerpt(row, len(sought))) for row in rows]
+
+
+def _excerpt(row: FoundRow, hit_chars: int) -> Excerpt | None:
+    """One line around a hit, cut between words."""
+    if row.before is None or row.rest is None:
+        return None
+    before, hit, after = (_SPACE.sub(" ", part) for part in (row.before, row.rest[:hit_chars], row.rest[hit_chars:]))
+    if len(row.before) > BEFORE_CHARS:
+        before = "…" + (before.partition(" ")[2] or before)
+    if len(row.rest) > hit_chars + AFTER_CHARS:
+        after = (after.rpartition(" ")[0] or after) + "…"
+    return Excerpt(before.lstrip(), hit, after.rstrip())
 
 
 def _is_printable(character: str) -> bool:

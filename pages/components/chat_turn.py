@@ -83,6 +83,18 @@ def unanswered(conversation_id: UUID | None) -> Unanswered | None:
     return found if isinstance(found, Unanswered) and found.conversation_id == conversation_id else None
 
 
+def keep_for_a_new_one(conversation_id: UUID | None) -> bool:
+    """The conversation is gone: what was being asked in it waits in a new one. Whether there was anything."""
+    turn, found = st.session_state.pop(_NEXT, None), st.session_state.get(_UNANSWERED)
+    st.session_state.pop(_UNDER_WAY, None)
+    if not isinstance(turn, Turn) and isinstance(found, Unanswered) and found.conversation_id == conversation_id:
+        turn = found.turn
+    if isinstance(turn, Turn) and not turn.is_again:
+        note(Unanswered(turn, None))
+    waiting = unanswered(None)
+    return waiting is not None
+
+
 def begin(exchange: Exchange) -> None:
     """The question was taken: from now on the answer is under way."""
     st.session_state.pop(_UNANSWERED, None)

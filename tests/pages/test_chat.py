@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -201,16 +202,14 @@ def test_a_prompt_that_is_too_long_is_refused_in_a_sentence_and_not_counted(
 
 
 def test_a_question_without_an_answer_is_waited_for_and_then_offered_again(
-    workbench: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch
+    workbench: Workbench, ann: Principal, service: psycopg.Connection[tuple[object, ...]]
 ) -> None:
     exchange = workbench.assistant.ask(ann, QUESTION)
     exchange.session.result()
-    shown = workbench.conversations.messages(ann, exchange.conversation_id)
-    monkeypatch.setattr(type(workbench.conversations), "messages", lambda *_: shown[:1])
+    service.execute("DELETE FROM messages WHERE role = 'assistant'")
     waiting = _open(str(exchange.conversation_id))
     assert "is being written" in " ".join(caption.value for caption in waiting.caption)
-    old = replace(shown[0], created_at=shown[0].created_at.replace(year=2000))
-    monkeypatch.setattr(type(workbench.conversations), "messages", lambda *_: [old])
+    service.execute("UPDATE messages SET created_at = created_at - interval '1 year'")
     late = _open(str(exchange.conversation_id))
     assert "not answered" in _boxes(late)
     assert "Try again" in [button.label for button in late.button]
@@ -228,7 +227,7 @@ def test_conversations_are_listed_opened_and_deleted_after_a_question(workbench:
     _button(app, "Delete")
     assert len(workbench.conversations.latest(ann)) == 2
     app.button(key="chat_delete").click()
-    app.button(key="chat_delete_confirm").click().run()
+    app.button(key="chat_delete_yes").click().run()
     assert not app.exception
     assert [row.title for row in workbench.conversations.latest(ann)] == ["What is *inflation*?"]
 
