@@ -50,11 +50,17 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--plan", default="free", metavar="PLAN", help="plan of the organisation (free)")
     add.add_argument("--role", default="owner", choices=list(Role), help="role in the organisation (owner)")
     add.add_argument("--password", metavar="P", help="password to sign in with; without one only tokens work")
+    add.add_argument("--operator", action="store_true", help="they run the installation; said when the user is made")
     add.set_defaults(run=_user_add)
     token = user.add_parser("token", help="make an access token for the API; prints it, and nothing else")
     token.add_argument("email", metavar="EMAIL")
     token.add_argument("--org", metavar="NAME", help="organisation the token is bound to (the user's first)")
     token.set_defaults(run=_user_token)
+
+    for name, words in (("deactivate", "stop a user's sessions and tokens at once"), ("activate", "take that back")):
+        change = user.add_parser(name, help=words)
+        change.add_argument("email", metavar="EMAIL")
+        change.set_defaults(run=_user_set_active, is_active=name == "activate")
 
     plan = commands.add_parser("plan", help="plans").add_subparsers(required=True, metavar="COMMAND")
     plan_set = plan.add_parser("set", help="put an organisation on a plan")
@@ -90,7 +96,13 @@ def _user_add(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import admin
 
     return admin.add_user(
-        settings, given.email, org=given.org, plan=given.plan, role=Role(given.role), password=given.password
+        settings,
+        given.email,
+        org=given.org,
+        plan=given.plan,
+        role=Role(given.role),
+        password=given.password,
+        is_operator=given.operator,
     )
 
 
@@ -98,6 +110,12 @@ def _user_token(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import admin
 
     return admin.print_token(settings, given.email, org=given.org)
+
+
+def _user_set_active(settings: Settings, given: argparse.Namespace) -> int:
+    from core.commands import admin
+
+    return admin.set_active(settings, given.email, is_active=given.is_active)
 
 
 def _plan_set(settings: Settings, given: argparse.Namespace) -> int:

@@ -22,9 +22,23 @@ class Role(StrEnum):
         return self is not Role.VIEWER
 
     @property
-    def sees_organisation(self) -> bool:
-        """Whether this role sees the usage of the whole organisation."""
+    def manages(self) -> bool:
+        """Whether this role manages the organisation: members, settings, the usage of all."""
         return self in (Role.OWNER, Role.ADMIN)
+
+
+class Scope(StrEnum):
+    """What an access token may be used for; a session has all of them, within the member's role."""
+
+    READ = "read"
+    """See what its owner sees."""
+    ASK = "ask"
+    """Ask models and keep conversations, at the cost of its owner's limits."""
+    ADMIN = "admin"
+    """Change the profile, and what the role may manage in the organisation."""
+
+
+EVERY_SCOPE = frozenset(Scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +63,13 @@ class Principal:
     is_operator: bool = False
     credential_id: UUID | None = None
     """The session or token this principal was read from."""
+    scopes: frozenset[Scope] = EVERY_SCOPE
+    """What the session or token may be used for."""
+    default_model: str | None = None
+    """Model of a question that names none; None is that of the installation."""
+    uses_router: bool = True
+    """Whether `auto` chooses a model; otherwise `auto` is `default_model`."""
+    allowed_models: tuple[str, ...] | None = None
+    """Ids of the models that the organisation allows; None is all."""
     as_of: date | None = None
     """The date the user works as of; None is today."""

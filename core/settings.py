@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -74,7 +75,7 @@ class Settings(BaseModel):
     session_days: int = Field(14, ge=1, le=90)
     """Days without use after which a session ends."""
     allow_sign_up: bool | None = None
-    """Let strangers make an account; None lets them when listening on loopback only."""
+    """Let strangers make an account; None lets them in development only."""
     smtp_url: Secret = None
     """The mail server: smtp://user:password@host:587, or smtps:// for TLS from the first byte."""
     mail_from: str | None = None
@@ -122,7 +123,12 @@ class Settings(BaseModel):
     @cached_property
     def allows_sign_up(self) -> bool:
         """Whether strangers may make an account."""
-        return self.listens_on_loopback if self.allow_sign_up is None else self.allow_sign_up
+        return self.is_development if self.allow_sign_up is None else self.allow_sign_up
+
+    @cached_property
+    def is_development(self) -> bool:
+        """Whether whoever reads the log is whoever uses the workbench: it listens on loopback, behind no proxy."""
+        return self.listens_on_loopback and urlsplit(self.address).hostname in LOOPBACK
 
     @cached_property
     def address(self) -> str:

@@ -198,8 +198,8 @@ def member_factory(opened: Workbench) -> MakeMember:
     ) -> Principal:
         org_name = org or f"{name}'s organisation"
         email = f"{name}@test.example"
-        opened.accounts.add_user(email, org_name=org_name, plan=plan, role=role, password=password)
-        return opened.accounts.member(email, org_name)
+        opened.directory.add_user(email, org_name=org_name, plan=plan, role=role, password=password)
+        return opened.directory.member(email, org_name)
 
     return make
 

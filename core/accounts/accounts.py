@@ -1,37 +1,43 @@
-"""Who is asking: sign-in by password, sessions, tokens, and the memberships behind them."""
+"""Who is asking: sign-in by password, sessions, and the principals behind sessions and tokens."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from core.accounts.addresses import looked_up
 from core.accounts.passwords import check_password, hash_password
-from core.db import accounts_dao as dao
+from core.accounts.permissions import Action, require
+from core.accounts.secrets import MAX_SECRET_CHARS, digest, new_secret
+from core.db import people_dao as people
+from core.db import sign_in_dao as dao
+from core.db import tokens_dao
 from core.db.engine import Database
-from core.errors import Conflict, Denial, InvalidRequest, MeteringDenied, NotFound, Unauthenticated
+from core.errors import Denial, Forbidden, InvalidRequest, MeteringDenied, NotFound, Unauthenticated
 from core.ids import new_id
-from core.principal import Principal, Role
+from core.principal import EVERY_SCOPE, Principal, Role, Scope
 
 TICKET_LIFE = timedelta(seconds=30)
 ADDRESS_WINDOW = timedelta(minutes=1)
-ACCOUNT_WINDOW = timedelta(minutes=15)
-ATTEMPTS_PER_ACCOUNT = 10
-"""Wrong passwords of one account within 15 minutes, before it has to wait."""
+FREE_FAILURES = 5
+"""Wrong passwords of one account that may follow one another at once."""
+LONGEST_ACCOUNT_WAIT = timedelta(minutes=15)
+ACCOUNT_FORGOTTEN_AFTER = timedelta(days=1)
+LONGEST_ADDRESS_WAIT = timedelta(minutes=1)
+"""Shorter than an account's: a whole office may share an address."""
+ADDRESS_FORGOTTEN_AFTER = timedelta(hours=1)
+LONGEST_SESSION = timedelta(days=90)
+"""A session that is used lives on, but no longer than this."""
 TOKEN_PREFIX = "assay_"  # noqa: S105 (a prefix, no secret)
-MAX_SECRET_CHARS = 200
 MAX_AGENT_CHARS = 300
-MAX_NAME_CHARS = 200
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\ud800-\udfff]{1,64}@[^@\s\x00-\x1f\ud800-\udfff]{1,255}")
 _WRONG = "The e-mail address or the password is wrong."
+_HOMELESS = "You do not belong to any organisation any more. An admin of one can invite you."
 
 
 class Accounts:
-    """Users, organisations, memberships, sign-in, sessions and tokens."""
+    """Sign-in, sessions, and who has a session or token."""
 
     def __init__(self, database: Database, *, session_days: int = 14, attempts_per_address: int = 30) -> None:
         self._database = database
@@ -43,181 +49,202 @@ class Accounts:
 
         Raises:
             Unauthenticated: in the same words and time whether or not the address exists.
-            MeteringDenied: too many attempts from this address or on this account.
+            MeteringDenied: this address, or this account, has to wait.
+            Forbidden: the password is right, but the user belongs to no organisation any more.
         """
-        normal = email.strip().lower()
-        account = f"account:{_digest(normal).hex()}"
+        normal = looked_up(email)
+        self._take_turn(normal, address)
         with self._database.service() as connection:
-            by_address = dao.count_attempt(connection, f"address:{_digest(address).hex()}", ADDRESS_WINDOW)
-            by_account = dao.count_attempt(connection, account, ACCOUNT_WINDOW)
-        if by_address > self._attempts_per_address:
-            raise _too_many(self._attempts_per_address, ADDRESS_WINDOW)
-        if by_account > ATTEMPTS_PER_ACCOUNT:
-            raise _too_many(ATTEMPTS_PER_ACCOUNT, ACCOUNT_WINDOW)
-        with self._database.service() as connection:
-            found = dao.credential(connection, normal) if _EMAIL.fullmatch(normal) else None
+            found = dao.credential(connection, email=normal)
         if not check_password(password, found.password_hash if found else None) or found is None:
             raise Unauthenticated(_WRONG)
-        ticket = secrets.token_urlsafe(32)
+        self._forgive(normal, address)
+        if found.org_id is None:
+            raise Forbidden(_HOMELESS)
+        return self.ticket(found.user_id, found.org_id, method="password")
+
+    def ticket(self, user_id: UUID, org_id: UUID, *, method: str) -> str:
+        """A one-time ticket for somebody who proved who they are: by `password`, `openid` or `link`."""
+        ticket = new_secret()
         with self._database.service() as connection:
-            dao.forget_attempts(connection, account)
-            dao.add_ticket(connection, _digest(ticket), found.user_id, found.org_id, TICKET_LIFE)
+            dao.add_ticket(connection, digest(ticket), user_id, org_id, TICKET_LIFE, method=method)
         return ticket
 
-    def redeem_ticket(self, ticket: str, *, address: str, agent: str) -> str:
+    def redeem_ticket(self, ticket: str, *, address: str, agent: str, replaced: str | None = None) -> str:
         """Opens a session for a ticket, once; gives the opaque value of its cookie.
+
+        The session that the browser had before (`replaced`) ends.
 
         Raises:
             Unauthenticated: the ticket is unknown, used or late.
         """
         with self._database.service() as connection:
-            member = dao.take_ticket(connection, _digest(ticket[:MAX_SECRET_CHARS]))
+            member = dao.take_ticket(connection, digest(ticket))
             if member is not None:
-                session = secrets.token_urlsafe(32)
+                session = new_secret()
+                user_id, org_id, method = member
                 dao.add_session(
                     connection,
                     session_id=new_id(),
-                    session_hash=_digest(session),
-                    user_id=member[0],
-                    org_id=member[1],
+                    session_hash=digest(session),
+                    user_id=user_id,
+                    org_id=org_id,
                     life=self._session_life,
                     address=address,
                     agent=agent[:MAX_AGENT_CHARS],
+                    method=method,
                 )
+                if replaced:
+                    dao.revoke_session(connection, digest(replaced))
                 return session
         raise Unauthenticated("This sign-in is no longer valid; sign in again.")
 
     def principal_of_session(self, session: str) -> Principal | None:
-        """Who has this session; None where it is unknown, ended or of a user who was deactivated."""
+        """Who has this session; None where it is unknown, ended, of a user who was deactivated or who left."""
         if not session or len(session) > MAX_SECRET_CHARS:
             return None
         with self._database.single() as connection:
-            row = dao.who_of_session(connection, _digest(session))
+            row = dao.who_of_session(connection, digest(session))
             if row is not None and row.is_long_unseen and row.credential_id is not None:
-                dao.touch_session(connection, row.credential_id)
-        return _principal(row, "session") if row else None
+                dao.touch_session(connection, row.credential_id, life=self._session_life, longest=LONGEST_SESSION)
+        return principal_of(row, "session") if row else None
 
     def principal_of_token(self, token: str) -> Principal:
         """Who has this access token.
 
         Raises:
-            Unauthenticated: malformed, unknown, ended, or of a user who was deactivated.
+            Unauthenticated: malformed, unknown, ended, of a user who was deactivated or who left.
         """
         if not token.startswith(TOKEN_PREFIX) or len(token) > MAX_SECRET_CHARS:
             raise Unauthenticated("The access token is not valid.")
         with self._database.heart() as driver:
-            row = dao.who_of_token(driver, _digest(token))
+            row = dao.who_of_token(driver, digest(token))
         if row is None:
             raise Unauthenticated("The access token is not valid.")
         if row.is_long_unseen and row.credential_id is not None:
             with self._database.single() as connection:
-                dao.touch_token(connection, row.credential_id)
-        return _principal(row, "token")
+                tokens_dao.touch_token(connection, row.credential_id)
+        return principal_of(row, "token")
 
     def sign_out(self, session: str) -> None:
         """Ends a session; unknown ones are passed over."""
         with self._database.service() as connection:
-            dao.revoke_session(connection, _digest(session[:MAX_SECRET_CHARS]))
+            dao.revoke_session(connection, digest(session))
 
-    def add_user(
-        self,
-        email: str,
-        *,
-        org_name: str,
-        plan: str,
-        role: Role,
-        password: str | None = None,
-        name: str | None = None,
-        is_operator: bool = False,
-    ) -> UUID:
-        """Makes the user, the organisation and the membership, as far as they do not exist; gives the user's id.
+    def sessions(self, principal: Principal) -> list[dao.SessionRow]:
+        """The user's open sessions in all their organisations, the last used first."""
+        require(principal, Action.READ)
+        with self._database.app(principal) as connection:
+            return dao.sessions(connection)
 
-        A changed password or role ends the user's sessions. `plan` is a plan's own name, checked by the caller.
+    def end_session(self, principal: Principal, session_id: UUID) -> None:
+        """Ends one of the user's sessions.
 
         Raises:
-            InvalidRequest: an address, name or password of the wrong form.
-            Conflict: the organisation exists on another plan.
+            NotFound: they have none of that id that is open.
         """
-        normal = email.strip().lower()
-        if not _EMAIL.fullmatch(normal):
-            raise InvalidRequest("The e-mail address must look like name@example.org.")
-        if not 1 <= len(org_name.strip()) <= MAX_NAME_CHARS or not org_name.isprintable():
-            raise InvalidRequest(f"The organisation's name has 1 to {MAX_NAME_CHARS} printable characters.")
-        password_hash = hash_password(password) if password is not None else None
+        require(principal, Action.KEEP_SIGN_IN)
         with self._database.service() as connection:
-            existing = dao.organisation(connection, org_name.strip())
-            if existing is not None and existing[1] != plan:
-                raise Conflict(f"The organisation is on the plan {existing[1]}; change it with `plan set`.")
-            org_id = existing[0] if existing else new_id()
-            if existing is None:
-                dao.add_organisation(connection, org_id, org_name.strip(), plan)
-            user_id = dao.user_of(connection, normal) or new_id()
-            if dao.user_of(connection, normal) is None:
-                dao.add_user(connection, user_id, normal, name or normal.split("@")[0], is_operator=is_operator)
-            if password_hash is not None:
-                dao.set_password_hash(connection, user_id, password_hash)
-            if dao.put_membership(connection, org_id, user_id, role) or password_hash is not None:
-                dao.revoke_sessions_of(connection, user_id)
-        return user_id
+            if not dao.revoke_own_session(connection, session_id, principal.user_id):
+                raise NotFound("This session has ended already.")
 
-    def create_token(self, email: str, *, org_name: str | None = None, name: str = "command line") -> str:
-        """Makes an access token bound to one organisation of the user; it is shown this once.
+    def end_other_sessions(self, principal: Principal) -> int:
+        """Ends all of the user's sessions but the one at hand; gives their number."""
+        require(principal, Action.KEEP_SIGN_IN)
+        with self._database.service() as connection:
+            return dao.revoke_sessions_of(connection, principal.user_id, but=principal.credential_id)
+
+    def change_password(self, principal: Principal, current: str, new: str, *, address: str) -> str:
+        """Changes the password and ends every session, this one too; gives a ticket to open the next with.
 
         Raises:
-            NotFound: no such user, or not a member of that organisation.
+            Unauthenticated: the current password is wrong.
+            InvalidRequest: the policy refuses the new one, or there is no password yet.
+            MeteringDenied: too many wrong ones.
         """
+        require(principal, Action.KEEP_SIGN_IN)
+        self._take_turn(principal.email, address)
         with self._database.service() as connection:
-            user_id = dao.user_of(connection, email.strip().lower())
-            member = dao.who_of_member(connection, user_id, org_name) if user_id else None
-            if member is None:
-                raise NotFound("There is no such user in such an organisation.")
-            token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-            dao.add_token(
-                connection,
-                token_id=new_id(),
-                token_hash=_digest(token),
-                user_id=member.user_id,
-                org_id=member.org_id,
-                name=name,
-            )
-        return token
+            found = dao.credential(connection, user_id=principal.user_id)
+        if found is not None and found.password_hash is None:
+            raise InvalidRequest("You have no password yet. Sign out and ask for a link by “Forgot your password?”.")
+        if found is None or not check_password(current, found.password_hash):
+            raise Unauthenticated("The current password is wrong.")
+        self._forgive(principal.email, address)
+        if new == current:
+            raise InvalidRequest("The new password is the current one.")
+        password_hash = hash_password(new, email=principal.email, name=principal.name)
+        with self._database.service() as connection:
+            people.set_password_hash(connection, principal.user_id, password_hash)
+            dao.revoke_sessions_of(connection, principal.user_id)
+        return self.ticket(principal.user_id, principal.org_id, method="password")
 
-    def member(self, email: str, org_name: str | None = None) -> Principal:
-        """The principal of a command that acts for a user.
+    def organisations(self, principal: Principal) -> list[people.BelongingRow]:
+        """The organisations that the user belongs to, the first one first."""
+        require(principal, Action.READ)
+        with self._database.service() as connection:
+            return people.belongings(connection, principal.user_id)
+
+    def switch_organisation(self, principal: Principal, org_id: UUID) -> None:
+        """Puts the session at hand into another organisation of its user.
 
         Raises:
-            NotFound: no such user, or not a member of that organisation.
+            NotFound: they do not belong to it.
         """
+        require(principal, Action.KEEP_SIGN_IN)
+        session = principal.credential_id if principal.via == "session" else None
         with self._database.service() as connection:
-            user_id = dao.user_of(connection, email.strip().lower())
-            row = dao.who_of_member(connection, user_id, org_name) if user_id else None
-        if row is None:
-            raise NotFound("There is no such user in such an organisation.")
-        return _principal(row, "command")
+            if session is None or not dao.move_session(connection, session, principal.user_id, org_id):
+                raise NotFound("You do not belong to this organisation.")
 
-    def has_user(self, email: str) -> bool:
-        """Whether there is a user with that address."""
-        with self._database.service() as connection:
-            return dao.user_of(connection, email.strip().lower()) is not None
-
-    def set_plan(self, org_name: str, plan: str) -> None:
-        """Puts an organisation on a plan, from its next request on.
+    def count_request(self, subject: str, window: timedelta) -> None:
+        """Counts what costs a mail, within the limit of sign-in attempts.
 
         Raises:
-            NotFound: there is no such organisation.
+            MeteringDenied: too many within the window.
         """
         with self._database.service() as connection:
-            found = dao.organisation(connection, org_name)
-            if found is None:
-                raise NotFound("There is no organisation of that name.")
-            dao.set_plan(connection, found[0], plan)
+            attempts = dao.count_attempt(connection, digest(subject).hex(), window)
+        if attempts > self._attempts_per_address:
+            raise _has_to_wait(int(window.total_seconds()), self._attempts_per_address)
+
+    def forget_failures(self, email: str) -> None:
+        """Lets an account be tried at once again: its owner proved who they are in another way."""
+        with self._database.service() as connection:
+            dao.forgive(connection, _subjects(email, "")[0], wholly=True)
+
+    def _take_turn(self, email: str, address: str) -> None:
+        """Counts an attempt, as wrong until it is known to be right.
+
+        Raises:
+            MeteringDenied: it has to wait; then the password is not even looked at.
+        """
+        account, place = _subjects(email, address)
+        most = self._attempts_per_address
+        with self._database.service() as connection:
+            attempts = dao.count_attempt(connection, place, ADDRESS_WINDOW)
+            waits = None
+            if attempts <= most:
+                by_address = {"longest": LONGEST_ADDRESS_WAIT, "forgotten_after": ADDRESS_FORGOTTEN_AFTER}
+                by_account = {"longest": LONGEST_ACCOUNT_WAIT, "forgotten_after": ACCOUNT_FORGOTTEN_AFTER}
+                waits = dao.take_turn(connection, place, free=most, **by_address) or dao.take_turn(
+                    connection, account, free=FREE_FAILURES, **by_account
+                )
+        if attempts > most:
+            raise _has_to_wait(int(ADDRESS_WINDOW.total_seconds()), most)
+        if waits is not None:
+            raise _has_to_wait(waits, FREE_FAILURES)
+
+    def _forgive(self, email: str, address: str) -> None:
+        account, place = _subjects(email, address)
+        with self._database.service() as connection:
+            dao.forgive(connection, account, wholly=True)
+            dao.forgive(connection, place, wholly=False)
+            dao.clear_attempts(connection)
 
 
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-
-
-def _principal(row: dao.WhoRow, via: str) -> Principal:
+def principal_of(row: dao.WhoRow, via: str) -> Principal:
+    """The principal of a membership as it stands in the database."""
     return Principal(
         user_id=row.user_id,
         org_id=row.org_id,
@@ -230,11 +257,20 @@ def _principal(row: dao.WhoRow, via: str) -> Principal:
         org_name=row.org_name,
         is_operator=row.is_operator,
         credential_id=row.credential_id,
+        scopes=EVERY_SCOPE if row.scopes is None else frozenset(map(Scope, row.scopes)),
+        default_model=row.default_model,
+        uses_router=row.uses_router,
+        allowed_models=None if row.allowed_models is None else tuple(row.allowed_models),
     )
 
 
-def _too_many(limit: int, window: timedelta) -> MeteringDenied:
-    minutes = int(window.total_seconds() // 60)
+def _subjects(email: str, address: str) -> tuple[str, str]:
+    return f"account:{digest(email).hex()}", f"address:{digest(address).hex()}"
+
+
+def _has_to_wait(seconds: int, limit: int) -> MeteringDenied:
+    minutes = -(-seconds // 60)
+    wait = f"{seconds} second{'s' if seconds > 1 else ''}" if seconds < 60 else f"{minutes} minute{'s' * (minutes > 1)}"
     return MeteringDenied(
         Denial(
             code="rate_limited",
@@ -243,7 +279,7 @@ def _too_many(limit: int, window: timedelta) -> MeteringDenied:
             used=Decimal(limit),
             remaining=Decimal(0),
             resets_at=None,
-            retry_after_s=int(window.total_seconds()),
-            reason=f"Too many sign-in attempts; try again in {minutes} minute{'s' if minutes > 1 else ''}",
+            retry_after_s=seconds,
+            reason=f"Too many sign-in attempts; try again in {wait}",
         )
     )

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.accounts.accounts import Accounts
+from core.accounts.directory import Directory
 from core.principal import Role
 
 PASSWORD_FILE = "demo-password"  # noqa: S105 (a file's name)
@@ -36,7 +36,7 @@ USERS = (
 )
 
 
-def load_demo(accounts: Accounts, home: Path) -> str:
+def load_demo(directory: Directory, home: Path) -> str:
     """Makes what is missing of the demo, and gives its password, kept in a file that its owner alone may read.
 
     Processes that start at once take turns.
@@ -47,8 +47,8 @@ def load_demo(accounts: Accounts, home: Path) -> str:
         is_new = not path.exists()
         password = secrets.token_urlsafe(12) if is_new else path.read_text("utf-8").strip()
         for user in USERS:
-            if is_new or not accounts.has_user(user.email):
-                accounts.add_user(
+            if is_new or not directory.has_user(user.email):
+                directory.add_user(
                     user.email,
                     org_name=user.org_name,
                     plan=user.plan,

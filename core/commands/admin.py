@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from core.accounts.accounts import Accounts
 from core.accounts.demo import demo_sign_ins, load_demo
+from core.accounts.directory import Directory
 from core.db.engine import Database
 from core.db.migrate import migrate
 from core.metering.plans import Plans, load_plans
@@ -29,42 +29,52 @@ def migrate_database(settings: Settings) -> int:
     return 0
 
 
-def add_user(settings: Settings, email: str, *, org: str, plan: str, role: Role, password: str | None) -> int:
+def add_user(
+    settings: Settings, email: str, *, org: str, plan: str, role: Role, password: str | None, is_operator: bool
+) -> int:
     """Makes a user, and prints the id."""
-    with _storage(settings) as (accounts, plans):
+    with _storage(settings) as (directory, plans):
         name = plans.get(plan).name
-        print(accounts.add_user(email, org_name=org, plan=name, role=role, password=password))
+        print(directory.add_user(email, org_name=org, plan=name, role=role, password=password, is_operator=is_operator))
     return 0
 
 
 def print_token(settings: Settings, email: str, *, org: str | None) -> int:
     """Makes an access token, and prints it and nothing else."""
-    with _storage(settings) as (accounts, _plans):
-        print(accounts.create_token(email, org_name=org))
+    with _storage(settings) as (directory, _plans):
+        print(directory.create_token(email, org_name=org))
+    return 0
+
+
+def set_active(settings: Settings, email: str, *, is_active: bool) -> int:
+    """Deactivates a user, or takes that back."""
+    with _storage(settings) as (directory, _plans):
+        directory.set_active(email, is_active=is_active)
+    print(f"{email} can sign in again." if is_active else f"{email} was deactivated; sessions and tokens have stopped.")
     return 0
 
 
 def set_plan(settings: Settings, org: str, plan: str) -> int:
     """Puts an organisation on a plan."""
-    with _storage(settings) as (accounts, plans):
-        accounts.set_plan(org, plans.get(plan).name)
+    with _storage(settings) as (directory, plans):
+        directory.set_plan(org, plans.get(plan).name)
     print(f"{org} is on the plan {plans.get(plan).name}.")
     return 0
 
 
 def print_demo(settings: Settings) -> int:
     """Loads the demo organisation as far as it is missing, and prints its sign-ins."""
-    with _storage(settings) as (accounts, _plans):
-        print(demo_sign_ins(load_demo(accounts, prepared_home(settings))))
+    with _storage(settings) as (directory, _plans):
+        print(demo_sign_ins(load_demo(directory, prepared_home(settings))))
     return 0
 
 
 @contextmanager
-def _storage(settings: Settings) -> Iterator[tuple[Accounts, Plans]]:
-    """Accounts on the migrated database, with the plans in force: what a command needs of the workbench."""
+def _storage(settings: Settings) -> Iterator[tuple[Directory, Plans]]:
+    """The directory on the migrated database, with the plans in force: what a command needs of the workbench."""
     plans = load_plans(settings.plans_file)
     database: Database
     database, _server = open_database(settings)
     with closing(database):
         sync_plans(database, plans)
-        yield Accounts(database), plans
+        yield Directory(database), plans

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg import errors as pg_errors
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -17,6 +17,8 @@ from core.errors import ConfigurationError, DatabaseUnavailable
 from core.principal import Principal
 
 Driver = psycopg.Connection[Any]
+Transaction = Connection
+"""An open transaction, as the functions of a DAO take it."""
 SCHEMA = "assay"
 OWNER_ROLE = "assay_owner"
 APP_ROLE = "assay_app"
@@ -145,6 +147,11 @@ class Database:
         """Raises DatabaseUnavailable unless the server answers."""
         with self.single() as connection:
             connection.execute(text("SELECT 1"))
+
+    def connections_in_use(self) -> dict[str, int]:
+        """How many connections of each pool are lent out at this moment."""
+        pools = {"app": self._app, "service": self._service, "single": self._single}
+        return {name: cast("QueuePool", engine.pool).checkedout() for name, engine in pools.items()}
 
     def close(self) -> None:
         """Closes every idle connection."""

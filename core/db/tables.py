@@ -62,7 +62,9 @@ organisations = Table(
     Column("zone", Text, nullable=False),
     Column("budget_usd_month", Usd),
     Column("created_at", Moment, nullable=False),
-    UniqueConstraint("name"),
+    Column("risk_free_rate", Numeric(7, 6), nullable=False),
+    Column("benchmark", Text, nullable=False),
+    Column("allowed_models", ARRAY(Text)),
 )
 
 users = Table(
@@ -76,6 +78,10 @@ users = Table(
     Column("is_operator", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("deactivated_at", Moment),
+    Column("default_model", Text),
+    Column("uses_router", Boolean, nullable=False),
+    Column("uses_credits", Boolean, nullable=False),
+    Column("gets_notices", Boolean, nullable=False),
     UniqueConstraint("email"),
 )
 
@@ -87,6 +93,7 @@ memberships = Table(
     Column("role", Text, nullable=False),
     Column("budget_usd_month", Usd),
     Column("created_at", Moment, nullable=False),
+    Column("ended_at", Moment),
 )
 
 sign_in_tickets = Table(
@@ -96,6 +103,7 @@ sign_in_tickets = Table(
     Column("user_id", Uuid, nullable=False),
     Column("org_id", Uuid, nullable=False),
     Column("expires_at", Moment, nullable=False),
+    Column("method", Text, nullable=False),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
 )
 
@@ -112,6 +120,7 @@ sessions = Table(
     Column("revoked_at", Moment),
     Column("address", Text, nullable=False),
     Column("agent", Text, nullable=False),
+    Column("method", Text, nullable=False),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
     UniqueConstraint("session_hash"),
 )
@@ -128,6 +137,7 @@ access_tokens = Table(
     Column("expires_at", Moment),
     Column("last_used_at", Moment),
     Column("revoked_at", Moment),
+    Column("scopes", ARRAY(Text), nullable=False),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
     UniqueConstraint("token_hash"),
 )
@@ -138,6 +148,59 @@ attempt_buckets = Table(
     Column("subject", Text, primary_key=True),
     Column("bucket", Moment, primary_key=True),
     Column("attempts", Integer, nullable=False),
+)
+
+sign_in_delays = Table(
+    "sign_in_delays",
+    METADATA,
+    Column("subject", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("blocked_until", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
+one_time_links = Table(
+    "one_time_links",
+    METADATA,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("purpose", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("user_id", Uuid, ForeignKey("users.id")),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+
+invitations = Table(
+    "invitations",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("org_id", Uuid, ForeignKey("organisations.id"), nullable=False),
+    Column("email", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("invited_by", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    UniqueConstraint("org_id", "email"),
+    UniqueConstraint("token_hash"),
+)
+
+openid_identities = Table(
+    "openid_identities",
+    METADATA,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("last_used_at", Moment, nullable=False),
+)
+
+openid_answers = Table(
+    "openid_answers",
+    METADATA,
+    Column("fingerprint", LargeBinary, primary_key=True),
+    Column("expires_at", Moment, nullable=False),
 )
 
 address_meters = Table(

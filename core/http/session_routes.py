@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from core.accounts.accounts import LONGEST_SESSION
 from core.errors import (
     AssayError,
     Forbidden,
@@ -28,6 +29,7 @@ from core.errors import (
 )
 from core.http.entrance import Entrance
 from core.http.host_guard import FOREIGN_ORIGIN, is_own_request
+from core.http.openid_answers import is_openid_cookie
 from core.http.problems import problem_response
 from core.settings import SESSION_COOKIE as COOKIE
 from core.settings import Settings
@@ -69,6 +71,7 @@ def session_routes(settings: Settings, accounts: Accounts, as_problem: AsProblem
         # Every method is taken here, or the wrong ones would be answered by the pages, as if they had worked.
         Route("/session", routes.guarded(routes.open), methods=_EVERY_METHOD),
         Route("/sign-out", routes.guarded(routes.close), methods=_EVERY_METHOD),
+        Route("/forget-openid", routes.guarded(routes.forget_openid), methods=_EVERY_METHOD),
     ]
 
 
@@ -103,17 +106,26 @@ class _SessionRoutes:
             ticket,
             address=request.client.host if request.client else "",
             agent=request.headers.get("user-agent", "")[:MAX_AGENT_CHARS],
+            replaced=request.cookies.get(COOKIE),
         )
         response = Response(status_code=204)
         response.set_cookie(
             COOKIE,
             session,
-            max_age=self._settings.session_days * 24 * 60 * 60,
+            # How long it is good is decided on the server, where a session that is used lives on.
+            max_age=int(LONGEST_SESSION.total_seconds()),
             path="/",
             secure=self._settings.is_https,
             httponly=True,
             samesite="lax",
         )
+        self._drop_openid(request, response)
+        return response
+
+    async def forget_openid(self, request: Request) -> Response:
+        """Take a provider's answer away that opened nothing."""
+        response = Response(status_code=204)
+        self._drop_openid(request, response)
         return response
 
     async def close(self, request: Request) -> Response:
@@ -125,8 +137,17 @@ class _SessionRoutes:
                 await run_in_threadpool(self._accounts.sign_out, session)
             except AssayError as error:
                 response = self._as_problem(error)
-        response.delete_cookie(COOKIE, path="/", secure=self._settings.is_https, httponly=True, samesite="lax")
+        self._drop(COOKIE, response)
+        self._drop_openid(request, response)
         return response
+
+    def _drop_openid(self, request: Request, response: Response) -> None:
+        """Take a provider's answer away: a session of ours has taken its place, or nothing has."""
+        for name in filter(is_openid_cookie, request.cookies):
+            self._drop(name, response)
+
+    def _drop(self, cookie: str, response: Response) -> None:
+        response.delete_cookie(cookie, path="/", secure=self._settings.is_https, httponly=True, samesite="lax")
 
 
 async def _ticket(request: Request) -> str:

@@ -258,7 +258,7 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def _who(principal: Principal, whole_organisation: bool) -> UUID | None:
-    return None if whole_organisation and principal.role.sees_organisation else principal.user_id
+    return None if whole_organisation and principal.role.manages else principal.user_id
 
 
 def _check_days(first: date, last: date) -> None:

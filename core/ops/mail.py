@@ -208,17 +208,11 @@ def mailer_of(
     delivery: Delivery
     if server is not None:
         delivery = SmtpDelivery(server, helo=sender.domain, tls=tls)
-    elif _is_development(settings):
+    elif settings.is_development:
         delivery = _show_in_log
     else:
         delivery = _Nowhere()
     return Mailer(delivery, sender, is_configured=server is not None, clock=clock or SystemClock(), pauses_s=pauses_s)
-
-
-def _is_development(settings: Settings) -> bool:
-    """Whether the one who reads the log is the one who uses the workbench: it listens on loopback, and no proxy in
-    front of it shows it to others."""
-    return settings.listens_on_loopback and urlsplit(settings.address).hostname in LOOPBACK
 
 
 def _show_in_log(message: EmailMessage) -> None:

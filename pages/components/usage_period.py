@@ -33,7 +33,7 @@ def words(first: date, last: date) -> str:
 
 def show_whose(key: str, principal: Principal) -> bool:
     """Whether the whole organisation is shown; only those who may see it can choose."""
-    if not principal.role.sees_organisation:
+    if not principal.role.manages:
         return False
     chosen = st.segmented_control("Whose", [MINE, ALL], default=MINE, required=True, key=key, persist_state="session")
     return chosen == ALL

@@ -77,8 +77,8 @@ class Ground:
     def member(self, org: str, *, plan: str, password: str | None = None) -> Principal:
         """A new user of an organisation."""
         email = f"{secrets.token_hex(4)}@bench.example"
-        self.accounts.add_user(email, org_name=org, plan=plan, role=Role.OWNER, password=password)
-        return self.accounts.member(email, org)
+        self.workbench.directory.add_user(email, org_name=org, plan=plan, role=Role.OWNER, password=password)
+        return self.workbench.directory.member(email, org)
 
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
         """A bare connection of the driver, each statement a transaction of its own."""

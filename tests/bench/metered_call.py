@@ -22,7 +22,7 @@ def calls(ground: Ground) -> list[Figure]:
     """One caller, then thirty-two of one organisation; then streams; the provider is canned and answers at once."""
     ground.lift_limits()
     tokens = [
-        ground.accounts.create_token(ground.member("Calling organisation", plan="enterprise").email)
+        ground.workbench.directory.create_token(ground.member("Calling organisation", plan="enterprise").email)
         for _ in range(CALLERS)
     ]
     with running_quick_provider() as base_url:

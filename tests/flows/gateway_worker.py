@@ -64,7 +64,7 @@ def main(email: str, step: str, *manners: str) -> None:
         signal.signal(signal.SIGTERM, end)
     if step in METHODS:
         stop_at(workbench, step)
-    with workbench.gateway.session(workbench.accounts.member(email), QUESTION) as session:
+    with workbench.gateway.session(workbench.directory.member(email), QUESTION) as session:
         say("asked")
         for _ in session:
             say("token")

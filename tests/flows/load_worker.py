@@ -23,7 +23,7 @@ from tests.flows.gateway_worker import QUESTION
 def main(email: str, threads: int, questions: int) -> None:
     """Asks them all, each in words of its own."""
     workbench = open_workbench(load_settings())
-    who = workbench.accounts.member(email)
+    who = workbench.directory.member(email)
 
     def ask(number: int) -> str:
         asked = replace(QUESTION, messages=(Message("user", f"Question {number} of {os.getpid()}?"),))

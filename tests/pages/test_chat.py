@@ -113,7 +113,7 @@ def test_a_denied_question_is_asked_again_by_one_button_once_there_is_room(
         workbench.assistant.ask(ann, f"What is a bond, take {number}?").session.result()
     app = _ask(_open(), "What is inflation?")
     assert _asked(app) == ["What is inflation?"]
-    workbench.accounts.set_plan(ann.org_name, "premium")
+    workbench.directory.set_plan(ann.org_name, "premium")
     monkeypatch.setattr(session, "current_principal", lambda: replace(ann, plan="premium"))
     _button(app, "Try again")
     assert _asked(app) == ["What is inflation?"]

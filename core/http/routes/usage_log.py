@@ -99,7 +99,7 @@ def _totals(asked: TotalsQuery, bench: Workbench, principal: Principal) -> Usage
         from_=span.starts_at,
         to=span.ends_at,
         zone=span.zone,
-        whole_organisation=principal.role.sees_organisation,
+        whole_organisation=principal.role.manages,
         group_by=asked.group_by,
         total=UsageSums(**_sums(totals.total)),
         groups=[UsageGroup(key=group.key, **_sums(group)) for group in totals.groups],

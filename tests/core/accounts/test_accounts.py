@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from core.accounts.accounts import ATTEMPTS_PER_ACCOUNT, Accounts
+from core.accounts.accounts import FREE_FAILURES, Accounts
 from core.errors import Conflict, InvalidRequest, MeteringDenied, NotFound, Unauthenticated
 from core.principal import Role
 from core.workbench import Workbench
@@ -84,15 +84,25 @@ def test_a_user_without_a_password_cannot_sign_in_by_one(accounts: Accounts, mem
         accounts.sign_in("bob@test.example", "", address=HERE)
 
 
-def test_an_account_has_to_wait_after_ten_attempts(accounts: Accounts, move_time: MoveTime) -> None:
-    for _ in range(ATTEMPTS_PER_ACCOUNT):
+def test_an_account_waits_twice_as_long_after_each_wrong_password(accounts: Accounts, move_time: MoveTime) -> None:
+    now = datetime(2026, 5, 5, 12, tzinfo=UTC)
+    move_time(now)
+    for _ in range(FREE_FAILURES):
         with pytest.raises(Unauthenticated):
             accounts.sign_in("ann@test.example", "another password", address=HERE)
-    with pytest.raises(MeteringDenied) as denial:
-        accounts.sign_in("ann@test.example", PASSWORD, address="192.0.2.99")
-    assert denial.value.problem_code == "rate_limited"
-    move_time(timedelta(minutes=16))
+    for seconds in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900):
+        with pytest.raises(MeteringDenied) as denial:
+            accounts.sign_in("ann@test.example", PASSWORD, address="192.0.2.99")
+        assert denial.value.problem_code == "rate_limited"
+        assert seconds - 1 <= (denial.value.denial.retry_after_s or 0) <= seconds
+        now += timedelta(seconds=seconds + 60)
+        move_time(now)
+        with pytest.raises(Unauthenticated):
+            accounts.sign_in("ann@test.example", "another password", address="192.0.2.98")
+    move_time(now + timedelta(minutes=16))
     assert accounts.sign_in("ann@test.example", PASSWORD, address=HERE)
+    with pytest.raises(Unauthenticated):  # the right one has made good for all
+        accounts.sign_in("ann@test.example", "another password", address=HERE)
 
 
 def test_attempts_are_counted_across_the_turn_of_a_minute(
@@ -148,8 +158,10 @@ def test_a_changed_password_or_role_ends_sessions(accounts: Accounts, member: Ma
     assert accounts.principal_of_session(session) is None
 
 
-def test_a_deactivated_users_session_and_token_stop_at_once(accounts: Accounts, service: Service) -> None:
-    session, token = open_session(accounts), accounts.create_token("ann@test.example")
+def test_a_deactivated_users_session_and_token_stop_at_once(
+    workbench: Workbench, accounts: Accounts, service: Service
+) -> None:
+    session, token = open_session(accounts), workbench.directory.create_token("ann@test.example")
     service.execute("UPDATE users SET deactivated_at = now()")
     assert accounts.principal_of_session(session) is None
     for attempt in (
@@ -160,14 +172,17 @@ def test_a_deactivated_users_session_and_token_stop_at_once(accounts: Accounts, 
             attempt()
 
 
-def test_a_token_is_bound_to_one_organisation(accounts: Accounts, member: MakeMember) -> None:
+def test_a_token_is_bound_to_one_organisation(workbench: Workbench, accounts: Accounts, member: MakeMember) -> None:
     member("ann", org="Second")
-    assert accounts.principal_of_token(accounts.create_token("ann@test.example")).org_name == "ann's organisation"
-    second = accounts.create_token("ann@test.example", org_name="Second")
+    assert (
+        accounts.principal_of_token(workbench.directory.create_token("ann@test.example")).org_name
+        == "ann's organisation"
+    )
+    second = workbench.directory.create_token("ann@test.example", org_name="Second")
     assert accounts.principal_of_token(second).org_name == "Second"
     for unknown in ("Third", "ann's organisation "):
         with pytest.raises(NotFound):
-            accounts.create_token("ann@test.example", org_name=unknown)
+            workbench.directory.create_token("ann@test.example", org_name=unknown)
 
 
 @pytest.mark.parametrize(
@@ -179,16 +194,16 @@ def test_a_malformed_token_is_nobodys(accounts: Accounts, token: str) -> None:
     assert accounts.principal_of_session(token) is None
 
 
-def test_a_revoked_or_expired_token_is_nobodys(accounts: Accounts, service: Service) -> None:
+def test_a_revoked_or_expired_token_is_nobodys(workbench: Workbench, accounts: Accounts, service: Service) -> None:
     for change in ("revoked_at = now()", "expires_at = now()"):
-        token = accounts.create_token("ann@test.example")
+        token = workbench.directory.create_token("ann@test.example")
         service.execute(f"UPDATE access_tokens SET {change} WHERE revoked_at IS NULL")
         with pytest.raises(Unauthenticated):
             accounts.principal_of_token(token)
 
 
-def test_no_secret_is_stored(accounts: Accounts, service: Service) -> None:
-    token, session = accounts.create_token("ann@test.example"), open_session(accounts)
+def test_no_secret_is_stored(workbench: Workbench, accounts: Accounts, service: Service) -> None:
+    token, session = workbench.directory.create_token("ann@test.example"), open_session(accounts)
     ticket = accounts.sign_in("ann@test.example", PASSWORD, address=HERE)
     for table in ("users", "sessions", "access_tokens", "sign_in_tickets", "attempt_buckets"):
         kept = str(service.execute(f"SELECT * FROM {table}").fetchall())
@@ -207,13 +222,15 @@ def test_no_secret_is_stored(accounts: Accounts, service: Service) -> None:
     ],
 )
 def test_bad_users_are_refused_and_nothing_is_kept(
-    accounts: Accounts, service: Service, email: str, org: str, password: str | None
+    workbench: Workbench, accounts: Accounts, service: Service, email: str, org: str, password: str | None
 ) -> None:
     with pytest.raises(InvalidRequest):
-        accounts.add_user(email, org_name=org, plan="free", role=Role.OWNER, password=password)
+        workbench.directory.add_user(email, org_name=org, plan="free", role=Role.OWNER, password=password)
     assert service.execute("SELECT count(*) FROM users").fetchone() == (1,)
 
 
-def test_an_organisation_keeps_its_plan_until_it_is_changed_on_purpose(accounts: Accounts) -> None:
+def test_an_organisation_keeps_its_plan_until_it_is_changed_on_purpose(
+    workbench: Workbench, accounts: Accounts
+) -> None:
     with pytest.raises(Conflict, match="plan set"):
-        accounts.add_user("bob@test.example", org_name="ann's organisation", plan="team", role=Role.ANALYST)
+        workbench.directory.add_user("bob@test.example", org_name="ann's organisation", plan="team", role=Role.ANALYST)

@@ -111,8 +111,8 @@ def test_200_identical_requests_of_two_processes_make_one_call_and_one_charge(
 def test_a_follower_shares_the_stream_and_holds_no_slot(
     here: Workbench, ann: Principal, chat_server: ChatServer, service: Service
 ) -> None:
-    here.accounts.set_plan(ann.org_name, "free")
-    free = here.accounts.member(ann.email, ann.org_name)  # one request at a time
+    here.directory.set_plan(ann.org_name, "free")
+    free = here.directory.member(ann.email, ann.org_name)  # one request at a time
     with slow(chat_server):
         leader = here.gateway.session(free, question())
         assert chat_server.wait_for(calls=1)

@@ -205,7 +205,7 @@ def test_a_cached_answer_is_given_when_every_limit_is_used_up(
     live: Workbench, ann: Principal, chat_server: ChatServer
 ) -> None:
     ask(live, ann)
-    live.accounts.set_plan(ann.org_name, "free")
+    live.directory.set_plan(ann.org_name, "free")
     broke = replace(ann, plan="free")
     for number in range(9):
         ask(live, broke, f"Question {number}?")

@@ -115,8 +115,8 @@ def test_another_route_another_user_and_another_organisation_share_no_key(
     live: Workbench, ann: Principal, chat_server: ChatServer
 ) -> None:
     bob = member_factory(live)("bob", plan="premium", org=ann.org_name, role=Role.ANALYST)
-    live.accounts.add_user(ann.email, org_name="Second", plan="premium", role=Role.OWNER)
-    elsewhere = live.accounts.member(ann.email, "Second")
+    live.directory.add_user(ann.email, org_name="Second", plan="premium", role=Role.OWNER)
+    elsewhere = live.directory.member(ann.email, "Second")
     ask(live, ann)
     ask(live, ann, replace(KEY, route="POST /v1/chat/completions"))
     ask(live, bob)

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
-from core.db import accounts_dao, tables
+from core.db import joining_dao, sign_in_dao, tables
 from core.db.engine import Database
 from core.ids import new_id
 from core.metering.repeats import Idempotency
@@ -34,13 +34,15 @@ def two(member: MakeMember, workbench: Workbench) -> tuple[Principal, Principal]
 
 
 def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
-    workbench.accounts.create_token(principal.email)
+    workbench.directory.create_token(principal.email)
     key = Idempotency("POST /api/ai/chat", "key", b"body")
     workbench.assistant.ask(principal, "What is duration?", idempotency=key).session.result()
     life = timedelta(minutes=1)
     with workbench.database.service() as connection:
-        accounts_dao.add_ticket(connection, principal.email.encode(), principal.user_id, principal.org_id, life)
-        accounts_dao.add_session(
+        sign_in_dao.add_ticket(
+            connection, principal.email.encode(), principal.user_id, principal.org_id, life, method="link"
+        )
+        sign_in_dao.add_session(
             connection,
             session_id=new_id(),
             session_hash=principal.email.encode(),
@@ -49,6 +51,33 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
             life=life,
             address="192.0.2.1",
             agent="test",
+            method="password",
+        )
+        joining_dao.put_invitation(
+            connection,
+            invitation_id=new_id(),
+            org_id=principal.org_id,
+            email=f"friend.of.{principal.email}",
+            role="analyst",
+            token_hash=principal.email.encode(),
+            invited_by=principal.user_id,
+            life=life,
+        )
+        joining_dao.add_link(
+            connection,
+            token_hash=principal.email.encode(),
+            purpose="reset",
+            email=principal.email,
+            name=principal.name,
+            user_id=principal.user_id,
+            life=life,
+        )
+        connection.execute(
+            text(
+                "INSERT INTO openid_identities (issuer, subject, user_id, created_at, last_used_at) "
+                "VALUES ('https://issuer.example', :subject, :user, assay_now(), assay_now())"
+            ),
+            {"subject": principal.email, "user": principal.user_id},
         )
         connection.execute(
             text(
@@ -71,6 +100,8 @@ def _whose(table: Table, principal: Principal) -> list[object]:
         return [table.c.id == principal.org_id]
     if table is tables.users:
         return [table.c.id == principal.user_id]
+    if "org_id" not in table.c:
+        return [table.c.user_id == principal.user_id]
     return [table.c.org_id == principal.org_id]
 
 

@@ -40,7 +40,7 @@ class Api:
 
     def token(self, principal: Principal) -> str:
         """A new access token of a member."""
-        return self.workbench.accounts.create_token(principal.email, org_name=principal.org_name)
+        return self.workbench.directory.create_token(principal.email, org_name=principal.org_name)
 
     def client(self, principal: Principal | None = None) -> httpx2.Client:
         """A client that bears a token of the member, or none."""

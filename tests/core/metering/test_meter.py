@@ -333,7 +333,7 @@ def test_a_changed_plan_binds_the_next_request(workbench: Workbench, member: Mak
     ann = member()
     for _ in range(10):
         spend(workbench, ann)
-    workbench.accounts.set_plan(ann.org_name, "basic")
+    workbench.directory.set_plan(ann.org_name, "basic")
     hold = spend(workbench, ann)
     assert (hold.plan, hold.quota and hold.quota.limit) == ("basic", 100)
 

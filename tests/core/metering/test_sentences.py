@@ -236,7 +236,7 @@ def test_a_plan_changed_to_and_fro_grants_nothing_twice(workbench: Workbench, me
     """sub2api#5051: two months' quota for one."""
     ann = member()
     for plan in ("free", "basic", "free", "premium", "free"):
-        workbench.accounts.set_plan(ann.org_name, plan)
+        workbench.directory.set_plan(ann.org_name, plan)
         for _ in range(3 if plan == "free" else 1):
             try:
                 hold = workbench.meter.reserve(ann, hold_request(feature=Feature.PORTFOLIO_ANALYSIS))

@@ -1,0 +1,72 @@
+"""Who may do what: one table, asked by every service before it acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.errors import Forbidden
+from core.principal import Principal, Role, Scope
+
+
+class Action(StrEnum):
+    """What a service does for a principal, in words that follow "may not"."""
+
+    READ = "read this"
+    ASK = "ask models"
+    KEEP_PROFILE = "change this profile"
+    KEEP_SIGN_IN = "change how this user signs in"
+    SEE_MEMBERS = "see the members"
+    MANAGE_MEMBERS = "manage members"
+    MANAGE_OWNERS = "make or change owners"
+    SET_ORGANISATION = "change the organisation's settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What an action takes."""
+
+    roles: frozenset[Role]
+    scope: Scope
+    needs_session: bool = False
+    """Whether only a person at the page may do it, never a token."""
+
+
+_EVERYONE = frozenset(Role)
+_MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
+
+PERMISSIONS: dict[Action, Permission] = {
+    Action.READ: Permission(_EVERYONE, Scope.READ),
+    Action.ASK: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
+    Action.KEEP_PROFILE: Permission(_EVERYONE, Scope.ADMIN),
+    Action.KEEP_SIGN_IN: Permission(_EVERYONE, Scope.ADMIN, needs_session=True),
+    Action.SEE_MEMBERS: Permission(_MANAGERS, Scope.READ),
+    Action.MANAGE_MEMBERS: Permission(_MANAGERS, Scope.ADMIN),
+    Action.MANAGE_OWNERS: Permission(frozenset({Role.OWNER}), Scope.ADMIN),
+    Action.SET_ORGANISATION: Permission(_MANAGERS, Scope.ADMIN),
+}
+
+
+def require(principal: Principal, action: Action) -> None:
+    """Does nothing where the principal may do this.
+
+    Raises:
+        Forbidden: their role or their token's scopes do not allow it; the sentence says which.
+    """
+    permission = PERMISSIONS[action]
+    if principal.role not in permission.roles:
+        who = "a viewer" if principal.role is Role.VIEWER else f"an {principal.role}"
+        raise Forbidden(f"As {who} you may not {action}; an admin of your organisation can change your role.")
+    if permission.needs_session and principal.via == "token":
+        raise Forbidden(f"A token may not {action}; sign in to do that.")
+    if permission.scope not in principal.scopes:
+        raise Forbidden(f"This token lacks the scope {permission.scope}, so it may not {action}.")
+
+
+def may(principal: Principal, action: Action) -> bool:
+    """Whether the principal may do this."""
+    try:
+        require(principal, action)
+    except Forbidden:
+        return False
+    return True

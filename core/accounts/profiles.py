@@ -1,0 +1,170 @@
+"""What a user and an organisation set for themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from zoneinfo import available_timezones
+
+from core.accounts.people import checked_name
+from core.accounts.permissions import Action, require
+from core.db import people_dao as dao
+from core.db.engine import Database
+from core.errors import InvalidRequest
+from core.principal import Principal
+
+AUTO = "auto"
+MAX_BENCHMARK_CHARS = 40
+MAX_RATE, MIN_RATE = Decimal(1), Decimal("-0.5")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a user sets for themselves, in every organisation."""
+
+    name: str
+    zone: str | None
+    """IANA zone in which times are shown; None is the organisation's."""
+    default_model: str | None
+    """Model of a question that names none; None is the installation's default."""
+    uses_router: bool
+    """Whether `auto` chooses a model; otherwise `auto` means the default model, which has to be named."""
+    uses_credits: bool
+    """Whether the organisation's credits may be spent once the plan's allowance is used up."""
+    gets_notices: bool
+    """Whether mails come that are neither asked for nor about safety."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationSettings:
+    """What the managers of an organisation set for it."""
+
+    name: str
+    zone: str
+    """IANA zone of the calendar periods of all its limits."""
+    risk_free_rate: Decimal
+    """A year, as a fraction: 0.04 is 4 %."""
+    benchmark: str
+    """Symbol of the index or fund that performance is compared with."""
+    allowed_models: tuple[str, ...] | None
+    """Ids of the models that members may ask; None is all."""
+
+
+class Profiles:
+    """Profiles of users, and settings of organisations."""
+
+    def __init__(self, database: Database, models: Callable[[], Collection[str]]) -> None:
+        """`models` gives the ids of the models that can answer questions."""
+        self._database = database
+        self._models = models
+
+    def profile(self, principal: Principal) -> Profile:
+        """The principal's own profile."""
+        require(principal, Action.READ)
+        with self._database.service() as connection:
+            user = dao.user(connection, principal.user_id)
+        return Profile(
+            name=user.name,
+            zone=user.zone,
+            default_model=user.default_model,
+            uses_router=user.uses_router,
+            uses_credits=user.uses_credits,
+            gets_notices=user.gets_notices,
+        )
+
+    def keep(self, principal: Principal, profile: Profile) -> Profile:
+        """Keeps the principal's profile, and gives it as it is kept.
+
+        Raises:
+            InvalidRequest: a name, zone or model that there is not, or the router off without a default model.
+            Forbidden: a token without the scope admin.
+        """
+        require(principal, Action.KEEP_PROFILE)
+        model = profile.default_model if profile.default_model != AUTO else None
+        if profile.zone is not None:
+            _check_zone(profile.zone)
+        if model is not None:
+            self._check_models([model])
+        if model is None and not profile.uses_router:
+            raise InvalidRequest("Without the router a default model has to be chosen.")
+        kept = Profile(
+            name=checked_name(profile.name),
+            zone=profile.zone,
+            default_model=model,
+            uses_router=profile.uses_router,
+            uses_credits=profile.uses_credits,
+            gets_notices=profile.gets_notices,
+        )
+        with self._database.service() as connection:
+            dao.change_user(
+                connection,
+                principal.user_id,
+                name=kept.name,
+                zone=kept.zone,
+                default_model=kept.default_model,
+                uses_router=kept.uses_router,
+                uses_credits=kept.uses_credits,
+                gets_notices=kept.gets_notices,
+            )
+        return kept
+
+    def organisation(self, principal: Principal) -> OrganisationSettings:
+        """The settings of the principal's organisation."""
+        require(principal, Action.READ)
+        with self._database.app(principal) as connection:
+            row = dao.organisation(connection, principal.org_id)
+        allowed = None if row.allowed_models is None else tuple(row.allowed_models)
+        return OrganisationSettings(row.name, row.zone, row.risk_free_rate, row.benchmark, allowed)
+
+    def keep_organisation(self, principal: Principal, settings: OrganisationSettings) -> OrganisationSettings:
+        """Keeps the settings of the principal's organisation, and gives them as they are kept.
+
+        Raises:
+            InvalidRequest: a name, zone, rate, benchmark or model that cannot be.
+            Forbidden: not a manager, or a token without the scope admin.
+        """
+        require(principal, Action.SET_ORGANISATION)
+        _check_zone(settings.zone)
+        rate = settings.risk_free_rate
+        if not rate.is_finite() or not MIN_RATE <= rate <= MAX_RATE:
+            raise InvalidRequest("The risk-free rate is a fraction from -0.5 to 1 a year: 0.04 is 4 %.")
+        benchmark = settings.benchmark.strip().upper()
+        if not 1 <= len(benchmark) <= MAX_BENCHMARK_CHARS or not benchmark.isascii() or not benchmark.isprintable():
+            raise InvalidRequest(f"The benchmark is a symbol of 1 to {MAX_BENCHMARK_CHARS} characters.")
+        allowed = settings.allowed_models
+        if allowed is not None:
+            if not allowed:
+                raise InvalidRequest("Allow at least one model, or all of them.")
+            self._check_models(allowed)
+            allowed = tuple(sorted(set(allowed)))
+        name = checked_name(settings.name, what="organisation's name")
+        kept = OrganisationSettings(name, settings.zone, round(rate, 6), benchmark, allowed)
+        with self._database.service() as connection:
+            dao.change_organisation(
+                connection,
+                principal.org_id,
+                name=kept.name,
+                zone=kept.zone,
+                risk_free_rate=kept.risk_free_rate,
+                benchmark=kept.benchmark,
+                allowed_models=kept.allowed_models,
+            )
+        return kept
+
+    def _check_models(self, models: Collection[str]) -> None:
+        unknown = sorted(set(models) - set(self._models()))
+        if unknown:
+            raise InvalidRequest(f"There is no model {unknown[0][:80]!r} that answers questions.")
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """Every IANA zone that can be chosen, in order."""
+    return tuple(sorted(available_timezones()))
+
+
+def _check_zone(zone: str) -> None:
+    if zone not in zones():
+        raise InvalidRequest("The time zone is an IANA name such as Europe/Berlin.")
