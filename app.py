@@ -39,8 +39,11 @@ def _settings() -> Settings:
     return load_settings()
 
 
+settings = _settings()
+# The file that the settings were read from, and no other.
+config.set_option("secrets.files", [str(settings.secrets_file)])
 shell = Shell(
-    _settings(),
+    settings,
     index_html=Path(st.__file__).parent / "static" / "index.html",
     icon=ROOT / "pages" / "assets" / "favicon.png",
     preload=PRELOAD,

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core import workbench
 from core.errors import InvalidRequest
-from pages.components import session
+from pages.components import openid, session
 from pages.components.errors import show_errors
 from pages.components.frame import wordmark
 
@@ -29,6 +29,7 @@ with middle:
     st.space("large")
     st.image(wordmark(), width=136)
     st.markdown(PROMISE)
+    openid.finish()
     with st.form("sign_in", border=True):
         email = st.text_input("Email", autocomplete="username", placeholder="you@company.com")
         password = st.text_input("Password", type="password", autocomplete="current-password")
@@ -36,6 +37,7 @@ with middle:
         if is_sent:
             with show_errors():
                 session.open_session(sign_in(email.strip(), password))
+    openid.show_buttons("sign_in_openid")
     if workbench.current().settings.loads_demo:
         st.caption("The demo is loaded. Its sign-ins were printed where the workbench was started.")
     else:

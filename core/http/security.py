@@ -17,7 +17,7 @@ from core.settings import Settings
 
 REQUEST_ID = "X-Request-Id"
 # Answers below these are made for one caller, so nothing on the way keeps them.
-PERSONAL = ("/api/", "/v1/", "/auth/")
+PERSONAL = ("/api/", "/v1/", "/auth/", "/oauth2callback")
 # What Streamlit serves to anyone who asks and that only an operator should read; `/metrics` is ours.
 CLOSED = frozenset({"/_stcore/metrics"})
 HSTS_SECONDS = 365 * 24 * 60 * 60

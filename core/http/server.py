@@ -23,10 +23,12 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core import workbench
+from core.accounts.openid_providers import openid_providers
 from core.errors import ConfigurationError
 from core.http.api import create_api
 from core.http.entrance import Entrance
 from core.http.host_guard import HostGuard
+from core.http.openid_answers import OpenIdAnswers, OwnAuth
 from core.http.security import SecurityHeaders
 from core.http.session_routes import create_auth
 from core.http.socket_guard import SocketGuard
@@ -49,13 +51,16 @@ class Shell:
     def __init__(self, settings: Settings, *, index_html: Path, icon: Path, preload: Sequence[str] = ()) -> None:
         self._api, self._v1, self._auth = _Late(), _Late(), _Late()
         self._preload = tuple(preload)
-        mounts = [Mount("/api", self._api), Mount("/v1", self._v1), Mount("/auth", self._auth)]
+        has_openid = bool(openid_providers(settings))
+        auth = (OwnAuth if has_openid else Mount)("/auth", self._auth)
+        mounts = [Mount("/api", self._api), Mount("/v1", self._v1), auth]
         self.routes: list[BaseRoute] = [*mounts, Route("/favicon.png", lambda _request: FileResponse(icon))]
         self.middleware = [
             Middleware(SecurityHeaders, settings=settings, index_html=index_html.read_text("utf-8")),
             Middleware(HostGuard, settings=settings),
             Middleware(PastThePages, mounts=mounts),
             Middleware(SocketGuard),
+            *([Middleware(OpenIdAnswers, settings=settings)] if has_openid else []),
         ]
 
     @asynccontextmanager

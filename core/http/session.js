@@ -1,4 +1,5 @@
-// Carries the ticket that the sign-in page shows to the server, or signs out; then loads the same page again.
+// Carries the ticket that the sign-in page shows to the server and then loads the same page again; or signs out; or
+// drops a provider's answer that opened nothing.
 (() => {
   const { ticket, action } = document.currentScript.dataset;
   const status = document.getElementById("assay-session-status");
@@ -8,11 +9,11 @@
 
   const request = ticket
     ? ["/auth/session", { body: JSON.stringify({ ticket }), headers: { "Content-Type": "application/json" } }]
-    : ["/auth/sign-out", {}];
+    : [`/auth/${action}`, {}];
   fetch(request[0], { method: "POST", credentials: "same-origin", ...request[1] })
     .then((answer) => {
       if (ticket && !answer.ok) throw new Error(String(answer.status));
-      window.location.reload();
+      if (action !== "forget-openid") window.location.reload();
     })
     .catch(() => {
       window.assaySession = undefined;

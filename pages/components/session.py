@@ -61,6 +61,11 @@ def open_session(ticket: str) -> None:
     _run_session_script(f'data-ticket="{escape(ticket)}"')
 
 
+def forget_openid() -> None:
+    """Let the browser drop a provider's answer that opened nothing, so that it is not offered again."""
+    _run_session_script('data-action="forget-openid"')
+
+
 def sign_out_button() -> None:
     """The button that ends the session, here and on the server."""
     if st.button("Sign out", icon=":material/logout:", width="stretch", key="session_sign_out"):
