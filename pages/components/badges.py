@@ -33,7 +33,8 @@ ROLES: dict[str, BadgeColor] = {"owner": "violet", "admin": "blue", "analyst": "
 
 def show_badge(badge: Badge) -> None:
     """One coloured word."""
-    st.badge(plain(badge.label), color=badge.color, icon=badge.icon)
+    label = plain(badge.label).replace("\\[", "[").replace("\\]", "]")  # the badge escapes brackets itself
+    st.badge(label, color=badge.color, icon=badge.icon)
 
 
 def show_plan_badge(plan: str) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 import streamlit as st
 
 from core.principal import Principal
+from pages.components.avatar import show_avatar
 from pages.components.badges import show_plan_badge
 from pages.components.session import sign_out_button
 
-__all__ = ["show_logo", "show_plan_badge", "show_sidebar", "wordmark"]
+__all__ = ["show_logo", "show_plan_badge", "show_sidebar", "show_who", "wordmark"]
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
+AVATAR_PX = 28
 
 
 def wordmark() -> Path:
@@ -28,11 +30,18 @@ def show_logo() -> None:
 def show_sidebar(principal: Principal) -> None:
     """Organisation, plan, user and the way out."""
     with st.sidebar, st.container(border=True, gap="small"):
-        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.text(principal.org_name, width="content")
-            show_plan_badge(principal.plan)
-        with st.container(gap=None):
-            if principal.name:
-                st.text(principal.name)
-            st.text(principal.email)
+        show_who(principal)
         sign_out_button()
+
+
+def show_who(principal: Principal) -> None:
+    """Organisation with its plan, and the person with their picture."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.text(principal.org_name, width="content")
+        show_plan_badge(principal.plan)
+    with st.container(gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            show_avatar(principal.name, principal.email, AVATAR_PX)
+            if principal.name:
+                st.text(principal.name, width="stretch")
+        st.text(principal.email)

@@ -28,7 +28,7 @@ def show_totals(rows: Sequence[DayRow], *, shows_cost: bool) -> None:
     charged, cost, saved = (
         sum((getattr(row, name) for row in rows), Decimal(0)) for name in ("charged_usd", "cost_usd", "saved_usd")
     )
-    with st.grid("auto", min_column_width=150):
+    with st.grid("auto", min_column_width=170):
         _figure("Requests", f"{answered:,}", f"{denied:,} more denied")
         _figure(
             "From the cache",

@@ -1,146 +1,45 @@
-"""Every component in each of its states: one function for each state, named by its docstring."""
+"""What the gallery shows of each module of `pages/components`, and which it cannot show."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-import streamlit as st
-
-from core.errors import Conflict, InvalidRequest
-from pages.components import secret_once
-from pages.components.avatar import avatar_svg, show_avatar
-from pages.components.badges import Badge, role_badge
-from pages.components.confirm import Question, confirm_button
-from pages.components.forms import saving, submit_button, text_field
-from pages.components.headings import page_head, section
-from pages.components.rows import Row, person_row, show_list, show_row
-from pages.components.states import show_denied, show_done, show_empty, show_failed, show_loading
-from tests.gallery.words import PEOPLE, TEXTS
+from tests.gallery import basics, conversations, figures
 
 Exhibit = Callable[[], None]
-
-
-def heads() -> None:
-    """A page's first line, with a plan and something to do; a part of it"""
-    with page_head("Members", plan="team"):
-        st.button("Invite", icon=":material/person_add:", type="primary", key="heads_invite")
-    page_head(TEXTS["markup"], plan="free")
-    with section("Sessions", "Where you are signed in."):
-        st.button("End all others", key="heads_end")
-    section(PEOPLE["one endless word"][0], TEXTS["right to left"])
-
-
-def avatars() -> None:
-    """Initials of everybody"""
-    with st.container(horizontal=True):
-        for name, email in PEOPLE.values():
-            show_avatar(name, email)
-    with st.chat_message("user", avatar=avatar_svg(*PEOPLE["two words"])):
-        st.text("In a conversation.")
-
-
-def lists() -> None:
-    """People, with what can be done at each"""
-    with show_list("lists_people"):
-        for number, (name, email) in enumerate(PEOPLE.values()):
-            badges = (role_badge("owner"), Badge("Deactivated", "gray", ":material/block:")) if number % 3 else ()
-            with show_row(person_row(name, email, badges)):
-                st.selectbox("Role", ["owner", "viewer"], key=f"l{number}", label_visibility="collapsed", width=120)
-                confirm_button(
-                    f"lists_remove_{number}",
-                    "Remove",
-                    Question(
-                        "Remove this member?", "They lose access at once.", "Remove", subject=name, done="Removed"
-                    ),
-                    lambda: None,
-                )
-
-
-def list_of_sessions() -> None:
-    """Sessions, with an icon in place of a person"""
-    with show_list("lists_sessions"):
-        for number, badges in enumerate([(Badge("This one", "green"),), ()]):
-            row = Row("Firefox on Linux", "Berlin · 192.0.2.7 · today at 11:02", badges, icon=":material/computer:")
-            with show_row(row):
-                st.button("End", key=f"lists_end_{number}", type="tertiary", icon=":material/logout:")
-
-
-def empty() -> None:
-    """Empty"""
-    show_empty(
-        "No tokens yet", "A token lets a program ask in your name.", lambda: st.button("Make one", key="empty_one")
-    )
-    for text in TEXTS.values():
-        show_empty(text, text)
-
-
-def loading() -> None:
-    """Loading"""
-    if st.button("Load for two seconds", key="loading_start"):
-        with show_loading("Reading the log", height_px=120):
-            time.sleep(2)
-
-
-def denied() -> None:
-    """Denied"""
-    show_denied("This page is not part of your role.", "An owner of your organisation can change that.")
-    show_denied(TEXTS["markup"], TEXTS["endless word"])
-
-
-def failed() -> None:
-    """Failed"""
-    show_failed(
-        "The mail could not be sent.", "Nothing was changed.", lambda: st.button("Send again", key="failed_again")
-    )
-
-
-def done() -> None:
-    """Done"""
-    show_done("Your password is changed.", "All other sessions have ended.")
-
-
-def form() -> None:
-    """A form: send a name; “taken” fails"""
-    with st.form("gallery_form"):
-        name = text_field("Name", "Ann Miller", required=True, max_chars=200, hint="As your colleagues see it.")
-        text_field("Email", "", kind="email")
-        text_field("Password", "", kind="password", required=True, autocomplete="new-password")
-        if submit_button("Save"):
-            with saving("Your profile is saved"):
-                if name == "taken":
-                    raise InvalidRequest("This name is taken. Choose another one.")
-
-
-def questions() -> None:
-    """What cannot be undone is asked first; one of these fails"""
-
-    def fail() -> None:
-        raise Conflict("You are the last owner. Make somebody else an owner first.")
-
-    with st.container(horizontal=True):
-        question = Question(
-            "Delete this token?", "Programs that use it stop working at once.", "Delete", done="Deleted"
-        )
-        confirm_button("questions_delete", "Delete token", question, lambda: None)
-        question = Question("Leave?", "You lose access.", "Leave", subject=PEOPLE["markup"][0])
-        confirm_button("questions_leave", "Leave organisation", question, fail, kind="secondary", icon=None)
-
-
-def secrets() -> None:
-    """A secret that is shown once"""
-    if not secret_once.show("secrets_token", "token") and st.button("Make a token", key="secrets_make"):
-        secret_once.keep("secrets_token", "assay_" + "x7Qp" * 12)
-        st.rerun()
-
+"""Draws one component in one or more states; its docstring is the caption."""
 
 EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
-    "headings": (heads,),
-    "avatar": (avatars,),
-    "rows": (lists, list_of_sessions),
-    "states": (empty, loading, denied, failed, done),
-    "forms": (form,),
-    "confirm": (questions,),
-    "secret_once": (secrets,),
+    "headings": (basics.heads,),
+    "frame": (basics.sidebar,),
+    "avatar": (basics.avatars,),
+    "badges": (basics.badges,),
+    "rows": (basics.people, basics.sessions),
+    "states": (basics.empty, basics.loading, basics.denied, basics.failed, basics.done),
+    "errors": (basics.errors,),
+    "words": (basics.words,),
+    "forms": (basics.form,),
+    "confirm": (basics.questions,),
+    "secret_once": (basics.secrets,),
+    "charts": (figures.chart,),
+    "tables": (figures.table,),
+    "quota": (figures.quotas,),
+    "usage_period": (figures.period,),
+    "usage_figures": (figures.figures,),
+    "usage_log": (figures.requests,),
+    "chat_history": (conversations.answers, conversations.suggestions, conversations.unanswered),
 }
-"""What is shown of each module of `pages/components`."""
+"""By the module's name, in the order of the page."""
+
+EXCUSED = {
+    "session": "reads the browser's cookie and asks the workbench whose it is",
+    "chat_conversations": "reads and writes the address of the Chat page",
+    "chat_live": "is heard, not seen",
+    "chat_message": "is drawn by chat_history",
+    "chat_models": "asks the workbench's router what is live",
+    "chat_stream": "needs an answer that is being written",
+    "chat_text": "draws nothing by itself; its words are in chat_history",
+    "chat_turn": "draws nothing: it keeps what was asked",
+    "chat_waiting": "looks for an answer in the database, every second",
+}
+"""Modules that are not shown, each with the reason."""
