@@ -70,17 +70,22 @@ class HealthReport(Answer):
     timestamp: Moment
 
 
-class ChatQuestion(Body):
-    """A question to a model, in a conversation."""
+class ConversationQuestion(Body):
+    """A question to a model, in the conversation that the address names."""
 
     message: str
     """The question."""
-    conversation_id: str | None = None
-    """A conversation of the caller's; a new one where it is missing."""
     model: str | None = Field(None, min_length=1)
     """Id of a model, or "auto"."""
     stream: bool = False
     """Answer by Server-Sent Events."""
+
+
+class ChatQuestion(ConversationQuestion):
+    """A question to a model, in a conversation."""
+
+    conversation_id: str | None = None
+    """A conversation of the caller's; a new one where it is missing."""
 
 
 class Tokens(Answer):
@@ -416,3 +421,83 @@ class QuotaAnswer(CamelAnswer):
     limits: PlanLimits
     quotas: dict[str, Quota]
     reset_at: PerPeriod
+
+
+class NewConversation(Body):
+    """A conversation to open."""
+
+    title: str | None = None
+    """1 to 200 characters; where it is missing the first question gives it one."""
+
+
+class ConversationTitle(Body):
+    """Another title."""
+
+    title: str
+    """1 to 200 characters, without those at its ends that are white space."""
+
+
+class ConversationHead(Answer):
+    """A conversation."""
+
+    id: str
+    title: str
+    created_at: Moment
+    updated_at: Moment
+    """When something was last asked or answered in it."""
+
+
+class ConversationItem(ConversationHead):
+    """A conversation in a list."""
+
+    excerpt: str | None
+    """A line of its latest message that holds what was sought; null where only the title does."""
+
+
+class ConversationPage(Answer):
+    """Conversations, the latest first."""
+
+    data: list[ConversationItem]
+    next_cursor: str | None
+    """Send it as `cursor` for the next page; null where there is none."""
+
+
+class ConversationCost(Answer):
+    """What a conversation cost so far, from the books: stopped and replaced answers included."""
+
+    currency: Literal["USD"] = "USD"
+    charged_usd: Money
+    """What the caller was charged."""
+    estimated: bool
+    """Whether a charge rests on our own estimate of the tokens."""
+    unresolved_usd: Money
+    """Charged to nobody: the most that answers may have cost whose end is not known."""
+
+
+class ConversationMessage(Answer):
+    """A question or an answer; what is said of an answer is null on a question."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    text: str
+    state: Literal["complete", "partial", "failed"]
+    """`partial`: it was stopped or broke off; `failed`: no answer came."""
+    created_at: Moment
+    model: str | None
+    provider: str | None
+    cached: bool
+    offline: bool
+    estimated: bool
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost_usd: Money | None
+    note: str | None
+    """What went wrong, in a sentence."""
+
+
+class Conversation(ConversationHead):
+    """A conversation with everything in it."""
+
+    cost: ConversationCost
+    messages: list[ConversationMessage]
+    """In their order, without those that a newer answer took the place of."""

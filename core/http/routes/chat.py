@@ -16,7 +16,7 @@ from core.http.authentication import SignedIn, SignedInRoute
 from core.http.context import Bench, Threads
 from core.http.idempotency import idempotency_of
 from core.http.metered import CHAT_QUOTA
-from core.http.models import ChatAnswer, ChatQuestion, ChatSummary, RouteTaken, Tokens
+from core.http.models import ChatAnswer, ChatQuestion, ChatSummary, ConversationQuestion, RouteTaken, Tokens
 from core.http.problems import problem_of, unexpected
 from core.http.streams import DONE, EventStream, event
 
@@ -33,14 +33,25 @@ async def chat(
     `data: [DONE]`; a failure after the first event is `data: {"error": problem}`.
     An answer of the cache is free and moves no quota. With an `Idempotency-Key` a repeat gets the same answer.
     """
-    idempotency = await idempotency_of(request)
+    given = question.conversation_id
+    conversation_id = None if given is None else conversation_id_of(given)
+    return await answered(question, conversation_id, Asker(request, principal, bench, threads))
+
+
+async def answered(question: ConversationQuestion, conversation_id: UUID | None, asker: Asker) -> Response:
+    """The answer to a message in a conversation, or (None) in a new one: whole, or as it comes.
+
+    Raises:
+        AssayError: it failed before its first piece.
+    """
+    idempotency = await idempotency_of(asker.request)
     saved: dict[str, str] = {}
 
     def open_session(runs_here: bool) -> Session:
-        exchange = bench.assistant.ask(
-            principal,
+        exchange = asker.bench.assistant.ask(
+            asker.principal,
             question.message,
-            conversation_id=_conversation_id(question.conversation_id),
+            conversation_id=conversation_id,
             model=question.model,
             channel="api",
             idempotency=idempotency,
@@ -49,7 +60,7 @@ async def chat(
         saved.update(conversation_id=str(exchange.conversation_id), message_id=str(exchange.message_id))
         return exchange.session
 
-    asker, errand = Asker(request, principal, bench, threads), Errand(open_session, idempotency, CHAT_QUOTA)
+    errand = Errand(open_session, idempotency, CHAT_QUOTA)
     if question.stream:
         asked = await asker.begun(errand)
         return EventStream(_events(asked, saved or asked.context), asked.listener, asked.headers)
@@ -57,6 +68,18 @@ async def chat(
     answer = asked.complete
     content = ChatAnswer(text=answer.text, **dict(_summary(answer, saved or asked.context)))
     return Response(content.model_dump_json(), headers=asked.headers, media_type="application/json")
+
+
+def conversation_id_of(given: str) -> UUID:
+    """The id of a conversation.
+
+    Raises:
+        NotFound: what cannot be an id names none that exists.
+    """
+    try:
+        return UUID(given)
+    except ValueError:
+        raise NotFound("There is no such conversation.") from None
 
 
 async def _events(asked: Asked, saved: Mapping[str, str]) -> AsyncIterator[bytes]:
@@ -93,13 +116,3 @@ def _summary(answer: Answer, saved: Mapping[str, str]) -> ChatSummary:
         confidence=None,
         route=RouteTaken(reason=answer.route_reason, candidates=answer.considered),
     )
-
-
-def _conversation_id(given: str | None) -> UUID | None:
-    """The id of a conversation; what cannot be an id names none that exists."""
-    if given is None:
-        return None
-    try:
-        return UUID(given)
-    except ValueError:
-        raise NotFound("There is no such conversation.") from None

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import struct
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from typing import Annotated, Literal
 from uuid import UUID
@@ -17,8 +15,9 @@ from core.db.usage_dao import LogRow, TotalRow
 from core.errors import InvalidRequest
 from core.http.authentication import SignedIn, SignedInRoute
 from core.http.context import Bench, Threads, in_thread
+from core.http.cursors import cursor_of, place_of_cursor
 from core.http.models import UsageGroup, UsagePage, UsageRow, UsageSums, UsageTotals
-from core.metering.usage import Bound, Place, Span
+from core.metering.usage import Bound, Span
 from core.principal import Principal
 from core.workbench import Workbench
 
@@ -26,7 +25,6 @@ MAX_ROWS = 200
 MAX_NAMES = 50
 """Models or results by which the log is filtered at once."""
 YEARS = range(2000, 2200)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 router = APIRouter(route_class=SignedInRoute, tags=["AI"])
 
@@ -85,10 +83,10 @@ async def usage_details(
 
 
 def _page(asked: DetailsQuery, bench: Workbench, principal: Principal) -> UsagePage:
-    before = None if asked.cursor is None else _place(asked.cursor)
+    before = None if asked.cursor is None else place_of_cursor(asked.cursor)
     span, most = asked.span(bench, principal), asked.limit + 1
     rows = bench.usage.page(principal, span, statuses=asked.status, models=asked.model, before=before, most=most)
-    next_cursor = _cursor(rows[asked.limit - 1]) if len(rows) > asked.limit else None
+    next_cursor = cursor_of(rows[asked.limit - 1].at, rows[asked.limit - 1].id) if len(rows) > asked.limit else None
     return UsagePage(data=[_row(row) for row in rows[: asked.limit]], next_cursor=next_cursor)
 
 
@@ -136,18 +134,3 @@ def _bound(name: str, given: str | None) -> Bound | None:
             f"The field {name} must be a date such as 2026-01-31, or a time such as 2026-01-31T09:30:00Z."
         )
     return bound
-
-
-def _cursor(row: LogRow) -> str:
-    """The place of a row in the log, in a form that callers need not read."""
-    micros = (row.at - EPOCH) // timedelta(microseconds=1)
-    return base64.urlsafe_b64encode(struct.pack(">q", micros) + row.id.bytes).decode()
-
-
-def _place(cursor: str) -> Place:
-    try:
-        packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-        (micros,) = struct.unpack(">q", packed[:8])
-        return EPOCH + timedelta(microseconds=micros), UUID(bytes=packed[8:])
-    except (ValueError, OverflowError, struct.error):
-        raise InvalidRequest("The field cursor is not one that this call gave.") from None
