@@ -62,10 +62,10 @@ class HostGuard:
 
 def is_known_host(host: str, settings: Settings) -> bool:
     """Whether a Host header names this workbench: by its public address, as this machine, or by a bare IP."""
-    name = _host_name(host)
+    name = host_name(host)
     if name is None:
         return False
-    if name in LOOPBACK or name in {settings.host.lower(), _host_name(urlsplit(settings.address).netloc)}:
+    if name in LOOPBACK or name in {settings.host.lower(), host_name(urlsplit(settings.address).netloc)}:
         return True
     # What an attacker's name service points at us is a name, never a bare address.
     return not settings.listens_on_loopback and _is_ip(name)
@@ -95,7 +95,7 @@ def is_own_request(headers: Headers, settings: Settings) -> bool:
     return is_same_site and (origin is None or is_own_origin(origin, headers.get("host", ""), settings))
 
 
-def _host_name(host: str) -> str | None:
+def host_name(host: str) -> str | None:
     """The name in a Host header, in small letters; None when it is not one."""
     try:
         parts: SplitResult = urlsplit(f"//{host}")

@@ -23,12 +23,12 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core import workbench
-from core.accounts.openid_providers import openid_providers
 from core.errors import ConfigurationError
 from core.http.api import create_api
 from core.http.entrance import Entrance
 from core.http.host_guard import HostGuard
-from core.http.openid_answers import OpenIdAnswers, OwnAuth
+from core.http.metrics import PATH as METRICS
+from core.http.metrics import Counted, RequestFigures, create_metrics, note_route
 from core.http.security import SecurityHeaders
 from core.http.session_routes import create_auth
 from core.http.socket_guard import SocketGuard
@@ -49,18 +49,18 @@ class Shell:
     """What stands around the pages: the API in two wire formats, the session routes, the guards, start and stop."""
 
     def __init__(self, settings: Settings, *, index_html: Path, icon: Path, preload: Sequence[str] = ()) -> None:
-        self._api, self._v1, self._auth = _Late(), _Late(), _Late()
+        self._api, self._v1, self._auth, self._metrics = _Late(), _Late(), _Late(), _Late()
+        self._figures = RequestFigures()
         self._preload = tuple(preload)
-        has_openid = bool(openid_providers(settings))
-        auth = (OwnAuth if has_openid else Mount)("/auth", self._auth)
-        mounts = [Mount("/api", self._api), Mount("/v1", self._v1), auth]
-        self.routes: list[BaseRoute] = [*mounts, Route("/favicon.png", lambda _request: FileResponse(icon))]
+        mounts = [Mount("/api", self._api), Mount("/v1", self._v1), Mount("/auth", self._auth)]
+        inner: list[BaseRoute] = [*mounts, Route(METRICS, self._metrics)]
+        self.routes: list[BaseRoute] = [*inner, Route("/favicon.png", lambda _request: FileResponse(icon))]
         self.middleware = [
+            Middleware(Counted, figures=self._figures),
             Middleware(SecurityHeaders, settings=settings, index_html=index_html.read_text("utf-8")),
             Middleware(HostGuard, settings=settings),
-            Middleware(PastThePages, mounts=mounts),
+            Middleware(PastThePages, routes=inner),
             Middleware(SocketGuard),
-            *([Middleware(OpenIdAnswers, settings=settings)] if has_openid else []),
         ]
 
     @asynccontextmanager
@@ -77,6 +77,7 @@ class Shell:
         bench.load_demo()
         entrance = Entrance.of(bench)
         self._api.app, self._v1.app, self._auth.app = create_api(entrance), create_v1(entrance), create_auth(entrance)
+        self._metrics.app = create_metrics(entrance, self._figures)
         for module in self._preload:
             import_module(module)
         # What is loaded by now stays; looking it over after every rerun took nine tenths of the time.
@@ -88,17 +89,17 @@ class PastThePages:
     """Takes requests for what is not a page straight there: past what the pages' server does for pages, a third of the
     work of a short call."""
 
-    def __init__(self, app: ASGIApp, *, mounts: Sequence[Mount]) -> None:
+    def __init__(self, app: ASGIApp, *, routes: Sequence[BaseRoute]) -> None:
         self._app = app
-        self._mounts = tuple(mounts)
+        self._routes = tuple(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http":
-            for mount in self._mounts:
-                match, inner = mount.matches(scope)
+            for route in self._routes:
+                match, inner = route.matches(scope)
                 if match is Match.FULL:
-                    await mount.handle({**scope, **inner}, receive, send)
+                    await route.handle({**scope, **inner}, receive, send)
                     return
         await self._app(scope, receive, send)
 
@@ -112,7 +113,10 @@ class _Late:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.app is None:
             raise RuntimeError("The API was asked before start-up")
-        await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            note_route(scope)
 
 
 def serve(settings: Settings, *, on_ready: Callable[[], None], application: str = "app:app") -> None:

@@ -25,6 +25,7 @@ from core.errors import (
 )
 from core.metering.plans import Plans
 from core.metering.repeats import Idempotency, KeptAnswer
+from core.ops.telemetry import UNKNOWN, EndedCall, Telemetry
 from core.principal import Principal
 
 HOLD_GRACE_S = 30
@@ -163,11 +164,13 @@ class Meter:
         database: Database,
         plans: Plans,
         *,
+        telemetry: Telemetry | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._database = database
         self._plans = plans
+        self._telemetry = telemetry or Telemetry()
         self._monotonic = monotonic
         self._sleep = sleep
 
@@ -199,7 +202,9 @@ class Meter:
         if row.outcome == "cached" and row.entry is not None:
             return Answered(row.entry, float(row.entry_life_s or 0))
         if row.outcome == "denied":
-            raise MeteringDenied(_denial(row))
+            denial = _denial(row)
+            self._telemetry.denied(metric=denial.metric, code=denial.code)
+            raise MeteringDenied(denial)
         if row.outcome in _REPEATED:
             raise _still_running()
         if row.outcome == "other_body":
@@ -244,7 +249,7 @@ class Meter:
                 answer=record.answer,
             ),
         )
-        return Resolved(row.outcome, row.charged_usd, row.quota_used)
+        return self._ended(row, outcome, record, by="settled")
 
     def release(self, hold: Hold, status: str, record: CallRecord | None = None) -> Resolved:
         """Returns everything a call held; `status` is failed, broken or never_called."""
@@ -255,7 +260,7 @@ class Meter:
                 c, hold.id, status=status, cost_usd=kept.cost_usd, usage=kept.usage, attempts=kept.attempts
             ),
         )
-        return Resolved(row.outcome, row.charged_usd, row.quota_used)
+        return self._ended(row, status, kept, by="released")
 
     def repeated(self, principal: Principal, idempotency: Idempotency) -> KeptAnswer | None:
         """What the request of this key was answered; None where it is the first, or cost nothing and may be made again.
@@ -332,6 +337,13 @@ class Meter:
         }
         return self._once(lambda: self._single(lambda c: dao.reserve(c, values)))
 
+    def _ended(self, row: dao.ResolutionRow, outcome: str, record: CallRecord, *, by: str) -> Resolved:
+        """How a hold ended, which is counted; `late` where something else had ended it."""
+        is_ours = row.outcome == by
+        charged_usd = row.charged_usd if is_ours else Decimal(0)
+        self._telemetry.call_ended(_ended_call(outcome if is_ours else "late", charged_usd, record))
+        return Resolved(row.outcome, row.charged_usd, row.quota_used)
+
     def _single(self, step: Callable[[Driver], _T]) -> _T:
         with self._database.heart() as driver:
             return step(driver)
@@ -358,6 +370,22 @@ class Meter:
                     raise
                 self._sleep(wait_s)
                 wait_s = min(2 * wait_s, SETTLE_WAIT_S)
+
+
+def _ended_call(outcome: str, charged_usd: Decimal, record: CallRecord) -> EndedCall:
+    usage = record.usage
+    return EndedCall(
+        outcome=outcome,
+        provider=usage.get("provider", UNKNOWN),
+        model=usage.get("model", UNKNOWN),
+        channel=usage.get("channel", UNKNOWN),
+        prompt_tokens=usage.get("prompt_tokens", 0),
+        completion_tokens=usage.get("completion_tokens", 0),
+        charged_usd=charged_usd,
+        cost_usd=record.cost_usd,
+        latency_ms=usage.get("latency_ms"),
+        first_token_ms=usage.get("first_token_ms"),
+    )
 
 
 def _other_body() -> AssayError:

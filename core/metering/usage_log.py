@@ -17,6 +17,7 @@ from core.db.engine import Database
 from core.errors import DatabaseUnavailable
 from core.ids import new_id
 from core.metering.meter import Feature
+from core.ops.telemetry import UNKNOWN, Telemetry
 from core.principal import Principal
 
 FLUSH_EVERY_S = 0.5
@@ -52,8 +53,9 @@ class FreeRow:
 class UsageLog:
     """A bounded buffer with a thread that writes it; the oldest rows are given up first, and counted."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, telemetry: Telemetry | None = None) -> None:
         self._database = database
+        self._telemetry = telemetry or Telemetry()
         self._rows: deque[FreeRow] = deque()
         self._changed = threading.Condition()
         self._writing = threading.Lock()
@@ -64,6 +66,8 @@ class UsageLog:
 
     def add(self, row: FreeRow) -> None:
         """Notes a row; it is written within a second."""
+        if row.status == "cached":
+            self._telemetry.given_again(level=row.cache_level or UNKNOWN, channel=row.channel)
         with self._changed:
             if len(self._rows) >= MAX_WAITING:
                 self._rows.popleft()

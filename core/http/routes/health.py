@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,9 +10,9 @@ from typing import Literal, cast
 from fastapi import APIRouter, Request, Response
 
 from core.ai.providers.hosts import HOSTS
-from core.errors import place_of
 from core.http.context import Bench, in_thread
 from core.http.models import HealthReport
+from core.ops.probe import Probe
 from core.settings import VERSION
 from core.workbench import Workbench
 
@@ -31,7 +29,6 @@ HEALTH_THREADS = 8
 router = APIRouter(tags=["Health"])
 DatabaseState = Literal["ok", "slow", "unreachable"]
 ProviderState = Literal["configured", "not_configured", "built_in"]
-_log = logging.getLogger(__name__)
 _STATUS: dict[DatabaseState, Literal["healthy", "degraded", "unhealthy"]] = {
     "ok": "healthy",
     "slow": "degraded",
@@ -43,36 +40,14 @@ class DatabaseProbe:
     """Asks the database whether it answers: one question at a time, however many ask."""
 
     def __init__(self, ping: Callable[[], None], *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._ping = ping
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._done = threading.Event()
-        self._done.set()
-        self._started = self._ended = float("-inf")
-        self._took_s: float | None = None
+        self._probe = Probe(ping, monotonic=monotonic)
 
     def state(self) -> DatabaseState:
         """How the database is, within `CHECK_S`."""
-        with self._lock:
-            now = self._monotonic()
-            if self._done.is_set() and now - self._ended >= FRESH_S:
-                self._done, self._started = threading.Event(), now
-                threading.Thread(target=self._ask, args=(self._done,), name="assay-health", daemon=True).start()
-            done, wait_s = self._done, max(0.0, self._started + CHECK_S - now)
-        if not done.wait(wait_s) or self._took_s is None:
+        seen = self._probe.look(within_s=CHECK_S, fresh_s=FRESH_S)
+        if seen is None:
             return "unreachable"
-        return "slow" if self._took_s > SLOW_S else "ok"
-
-    def _ask(self, done: threading.Event) -> None:
-        took_s = None
-        try:
-            self._ping()
-            took_s = self._monotonic() - self._started
-        except Exception as error:  # noqa: BLE001 (the outermost edge of a thread)
-            _log.warning("The database does not answer: %s.", place_of(error))
-        finally:
-            self._took_s, self._ended = took_s, self._monotonic()
-            done.set()
+        return "slow" if seen.took_s > SLOW_S else "ok"
 
 
 @router.get("/health", summary="How the installation is")
