@@ -10,9 +10,10 @@ import streamlit as st
 
 from core import workbench
 from pages.components import quota, usage_figures, usage_log, usage_period
-from pages.components.errors import show_errors, show_message
-from pages.components.frame import show_plan_badge
+from pages.components.errors import show_errors
+from pages.components.headings import page_head, section
 from pages.components.session import require
+from pages.components.states import show_empty
 
 st.set_page_config(layout="wide")
 principal = require()
@@ -20,29 +21,29 @@ bench = workbench.current()
 usage, zone = bench.usage, principal.zone
 now = datetime.now(UTC)
 
-with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-    st.title("Usage", width="stretch", anchor=False)
-    show_plan_badge(principal.plan)
-
+page_head("Usage", plan=principal.plan)
 with show_errors(principal):
     quota.show(usage.overview(principal), now, zone)
 
-    st.subheader("What was used", anchor=False)
+    section("What was used")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first, last = usage_period.show("usage_period", now.astimezone(ZoneInfo(zone)).date())
         is_whole = usage_period.show_whose("usage_whose", principal)
     st.caption(f"{usage_period.words(first, last)}, in {zone.replace('_', ' ')}")
     days = usage.by_day(principal, first, last, whole_organisation=is_whole)
     if not days:
-        show_message("Nothing was used in this period.", "Each question that is asked is counted here, with its cost.")
-        st.page_link("chat.py", label="Go to Chat", icon=":material/forum:")
+        show_empty(
+            "Nothing was used in this period",
+            "Each question that is asked is counted here, with its cost.",
+            lambda: st.page_link("chat.py", label="Go to Chat", icon=":material/forum:", width="content"),
+        )
         st.stop()
     names = {model.id: model.label for model in bench.catalogue.all()}
     labels = {row.model: names.get(row.model, row.model) for row in days}
     usage_figures.show_totals(days, shows_cost=is_whole)
     usage_figures.show_by_day("usage_days", days, first, last, labels)
 
-    st.subheader("Every request", anchor=False)
+    section("Every request")
     usage_log.show(
         "usage_log",
         partial(usage.log, principal, first, last, whole_organisation=is_whole),

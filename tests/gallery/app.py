@@ -29,8 +29,6 @@ def gallery() -> None:
                     exhibit()
 
 
-st.set_page_config(
-    page_title="Gallery · Assay", page_icon=str(ROOT / "pages" / "assets" / "favicon.png"), layout="wide"
-)
+st.set_page_config(page_title="Gallery · Assay", page_icon=str(ICON), layout="wide")
 linked = [st.Page(HERE / file, visibility="hidden") for file in ("chat.py", "usage.py")]
 st.navigation([st.Page(gallery, default=True), *linked], position="hidden").run()
