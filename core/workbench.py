@@ -10,6 +10,13 @@ from pathlib import Path
 
 from core.accounts.accounts import Accounts
 from core.accounts.demo import demo_sign_ins, load_demo
+from core.accounts.directory import Directory
+from core.accounts.joining import Joining
+from core.accounts.members import Members
+from core.accounts.openid import OpenId
+from core.accounts.profiles import Profiles
+from core.accounts.seats import Seats
+from core.accounts.tokens import Tokens
 from core.ai.cache import AnswerCache
 from core.ai.catalogue import Catalogue
 from core.ai.gateway import Gateway, GatewayParts
@@ -26,6 +33,7 @@ from core.metering.plans import Plans, load_plans
 from core.metering.plans_sync import sync_plans
 from core.metering.usage import Usage
 from core.metering.usage_log import UsageLog
+from core.ops.mail import Mailer, mailer_of
 from core.ops.telemetry import Telemetry
 from core.research.assistant import Assistant
 from core.research.conversations import Conversations
@@ -48,7 +56,14 @@ class Workbench:
     prices: PriceBook
     providers: Mapping[str, Provider]
     router: Router
+    mailer: Mailer
     accounts: Accounts
+    directory: Directory
+    openid: OpenId
+    joining: Joining
+    members: Members
+    profiles: Profiles
+    tokens: Tokens
     meter: Meter
     gateway: Gateway
     usage: Usage
@@ -62,7 +77,7 @@ class Workbench:
         """Loads the demo where the settings ask for it; gives its sign-ins as they are printed, or None."""
         if not self.settings.loads_demo:
             return None
-        return demo_sign_ins(load_demo(self.accounts, prepared_home(self.settings)))
+        return demo_sign_ins(load_demo(self.directory, prepared_home(self.settings)))
 
     def close(self) -> None:
         """Ends calls under way, writes what waits, and closes connections."""
@@ -70,6 +85,7 @@ class Workbench:
         for provider in self.providers.values():
             provider.close()
         self.usage_log.close()
+        self.mailer.close()
         self.cache.close()
         self.database.close()
 
@@ -86,6 +102,7 @@ def open_workbench(settings: Settings) -> Workbench:
     catalogue = Catalogue.load(settings.models_file, prices)
     prompt = load_prompt(DATA / "prompts", "chat")
     providers = build_providers(settings)
+    mailer = mailer_of(settings)
     database, embedded = open_database(settings)
     sync_plans(database, plans)
     telemetry = Telemetry()
@@ -97,6 +114,8 @@ def open_workbench(settings: Settings) -> Workbench:
         entries_per_scope=settings.cache_entries_per_organisation,
     )
     router, conversations = Router(catalogue, prices, providers), Conversations(database)
+    accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
+    seats = Seats(lambda plan: plans.get(plan).limits.seats)
     gateway = Gateway(
         GatewayParts(
             meter=meter,
@@ -118,7 +137,14 @@ def open_workbench(settings: Settings) -> Workbench:
         prices=prices,
         providers=providers,
         router=router,
-        accounts=Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts),
+        mailer=mailer,
+        accounts=accounts,
+        directory=Directory(database),
+        openid=OpenId(database, accounts, settings, SystemClock()),
+        joining=Joining(database, accounts, mailer, seats, settings),
+        members=Members(database, mailer, seats, settings),
+        profiles=Profiles(database, lambda: [model.id for model in catalogue.chat_models()]),
+        tokens=Tokens(database),
         meter=meter,
         gateway=gateway,
         usage=Usage(database, plans, usage_log),

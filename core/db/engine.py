@@ -17,6 +17,8 @@ from core.errors import ConfigurationError, DatabaseUnavailable
 from core.principal import Principal
 
 Driver = psycopg.Connection[Any]
+Transaction = Connection
+"""An open transaction, as the functions of a DAO take it."""
 SCHEMA = "assay"
 OWNER_ROLE = "assay_owner"
 APP_ROLE = "assay_app"

@@ -23,12 +23,14 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core import workbench
+from core.accounts.openid_providers import openid_providers
 from core.errors import ConfigurationError
 from core.http.api import create_api
 from core.http.entrance import Entrance
 from core.http.host_guard import HostGuard
 from core.http.metrics import PATH as METRICS
 from core.http.metrics import Counted, RequestFigures, create_metrics, note_route
+from core.http.openid_answers import OpenIdAnswers, OwnAuth
 from core.http.security import SecurityHeaders
 from core.http.session_routes import create_auth
 from core.http.socket_guard import SocketGuard
@@ -52,7 +54,9 @@ class Shell:
         self._api, self._v1, self._auth, self._metrics = _Late(), _Late(), _Late(), _Late()
         self._figures = RequestFigures()
         self._preload = tuple(preload)
-        mounts = [Mount("/api", self._api), Mount("/v1", self._v1), Mount("/auth", self._auth)]
+        has_openid = bool(openid_providers(settings))
+        auth = (OwnAuth if has_openid else Mount)("/auth", self._auth)
+        mounts = [Mount("/api", self._api), Mount("/v1", self._v1), auth]
         inner: list[BaseRoute] = [*mounts, Route(METRICS, self._metrics)]
         self.routes: list[BaseRoute] = [*inner, Route("/favicon.png", lambda _request: FileResponse(icon))]
         self.middleware = [
@@ -61,6 +65,7 @@ class Shell:
             Middleware(HostGuard, settings=settings),
             Middleware(PastThePages, routes=inner),
             Middleware(SocketGuard),
+            *([Middleware(OpenIdAnswers, settings=settings)] if has_openid else []),
         ]
 
     @asynccontextmanager
