@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -13,6 +15,7 @@ from core.settings import VERSION
 from pages.components import session
 from pages.components.frame import show_logo, show_sidebar
 
+SIGN_IN = "Sign in · Assay"
 ABOUT = f"**Assay {VERSION}**  \nWhat each signal, each AI verdict and each AI dollar was worth."
 HERE = Path(__file__).resolve().parent
 
@@ -26,35 +29,55 @@ class Room:
     icon: str
     help: str
     roles: frozenset[Role] = frozenset(Role)
+    visibility: Literal["visible", "hidden"] = "visible"
 
     def opens_to(self, principal: Principal) -> bool:
         """Whether this person finds the page at all."""
         return principal.role in self.roles
 
 
+MANAGERS = frozenset(role for role in Role if role.manages)
 ROOMS = (
     Room("chat.py", "Chat", ":material/forum:", "Ask a model; see what each answer cost and what is left."),
     Room("usage.py", "Usage", ":material/data_usage:", "Your limits, what was used and spent, and the log."),
+    Room("members.py", "Members", ":material/group:", "Who belongs to your organisation, and as what.", MANAGERS),
+    Room("settings.py", "Settings", ":material/settings:", "Your profile, sign-in and tokens; your organisation."),
+    Room("link.py", "Invitation", ":material/mail:", "What a link in a mail is for.", visibility="hidden"),
 )
+DOORS = ("sign_up.py", "forgot.py", "link.py")
+"""What is there for those who are not signed in, beside the sign-in form at every other address."""
 
 
-def addresses_answered_by(script: str, title: str) -> list[st.Page]:
+def every_address(script: str, title: str, *, but: Collection[str] = ()) -> list[st.Page]:
     """Every address, answered by one script: whoever is let in later finds what they asked for."""
-    places = [st.Page(HERE / script, title=title, url_path=Path(room.file).stem) for room in ROOMS]
+    files = dict.fromkeys([*(room.file for room in ROOMS), *DOORS])
+    places = [st.Page(HERE / script, title=title, url_path=Path(file).stem) for file in files if file not in but]
     return [st.Page(HERE / script, title=title, url_path="home", default=True), *places]
 
 
+def doors() -> list[st.Page]:
+    """What stands open to whoever is not signed in; at every other address the sign-in form."""
+    return [*every_address("sign_in.py", SIGN_IN, but=DOORS), *(st.Page(HERE / file, title=SIGN_IN) for file in DOORS)]
+
+
 def rooms_of(principal: Principal) -> list[st.Page]:
-    """The pages that this person may open, after the way in, which has no page of its own."""
+    """The pages that this person may open, and the ways in, which have no page of their own."""
     rooms = [
-        st.Page(HERE / room.file, title=room.title, icon=room.icon, help=room.help)
+        st.Page(HERE / room.file, title=room.title, icon=room.icon, help=room.help, visibility=room.visibility)
         for room in ROOMS
         if room.opens_to(principal)
     ]
-    way_in = st.Page(
-        lambda: st.switch_page(rooms[0]), title="Assay", url_path="home", default=True, visibility="hidden"
-    )
-    return [way_in, *rooms]
+
+    def enter() -> None:
+        st.switch_page(rooms[0])
+
+    own = {room.file for room in ROOMS}
+    ways_in = [
+        st.Page(enter, title="Assay", url_path=Path(file).stem, visibility="hidden")
+        for file in DOORS
+        if file not in own
+    ]
+    return [st.Page(enter, title="Assay", url_path="home", default=True, visibility="hidden"), *rooms, *ways_in]
 
 
 def main() -> None:
@@ -64,10 +87,10 @@ def main() -> None:
         principal = session.current_principal()
     except DatabaseUnavailable:
         show_logo()
-        st.navigation(addresses_answered_by("outage.py", "Assay"), position="hidden").run()
+        st.navigation(every_address("outage.py", "Assay"), position="hidden").run()
         return
     if principal is None:
-        st.navigation(addresses_answered_by("sign_in.py", "Sign in · Assay"), position="hidden").run()
+        st.navigation(doors(), position="hidden").run()
         return
     page = st.navigation(rooms_of(principal))
     # A menu with an entry of ours is shown, and holds the choice between light and dark.

@@ -1,0 +1,7 @@
+"""Forgot your password?."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+st.title("Forgot your password?", anchor=False)

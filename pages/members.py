@@ -1,0 +1,7 @@
+"""Members."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+st.title("Members", anchor=False)
