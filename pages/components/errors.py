@@ -52,7 +52,7 @@ class _Look:
 
 def show_message(title: str, hint: str = "", *, icon: str = ":material/info:", box: Box = st.info) -> None:
     """One calm block: a sentence of what is the matter, and one of what to do."""
-    box(f"**{plain(title)}**" + (f"  \n{plain(hint)}" if hint else ""), icon=icon)
+    box(f"**{plain(title.strip())}**" + (f"  \n{plain(hint)}" if hint else ""), icon=icon)
 
 
 @contextmanager

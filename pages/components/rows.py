@@ -49,7 +49,7 @@ def show_row(row: Row) -> DeltaGenerator:
             st.markdown(f":gray[{row.icon}]", width="content")
         with st.container(gap=None, width="stretch"):
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-                st.markdown(f"**{plain(row.title)}**", width="content")
+                st.markdown(f"**{plain(row.title.strip())}**", width="content")
                 for badge in row.badges:
                     show_badge(badge)
             if row.details:

@@ -22,7 +22,7 @@ def show_empty(title: str, hint: str = "", action: Action | None = None, *, icon
     """Nothing is here yet: what will be, and how it begins."""
     with st.container(border=True, horizontal_alignment="center", gap="xsmall"):
         st.space("xsmall")
-        st.markdown(f":gray[{icon}] **{plain(title)}**", text_alignment="center")
+        st.markdown(f":gray[{icon}] **{plain(title.strip())}**", text_alignment="center")
         if hint:
             st.caption(plain(hint), text_alignment="center")
         if action is not None:

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+-=!|~$:&"}
 LINK = re.compile(r"(?<=@)(?=\w)|(?<=://)|(?<=www)(?=\.)", re.IGNORECASE)
 """Where a text begins to be taken for an address, which no backslash prevents."""
-NUMBERED = re.compile(r"^(\d+)([.)])")
+SPACES = re.compile(r"\s+")
+NUMBERED = re.compile(r"^( ?\d+)([.)])")
 WORD_JOINER = "\u2060"
 """A sign without width, at which no line breaks."""
 
@@ -23,9 +24,9 @@ RIGHT_TO_LEFT = frozenset("R AL AN RLE RLO RLI LRE LRO LRI FSI".split())
 def plain(text: str) -> str:
     """Text of ours or of a person as one paragraph of markdown, in which nothing is read as markup.
 
-    In an address there is a sign that is not seen: what is to be copied is shown by `st.text`.
+    Spaces at its ends stay, one each. In an address there is a sign that is not seen: what is to be copied is shown by `st.text`.
     """
-    one_line = " ".join(text.split())
+    one_line = SPACES.sub(" ", text)
     marked = NUMBERED.sub(r"\1\\\2", LINK.sub(WORD_JOINER, one_line).translate(MARKUP))
     return marked if text.isascii() or RIGHT_TO_LEFT.isdisjoint(map(bidirectional, text)) else ISOLATE.format(marked)
 

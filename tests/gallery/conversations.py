@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from core.db.conversations_dao import CostRow
 from core.errors import MeteringDenied, ProviderUnavailable
-from pages.components import chat_history
+from pages.components import chat_cost, chat_history
 from pages.components.chat_turn import Turn, Unanswered
 from tests.gallery.samples import MODELS, denial, messages, principal
 from tests.gallery.texts import TEXTS
@@ -26,3 +29,11 @@ def unanswered() -> None:
     for number, error in enumerate((MeteringDenied(denial()), broke, None)):
         turn = Unanswered(Turn(TEXTS["short"]), None, error)
         chat_history.show_unanswered(f"unanswered_{number}", turn, ann)
+
+
+def costs() -> None:
+    """What it cost: free, partly estimated, with a lost answer; and where none is open"""
+    month = Decimal("12.3456789")
+    chat_cost.show(CostRow(Decimal(0), Decimal(0), is_estimated=False), month)
+    chat_cost.show(CostRow(Decimal("0.00012"), Decimal("0.05"), is_estimated=True), month)
+    chat_cost.show(None, month)

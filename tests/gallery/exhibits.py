@@ -28,6 +28,7 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "usage_figures": (figures.figures,),
     "usage_log": (figures.requests,),
     "chat_history": (conversations.answers, conversations.suggestions, conversations.unanswered),
+    "chat_cost": (conversations.costs,),
 }
 """By the module's name, in the order of the page."""
 
@@ -41,5 +42,6 @@ EXCUSED = {
     "chat_text": "draws nothing by itself; its words are in chat_history",
     "chat_turn": "draws nothing: it keeps what was asked",
     "chat_waiting": "looks for an answer in the database, every second",
+    "openid": "asks the workbench which providers are set up, and leads to them",
 }
 """Modules that are not shown, each with the reason."""
