@@ -72,6 +72,8 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
     )
     mail = mail_server_of(settings)
     yield Finding("mail", "ok" if mail else "off", mail.host if mail else "set SMTP_URL")
+    providers = ", ".join(provider.label for provider in bench.openid.providers)
+    yield Finding("openid", "ok" if providers else "off", providers or "see docs/sign-in.md")
     yield Finding("https", "ok" if settings.is_https else "off", "" if settings.is_https else "PUBLIC_URL is not https")
 
 

@@ -54,7 +54,7 @@ class OpenIdAnswers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, websocket or lifespan."""
-        if scope["type"] != "http" or scope["path"] not in (LOGIN, CALLBACK):
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in (LOGIN, CALLBACK):
             await self._app(scope, receive, send)
             return
         if scope["path"] == LOGIN:
@@ -78,7 +78,7 @@ class OpenIdAnswers:
             return {"status": 302, "headers": _sent_to(Outcome.UNREACHABLE, headers)}
         is_open = any(_sets(pair, CLAIMS_COOKIE.encode()) and _AGE.search(pair[1]) for pair in headers)
         if not is_open and (b"location", START_PAGE) in headers:
-            refused = parse_qs(scope["query_string"]).get(b"error") == [b"access_denied"]
+            refused = parse_qs(scope["query_string"].decode("latin-1")).get("error") == ["access_denied"]
             headers = _sent_to(Outcome.CANCELLED if refused else Outcome.FAILED, headers)
         return {"headers": [self._kept(pair) for pair in headers]}
 
