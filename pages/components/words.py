@@ -24,7 +24,8 @@ RIGHT_TO_LEFT = frozenset("R AL AN RLE RLO RLI LRE LRO LRI FSI".split())
 def plain(text: str) -> str:
     """Text of ours or of a person as one paragraph of markdown, in which nothing is read as markup.
 
-    Spaces at its ends stay, one each. In an address there is a sign that is not seen: what is to be copied is shown by `st.text`.
+    Spaces at its ends stay, one each. In an address there is a sign that is not seen: what is to be copied is
+    shown by `st.text`.
     """
     one_line = SPACES.sub(" ", text)
     marked = NUMBERED.sub(r"\1\\\2", LINK.sub(WORD_JOINER, one_line).translate(MARKUP))
