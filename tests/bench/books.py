@@ -8,13 +8,9 @@ from contextlib import closing, contextmanager
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import make_url
 
-from core.db.embedded_place import LOGIN
 from core.db.engine import SCHEMA, Database
-from core.db.migrate import migrate
 from core.metering.books import audit
-from core.metering.plans_sync import sync_plans
 from tests.bench.figures import Figure, Goal, figure
 from tests.bench.ground import Ground
 
@@ -116,21 +112,10 @@ def audits(ground: Ground) -> list[Figure]:
 @contextmanager
 def _filled(ground: Ground, calls: int) -> Iterator[Database]:
     """A database of so many calls whose books balance; it is dropped at the end."""
-    url, admin = (
-        make_url(address).set(database=DATABASE).render_as_string(hide_password=False)
-        for address in (ground.server.url, ground.server.admin_url)
-    )
-    with ground.connect() as connection:
-        name, login = sql.Identifier(DATABASE), sql.Identifier(LOGIN)
-        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, login))
-        try:
-            migrate(url)
-            with closing(Database(url, pool_size=1)) as database:
-                sync_plans(database, ground.workbench.plans)
-                fill(admin, calls)
-                yield database
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+    with ground.database_apart(DATABASE) as (url, admin_url):
+        fill(admin_url, calls)
+        with closing(Database(url, pool_size=1)) as database:
+            yield database
 
 
 def fill(admin_url: str, calls: int) -> None:

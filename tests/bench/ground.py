@@ -9,17 +9,22 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
 
 from core.accounts.accounts import Accounts
 from core.db.embedded import EmbeddedServer, attach
-from core.db.embedded_place import find_place
+from core.db.embedded_place import LOGIN, find_place
+from core.db.engine import Database
+from core.db.migrate import migrate
 from core.metering.meter import Meter
+from core.metering.plans_sync import sync_plans
 from core.principal import Principal, Role
 from core.settings import ROOT, Settings, load_settings
 from core.workbench import Workbench, open_workbench
@@ -84,6 +89,25 @@ class Ground:
         """A bare connection of the driver, each statement a transaction of its own."""
         assert self.workbench.embedded is not None
         return psycopg.connect(_libpq(self.workbench.embedded.admin_url), autocommit=True)
+
+    @contextmanager
+    def database_apart(self, name: str) -> Iterator[tuple[str, str]]:
+        """A migrated database beside the others', with the plans in force: its address, and that of its server's
+        administrator. It is dropped at the end."""
+        url, admin_url = (
+            make_url(address).set(database=name).render_as_string(hide_password=False)
+            for address in (self.server.url, self.server.admin_url)
+        )
+        with self.connect() as connection:
+            named, login = sql.Identifier(name), sql.Identifier(LOGIN)
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(named, login))
+            try:
+                migrate(url)
+                with closing(Database(url, pool_size=1)) as database:
+                    sync_plans(database, self.workbench.plans)
+                yield url, admin_url
+            finally:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(named))
 
     def lift_limits(self) -> None:
         """No limit of the plan `enterprise` refuses from now on; all of them are counted and compared as ever."""
