@@ -49,6 +49,8 @@ class OpenIdProvider:
     """As `st.login` takes it."""
     label: str
     """As people know it."""
+    sends_nonce: bool = True
+    """Whether its answers repeat the nonce of the request."""
 
 
 def openid_providers(settings: Settings) -> tuple[OpenIdProvider, ...]:
@@ -92,9 +94,11 @@ def _provider(name: str, table: Mapping[str, object], settings: Settings) -> Ope
         raise _problem(settings, f"{place} server_metadata_url must begin with https://")
     if url.hostname == _MICROSOFT and url.path.split("/")[1] in _OF_EVERY_TENANT:
         raise _problem(settings, f"{place} server_metadata_url takes the id of your own tenant, never common")
-    given = table.get("label")
+    given, sends_nonce = table.get("label"), table.get("sends_nonce", True)
+    if not isinstance(sends_nonce, bool):
+        raise _problem(settings, f"{place} sends_nonce is true or false")
     known = url.hostname or name if name == UNNAMED else _LABELS.get(name, name.capitalize())
-    return OpenIdProvider(name, given.strip() if isinstance(given, str) and given.strip() else known)
+    return OpenIdProvider(name, given.strip() if isinstance(given, str) and given.strip() else known, sends_nonce)
 
 
 def _problem(settings: Settings, words: str) -> ConfigurationError:

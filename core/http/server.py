@@ -31,6 +31,7 @@ from core.http.host_guard import HostGuard
 from core.http.metrics import PATH as METRICS
 from core.http.metrics import Counted, RequestFigures, create_metrics, note_route
 from core.http.openid_answers import OpenIdAnswers, OwnAuth
+from core.http.openid_nonce import allow_missing_nonce
 from core.http.security import SecurityHeaders
 from core.http.session_routes import create_auth
 from core.http.socket_guard import SocketGuard
@@ -54,8 +55,8 @@ class Shell:
         self._api, self._v1, self._auth, self._metrics = _Late(), _Late(), _Late(), _Late()
         self._figures = RequestFigures()
         self._preload = tuple(preload)
-        has_openid = bool(openid_providers(settings))
-        auth = (OwnAuth if has_openid else Mount)("/auth", self._auth)
+        openid = openid_providers(settings)
+        auth = (OwnAuth if openid else Mount)("/auth", self._auth)
         mounts = [Mount("/api", self._api), Mount("/v1", self._v1), auth]
         inner: list[BaseRoute] = [*mounts, Route(METRICS, self._metrics)]
         self.routes: list[BaseRoute] = [*inner, Route("/favicon.png", lambda _request: FileResponse(icon))]
@@ -65,8 +66,9 @@ class Shell:
             Middleware(HostGuard, settings=settings),
             Middleware(PastThePages, routes=inner),
             Middleware(SocketGuard),
-            *([Middleware(OpenIdAnswers, settings=settings)] if has_openid else []),
+            *([Middleware(OpenIdAnswers, settings=settings)] if openid else []),
         ]
+        allow_missing_nonce([provider.name for provider in openid if not provider.sends_nonce])
 
     @asynccontextmanager
     async def lifespan(self, _app: object) -> AsyncIterator[None]:

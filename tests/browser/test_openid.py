@@ -28,11 +28,11 @@ class Site:
     app: LiveApp
     provider: OpenIdProvider
 
-    def come_back(self, page: Page) -> Response:
+    def come_back(self, page: Page, label: str = "Acme") -> Response:
         """Opens the start page, signs in at the provider, and gives the answer at the address of return."""
         page.goto(self.app.base_url)
         with page.expect_response(re.compile("/oauth2callback")) as returned:
-            page.get_by_role("button", name="Sign in with Acme").click()
+            page.get_by_role("button", name=f"Sign in with {label}").click()
         return returned.value
 
 
@@ -145,6 +145,18 @@ def test_what_cannot_be_trusted_is_refused_in_a_sentence_and_a_user_is_linked(
     page.get_by_role("button", name="Sign in with Acme").click()
     expect(page.get_by_role("button", name="Sign out")).to_be_attached()
     expect(page.get_by_text("Another Name")).to_have_count(0)
+
+
+def test_a_provider_that_sends_no_nonce_is_taken_at_its_word_and_another_nonce_is_not(
+    start_site: StartSite, browser_page: Page
+) -> None:
+    site, page = start_site(), browser_page
+    site.provider.answer = Answer(email="lin@new.example", email_verified="true", nonce="another")
+    site.come_back(page, "LinkedIn")
+    expect(page.get_by_text("could not be trusted")).to_be_visible()
+    site.provider.answer = Answer(email="lin@new.example", email_verified="true", nonce=None)
+    site.come_back(page, "LinkedIn")
+    expect(page.get_by_role("button", name="Sign out")).to_be_attached()
 
 
 def test_where_sign_up_is_closed_a_stranger_is_told_so(start_site: StartSite, browser_page: Page) -> None:

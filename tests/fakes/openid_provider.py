@@ -89,19 +89,25 @@ class OpenIdProvider:
         """Its name and address."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def write_secrets(self, path: Path, redirect_uri: str, *, name: str = "acme", label: str = "Acme") -> None:
-        """Writes the file of secrets of a workbench that signs people in here."""
+    def write_secrets(self, path: Path, redirect_uri: str) -> None:
+        """Writes the file of secrets of a workbench that signs people in here, as Acme and as LinkedIn does."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        keys = f"""
+client_id = "{CLIENT_ID}"
+client_secret = "{CLIENT_SECRET}"
+server_metadata_url = "{self.issuer}/.well-known/openid-configuration"
+"""
         path.write_text(
             f"""
 [auth]
 redirect_uri = "{redirect_uri}"
 cookie_secret = "{COOKIE_SECRET}"
-[auth.{name}]
-label = "{label}"
-client_id = "{CLIENT_ID}"
-client_secret = "{CLIENT_SECRET}"
-server_metadata_url = "{self.issuer}/.well-known/openid-configuration"
+[auth.acme]
+{keys}
+[auth.linkedin]
+{keys}
+sends_nonce = false
+client_kwargs = {{ token_endpoint_auth_method = "client_secret_post" }}
 """,
             "utf-8",
         )
@@ -210,7 +216,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         form = _values(self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode())
         scheme, _, given = self.headers.get("Authorization", "").partition(" ")
-        credentials = base64.b64decode(given).decode() if scheme == "Basic" else ""
+        in_form = f"{form.get('client_id', '')}:{form.get('client_secret', '')}"
+        credentials = base64.b64decode(given).decode() if scheme == "Basic" else in_form
         granted = self.server.provider.grant(form, credentials) if self.path == "/token" else None
         self._send_json(400 if granted is None else 200, granted or {"error": "invalid_grant"})
 

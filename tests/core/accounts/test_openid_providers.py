@@ -29,12 +29,14 @@ def test_without_a_table_there_are_no_providers(tmp_path: Path) -> None:
 
 def test_each_table_is_a_provider_under_the_name_that_people_know(tmp_path: Path) -> None:
     tables = "".join(f"[auth.{name}]\n{KEYS}" for name in ("google", "microsoft", "linkedin", "keycloak"))
-    found = openid_providers(settings_of(tmp_path, f'[auth]\n{SHARED}{tables}label = "Acme’s own"\n'))
+    found = openid_providers(
+        settings_of(tmp_path, f'[auth]\n{SHARED}{tables}label = "Acme’s own"\nsends_nonce = false\n')
+    )
     assert found == (
         OpenIdProvider("google", "Google"),
         OpenIdProvider("microsoft", "Microsoft"),
         OpenIdProvider("linkedin", "LinkedIn"),
-        OpenIdProvider("keycloak", "Acme’s own"),
+        OpenIdProvider("keycloak", "Acme’s own", sends_nonce=False),
     )
 
 
@@ -54,6 +56,7 @@ def test_keys_in_the_table_itself_are_the_unnamed_provider(tmp_path: Path) -> No
         (SHARED + "[auth.google]\n" + KEYS.replace('"id"', '" "'), "[auth.google] client_id is missing"),
         (SHARED + "[auth.google]\n" + KEYS.replace("client_secret", "secret"), "[auth.google] client_secret"),
         (SHARED + "[auth.google]\n" + KEYS.replace("https", "http"), "must begin with https://"),
+        (SHARED + "[auth.linkedin]\nsends_nonce = 0\n" + KEYS, "sends_nonce is true or false"),
         (
             SHARED + "[auth.microsoft]\n" + KEYS.replace("id.example.com", "login.microsoftonline.com/common/v2.0"),
             "the id of your own tenant, never common",
