@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from core.accounts.openid_providers import OpenIdProvider, openid_providers
 from core.errors import ConfigurationError
-from core.settings import Settings, load_settings
+from core.settings import ROOT, Settings, load_settings
 
 SECRET = "0123456789abcdef" * 4
 SHARED = f'redirect_uri = "https://assay.example.com/oauth2callback"\ncookie_secret = "{SECRET}"\n'
@@ -69,6 +70,17 @@ def test_what_cannot_be_safe_is_refused_and_never_repeated(tmp_path: Path, auth:
     assert raised.value.detail.startswith("secrets.toml: [auth")
     assert words in raised.value.detail
     assert "hidden" not in raised.value.detail and SECRET not in raised.value.detail
+
+
+def test_the_shipped_example_is_right_once_it_is_filled_in(tmp_path: Path) -> None:
+    example = (ROOT / ".streamlit" / "secrets.toml.example").read_text("utf-8")
+    filled = re.sub(r"^#(?=[\w[])", "", example, flags=re.MULTILINE).replace(
+        'cookie_secret = ""', f'cookie_secret = "{SECRET}"'
+    )
+    settings = settings_of(tmp_path, filled)
+    found = {provider.label: provider.sends_nonce for provider in openid_providers(settings)}
+    assert found == {"Google": True, "Microsoft": True, "LinkedIn": False, "Acme": True}
+    assert str(settings.auth["microsoft"]["server_metadata_url"]).startswith(settings.openid_trusted_issuers[0])
 
 
 def test_another_file_of_secrets_can_be_named(tmp_path: Path) -> None:
