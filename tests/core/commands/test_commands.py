@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import make_url
 
 from core.settings import DATA, ROOT
+from tests.fakes.openid_provider import OpenIdProvider
 
 Service = psycopg.Connection[tuple[object, ...]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -130,6 +131,27 @@ def test_a_wrong_setting_is_named_and_its_value_is_not_shown(run: Run, environ: 
     assert says.lower() in printed.lower()
     assert "very-secret" not in printed
     assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+def test_a_short_cookie_secret_is_told_and_nothing_starts(run: Run, tmp_path: Path, command: str) -> None:
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text('[auth]\ncookie_secret = "very-secret"\n', "utf-8")
+    outcome = run(command, SECRETS_FILE=str(secrets))
+    assert outcome.returncode == 1
+    printed = outcome.stdout + outcome.stderr
+    assert "secrets.toml: [auth] cookie_secret takes at least 32 random bytes" in printed
+    assert "very-secret" not in printed
+    assert "Traceback" not in printed
+
+
+def test_doctor_names_the_providers_of_sign_in(run: Run, tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets.toml"
+    with OpenIdProvider() as provider:
+        provider.write_secrets(secrets, "https://assay.example.com/oauth2callback")
+    outcome = run("doctor", SECRETS_FILE=str(secrets), PUBLIC_URL="https://assay.example.com")
+    assert "ok      openid      Acme, LinkedIn\n" in outcome.stdout
+    assert "openid      see docs/sign-in.md" in run("doctor").stdout
 
 
 def test_doctor_accounting_ends_with_one_line_that_says_the_books_balance(run: Run) -> None:
