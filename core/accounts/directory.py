@@ -9,8 +9,8 @@ from core.accounts.addresses import looked_up, normal_address
 from core.accounts.passwords import hash_password
 from core.accounts.people import checked_name
 from core.accounts.secrets import digest, new_secret
+from core.db import joining_dao, sign_in_dao, tokens_dao
 from core.db import people_dao as dao
-from core.db import sign_in_dao, tokens_dao
 from core.db.engine import Database, Transaction
 from core.errors import Conflict, NotFound
 from core.ids import new_id
@@ -115,7 +115,9 @@ class Directory:
             return dao.user_by_email(connection, looked_up(email)) is not None
 
     def set_active(self, email: str, *, is_active: bool) -> None:
-        """Deactivates a user, whose sessions and tokens stop at once, or takes that back: then tokens work again.
+        """Deactivates a user, or takes that back: then tokens work again.
+
+        Sessions and tokens stop at once, and so do the invitations that the user sent.
 
         Raises:
             NotFound: there is no such user.
@@ -127,6 +129,7 @@ class Directory:
             dao.set_active(connection, user.id, is_active=is_active)
             if not is_active:
                 sign_in_dao.revoke_sessions_of(connection, user.id)
+                joining_dao.end_invitations_by(connection, user.id)
 
     def set_plan(self, org_name: str, plan: str) -> None:
         """Puts an organisation, by name or id, on a plan, from its next request on.

@@ -53,20 +53,19 @@ class Members:
         The link is mailed; where no mail can be sent in development it is given back, to be passed on by hand.
 
         Raises:
-            Forbidden: not a manager, or an admin who would make an owner.
+            Forbidden: not a manager, or an admin who would make an owner, or invites whom an owner made one.
             InvalidRequest: no account can have this address.
             Conflict: it is a member's already.
             PlanRequired: all seats of the plan are taken.
             NotConfigured: no mail can be sent.
         """
         require(principal, Action.MANAGE_MEMBERS)
-        if role is Role.OWNER:
-            require(principal, Action.MANAGE_OWNERS)
         if not self._mailer.is_configured and not self._settings.is_development:
             raise NotConfigured("No mail can be sent from here: the operator has to set SMTP_URL.")
         normal, token = normal_address(email), new_secret()
         with self._database.service() as connection:
             organisation = dao.lock_organisation(connection, principal.org_id)
+            _check_owners(principal, role, joining_dao.role_invited(connection, principal.org_id, normal))
             user = dao.user_by_email(connection, normal)
             if user is not None and dao.role_of(connection, principal.org_id, user.id) is not None:
                 raise Conflict(f"{normal} is a member already.")
@@ -104,15 +103,18 @@ class Members:
         """Ends an invitation; its link is good no more.
 
         Raises:
+            Forbidden: not a manager, or an admin, and it would make an owner.
             NotFound: it was accepted or taken back.
         """
         require(principal, Action.MANAGE_MEMBERS)
         with self._database.service() as connection:
+            found = joining_dao.invitation_of(connection, principal.org_id, invitation_id)
+            _check_owners(principal, found.role if found else None)
             if not joining_dao.delete_invitation(connection, invitation_id, principal.org_id):
                 raise NotFound("This invitation was accepted or taken back.")
 
     def set_role(self, principal: Principal, user_id: UUID, role: Role) -> None:
-        """Gives a member another role; all their sessions end.
+        """Gives a member another role; all their sessions end, and unless they own it, the invitations they sent.
 
         Raises:
             Forbidden: not a manager, or an admin who would make or change an owner.
@@ -122,18 +124,20 @@ class Members:
         require(principal, Action.MANAGE_MEMBERS)
         with self._database.service() as connection:
             organisation, before = self._locked(connection, principal, user_id)
-            if Role.OWNER in (role, before):
-                require(principal, Action.MANAGE_OWNERS)
+            _check_owners(principal, role, before)
             if role is before:
                 return
-            self._keep_an_owner(connection, principal.org_id, before)
+            self._keep_an_owner(connection, principal.org_id, user_id, before)
             dao.put_membership(connection, principal.org_id, user_id, role)
+            if role is not Role.OWNER:
+                joining_dao.end_invitations_by(connection, user_id, org_id=principal.org_id)
             sign_in_dao.revoke_sessions_of(connection, user_id)
             user = dao.user(connection, user_id)
         self._notify(user, organisation.name, role)
 
     def remove(self, principal: Principal, user_id: UUID) -> None:
-        """Lets a member go, or the principal themselves: sessions and tokens of this membership stop at once.
+        """Lets a member go, or the principal themselves: sessions and tokens of this membership stop at once, and so
+        do the invitations that they sent.
 
         Raises:
             Forbidden: not a manager, or an admin who would remove an owner.
@@ -146,10 +150,11 @@ class Members:
             require(principal, Action.KEEP_SIGN_IN)
         with self._database.service() as connection:
             organisation, before = self._locked(connection, principal, user_id)
-            if before is Role.OWNER and user_id != principal.user_id:
-                require(principal, Action.MANAGE_OWNERS)
-            self._keep_an_owner(connection, principal.org_id, before)
+            if user_id != principal.user_id:
+                _check_owners(principal, before)
+            self._keep_an_owner(connection, principal.org_id, user_id, before)
             dao.end_membership(connection, principal.org_id, user_id)
+            joining_dao.end_invitations_by(connection, user_id, org_id=principal.org_id)
             user = dao.user(connection, user_id)
         if user_id != principal.user_id:
             self._notify(user, organisation.name, None)
@@ -164,10 +169,16 @@ class Members:
             raise NotFound(_NOT_HERE)
         return organisation, Role(role)
 
-    def _keep_an_owner(self, transaction: Transaction, org_id: UUID, leaves: Role) -> None:
-        if leaves is Role.OWNER and dao.count_members(transaction, org_id, role=Role.OWNER) <= 1:
+    def _keep_an_owner(self, transaction: Transaction, org_id: UUID, user_id: UUID, before: Role) -> None:
+        if before is Role.OWNER and not dao.has_other_owner(transaction, org_id, user_id):
             raise Conflict("The last owner cannot leave, nor become less: make another member an owner first.")
 
     def _notify(self, user: dao.UserRow, org_name: str, role: Role | None) -> None:
         if user.gets_notices:
             self._mailer.send(mails.role_changed(user.email, self._settings.address, org_name=org_name, role=role))
+
+
+def _check_owners(principal: Principal, *roles: str | None) -> None:
+    """Does nothing unless one of the roles is that of owners, of whom only owners dispose."""
+    if Role.OWNER in roles:
+        require(principal, Action.MANAGE_OWNERS)

@@ -150,6 +150,13 @@ def invitation_of(connection: Connection, org_id: UUID, invitation_id: UUID) -> 
     return InvitationRow(**row) if row else None
 
 
+def role_invited(connection: Connection, org_id: UUID, email: str) -> str | None:
+    """The role of an address's invitation to an organisation; None where there is none."""
+    statement = "SELECT role FROM invitations WHERE org_id = :org_id AND email = :email"
+    found = connection.execute(text(statement), {"org_id": org_id, "email": email}).scalar()
+    return str(found) if found is not None else None
+
+
 def count_invitations(connection: Connection, org_id: UUID, *, but: str) -> int:
     """Open invitations of an organisation to others than that address: each may become a member."""
     statement = (
@@ -168,6 +175,14 @@ def lock_invited(connection: Connection, token_hash: bytes) -> InvitedRow | None
     """The same, for whoever is about to accept it: another has to wait, and finds it gone."""
     row = connection.execute(text(f"{_INVITED} FOR UPDATE OF i"), {"hash": token_hash}).mappings().one_or_none()
     return InvitedRow(**row) if row else None
+
+
+def end_invitations_by(connection: Connection, user_id: UUID, *, org_id: UUID | None = None) -> None:
+    """Ends the invitations that a user sent, to one organisation or (None) to all: they may not invite any more."""
+    statement = (
+        "DELETE FROM invitations WHERE invited_by = :user_id AND (cast(:org_id AS uuid) IS NULL OR org_id = :org_id)"
+    )
+    connection.execute(text(statement), {"user_id": user_id, "org_id": org_id})
 
 
 def delete_invitation(connection: Connection, invitation_id: UUID, org_id: UUID) -> bool:

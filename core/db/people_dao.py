@@ -237,13 +237,22 @@ def role_of(connection: Connection, org_id: UUID, user_id: UUID) -> str | None:
     return str(found) if found is not None else None
 
 
-def count_members(connection: Connection, org_id: UUID, *, role: str | None = None) -> int:
-    """Members of an organisation, or those of one role, without users that were deactivated for owners."""
-    statement = (
-        "SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = :org_id "
-        "AND m.ended_at IS NULL AND (cast(:role AS text) IS NULL OR m.role = :role AND u.deactivated_at IS NULL)"
-    )
-    return int(connection.execute(text(statement), {"org_id": org_id, "role": role}).scalar_one())
+def count_members(connection: Connection, org_id: UUID) -> int:
+    """Members of an organisation."""
+    statement = "SELECT count(*) FROM memberships WHERE org_id = :org_id AND ended_at IS NULL"
+    return int(connection.execute(text(statement), {"org_id": org_id}).scalar_one())
+
+
+def has_other_owner(connection: Connection, org_id: UUID, user_id: UUID) -> bool:
+    """Whether somebody else owns the organisation who was not deactivated."""
+    found = connection.execute(
+        text(
+            "SELECT true FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = :org_id "
+            "AND m.user_id <> :user_id AND m.role = 'owner' AND m.ended_at IS NULL AND u.deactivated_at IS NULL LIMIT 1"
+        ),
+        {"org_id": org_id, "user_id": user_id},
+    ).scalar()
+    return found is True
 
 
 def put_membership(connection: Connection, org_id: UUID, user_id: UUID, role: str) -> bool:
