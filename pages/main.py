@@ -14,6 +14,7 @@ from core.principal import Principal, Role
 from core.settings import VERSION
 from pages.components import session
 from pages.components.frame import show_logo, show_sidebar
+from pages.components.theme import show_style
 
 SIGN_IN = "Sign in · Assay"
 ABOUT = f"**Assay {VERSION}**  \nWhat each signal, each AI verdict and each AI dollar was worth."
@@ -83,6 +84,7 @@ def rooms_of(principal: Principal) -> list[st.Page]:
 def main() -> None:
     """Sign-in form, outage, or the page that was asked for: `st.navigation` is called in every case."""
     st.set_page_config(page_icon=str(HERE / "assets" / "favicon.png"))
+    show_style()
     try:
         principal = session.current_principal()
     except DatabaseUnavailable:

@@ -11,7 +11,7 @@ from html import escape
 
 import streamlit as st
 
-from pages.components.charts import categorical_colors
+from pages.components.theme import categorical_colors, contrast
 
 SIZE_PX = 36
 MAX_CHARS = 200
@@ -64,12 +64,6 @@ def ink_on(background: str) -> str:
     return max(INKS, key=lambda ink: contrast(ink, background))
 
 
-def contrast(one: str, other: str) -> float:
-    """How far two colours, as #RRGGBB, stand apart: 1 to 21, as WCAG 2.2 reckons it."""
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
 def _letters(words: list[str]) -> list[str]:
     """The first letter of each word that has one, as a reader sees it: with its marks, and large."""
     firsts = (next(_graphemes(word), "") for word in words)
@@ -102,9 +96,3 @@ def _has_case(letter: str) -> bool:
 
 def _spoken(name: str, email: str) -> str:
     return f"Picture of {' '.join(name.split())[:MAX_CHARS] or email[:MAX_CHARS]}"
-
-
-def _luminance(color: str) -> float:
-    channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    red, green, blue = (((c + 0.055) / 1.055) ** 2.4 if c > 0.04045 else c / 12.92 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

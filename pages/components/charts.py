@@ -18,15 +18,6 @@ DAY_MS = 86_400_000
 BAR_SHARE = 0.75
 """Part of a day's width that its bar takes."""
 
-_OPTIONS = {
-    "primary": "primaryColor",
-    "text": "textColor",
-    "border": "borderColor",
-    "red": "redColor",
-    "orange": "orangeColor",
-    "gray": "grayColor",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -37,16 +28,6 @@ class Measure:
     hover: str
     """Format of one bar's value, as plotly writes formats."""
     prefix: str = ""
-
-
-def theme_color(name: str) -> str:
-    """A colour of the theme that the visitor uses."""
-    return str(st.get_option(f"theme.{_theme()}.{_OPTIONS[name]}"))
-
-
-def categorical_colors() -> tuple[str, ...]:
-    """The colours that tell things apart, in the theme that the visitor uses."""
-    return tuple(st.get_option(f"theme.{_theme()}.chartCategoricalColors"))
 
 
 def show_days(
@@ -60,10 +41,6 @@ def show_days(
         config={"displayModeBar": False, "scrollZoom": False},
         alt=alt,
     )
-
-
-def _theme() -> str:
-    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def _figure(days: Mapping[str, Mapping[date, float]], first: date, last: date, measure: Measure) -> Any:

@@ -11,7 +11,7 @@ import streamlit as st
 from core.metering.meter import QuotaState
 from core.metering.plans import Plan
 from core.metering.usage import WARNING_SHARE, Allowance, Overview
-from pages.components.charts import theme_color
+from pages.components.theme import theme_color
 from pages.components.words import usd, when
 
 LABELS = {

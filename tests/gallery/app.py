@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.settings import ROOT
 from pages.components.headings import page_head
+from pages.components.theme import show_style
 from tests.gallery.exhibits import EXHIBITS
 
 ALL = "All"
@@ -30,5 +31,6 @@ def gallery() -> None:
 
 
 st.set_page_config(page_title="Gallery · Assay", page_icon=str(ICON), layout="wide")
+show_style()
 linked = [st.Page(HERE / file, visibility="hidden") for file in ("chat.py", "usage.py")]
 st.navigation([st.Page(gallery, default=True), *linked], position="hidden").run()

@@ -33,15 +33,18 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
 """By the module's name, in the order of the page."""
 
 EXCUSED = {
-    "session": "reads the browser's cookie and asks the workbench whose it is",
+    "chat_models": "asks the router what is live",
     "chat_conversations": "reads and writes the address of the Chat page",
     "chat_live": "is heard, not seen",
     "chat_message": "is drawn by chat_history",
-    "chat_models": "asks the workbench's router what is live",
     "chat_stream": "needs an answer that is being written",
     "chat_text": "draws nothing by itself; its words are in chat_history",
     "chat_turn": "draws nothing: it keeps what was asked",
     "chat_waiting": "looks for an answer in the database, every second",
-    "openid": "asks the workbench which providers are set up, and leads to them",
+    "settings_sections": "is a page's own navigation, in its address",
+    "theme": "draws nothing by itself; its style is on every page, this one too",
+    "signed_out": "is whole pages, which ask the workbench what they may offer",
+    "followed_link": "asks the workbench what a link is for, and leads into it",
+    "new_password": "is drawn by followed_link: two fields and a sentence",
 }
-"""Modules that are not shown, each with the reason."""
+"""Modules that are not shown though they need no workbench, each with the reason."""
