@@ -206,7 +206,7 @@ class Accounts:
         with self._database.service() as connection:
             attempts = dao.count_attempt(connection, digest(subject).hex(), window)
         if attempts > self._attempts_per_address:
-            raise _has_to_wait(int(window.total_seconds()), self._attempts_per_address)
+            raise _has_to_wait(int(window.total_seconds()), self._attempts_per_address, "requests")
 
     def forget_failures(self, email: str) -> None:
         """Lets an account be tried at once again: its owner proved who they are in another way."""
@@ -268,7 +268,7 @@ def _subjects(email: str, address: str) -> tuple[str, str]:
     return f"account:{digest(email).hex()}", f"address:{digest(address).hex()}"
 
 
-def _has_to_wait(seconds: int, limit: int) -> MeteringDenied:
+def _has_to_wait(seconds: int, limit: int, what: str = "sign-in attempts") -> MeteringDenied:
     minutes = -(-seconds // 60)
     wait = f"{seconds} second{'s' if seconds > 1 else ''}" if seconds < 60 else f"{minutes} minute{'s' * (minutes > 1)}"
     return MeteringDenied(
@@ -280,6 +280,6 @@ def _has_to_wait(seconds: int, limit: int) -> MeteringDenied:
             remaining=Decimal(0),
             resets_at=None,
             retry_after_s=seconds,
-            reason=f"Too many sign-in attempts; try again in {wait}",
+            reason=f"Too many {what}; try again in {wait}",
         )
     )

@@ -56,15 +56,16 @@ def show_message(title: str, hint: str = "", *, icon: str = ":material/info:", b
 
 
 @contextmanager
-def show_errors(principal: Principal | None = None) -> Iterator[None]:
+def show_errors(principal: Principal | None = None, *, has_action: bool = True) -> Iterator[None]:
     """Show what the workbench raises on purpose inside this block, in place of what it would have shown.
 
     Streamlit ends a script by raising; those are no errors and pass. A principal's times are in their zone.
+    Inside a form there can be no action: its own button is the one to press again.
     """
     try:
         yield
     except AssayError as error:
-        show_error(error, principal)
+        show_error(error, principal, has_action=has_action)
 
 
 def show_error(error: AssayError, principal: Principal | None = None, *, has_action: bool = True) -> None:
@@ -110,6 +111,8 @@ def show_outage(is_over: Callable[[], bool]) -> None:
 
 
 def _denial_hint(denial: Denial, principal: Principal | None) -> str:
+    if denial.metric == "sign_in_attempts":
+        return ""  # its sentence says how long to wait
     if denial.code == "rate_limited" and denial.retry_after_s is not None:
         return f"Try again in {denial.retry_after_s} seconds."
     if denial.code == "too_many_concurrent":

@@ -10,6 +10,7 @@ import streamlit as st
 from core import workbench
 from core.principal import Principal, Role
 from core.settings import SESSION_COOKIE
+from pages.components import switcher
 from pages.components.errors import show_message
 
 FAILED = "The server could not be reached. Reload the page and try again."
@@ -50,15 +51,19 @@ def require(*roles: Role) -> Principal:
         show_message("Your session has ended.", "Sign in again to go on.", icon=":material/lock_clock:")
         st.button("Sign in", type="primary", key="session_sign_in_again")
         st.stop()
+    switcher.notice(principal)
     if roles and principal.role not in roles:
         show_message("This page is not part of your role.", "An admin of your organisation can change that.")
         st.stop()
     return principal
 
 
-def open_session(ticket: str) -> None:
-    """Let the browser carry the ticket to the server, which sets the cookie; the page then loads again."""
-    _run_session_script(f'data-ticket="{escape(ticket)}"')
+def open_session(ticket: str, *, at_start: bool = False) -> None:
+    """Let the browser carry the ticket to the server, which sets the cookie; then the same page is loaded again.
+
+    With `at_start` the workbench's first page is, since the address at hand has served its purpose.
+    """
+    _run_session_script(f'data-ticket="{escape(ticket)}"' + (' data-then="start"' if at_start else ""))
 
 
 def forget_openid() -> None:
@@ -66,9 +71,9 @@ def forget_openid() -> None:
     _run_session_script('data-action="forget-openid"')
 
 
-def sign_out_button() -> None:
-    """The button that ends the session, here and on the server."""
-    if st.button("Sign out", icon=":material/logout:", width="stretch", key="session_sign_out"):
+def sign_out_button(key: str = "session_sign_out") -> None:
+    """The button that ends the session, here and on the server; the same page is then loaded again."""
+    if st.button("Sign out", icon=":material/logout:", width="stretch", key=key):
         _run_session_script('data-action="sign-out"')
         st.stop()
 
