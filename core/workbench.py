@@ -126,6 +126,7 @@ def open_workbench(settings: Settings) -> Workbench:
             clock=SystemClock(),
             limits=_time_limits(settings),
             max_prompt_chars=settings.max_prompt_chars,
+            default_model=settings.default_model,
         )
     )
     return Workbench(
@@ -143,15 +144,17 @@ def open_workbench(settings: Settings) -> Workbench:
         openid=OpenId(database, accounts, settings, SystemClock()),
         joining=Joining(database, accounts, mailer, seats, settings),
         members=Members(database, mailer, seats, settings),
-        profiles=Profiles(database, lambda: [model.id for model in catalogue.chat_models()]),
+        profiles=Profiles(
+            database,
+            answering=[model.id for model in catalogue.chat_models()],
+            known=[model.id for model in catalogue.all()],
+        ),
         tokens=Tokens(database),
         meter=meter,
         gateway=gateway,
         usage=Usage(database, plans, usage_log),
         usage_log=usage_log,
-        assistant=Assistant(
-            database, gateway, prompt, conversations=conversations, default_model=settings.default_model
-        ),
+        assistant=Assistant(database, gateway, prompt, conversations=conversations),
         conversations=conversations,
         cache=cache,
         telemetry=telemetry,

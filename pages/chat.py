@@ -47,8 +47,8 @@ labels = {model.id: model.label for model in bench.catalogue.all()}
 
 def show_models() -> str:
     """The choice of a model; gives its id, or `auto`."""
-    plan, default = bench.plans.get(principal.plan), bench.settings.default_model
-    return chat_models.show("chat_model", bench.catalogue.chat_models(), bench.router, plan, default=default)
+    models, plan, default = bench.catalogue.chat_models(), bench.plans.get(principal.plan), bench.settings.default_model
+    return chat_models.show("chat_model", models, bench.router, plan, principal=principal, installed_default=default)
 
 
 def ask(turn: Turn, opened: UUID | None, model: str) -> Exchange:

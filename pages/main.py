@@ -9,6 +9,7 @@ from typing import Literal
 
 import streamlit as st
 
+from core import workbench
 from core.errors import DatabaseUnavailable
 from core.principal import Principal, Role
 from core.settings import VERSION
@@ -87,6 +88,7 @@ def main() -> None:
     show_style()
     try:
         principal = session.current_principal()
+        organisations = workbench.current().accounts.organisations(principal) if principal else []
     except DatabaseUnavailable:
         show_logo()
         st.navigation(every_address("outage.py", "Assay"), position="hidden").run()
@@ -98,7 +100,7 @@ def main() -> None:
     # A menu with an entry of ours is shown, and holds the choice between light and dark.
     st.set_page_config(page_title=f"{page.title} · Assay", menu_items={"About": ABOUT})
     show_logo()
-    show_sidebar(principal)
+    show_sidebar(principal, organisations)
     page.run()
 
 

@@ -59,8 +59,17 @@ def require(principal: Principal, action: Action) -> None:
         raise Forbidden(f"As {who} you may not {action}; an admin of your organisation can change your role.")
     if permission.needs_session and principal.via == "token":
         raise Forbidden(f"A token may not {action}; sign in to do that.")
-    if permission.scope not in principal.scopes:
-        raise Forbidden(f"This token lacks the scope {permission.scope}, so it may not {action}.")
+    require_scope(principal, permission.scope)
+
+
+def require_scope(principal: Principal, scope: Scope) -> None:
+    """Does nothing where the session or token may be used for this.
+
+    Raises:
+        Forbidden: the token lacks the scope.
+    """
+    if scope not in principal.scopes:
+        raise Forbidden(f"This token lacks the scope {scope}; it has {', '.join(sorted(principal.scopes))}.")
 
 
 def may(principal: Principal, action: Action) -> bool:

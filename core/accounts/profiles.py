@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -55,10 +55,11 @@ class OrganisationSettings:
 class Profiles:
     """Profiles of users, and settings of organisations."""
 
-    def __init__(self, database: Database, models: Callable[[], Collection[str]]) -> None:
-        """`models` gives the ids of the models that can answer questions."""
+    def __init__(self, database: Database, *, answering: Collection[str], known: Collection[str]) -> None:
+        """`answering` are the ids of the models that answer questions, `known` those of all."""
         self._database = database
-        self._models = models
+        self._answering = frozenset(answering)
+        self._known = frozenset(known)
 
     def profile(self, principal: Principal) -> Profile:
         """The principal's own profile."""
@@ -86,7 +87,7 @@ class Profiles:
         if profile.zone is not None:
             _check_zone(profile.zone)
         if model is not None:
-            self._check_models([model])
+            _check_models([model], self._answering)
         if model is None and not profile.uses_router:
             raise InvalidRequest("Without the router a default model has to be chosen.")
         kept = Profile(
@@ -137,7 +138,7 @@ class Profiles:
         if allowed is not None:
             if not allowed:
                 raise InvalidRequest("Allow at least one model, or all of them.")
-            self._check_models(allowed)
+            _check_models(allowed, self._known)
             allowed = tuple(sorted(set(allowed)))
         name = checked_name(settings.name, what="organisation's name")
         kept = OrganisationSettings(name, settings.zone, round(rate, 6), benchmark, allowed)
@@ -153,10 +154,11 @@ class Profiles:
             )
         return kept
 
-    def _check_models(self, models: Collection[str]) -> None:
-        unknown = sorted(set(models) - set(self._models()))
-        if unknown:
-            raise InvalidRequest(f"There is no model {unknown[0][:80]!r} that answers questions.")
+
+def _check_models(models: Collection[str], there_are: frozenset[str]) -> None:
+    unknown = sorted(set(models) - there_are)
+    if unknown:
+        raise InvalidRequest(f"There is no such model as {unknown[0][:80]!r}.")
 
 
 @cache

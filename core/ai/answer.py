@@ -23,7 +23,7 @@ class Question:
     messages: tuple[Message, ...]
     """The conversation, oldest first; for embeddings one user message for each text."""
     model: str = "auto"
-    """Id of a model, or `auto`."""
+    """Id of a model, or `auto`; empty: the asker's default, or else that of the installation."""
     feature: Feature | None = Feature.CHAT_QUERY
     task: str = "chat"
     """Kind of task: how long the answer is kept."""

@@ -12,6 +12,7 @@ from decimal import Decimal
 from math import ceil
 from uuid import UUID
 
+from core.accounts.permissions import Action, require
 from core.ai.answer import Answer, Draft, Question, Save
 from core.ai.cache import AnswerCache, Hit, KeyParts, Scope, cache_key
 from core.ai.call import Call, CallParts
@@ -23,7 +24,7 @@ from core.ai.schemas import check_schema
 from core.ai.session import Distant, Following, Given, LeaderFailed, Place, Reading, Session, Source
 from core.ai.watchdog import Watchdog
 from core.clock import Clock
-from core.errors import AssayError, Forbidden, InvalidRequest, MeteringDenied, PromptRejected, ProviderUnavailable
+from core.errors import AssayError, InvalidRequest, MeteringDenied, PromptRejected, ProviderUnavailable
 from core.ids import new_id
 from core.metering.meter import HOLD_GRACE_S, Answered, Flight, Hold, HoldRequest, Meter
 from core.metering.plans import Plan, Plans
@@ -50,6 +51,8 @@ class GatewayParts:
     clock: Clock
     limits: TimeLimits
     max_prompt_chars: int
+    default_model: str = AUTO
+    """Model of a question that names none, where neither its asker has a default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +105,9 @@ class Gateway:
             DatabaseUnavailable: no provider was called.
         """
         self.guard(principal, question)
-        plan = self._parts.plans.get(principal.plan)
-        route = self._route(question, plan)
-        scope, key = _scope(principal, question), self._key(question, plan, question.messages)
+        plan, question = self._parts.plans.get(principal.plan), self._as_set(principal, question)
+        route = self._route(question, plan, principal)
+        scope, key = _scope(principal, question), self._key(question, plan, principal, question.messages)
         until = time.monotonic() + FOLLOW_WAIT_S
         asked = _Asked(principal, question, plan, route, new_id(), scope, key, save or _save_nothing, until)
         hit = None if question.skips_cache else self._cached(asked)
@@ -161,8 +164,7 @@ class Gateway:
             Forbidden, PromptRejected: as `session`.
             InvalidRequest: its schema cannot be used.
         """
-        if not principal.role.may_ask:
-            raise Forbidden("Your role may read, but not ask models.")
+        require(principal, Action.ASK)
         texts = [message.text for message in question.messages if message.role == "user"]
         for text in (texts if question.is_embedding else texts[-1:]) or [""]:
             self._check_text(text)
@@ -270,7 +272,17 @@ class Gateway:
         model = asked.route.candidates[0].model.id
         return Distant(model, look=look, on_leave=leave, until=asked.follows_until)
 
-    def _route(self, question: Question, plan: Plan) -> Route:
+    def _as_set(self, principal: Principal, question: Question) -> Question:
+        """The question with a model where it names none, and where its asker's profile replaces `auto`."""
+        allowed, model = principal.allowed_models, question.model
+        if not model:
+            model = principal.default_model or self._parts.default_model
+            model = model if allowed is None or model in allowed else AUTO
+        if model == AUTO and not principal.uses_router and not question.is_embedding:
+            model = principal.default_model or AUTO
+        return replace(question, model=model)
+
+    def _route(self, question: Question, plan: Plan, principal: Principal) -> Route:
         prompt_tokens = prompt_estimate(question.messages)
         route = self._parts.router.route(
             question.model,
@@ -279,6 +291,7 @@ class Gateway:
             max_tokens=question.max_tokens,
             on=self._parts.clock.now().date(),
             task="embedding" if question.is_embedding else "chat",
+            allowed=principal.allowed_models,
         )
         model = route.candidates[0].model
         if question.max_tokens > model.max_output:
@@ -314,16 +327,17 @@ class Gateway:
         """What is known without a reservation: an earlier turn's answer, or one on this machine."""
         earlier = asked.question.earlier
         if earlier is not None:
-            hit = self._parts.cache.get(asked.scope, self._key(asked.question, asked.plan, earlier))
+            hit = self._parts.cache.get(asked.scope, self._key(asked.question, asked.plan, asked.principal, earlier))
             if hit is not None:
                 return hit
         return self._parts.cache.near(asked.scope, asked.key)
 
-    def _key(self, question: Question, plan: Plan, messages: tuple[Message, ...]) -> bytes:
+    def _key(self, question: Question, plan: Plan, principal: Principal, messages: tuple[Message, ...]) -> bytes:
         model = question.model
         if model == AUTO:
             kind = "offline" if self._parts.router.is_offline else "live"
-            model = f"{AUTO}/{kind}/{'+'.join(sorted(plan.model_classes))}"
+            among = [*plan.model_classes, *(principal.allowed_models or ())]
+            model = f"{AUTO}/{kind}/{'+'.join(sorted(among))}"
         return cache_key(
             KeyParts(
                 task=question.task,

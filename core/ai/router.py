@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,7 +11,7 @@ from core.ai.catalogue import Catalogue, Model, Task
 from core.ai.prices import Price, PriceBook
 from core.ai.providers.contract import Provider
 from core.ai.providers.hosts import HOSTS
-from core.errors import InvalidRequest, NotConfigured, PlanRequired
+from core.errors import AssayError, Forbidden, InvalidRequest, NotConfigured, PlanRequired
 from core.metering.plans import Plan
 
 AUTO = "auto"
@@ -45,6 +45,7 @@ class _Asked:
     max_tokens: int
     on: date
     task: Task
+    allowed: Collection[str] | None
 
 
 class Router:
@@ -66,8 +67,32 @@ class Router:
             return None
         return f"Set {HOSTS[model.provider].live_variable} to use this model."
 
+    def refusal(self, model: Model, plan: Plan, allowed: Collection[str] | None) -> AssayError | None:
+        """Why somebody on this plan, whose organisation allows these models (None: all), may not ask a model; None
+        where they may. What answers without a provider is always allowed."""
+        if model.model_class not in plan.model_classes:
+            return PlanRequired(
+                f"{model.label} is a {model.model_class} model; the plan {plan.label} does not include it."
+            )
+        if not self._is_allowed(model, allowed):
+            return Forbidden(f"Your organisation does not allow {model.label}; its owner can change that in Settings.")
+        reason = self.unavailable_reason(model)
+        return None if reason is None else NotConfigured(reason)
+
+    def _is_allowed(self, model: Model, allowed: Collection[str] | None) -> bool:
+        provider = self._providers.get(model.provider)
+        return allowed is None or model.id in allowed or (provider is not None and provider.is_offline)
+
     def route(
-        self, name: str, plan: Plan, *, prompt_tokens: int, max_tokens: int, on: date, task: Task = "chat"
+        self,
+        name: str,
+        plan: Plan,
+        *,
+        prompt_tokens: int,
+        max_tokens: int,
+        on: date,
+        task: Task = "chat",
+        allowed: Collection[str] | None = None,
     ) -> Route:
         """The candidates for a model by name, or for `auto`; an embedding has no output, so its `max_tokens` is 0.
 
@@ -75,23 +100,20 @@ class Router:
             NotFound: there is no such model.
             InvalidRequest: it is of another task.
             PlanRequired: the plan does not include its class.
+            Forbidden: the organisation does not allow it.
             NotConfigured: its provider has no key, or it has no price.
         """
         if task == "embedding" and max_tokens:
             raise ValueError("an embedding has no output")
-        asked = _Asked(prompt_tokens, max_tokens, on, task)
+        asked = _Asked(prompt_tokens, max_tokens, on, task, allowed)
         if name == AUTO:
             return self._auto(plan, asked)
         model = self._catalogue.get(name)
         if model.task != task:
             raise InvalidRequest(f"{model.label} {DOES[model.task]}; ask for a model that {DOES[task]}.")
-        if model.model_class not in plan.model_classes:
-            raise PlanRequired(
-                f"{model.label} is a {model.model_class} model; the plan {plan.label} does not include it."
-            )
-        reason = self.unavailable_reason(model)
-        if reason is not None:
-            raise NotConfigured(reason)
+        refusal = self.refusal(model, plan, allowed)
+        if refusal is not None:
+            raise refusal
         return Route((self._candidate(model, asked),), "chosen by name", 1)
 
     def _auto(self, plan: Plan, asked: _Asked) -> Route:
@@ -99,7 +121,7 @@ class Router:
         models = [model for model in self._catalogue.models_for(asked.task) if self._may_answer(model, plan, asked)]
         if not models:
             raise NotConfigured(
-                f"No model that this plan allows and that {DOES[asked.task]} is live: "
+                f"No model that this plan and your organisation allow and that {DOES[asked.task]} is live: "
                 "set a provider's key, such as OPENAI_API_KEY."
             )
         ranked = sorted(
@@ -119,6 +141,8 @@ class Router:
     def _may_answer(self, model: Model, plan: Plan, asked: _Asked) -> bool:
         provider = self._providers.get(model.provider)
         if provider is None or provider.is_offline != self.is_offline or model.model_class not in plan.model_classes:
+            return False
+        if not self._is_allowed(model, asked.allowed):
             return False
         has_price = any(price.valid_from <= asked.on for price in self._prices.history(model.price))
         return has_price and model.is_served(asked.on) and (asked.task == "embedding" or _holds(model, asked))

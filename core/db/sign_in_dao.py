@@ -36,10 +36,11 @@ _OF_MEMBER = text(
     f"AND m.org_id = :org_id AND {_ACTIVE}"
 )
 _TAKE_TICKET = text(
-    f"""
+    """
     DELETE FROM sign_in_tickets t USING memberships m JOIN users u ON u.id = m.user_id
     WHERE t.ticket_hash = :hash AND m.org_id = t.org_id AND m.user_id = t.user_id
-    RETURNING t.user_id, t.org_id, t.method, t.expires_at > assay_now() AND {_ACTIVE} AS live
+    RETURNING t.user_id, t.org_id, t.method,
+        t.expires_at > assay_now() AND m.ended_at IS NULL AND u.deactivated_at IS NULL AS live
     """
 )
 _CREDENTIAL = text(
@@ -202,7 +203,12 @@ def forgive(connection: Connection, subject: str, *, wholly: bool) -> None:
 def clear_attempts(connection: Connection) -> None:
     """Forgets the attempts and delays of everyone that are older than a day."""
     connection.execute(text("DELETE FROM attempt_buckets WHERE bucket < assay_now() - interval '1 day'"))
-    connection.execute(text("DELETE FROM sign_in_delays WHERE seen_at < assay_now() - interval '1 day'"))
+    connection.execute(
+        text(
+            "DELETE FROM sign_in_delays WHERE subject IN (SELECT subject FROM sign_in_delays "
+            "WHERE seen_at < assay_now() - interval '1 day' FOR UPDATE SKIP LOCKED)"
+        )
+    )
 
 
 def add_ticket(

@@ -8,11 +8,22 @@ from fastapi import FastAPI
 
 from core.http.entrance import Entrance
 from core.http.problems import install_problems, problem_response
-from core.http.routes import chat, completions, conversations, docs, health, models, providers, usage, usage_log
+from core.http.routes import (
+    chat,
+    completions,
+    conversations,
+    docs,
+    health,
+    models,
+    profile,
+    providers,
+    usage,
+    usage_log,
+)
 from core.http.routes.health import HEALTH_THREADS, DatabaseProbe
 from core.http.routes.providers import LastHour
 
-AREAS = (health, chat, conversations, completions, models, providers, usage, usage_log, docs)
+AREAS = (health, chat, conversations, completions, models, profile, providers, usage, usage_log, docs)
 """The files of routes; one that is added here is served."""
 
 

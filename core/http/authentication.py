@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 from fastapi import Request, Response, Security
 from fastapi.exceptions import RequestValidationError
@@ -14,15 +14,17 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from core.accounts.accounts import Accounts
+from core.accounts.permissions import require_scope
 from core.errors import AssayError, MeteringDenied, Unauthenticated
 from core.http.address_rate import AddressRate
 from core.http.caller import HOW_TO, SCOPE_KEY, Caller, caller_of
 from core.http.context import in_thread
 from core.http.limits import LateBody, checked_json_object, read_body, replayed
-from core.principal import Principal
+from core.principal import Principal, Scope
 from core.settings import SESSION_COOKIE
 
 SCHEME = "bearer"
@@ -51,7 +53,7 @@ class Callers:
         self._threads = threads
         self._suspect_threads = ThreadPoolExecutor(SUSPECT_THREADS)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -82,36 +84,54 @@ class Callers:
 
 
 class SignedInRoute(APIRoute):
-    """A route for callers with a token: nobody else's body is read, and a body is one bounded JSON object."""
+    """A route for callers with a token: nobody else's body is read, and a body is one bounded JSON object.
+
+    To read takes the token's scope `read`, all else the scope `ask`.
+    """
+
+    changes: ClassVar[Scope] = Scope.ASK
+    """The scope that a call takes that does more than read."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         shape = _body_shape(endpoint)
         if shape is not None:
-            self.app = _answering(endpoint, *shape)
+            self.app = _answering(endpoint, *shape, scope=self.scope)
+
+    @property
+    def scope(self) -> Scope:
+        """The scope that a token needs for this route."""
+        return Scope.READ if (self.methods or set()) <= {"GET", "HEAD"} else self.changes
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, behind the checks."""
         handle = super().get_route_handler()
 
         async def checked(request: Request) -> Response:
-            _token_holder(request)
+            require_scope(_token_holder(request), self.scope)
             return await handle(request if self.body_field is None else (await _read(request))[0])
 
         return checked
 
 
-def _answering(endpoint: Callable[..., Any], name: str, model: type[BaseModel]) -> ASGIApp:
+class ManagingRoute(SignedInRoute):
+    """A route whose changes take the token's scope `admin`."""
+
+    changes = Scope.ADMIN
+
+
+def _answering(endpoint: Callable[..., Any], name: str, model: type[BaseModel], *, scope: Scope) -> ASGIApp:
     """The straight way to an endpoint that makes its own answer."""
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
+    async def answer(asgi: AsgiScope, receive: Receive, send: Send) -> None:
+        request = Request(asgi, receive, send)
         principal = _token_holder(request)
+        require_scope(principal, scope)
         read, content = await _read(request)
         state, body = request.app.state, _validated(model, content)
         given = {name: body, "request": read, "principal": principal}
         response: Response = await endpoint(**given, bench=state.workbench, threads=state.threads)
-        await response(scope, receive, send)
+        await response(asgi, receive, send)
 
     return answer
 

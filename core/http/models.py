@@ -501,3 +501,45 @@ class Conversation(ConversationHead):
     cost: ConversationCost
     messages: list[ConversationMessage]
     """In their order, without those that a newer answer took the place of."""
+
+
+class Notifications(Body):
+    """What a user is written to about."""
+
+    email: bool
+    """Mails that were neither asked for nor are about safety."""
+
+
+class ProfileChange(Body):
+    """What is to change of a profile; what is not given stays."""
+
+    name: str = ""
+    """1 to 200 characters."""
+    time_zone: str | None = None
+    """IANA zone in which times are shown; null is the organisation's."""
+    default_model: str | None = None
+    """Id of the model of a question that names none; null or `auto` is the installation's default."""
+    router: bool = True
+    """Whether `auto` chooses a model; without it `auto` means the default model, which then has to be named."""
+    use_credits: bool = False
+    """Whether credits of the organisation may be spent once the plan's allowance is used up."""
+    notifications: Notifications | None = None
+
+
+class ProfileAnswer(Answer):
+    """A profile, and where the token belongs that it was asked with."""
+
+    user_id: str
+    email: str
+    name: str
+    time_zone: str | None
+    """IANA zone in which times are shown; null is the organisation's."""
+    default_model: str
+    router: bool
+    use_credits: bool
+    notifications: Notifications
+    organisation: str
+    organisation_id: str
+    role: Literal["owner", "admin", "analyst", "viewer"]
+    scopes: list[Literal["read", "ask", "admin"]]
+    """What the token may be used for."""

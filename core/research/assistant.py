@@ -49,13 +49,11 @@ class Assistant:
         prompt: Prompt,
         *,
         conversations: Conversations,
-        default_model: str,
     ) -> None:
         self._database = database
         self._conversations = conversations
         self._gateway = gateway
         self._prompt = prompt
-        self._default_model = default_model
 
     def ask(
         self,
@@ -122,7 +120,7 @@ class Assistant:
         before = None if earlier is None else (system, *_context(turns[:earlier]), asked)
         return Question(
             messages=(system, *_context(turns), asked),
-            model=model or self._default_model,
+            model=model or "",
             max_tokens=MAX_TOKENS,
             temperature=TEMPERATURE,
             prompt_version=self._prompt.version,

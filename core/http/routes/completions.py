@@ -29,7 +29,7 @@ async def complete(body: Prompt, request: Request, principal: SignedIn, bench: B
     """The answer to one prompt. The same again, but for white space at its ends, is cached, and free."""
     question = Question(
         messages=(Message("user", body.prompt),),
-        model=body.model or bench.settings.default_model,
+        model=body.model or "",
         task="completion",
         max_tokens=body.max_tokens,
         temperature=body.temperature,

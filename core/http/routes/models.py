@@ -11,7 +11,7 @@ from core.ai.prices import Price, UnknownPrice
 from core.http.authentication import SignedIn, SignedInRoute
 from core.http.context import Bench
 from core.http.models import ModelPrice, ModelRow
-from core.metering.plans import Plan
+from core.principal import Principal
 from core.workbench import Workbench
 
 router = APIRouter(route_class=SignedInRoute, tags=["AI"])
@@ -20,21 +20,19 @@ router = APIRouter(route_class=SignedInRoute, tags=["AI"])
 @router.get("/ai/models", summary="The models, and which of them the caller may ask")
 async def models(principal: SignedIn, bench: Bench) -> list[ModelRow]:
     """Every model of the catalogue; one that the caller may not ask has the reason."""
-    plan = bench.plans.get(principal.plan)
-    return [_row(bench, model, plan) for model in bench.catalogue.all()]
+    return [_row(bench, model, principal) for model in bench.catalogue.all()]
 
 
-def refusal(bench: Workbench, model: Model, plan: Plan) -> str | None:
-    """Why a caller on this plan may not ask a model; None where they may."""
-    if model.model_class not in plan.model_classes:
-        return f"The plan {plan.label} does not include {model.model_class} models."
+def refusal(bench: Workbench, model: Model, principal: Principal) -> str | None:
+    """Why a caller may not ask a model; None where they may."""
     if _price(bench, model) is None:
         return "No price is known for this model."
-    return bench.router.unavailable_reason(model)
+    refused = bench.router.refusal(model, bench.plans.get(principal.plan), principal.allowed_models)
+    return None if refused is None else refused.detail
 
 
-def _row(bench: Workbench, model: Model, plan: Plan) -> ModelRow:
-    reason = refusal(bench, model, plan)
+def _row(bench: Workbench, model: Model, principal: Principal) -> ModelRow:
+    reason = refusal(bench, model, principal)
     return ModelRow(
         id=model.id,
         label=model.label,

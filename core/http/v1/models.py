@@ -41,6 +41,5 @@ async def model(name: str, principal: SignedIn, bench: Bench) -> dict[str, Any]:
 
 
 def _owners(bench: Workbench, principal: Principal) -> dict[str, str]:
-    plan = bench.plans.get(principal.plan)
-    asked = (model for model in bench.catalogue.all() if refusal(bench, model, plan) is None)
+    asked = (model for model in bench.catalogue.all() if refusal(bench, model, principal) is None)
     return {AUTO: OWNER, **{model.id: model.provider for model in asked}}
