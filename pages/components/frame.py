@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
 
+from core.db.people_dao import BelongingRow
 from core.principal import Principal
+from pages.components import switcher
 from pages.components.avatar import show_avatar
 from pages.components.badges import show_plan_badge
 from pages.components.session import sign_out_button
@@ -27,9 +30,10 @@ def show_logo() -> None:
     st.logo(wordmark(), size="large", icon_image=ASSETS / "mark.svg")
 
 
-def show_sidebar(principal: Principal) -> None:
-    """Organisation, plan, user and the way out."""
+def show_sidebar(principal: Principal, organisations: Sequence[BelongingRow] = ()) -> None:
+    """Organisation, plan, user and the way out; for those with several `organisations` the choice of one."""
     with st.sidebar, st.container(border=True, gap="small"):
+        switcher.show("frame_organisation", principal, organisations)
         show_who(principal)
         sign_out_button()
 

@@ -1,0 +1,58 @@
+"""A browser with a real session, for pages that are run without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.principal import Principal
+from core.settings import ROOT
+from core.workbench import Workbench
+from pages.components import session
+
+MAIN = str(ROOT / "pages" / "main.py")
+ADDRESS = "192.0.2.7"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0"
+
+
+def open_session(workbench: Workbench, who: Principal, *, agent: str = FIREFOX, org_id: UUID | None = None) -> str:
+    """Signs somebody in, and gives the value of the cookie."""
+    accounts = workbench.accounts
+    ticket = accounts.ticket(who.user_id, org_id or who.org_id, method="password")
+    return accounts.redeem_ticket(ticket, address=ADDRESS, agent=agent)
+
+
+def carry(cookie: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the browser brings this cookie along."""
+    monkeypatch.setattr(session, "caller", lambda: session.Caller(session=cookie, address=ADDRESS))
+
+
+def open_page(file: str, **parameters: str) -> AppTest:
+    """The page as somebody finds it who goes to it."""
+    app = AppTest.from_file(MAIN, default_timeout=20).run()
+    for name, value in parameters.items():
+        app.query_params[name] = value
+    app.switch_page(file).run()
+    assert not app.exception
+    return app
+
+
+def words_of(app: AppTest) -> str:
+    """Everything that is written on the page."""
+    parts: Iterable[object] = (
+        *app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.success, *app.text, *app.toast,
+    )  # fmt: skip
+    return " | ".join(str(getattr(part, "value", "")) for part in parts)
+
+
+def button(app: AppTest, label: str) -> int:
+    """Where the first button with this label stands among the buttons."""
+    return [each.label for each in app.button].index(label)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Presses the first button with this label."""
+    return app.button[button(app, label)].click().run()
