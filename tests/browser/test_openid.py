@@ -69,11 +69,12 @@ def test_somebody_new_signs_in_and_out_and_the_answer_opens_nothing_again(
     site, page, complaints = start_site(), browser_page, list[str]()
     page.on("console", lambda message: complaints.append(message.text) if "Content Security" in message.text else None)
     site.provider.answer = Answer(email="nia@new.example", name="Nia New", asks=True)
-    page.goto(site.app.base_url)
+    page.goto(f"{site.app.base_url}/usage")
     page.get_by_role("button", name="Sign in with Acme").click()
     with page.expect_response(re.compile("/oauth2callback")) as returned:
         page.get_by_role("link", name="Go on as Ann").click()
     expect(page.get_by_role("button", name="Sign out")).to_be_attached()
+    expect(page).to_have_url(f"{site.app.base_url}/usage")
     expect(page.get_by_text("Nia New").first).to_be_attached()
 
     answer = next(value for value in set_cookies(returned.value) if value.startswith(f"{CLAIMS_COOKIE}="))

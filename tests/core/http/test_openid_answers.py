@@ -113,6 +113,33 @@ def test_one_address_begins_so_many_sign_ins_a_minute(client: httpx2.Client) -> 
     assert led[2:] == ["https://id.example.com/authorize", "/?sign-in=busy"]
 
 
+@pytest.mark.parametrize(
+    ("left", "returned"),
+    [
+        ("https://assay.example.com/usage?period=month", "/usage"),
+        ("https://assay.example.com/", "/"),
+        ("https://assay.example.com//evil.example", "/"),
+        ("https://assay.example.com/\\evil.example", "/"),
+        ("https://assay.example.com/api/docs", "/"),
+        ("http://[bad", "/"),
+        ("", "/"),
+    ],
+)
+def test_who_left_a_page_comes_back_to_it_and_to_nothing_else(client: httpx2.Client, left: str, returned: str) -> None:
+    led = client.get("/auth/login", params={"provider": "up"}, headers={"Referer": left})
+    cookie = led.headers["set-cookie"]
+    assert {"HttpOnly", "Path=/oauth2callback", "Max-Age=600", "Secure"} <= set(cookie.split("; "))
+    brought = {"Cookie": cookie.partition(";")[0]}
+    assert client.get("/oauth2callback?code=right", headers=brought).headers["location"] == returned
+    assert client.get("/oauth2callback?code=wrong", headers=brought).headers["location"] == "/?sign-in=failed"
+
+
+@pytest.mark.parametrize("page", ["//evil.example", "https://evil.example", "/a/b", "/x\\015\\012Set-Cookie: a=b", "/é"])
+def test_a_forged_page_leads_to_the_start_page(client: httpx2.Client, page: str) -> None:
+    cookie = [(b"Cookie", f'assay_page="{page}"'.encode("latin-1", "backslashreplace"))]
+    assert client.get("/oauth2callback?code=right", headers=cookie).headers["location"] == "/"
+
+
 @pytest.mark.parametrize("path", ["/auth/logout", "/auth/login/", "/auth/login/x", "/auth/session"])
 def test_all_else_below_auth_is_ours(client: httpx2.Client, path: str) -> None:
     assert client.get(path).text == "ours"
