@@ -134,7 +134,7 @@ def test_who_left_a_page_comes_back_to_it_and_to_nothing_else(client: httpx2.Cli
     assert client.get("/oauth2callback?code=wrong", headers=brought).headers["location"] == "/?sign-in=failed"
 
 
-@pytest.mark.parametrize("page", ["//evil.example", "https://evil.example", "/a/b", "/x\\015\\012Set-Cookie: a=b", "/é"])
+@pytest.mark.parametrize("page", ["//evil.example", "https://evil.example", "/a/b", "/x\\015\\012A: b", "/é"])
 def test_a_forged_page_leads_to_the_start_page(client: httpx2.Client, page: str) -> None:
     cookie = [(b"Cookie", f'assay_page="{page}"'.encode("latin-1", "backslashreplace"))]
     assert client.get("/oauth2callback?code=right", headers=cookie).headers["location"] == "/"
