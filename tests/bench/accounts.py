@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import psycopg
 
 from core.accounts.accounts import TOKEN_PREFIX, Accounts
-from core.accounts.passwords import hash_password
+from core.accounts.passwords import check_password, hash_password
 from core.db.engine import SCHEMA, SERVICE_ROLE, Database
 from tests.bench.figures import Figure, Goal, figure
 from tests.bench.ground import Ground
@@ -25,7 +25,7 @@ SIGN_IN_GOAL = Goal("p95", 600.0)
 SESSION_GOALS = (Goal("p50", 1.0), Goal("p95", 1.0))
 SAME = Goal("p50", 1.1)
 """The median of the big database over that of the small one: within what two runs differ by."""
-CLIENTS = (1, 4)
+CLIENTS = 4
 SIGN_INS, LOOKS, ROUNDS = 40, 3_000, 15
 WARM_UP = 50
 """Looks that come before those that count; of sign-ins it is one."""
@@ -122,10 +122,11 @@ def looks(ground: Ground) -> list[Figure]:
         few, many = (stack.enter_context(closing(_filled(ground, stack, size, password_hash))) for size in SIZES)
         people = [People(database, size) for database, size in zip((few, many), SIZES, strict=True)]
         times = ground.repetitions(LOOKS)
-        sessions = _in_turns([of.look_at_session for of in people], times)
+        *sessions, bare = _in_turns([*(of.look_at_session for of in people), many.ping], times)
         tokens = _in_turns([of.look_at_token for of in people], times)
         return [
             *_compared("session check", sessions, goals=SESSION_GOALS, note="each rerun of a page begins with it"),
+            figure("a bare SELECT 1 in turns with them", bare, note="same pool and server: what the machine adds"),
             *_compared("token check", tokens, note="each call of the API begins with it"),
             *_sign_ins(ground, people),
         ]
@@ -196,24 +197,47 @@ _WORDS = "many: " + ", ".join(
 
 def _sign_ins(ground: Ground, people: Sequence[People]) -> list[Figure]:
     """From the password to the session's cookie: by one client in turns with the small database, then by several."""
-    times = ground.repetitions(SIGN_INS)
-    few, many = _in_turns([of.sign_in for of in people], times, warm_up=1)
+    password_hash = hash_password(PASSWORD)
+    times, clients = ground.repetitions(SIGN_INS), CLIENTS
+
+    def bcrypt_alone() -> None:
+        check_password(PASSWORD, password_hash)
+
+    steps = [*(of.sign_in for of in people), bcrypt_alone]
+    *alone, hashing = _in_turns(steps, times, warm_up=1)
+    several, wall_s = _at_once(people[1].sign_in, clients, times)
+    hashing_several, hashing_wall_s = _at_once(bcrypt_alone, clients, times)
     note = "from the password to the session's cookie, bcrypt with 12 rounds included; throttles as shipped"
-    figures = [
-        figure(f"sign-in, {size.users:,} users, 1 client", found, goals=(SIGN_IN_GOAL,), note=note)
-        for size, found in zip(SIZES, (few, many), strict=True)
+    return [
+        *(
+            figure(f"sign-in, {size.users:,} users, 1 client", found, goals=(SIGN_IN_GOAL,), note=note)
+            for size, found in zip(SIZES, alone, strict=True)
+        ),
+        figure("bcrypt alone in turns with them", hashing),
+        figure(
+            f"sign-in, {SIZES[1].users:,} users, {clients} clients",
+            several,
+            per_second=len(several) / wall_s,
+            goals=(SIGN_IN_GOAL,),
+            note=note,
+        ),
+        figure(f"bcrypt alone, {clients} threads", hashing_several, per_second=len(hashing_several) / hashing_wall_s),
     ]
+
+
+def _at_once(step: Callable[[], None], clients: int, times: int) -> tuple[list[float], float]:
+    """What each of so many steps takes, in milliseconds, by clients that repeat it side by side; and how long all
+    took, in seconds."""
     samples: list[float] = []
 
-    def sign_in_again(_number: int) -> None:
-        for _ in range(max(1, times // CLIENTS[-1])):
+    def repeat(_number: int) -> None:
+        for _ in range(max(1, times // clients)):
             begun = time.perf_counter()
-            people[1].sign_in()
+            step()
             samples.append((time.perf_counter() - begun) * 1000)
 
-    wall_s = together(CLIENTS[-1], sign_in_again)
-    name = f"sign-in, {SIZES[1].users:,} users, {CLIENTS[-1]} clients"
-    return [*figures, figure(name, samples, per_second=len(samples) / wall_s, goals=(SIGN_IN_GOAL,), note=note)]
+    wall_s = together(clients, repeat)
+    return samples, wall_s
 
 
 def _median(samples: Sequence[float]) -> float:
