@@ -87,7 +87,7 @@ def main() -> None:
     st.set_page_config(page_icon=str(HERE / "assets" / "favicon.png"))
     show_style()
     try:
-        principal = session.current_principal()
+        principal = session.arrive()
         organisations = workbench.current().accounts.organisations(principal) if principal else []
     except DatabaseUnavailable:
         show_logo()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextvars import ContextVar
 from dataclasses import dataclass
 from html import escape
 
@@ -13,7 +15,12 @@ from core.settings import SESSION_COOKIE
 from pages.components import switcher
 from pages.components.errors import show_message
 
+FRESH_S = 1.0
+"""So long after a run began its check of the session counts for the page."""
 FAILED = "The server could not be reached. Reload the page and try again."
+
+_arrived: ContextVar[tuple[Principal, float] | None] = ContextVar("arrived", default=None)
+"""Who was found at the beginning of this thread's run, and when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +48,33 @@ def current_principal() -> Principal | None:
     return workbench.current().accounts.principal_of_session(session) if session else None
 
 
+def arrive() -> Principal | None:
+    """As `current_principal`, for the script that every run begins with: the page's own check follows at once, and
+    takes this one's answer instead of asking again.
+
+    Raises:
+        DatabaseUnavailable: it cannot be known at the moment.
+    """
+    principal = current_principal()
+    _arrived.set(None if principal is None else (principal, time.monotonic()))
+    return principal
+
+
+def _checked() -> Principal | None:
+    """The answer of this run's first check, once and while it is fresh; then a new one."""
+    arrived = _arrived.get()
+    _arrived.set(None)
+    if arrived is not None and time.monotonic() - arrived[1] < FRESH_S:
+        return arrived[0]
+    return current_principal()
+
+
 def require(*roles: Role) -> Principal:
     """The first line of every page: who is signed in, if they hold one of these roles (none named: any role).
 
     Everyone else gets a sentence in place of the page, and the script ends here.
     """
-    principal = current_principal()
+    principal = _checked()
     if principal is None:
         show_message("Your session has ended.", "Sign in again to go on.", icon=":material/lock_clock:")
         st.button("Sign in", type="primary", key="session_sign_in_again")
