@@ -31,14 +31,10 @@ def show_empty(title: str, hint: str = "", action: Action | None = None, *, icon
 
 
 @contextmanager
-def show_loading(text: str, *, height_px: int | None = None) -> Iterator[None]:
-    """While this block runs: what is being fetched; with a height, the place that it will take."""
+def show_loading(text: str) -> Iterator[None]:
+    """While this block runs, if it takes longer than a blink: what is being fetched."""
     with st.spinner(plain(text)):
-        if height_px is None:
-            yield
-            return
-        with st.skeleton(height=height_px):
-            yield
+        yield
 
 
 def show_denied(title: str, hint: str = "", action: Action | None = None) -> None:

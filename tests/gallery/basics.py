@@ -131,9 +131,9 @@ def empty() -> None:
 
 def loading() -> None:
     """Loading"""
-    if st.button("Load for two seconds", key="loading_start"):
-        with show_loading("Reading the log", height_px=120):
-            time.sleep(2)
+    if st.button("Load for five seconds", key="loading_start"):
+        with show_loading("Reading the log"):
+            time.sleep(5)
 
 
 def denied() -> None:
