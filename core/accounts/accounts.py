@@ -13,7 +13,7 @@ from core.accounts.secrets import MAX_SECRET_CHARS, digest, new_secret
 from core.db import people_dao as people
 from core.db import sign_in_dao as dao
 from core.db import tokens_dao
-from core.db.engine import Database
+from core.db.engine import Database, Transaction
 from core.errors import Denial, Forbidden, InvalidRequest, MeteringDenied, NotFound, Unauthenticated
 from core.ids import new_id
 from core.principal import EVERY_SCOPE, Principal, Role, Scope
@@ -33,6 +33,7 @@ TOKEN_PREFIX = "assay_"  # noqa: S105 (a prefix, no secret)
 MAX_AGENT_CHARS = 300
 
 _WRONG = "The e-mail address or the password is wrong."
+_WRONG_CURRENT = "The current password is wrong."
 _HOMELESS = "You do not belong to any organisation any more. An admin of one can invite you."
 
 
@@ -61,14 +62,15 @@ class Accounts:
         self._forgive(normal, address)
         if found.org_id is None:
             raise Forbidden(_HOMELESS)
-        return self.ticket(found.user_id, found.org_id, method="password")
+        with self._database.service() as connection:
+            if not people.holds_password(connection, found.user_id, found.password_hash):
+                raise Unauthenticated(_WRONG)  # it was changed meanwhile
+            return _new_ticket(connection, found.user_id, found.org_id, method="password")
 
     def ticket(self, user_id: UUID, org_id: UUID, *, method: str) -> str:
         """A one-time ticket for somebody who proved who they are: by `password`, `openid` or `link`."""
-        ticket = new_secret()
         with self._database.service() as connection:
-            dao.add_ticket(connection, digest(ticket), user_id, org_id, TICKET_LIFE, method=method)
-        return ticket
+            return _new_ticket(connection, user_id, org_id, method=method)
 
     def redeem_ticket(self, ticket: str, *, address: str, agent: str, replaced: str | None = None) -> str:
         """Opens a session for a ticket, once; gives the opaque value of its cookie.
@@ -169,20 +171,22 @@ class Accounts:
         if found is not None and found.password_hash is None:
             raise InvalidRequest("You have no password yet. Sign out and ask for a link by “Forgot your password?”.")
         if found is None or not check_password(current, found.password_hash):
-            raise Unauthenticated("The current password is wrong.")
+            raise Unauthenticated(_WRONG_CURRENT)
         self._forgive(principal.email, address)
         if new == current:
             raise InvalidRequest("The new password is the current one.")
         password_hash = hash_password(new, email=principal.email, name=principal.name)
         with self._database.service() as connection:
+            if not people.holds_password(connection, principal.user_id, found.password_hash):
+                raise Unauthenticated(_WRONG_CURRENT)  # it was changed meanwhile
             people.set_password_hash(connection, principal.user_id, password_hash)
             dao.revoke_sessions_of(connection, principal.user_id)
-        return self.ticket(principal.user_id, principal.org_id, method="password")
+            return _new_ticket(connection, principal.user_id, principal.org_id, method="password")
 
     def organisations(self, principal: Principal) -> list[people.BelongingRow]:
         """The organisations that the user belongs to, the first one first."""
         require(principal, Action.READ)
-        with self._database.service() as connection:
+        with self._database.single() as connection:
             return people.belongings(connection, principal.user_id)
 
     def switch_organisation(self, principal: Principal, org_id: UUID) -> None:
@@ -238,8 +242,9 @@ class Accounts:
     def _forgive(self, email: str, address: str) -> None:
         account, place = _subjects(email, address)
         with self._database.service() as connection:
-            dao.forgive(connection, account, wholly=True)
+            # In the order in which turns are taken, so that nobody waits for whoever waits for them.
             dao.forgive(connection, place, wholly=False)
+            dao.forgive(connection, account, wholly=True)
             dao.clear_attempts(connection)
 
 
@@ -262,6 +267,12 @@ def principal_of(row: dao.WhoRow, via: str) -> Principal:
         uses_router=row.uses_router,
         allowed_models=None if row.allowed_models is None else tuple(row.allowed_models),
     )
+
+
+def _new_ticket(transaction: Transaction, user_id: UUID, org_id: UUID, *, method: str) -> str:
+    ticket = new_secret()
+    dao.add_ticket(transaction, digest(ticket), user_id, org_id, TICKET_LIFE, method=method)
+    return ticket
 
 
 def _subjects(email: str, address: str) -> tuple[str, str]:

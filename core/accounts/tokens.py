@@ -10,9 +10,10 @@ from core.accounts.accounts import TOKEN_PREFIX
 from core.accounts.people import checked_name
 from core.accounts.permissions import PERMISSIONS, Action, require
 from core.accounts.secrets import digest, new_secret
+from core.db import people_dao
 from core.db import tokens_dao as dao
 from core.db.engine import Database
-from core.errors import Conflict, InvalidRequest, NotFound
+from core.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
 from core.principal import Principal, Role, Scope
 
@@ -33,7 +34,7 @@ class Tokens:
         Raises:
             InvalidRequest: a name, scopes or days that no token can have, or a scope that the role cannot use.
             Conflict: the member has as many tokens as one may have.
-            Forbidden: asked for with a token.
+            Forbidden: asked for with a token, or by somebody who has left.
         """
         require(principal, Action.KEEP_SIGN_IN)
         label = checked_name(name)
@@ -44,10 +45,13 @@ class Tokens:
             raise InvalidRequest(f"As {principal.role} you cannot use the scope {', '.join(sorted(lacking))}.")
         if not 1 <= days <= MAX_DAYS:
             raise InvalidRequest(f"A token is valid for 1 to {MAX_DAYS} days.")
-        if len(self.all(principal)) >= MAX_TOKENS:
-            raise Conflict(f"You have {MAX_TOKENS} tokens; revoke one that is not used any more.")
         token = TOKEN_PREFIX + new_secret()
         with self._database.service() as connection:
+            # Tokens of one member are made one after the other, and none for whoever has just left.
+            if not people_dao.lock_membership(connection, principal.org_id, principal.user_id):
+                raise Forbidden("You do not belong to this organisation any more.")
+            if dao.count_tokens(connection, principal.user_id, principal.org_id) >= MAX_TOKENS:
+                raise Conflict(f"You have {MAX_TOKENS} tokens; revoke one that is not used any more.")
             dao.add_token(
                 connection,
                 token_id=new_id(),
@@ -55,7 +59,7 @@ class Tokens:
                 user_id=principal.user_id,
                 org_id=principal.org_id,
                 name=label,
-                scopes=sorted(scopes),
+                scopes=sorted(set(scopes)),
                 life=timedelta(days=days),
             )
         return token

@@ -125,6 +125,15 @@ def set_password_hash(connection: Connection, user_id: UUID, password_hash: str)
     )
 
 
+def holds_password(connection: Connection, user_id: UUID, password_hash: str | None) -> bool:
+    """Whether this is still what the user's password is checked against; it stays so until the transaction ends."""
+    found = connection.execute(
+        text("SELECT true FROM users WHERE id = :id AND password_hash = :hash FOR NO KEY UPDATE"),
+        {"id": user_id, "hash": password_hash},
+    ).scalar()
+    return found is True
+
+
 def set_active(connection: Connection, user_id: UUID, *, is_active: bool) -> None:
     """Deactivates a user, or takes that back."""
     connection.execute(
@@ -266,6 +275,18 @@ def put_membership(connection: Connection, org_id: UUID, user_id: UUID, role: st
         {"org_id": org_id, "user_id": user_id, "role": role},
     )
     return before is not None and before != role
+
+
+def lock_membership(connection: Connection, org_id: UUID, user_id: UUID) -> bool:
+    """Whether the user belongs to the organisation; that stays so, and is locked, until the transaction ends."""
+    found = connection.execute(
+        text(
+            "SELECT true FROM memberships WHERE org_id = :org_id AND user_id = :user_id AND ended_at IS NULL "
+            "FOR NO KEY UPDATE"
+        ),
+        {"org_id": org_id, "user_id": user_id},
+    ).scalar()
+    return found is True
 
 
 def end_membership(connection: Connection, org_id: UUID, user_id: UUID) -> None:

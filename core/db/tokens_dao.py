@@ -63,6 +63,15 @@ def tokens(connection: Connection) -> list[TokenRow]:
     return [TokenRow(**row) for row in rows]
 
 
+def count_tokens(connection: Connection, user_id: UUID, org_id: UUID) -> int:
+    """Valid tokens of a member; for the service role."""
+    statement = (
+        "SELECT count(*) FROM access_tokens WHERE org_id = :org_id AND user_id = :user_id AND revoked_at IS NULL "
+        "AND coalesce(expires_at > assay_now(), true)"
+    )
+    return int(connection.execute(text(statement), {"org_id": org_id, "user_id": user_id}).scalar_one())
+
+
 def touch_token(connection: Connection, token_id: UUID) -> None:
     """Notes that a token was used."""
     connection.execute(text("UPDATE access_tokens SET last_used_at = assay_now() WHERE id = :id"), {"id": token_id})
