@@ -52,7 +52,7 @@ def test_a_ticket_becomes_a_cookie_that_no_script_can_read(
     answer = client.post("/auth/session", json={"ticket": ticket})
     assert answer.status_code == 204
     value, *attributes = answer.headers["set-cookie"].split("; ")
-    assert set(attributes) == {"HttpOnly", "Max-Age=172800", "Path=/", "SameSite=lax"}
+    assert set(attributes) == {"HttpOnly", "Max-Age=7776000", "Path=/", "SameSite=lax"}
     principal = accounts.principal_of_session(value.removeprefix(f"{COOKIE}="))
     assert principal is not None
     assert principal.email == EMAIL
