@@ -51,9 +51,9 @@ def fraction(percentage: str) -> Decimal:
     Raises:
         InvalidRequest: this is no number.
     """
-    typed = percentage.replace("%", "").replace(",", ".").strip()
+    typed = percentage.strip().removesuffix("%").replace(",", ".").strip()
     try:
-        return Decimal(typed[:MAX_RATE_CHARS]).scaleb(-2)  # what is longer is out of bounds, or no number, anyway
+        return Decimal(typed if len(typed) <= MAX_RATE_CHARS else "").scaleb(-2)
     except InvalidOperation:
         raise InvalidRequest("The risk-free rate is a number in percent, such as 4.25.") from None
 

@@ -94,7 +94,7 @@ def _show_form(principal: Principal) -> None:
         st.markdown("**Make a token**")
         name = text_field("Name", required=True, autocomplete="off", hint="By which you know it again.")
         chosen = {
-            scope: st.checkbox(f"**{label}**: {what}", scope is Scope.READ, key=f"settings_scope_{scope}")
+            scope: st.checkbox(f"{label}: {what}", scope is Scope.READ, key=f"settings_scope_{scope}")
             for scope, (label, what) in SCOPES.items()
             if scope in may_have
         }

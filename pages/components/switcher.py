@@ -15,6 +15,7 @@ import streamlit as st
 from core import workbench
 from core.db.people_dao import BelongingRow
 from core.principal import Principal
+from pages.components import chat_turn
 from pages.components.errors import show_errors, show_message
 
 FORGET_WITHIN_S = 0.2
@@ -26,7 +27,7 @@ def show(key: str, principal: Principal, organisations: Sequence[BelongingRow]) 
     """The choice, for those who belong to more than one organisation."""
     if len(organisations) < 2:
         return
-    names = _distinct(organisations)
+    names = distinct(organisations)
     chosen = st.selectbox(
         "Organisation",
         list(names),
@@ -56,9 +57,13 @@ def notice(principal: Principal) -> None:
     here = (principal.user_id, principal.org_id)
     drawn_for = st.session_state.setdefault(_DRAWN_FOR, here)
     if drawn_for != here:
-        told = st.session_state.get(_SENTENCE) or _as_elsewhere(principal, is_same_person=drawn_for[0] == here[0])
+        is_same_person = drawn_for[0] == here[0]
+        told = st.session_state.get(_SENTENCE) or _as_elsewhere(principal, is_same_person=is_same_person)
+        unasked = chat_turn.unanswered(None) if is_same_person and chat_turn.keep_for_a_new_one(None) else None
         st.session_state.clear()
         st.query_params.clear()
+        if unasked is not None:
+            chat_turn.note(unasked)  # it is offered in the new organisation, and waits to be asked there
         st.session_state.update({_DRAWN_FOR: here, _TOLD: told, _STAGE: _FORGETS})
         st.rerun()
     if st.session_state.get(_STAGE) == _FORGETS:
@@ -86,7 +91,7 @@ def _as_elsewhere(principal: Principal, *, is_same_person: bool) -> str:
     return f"You are now signed in as {principal.email} in {principal.org_name}, as in another tab."
 
 
-def _distinct(organisations: Sequence[BelongingRow]) -> dict[UUID, str]:
+def distinct(organisations: Sequence[BelongingRow]) -> dict[UUID, str]:
     """The names by id; those that several have are numbered, since a choice is known by its words."""
     seen, names = Counter[str](), dict[UUID, str]()
     for row in organisations:

@@ -12,6 +12,7 @@ from core.principal import Principal
 from core.settings import ROOT
 from core.workbench import Workbench
 from pages.components import session
+from pages.components.words import WORD_JOINER
 
 MAIN = str(ROOT / "pages" / "main.py")
 ADDRESS = "192.0.2.7"
@@ -41,18 +42,21 @@ def open_page(file: str, **parameters: str) -> AppTest:
 
 
 def words_of(app: AppTest) -> str:
-    """Everything that is written on the page."""
+    """Everything that is written on the page, as its reader sees it."""
     parts: Iterable[object] = (
         *app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.success, *app.text, *app.toast,
     )  # fmt: skip
-    return " | ".join(str(getattr(part, "value", "")) for part in parts)
-
-
-def button(app: AppTest, label: str) -> int:
-    """Where the first button with this label stands among the buttons."""
-    return [each.label for each in app.button].index(label)
+    written = " | ".join(str(getattr(part, "value", "")) for part in parts)
+    return written.replace("\\", "").replace(WORD_JOINER, "")
 
 
 def press(app: AppTest, label: str) -> AppTest:
     """Presses the first button with this label."""
-    return app.button[button(app, label)].click().run()
+    return next(each for each in app.button if each.label == label).click().run()
+
+
+def confirm(app: AppTest, key: str) -> AppTest:
+    """Presses the button of that key, which asks first, and says yes; here the dialog is open in one run alone."""
+    app.button(key=key).click().run()
+    app.button(key=key).click()
+    return app.button(key=f"{key}_yes").click().run()
