@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.settings import ROOT
+from pages.components.theme import contrast
 
 THEMES: dict[str, Any] = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
 READABLE = 4.5
@@ -15,6 +16,9 @@ READABLE = 4.5
 VISIBLE = 3.0
 """Least contrast of parts of the interface, by WCAG 2.2 AA."""
 CAPTION_OPACITY = 0.6
+PLACEHOLDER_OPACITY = 0.6
+CHOSEN_TINT = 0.1
+"""How much of the main colour is in the ground of a chosen option."""
 SEMANTIC = ("red", "orange", "yellow", "green", "blue", "violet", "gray")
 
 
@@ -25,19 +29,42 @@ def theme(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def test_text_and_captions_are_readable_on_both_surfaces(theme: dict[str, Any]) -> None:
     for surface in (theme["backgroundColor"], theme["sidebar"]["backgroundColor"]):
-        assert _contrast(theme["textColor"], surface) >= READABLE
-        assert _contrast(_mixed(theme["textColor"], surface, CAPTION_OPACITY), surface) >= READABLE
-        assert _contrast(theme["linkColor"], surface) >= READABLE
+        assert contrast(theme["textColor"], surface) >= READABLE
+        assert contrast(_mixed(theme["textColor"], surface, CAPTION_OPACITY), surface) >= READABLE
+        assert contrast(theme["linkColor"], surface) >= READABLE
 
 
 def test_the_main_button_is_readable_and_stands_out(theme: dict[str, Any]) -> None:
-    assert _contrast("#FFFFFF", theme["primaryColor"]) >= READABLE
-    assert _contrast(theme["primaryColor"], theme["backgroundColor"]) >= VISIBLE
+    assert contrast("#FFFFFF", theme["primaryColor"]) >= READABLE
+    assert contrast(theme["primaryColor"], theme["backgroundColor"]) >= VISIBLE
 
 
 @pytest.mark.parametrize("name", SEMANTIC)
 def test_coloured_words_are_readable(theme: dict[str, Any], name: str) -> None:
-    assert _contrast(theme[f"{name}Color"], theme["backgroundColor"]) >= READABLE
+    assert contrast(theme[f"{name}Color"], theme["backgroundColor"]) >= READABLE
+    assert contrast(theme[f"{name}Color"], theme["sidebar"]["backgroundColor"]) >= READABLE
+
+
+def test_what_is_typed_and_its_placeholder_are_readable(theme: dict[str, Any]) -> None:
+    for field in (theme["secondaryBackgroundColor"], theme["sidebar"]["secondaryBackgroundColor"]):
+        assert contrast(theme["textColor"], field) >= READABLE
+        assert contrast(_mixed(theme["textColor"], field, PLACEHOLDER_OPACITY), field) >= VISIBLE
+
+
+def test_tables_and_code_are_readable(theme: dict[str, Any]) -> None:
+    assert contrast(theme["dataframeHeaderTextColor"], theme["dataframeHeaderBackgroundColor"]) >= READABLE
+    assert contrast(theme["codeTextColor"], theme["codeBackgroundColor"]) >= READABLE
+
+
+def test_the_ring_around_the_focus_is_seen_on_every_surface(theme: dict[str, Any]) -> None:
+    surfaces = [theme[name] for name in ("backgroundColor", "secondaryBackgroundColor")]
+    for surface in (*surfaces, *(theme["sidebar"][name] for name in ("backgroundColor", "secondaryBackgroundColor"))):
+        assert contrast(theme["linkColor"], surface) >= VISIBLE
+
+
+def test_what_is_chosen_is_readable_on_its_tint(theme: dict[str, Any]) -> None:
+    tint = _mixed(theme["primaryColor"], theme["backgroundColor"], CHOSEN_TINT)
+    assert contrast(theme["linkColor"], tint) >= READABLE
 
 
 @pytest.mark.parametrize("palette", ["chartCategoricalColors", "chartSequentialColors", "chartDivergingColors"])
@@ -46,21 +73,11 @@ def test_palettes_hold_ten_colours_or_charts_fall_back_to_their_own(theme: dict[
 
 
 def test_marks_of_charts_are_visible(theme: dict[str, Any]) -> None:
-    assert min(_contrast(color, theme["backgroundColor"]) for color in theme["chartCategoricalColors"]) >= VISIBLE
+    assert min(contrast(color, theme["backgroundColor"]) for color in theme["chartCategoricalColors"]) >= VISIBLE
 
 
 def _channels(color: str) -> list[int]:
     return [int(color[at : at + 2], 16) for at in (1, 3, 5)]
-
-
-def _luminance(color: str) -> float:
-    linear = [((c / 255 + 0.055) / 1.055) ** 2.4 if c > 10 else c / 255 / 12.92 for c in _channels(color)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _contrast(one: str, other: str) -> float:
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
 
 
 def _mixed(front: str, back: str, opacity: float) -> str:
