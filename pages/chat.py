@@ -68,7 +68,10 @@ def show_conversation(desk: Desk, messages: Sequence[MessageRow], opened: UUID |
         chat_history.show("chat_history", messages, labels, left)
         with show_model():
             chat_waiting.show(
-                lambda: awaited.is_in(bench.conversations.messages(require(), opened)), until=awaited.until
+                "chat_ask_again",
+                lambda: awaited.is_in(bench.conversations.messages(require(), opened)),
+                until=awaited.until,
+                again_from=awaited.again_from if principal.role.may_ask else None,
             )
         return "The answer is being written."
     if unanswered is not None:
@@ -97,12 +100,12 @@ def show_head(desk: Desk) -> str:
         return show_models() if principal.role.may_ask else AUTO
 
 
-def show_input() -> None:
-    """The input, or why there is none."""
+def show_input() -> str | None:
+    """The input, or why there is none; gives what was just sent."""
     if not principal.role.may_ask:
         show_message(*VIEWER, icon=":material/visibility:")
-        return
-    st.chat_input(
+        return None
+    return st.chat_input(
         "Ask about a measure, a method or a term",
         key=PROMPT,
         max_chars=bench.settings.max_prompt_chars,
@@ -124,7 +127,10 @@ with show_errors(principal):
     turn = chat_turn.take(opened)
     with st.bottom:
         chat_cost.show(desk.opened.cost if desk.opened else None, desk.allowances[MONTH].used)
-    show_input()
+    sent = show_input()
+    if turn is None and sent and sent.strip():  # the first run of a new process: it did not know what to call
+        chat_turn.wish(sent, is_typed=True)
+        st.rerun()
     if turn is None:
         chat_live.say(live, show_conversation(desk, messages, opened))
     else:

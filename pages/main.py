@@ -13,7 +13,7 @@ from core import workbench
 from core.errors import DatabaseUnavailable
 from core.principal import Principal, Role
 from core.settings import VERSION
-from pages.components import session
+from pages.components import connection, session
 from pages.components.frame import show_logo, show_sidebar
 from pages.components.theme import show_style
 
@@ -86,6 +86,7 @@ def main() -> None:
     """Sign-in form, outage, or the page that was asked for: `st.navigation` is called in every case."""
     st.set_page_config(page_icon=str(HERE / "assets" / "favicon.png"))
     show_style()
+    connection.watch()
     try:
         principal = session.arrive()
         organisations = workbench.current().accounts.organisations(principal) if principal else []

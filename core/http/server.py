@@ -43,6 +43,8 @@ PING_S = 30.0
 SHUTDOWN_S = 5
 READY_WITHIN_S = 60.0
 PROBE_EVERY_S = 0.05
+CONNECTION_SCRIPT = Path(__file__).with_name("connection.js")
+ASK_AGAIN = {"Cache-Control": "no-cache"}
 PROBED = ("/api/health", "/")
 
 _log = logging.getLogger(__name__)
@@ -59,7 +61,11 @@ class Shell:
         auth = (OwnAuth if openid else Mount)("/auth", self._auth)
         mounts = [Mount("/api", self._api), Mount("/v1", self._v1), auth]
         inner: list[BaseRoute] = [*mounts, Route(METRICS, self._metrics)]
-        self.routes: list[BaseRoute] = [*inner, Route("/favicon.png", lambda _request: FileResponse(icon))]
+        self.routes: list[BaseRoute] = [
+            *inner,
+            Route("/favicon.png", lambda _request: FileResponse(icon)),
+            Route("/connection.js", lambda _request: FileResponse(CONNECTION_SCRIPT, headers=ASK_AGAIN)),
+        ]
         self.middleware = [
             Middleware(Counted, figures=self._figures),
             Middleware(SecurityHeaders, settings=settings, index_html=index_html.read_text("utf-8")),

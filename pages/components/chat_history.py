@@ -19,6 +19,8 @@ from pages.components.errors import show_error, show_message
 
 SHOWN_AT_FIRST = 30
 """Latest messages that are drawn; earlier ones on demand."""
+AGAIN_AFTER = timedelta(seconds=10)
+"""From so long after a question on that nobody here waits for, it can be asked again."""
 STOP_WAIT = timedelta(seconds=5)
 """What was stopped here is saved within this time, or not at all."""
 SUGGESTIONS = (
@@ -115,6 +117,8 @@ class Awaited:
     message_id: UUID | None
     """Id under which it will be saved; None where another tab asked."""
     until: datetime
+    again_from: datetime | None = None
+    """From when on the question can be asked again."""
 
     def is_in(self, messages: Sequence[MessageRow]) -> bool:
         """Whether it has come."""
@@ -131,7 +135,8 @@ def awaited(
     if under_way is not None:
         found = Awaited(under_way.message_id, under_way.since + STOP_WAIT)
     elif messages and messages[-1].role == "user":
-        found = Awaited(None, messages[-1].created_at + timedelta(seconds=total_s))
+        asked_at = messages[-1].created_at
+        found = Awaited(None, asked_at + timedelta(seconds=total_s), asked_at + AGAIN_AFTER)
     return found if found is not None and now < found.until and not found.is_in(messages) else None
 
 

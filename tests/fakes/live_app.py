@@ -78,6 +78,15 @@ def start_app(home: Path, database_url: str | None, **environ: str) -> LiveApp:
         **({"DATABASE_URL": database_url} if database_url else {}),
         **environ,
     }
+    return _started(f"http://127.0.0.1:{port}", home, environment)
+
+
+def start_again(app: LiveApp) -> LiveApp:
+    """Starts what was ended anew: at the same address, on the same state."""
+    return _started(app.base_url, app.home, app.environment)
+
+
+def _started(base_url: str, home: Path, environment: dict[str, str]) -> LiveApp:
     process = subprocess.Popen(
         [sys.executable, "-m", "core", "serve"],
         cwd=ROOT,
@@ -86,14 +95,14 @@ def start_app(home: Path, database_url: str | None, **environ: str) -> LiveApp:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    app = LiveApp(f"http://127.0.0.1:{port}", home, process, _environment=environment)
+    app = LiveApp(base_url, home, process, _environment=environment)
     is_ready = threading.Event()
 
     def read() -> None:
         assert process.stdout is not None
         for line in process.stdout:
             app.output.append(line.rstrip("\n"))
-            if "free@demo.example" in line or (environ.get("ASSAY_DEMO") == "0" and "Assay is open" in line):
+            if "free@demo.example" in line or (environment.get("ASSAY_DEMO") == "0" and "Assay is open" in line):
                 is_ready.set()
         is_ready.set()
 
