@@ -86,7 +86,6 @@ def main() -> None:
     """Sign-in form, outage, or the page that was asked for: `st.navigation` is called in every case."""
     st.set_page_config(page_icon=str(HERE / "assets" / "favicon.png"))
     show_style()
-    connection.watch()
     try:
         principal = session.arrive()
         organisations = workbench.current().accounts.organisations(principal) if principal else []
@@ -102,6 +101,7 @@ def main() -> None:
     st.set_page_config(page_title=f"{page.title} · Assay", menu_items={"About": ABOUT})
     show_logo()
     show_sidebar(principal, organisations)
+    connection.watch()
     page.run()
 
 
