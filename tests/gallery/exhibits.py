@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.gallery import basics, conversations, figures
+from tests.gallery import accounts, basics, conversations, figures
 
 Exhibit = Callable[[], None]
 """Draws one component in one or more states; its docstring is the caption."""
@@ -21,6 +21,8 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "forms": (basics.form,),
     "confirm": (basics.questions,),
     "secret_once": (basics.secrets,),
+    "new_password": (accounts.new_password,),
+    "members_seats": (accounts.seats,),
     "charts": (figures.chart,),
     "tables": (figures.table,),
     "quota": (figures.quotas,),
