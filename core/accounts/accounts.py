@@ -105,9 +105,10 @@ class Accounts:
         """Who has this session; None where it is unknown, ended, of a user who was deactivated or who left."""
         if not session or len(session) > MAX_SECRET_CHARS:
             return None
-        with self._database.single() as connection:
-            row = dao.who_of_session(connection, digest(session))
-            if row is not None and row.is_long_unseen and row.credential_id is not None:
+        with self._database.heart() as driver:
+            row = dao.who_of_session(driver, digest(session))
+        if row is not None and row.is_long_unseen and row.credential_id is not None:
+            with self._database.single() as connection:
                 dao.touch_session(connection, row.credential_id, life=self._session_life, longest=LONGEST_SESSION)
         return principal_of(row, "session") if row else None
 

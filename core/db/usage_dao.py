@@ -31,6 +31,7 @@ _LOG_COLUMNS = """
 """
 _LOG = text(
     f"""
+    SELECT l.*, u.name AS user_name FROM (
     SELECT {_LOG_COLUMNS}
     FROM usage_log l
     WHERE l.org_id = :org_id AND (cast(:user_id AS uuid) IS NULL OR l.user_id = :user_id)
@@ -39,6 +40,7 @@ _LOG = text(
         AND (cardinality(cast(:models AS text[])) = 0 OR l.model = ANY (cast(:models AS text[])))
         AND (cast(:before_id AS uuid) IS NULL OR (l.at, l.id) < (cast(:before_at AS timestamptz), :before_id))
     ORDER BY l.at DESC, l.id DESC LIMIT :most
+    ) l LEFT JOIN users u ON u.id = l.user_id ORDER BY l.at DESC, l.id DESC
     """  # noqa: S608 (the columns are written above)
 )
 DIMENSIONS = {
@@ -124,6 +126,8 @@ class LogRow:
     quarantine: str | None = None
     cache_level: str | None = None
     saved_usd: Decimal = Decimal(0)
+    user_name: str | None = None
+    """Who asked, where the principal may know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def show_log(
     local = ZoneInfo(zone)
     columns: dict[str, list[Any]] = {
         "Time": [row.at.astimezone(local).replace(tzinfo=None) for row in rows],
-        "Who": ["you" if row.user_id == me else f"member {row.user_id.hex[-6:]}" for row in rows],
+        "Who": ["you" if row.user_id == me else row.user_name or f"member {row.user_id.hex[-6:]}" for row in rows],
         "Result": [STATUSES.get(row.status, row.status) for row in rows],
         "Model": [labels.get(row.model, row.model) for row in rows],
         "Tokens in": [row.prompt_tokens for row in rows],
@@ -78,7 +78,6 @@ def show_log(
         pa.table(columns),
         key=key,
         hide_index=True,
-        height=min(420, 38 + 35 * max(1, len(rows))),
         column_config={
             "Time": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss", pinned=True),
             "Tokens in": st.column_config.NumberColumn(format="localized"),

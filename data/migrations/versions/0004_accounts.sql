@@ -41,6 +41,8 @@ GRANT SELECT (id, user_id, org_id, created_at, seen_at, expires_at, revoked_at, 
     TO assay_app;
 GRANT SELECT (default_model, uses_router, uses_credits, gets_notices, deactivated_at) ON users TO assay_app;
 
+CREATE INDEX ix_attempt_buckets_bucket ON attempt_buckets (bucket);
+
 CREATE TABLE sign_in_delays (
     subject text NOT NULL,
     failures integer NOT NULL,

@@ -67,15 +67,15 @@ def test_whatever_is_wrong_is_told_in_the_same_words(accounts: Accounts, email: 
 
 def test_an_unknown_address_takes_as_long_as_a_known_one(accounts: Accounts) -> None:
     def seconds(email: str) -> float:
-        started = time.perf_counter()
+        started = time.thread_time()  # hashing is nearly all of it, and other work is none of it
         with pytest.raises(Unauthenticated):
             accounts.sign_in(email, "another password", address=HERE)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     seconds("warm@up.example")
     known = statistics.median(seconds("ann@test.example") for _ in range(5))
     unknown = statistics.median(seconds("nobody@test.example") for _ in range(5))
-    assert 0.5 < known / unknown < 2
+    assert 0.8 < known / unknown < 1.25
 
 
 def test_a_user_without_a_password_cannot_sign_in_by_one(accounts: Accounts, member: MakeMember) -> None:
