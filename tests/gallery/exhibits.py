@@ -45,8 +45,5 @@ EXCUSED = {
     "chat_waiting": "looks for an answer in the database, every second",
     "settings_sections": "is a page's own navigation, in its address",
     "theme": "draws nothing by itself; its style is on every page, this one too",
-    "signed_out": "is whole pages, which ask the workbench what they may offer",
-    "followed_link": "asks the workbench what a link is for, and leads into it",
-    "new_password": "is drawn by followed_link: two fields and a sentence",
 }
 """Modules that are not shown though they need no workbench, each with the reason."""
