@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from core.ops.mail import Mail
 
+_LINK = re.compile(r"(?<=[./:@])(?=\w|/)")
+"""Where a name begins to be taken for a link."""
+_WORD_JOINER = "\u2060"
 _SIGNED = "\n\nAssay, an analyst workbench\n{place}\n"
 _NOT_YOU = "If it was not you, do nothing: nothing changes."
 
@@ -40,7 +45,7 @@ def reset(to: str, link: str, place: str) -> Mail:
 def invitation(to: str, link: str, place: str, *, org_name: str, invited_by: str, role: str) -> Mail:
     """The link with which an organisation is joined."""
     text = (
-        f"{invited_by} invites you to {org_name} at Assay, as {role}.\n\n"
+        f"{_unlinked(invited_by)} invites you to {_unlinked(org_name)} at Assay, as {role}.\n\n"
         f"To join, open\n\n{link}\n\n"
         "The link works for this address alone, once, within a week. If you do not expect it, do nothing."
     )
@@ -58,5 +63,11 @@ def password_changed(to: str, link: str, place: str) -> Mail:
 
 def role_changed(to: str, place: str, *, org_name: str, role: str | None) -> Mail:
     """To a member whose role was changed, or (None) who was removed."""
-    what = f"Your role in {org_name} is now {role}." if role else f"You do not belong to {org_name} any more."
+    name = _unlinked(org_name)
+    what = f"Your role in {name} is now {role}." if role else f"You do not belong to {name} any more."
     return Mail(to, f"Your place in {org_name}", what + _SIGNED.format(place=place))
+
+
+def _unlinked(name: str) -> str:
+    """A name that somebody gave, in which no program for mails finds a link: the only one is ours."""
+    return _LINK.sub(_WORD_JOINER, name)

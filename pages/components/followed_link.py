@@ -15,9 +15,9 @@ from core.accounts.joining import FollowedLink
 from core.accounts.people import MAX_NAME_CHARS
 from core.errors import Conflict, NotFound
 from core.principal import Principal
-from pages.components import openid, session, signed_out
+from pages.components import openid, session, signed_out, switcher
 from pages.components.errors import show_error, show_errors, show_message
-from pages.components.forms import acknowledge, submit_button, text_field
+from pages.components.forms import submit_button, text_field
 from pages.components.new_password import new_password_fields
 from pages.components.words import plain
 
@@ -30,7 +30,9 @@ def show(token: str, principal: Principal | None) -> None:
     # A second click ends the first one's run, in which the link was used up: what came of it is kept by then.
     tickets: dict[str, str] = st.session_state.setdefault("link_tickets", {})
     joined: dict[str, UUID] = st.session_state.setdefault("link_joined", {})
-    if token in joined and principal is not None:
+    if principal is not None and not token:
+        st.switch_page(START)
+    if principal is not None and token in joined:
         _enter(principal, joined[token])
     if token in tickets:
         session.open_session(tickets[token], at_start=True)
@@ -97,9 +99,10 @@ def _reset_password(token: str, followed: FollowedLink, principal: Principal | N
 
 def _accept_invitation(token: str, followed: FollowedLink, principal: Principal | None) -> None:
     """An invitation: for a member of another organisation a button, for somebody new a form."""
-    st.text(f"{followed.invited_by} invites you to")
-    st.subheader(plain(followed.org_name), anchor=False)
-    st.markdown(f"as **{plain(followed.role)}**.")
+    with st.container(gap="xsmall"):
+        st.text(f"{followed.invited_by} invites you to")
+        st.subheader(plain(followed.org_name), anchor=False)
+        st.markdown(f"as **{plain(followed.role)}**.")
     if principal is not None:
         _show_accept_button(token, followed, principal)
     elif followed.has_account:
@@ -125,7 +128,7 @@ def _show_accept_button(token: str, followed: FollowedLink, principal: Principal
             show_error(error, has_action=False)
             st.page_link(START, label="Go to the workbench", icon=":material/arrow_forward:")
             return
-        acknowledge(f"You joined {followed.org_name}")
+        switcher.announce(f"You joined {followed.org_name}, and are in it now.")
         _enter(principal, joined[token])
 
 
