@@ -13,6 +13,8 @@ from core.principal import Role
 FIRST_PLAN = "free"
 MAX_NAME_CHARS = 200
 _WHOSE = "’s organisation"
+_JOINERS = dict.fromkeys((0x200C, 0x200D))
+"""Two marks that cannot be seen and that names in Persian or Hindi are written with."""
 
 
 def make_person(
@@ -53,6 +55,7 @@ def checked_name(name: str, *, what: str = "name") -> str:
         InvalidRequest: empty, longer than 200 characters, or with characters that cannot be shown.
     """
     line = " ".join(name.split())
-    if not 1 <= len(line) <= MAX_NAME_CHARS or not line.isprintable():
+    seen = line.translate(_JOINERS)
+    if not seen or len(line) > MAX_NAME_CHARS or not seen.isprintable():
         raise InvalidRequest(f"The {what} has 1 to {MAX_NAME_CHARS} characters that can be shown.")
     return line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
 from functools import cache
 from zoneinfo import available_timezones
@@ -66,14 +66,7 @@ class Profiles:
         require(principal, Action.READ)
         with self._database.service() as connection:
             user = dao.user(connection, principal.user_id)
-        return Profile(
-            name=user.name,
-            zone=user.zone,
-            default_model=user.default_model,
-            uses_router=user.uses_router,
-            uses_credits=user.uses_credits,
-            gets_notices=user.gets_notices,
-        )
+        return Profile(**{field.name: getattr(user, field.name) for field in fields(Profile)})
 
     def keep(self, principal: Principal, profile: Profile) -> Profile:
         """Keeps the principal's profile, and gives it as it is kept.
@@ -90,25 +83,9 @@ class Profiles:
             _check_models([model], self._answering)
         if model is None and not profile.uses_router:
             raise InvalidRequest("Without the router a default model has to be chosen.")
-        kept = Profile(
-            name=checked_name(profile.name),
-            zone=profile.zone,
-            default_model=model,
-            uses_router=profile.uses_router,
-            uses_credits=profile.uses_credits,
-            gets_notices=profile.gets_notices,
-        )
+        kept = replace(profile, name=checked_name(profile.name), default_model=model)
         with self._database.service() as connection:
-            dao.change_user(
-                connection,
-                principal.user_id,
-                name=kept.name,
-                zone=kept.zone,
-                default_model=kept.default_model,
-                uses_router=kept.uses_router,
-                uses_credits=kept.uses_credits,
-                gets_notices=kept.gets_notices,
-            )
+            dao.change_user(connection, principal.user_id, **asdict(kept))
         return kept
 
     def organisation(self, principal: Principal) -> OrganisationSettings:
@@ -143,15 +120,7 @@ class Profiles:
         name = checked_name(settings.name, what="organisation's name")
         kept = OrganisationSettings(name, settings.zone, round(rate, 6), benchmark, allowed)
         with self._database.service() as connection:
-            dao.change_organisation(
-                connection,
-                principal.org_id,
-                name=kept.name,
-                zone=kept.zone,
-                risk_free_rate=kept.risk_free_rate,
-                benchmark=kept.benchmark,
-                allowed_models=kept.allowed_models,
-            )
+            dao.change_organisation(connection, principal.org_id, **asdict(kept))
         return kept
 
 
