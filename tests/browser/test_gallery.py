@@ -29,14 +29,15 @@ FIND = """() => window.found = [...document.querySelectorAll('button, a[href], i
     .filter((e) => e.checkVisibility({visibilityProperty: true}))"""
 STEP = "() => window.found.indexOf(document.activeElement)"
 """Number of what has the focus; -1 for anything else, as the frame around all."""
-LOOK = """(number) => {
-    const parts = []
-    for (let e = window.found[number], up = 0; e && up < 5; e = e.parentElement, up++) {
-        const s = getComputedStyle(e)
-        parts.push([s.outline, s.boxShadow, s.borderColor, s.backgroundColor].join())
-    }
-    return parts.join()
+LOOK = """async (number) => {
+    const line = []
+    for (let e = window.found[number]; e && line.length < 5; e = e.parentElement) line.push(e)
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))
+    await Promise.allSettled(line.flatMap((e) => e.getAnimations()).map((fading) => fading.finished))
+    return line.map((e) => getComputedStyle(e))
+        .map((s) => [s.outline, s.boxShadow, s.borderColor, s.backgroundColor].join()).join()
 }"""
+"""What it and the boxes around it look like, once they are drawn to the end."""
 WIDER = """() => [...document.querySelectorAll('.stMain [data-testid], .stSidebar [data-testid]')]
     .filter((e) => !e.closest('[data-testid=stDataFrame], [data-testid=stHtml]') && e.checkVisibility())
     .filter((e) => e.getBoundingClientRect().right > window.innerWidth + 1 && e.getBoundingClientRect().left >= 0)
@@ -116,7 +117,7 @@ def test_everything_that_can_be_used_is_reached_by_the_keyboard_and_seen_to_be(
     gallery.open(page)
     page.evaluate(FIND)
     names = page.evaluate("window.found.map((e) => (e.ariaLabel || e.textContent || e.tagName))")
-    plain = page.evaluate("window.found.map((e, number) => number).map(" + LOOK + ")")
+    plain = page.evaluate(f"Promise.all(window.found.map((e, number) => ({LOOK})(number)))")
     reached: dict[int, str] = {}
     for _ in range(MAX_TABS):
         page.keyboard.press("Tab")

@@ -43,6 +43,7 @@ EXCUSED = {
     "chat_text": "draws nothing by itself; its words are in chat_history",
     "chat_turn": "draws nothing: it keeps what was asked",
     "chat_waiting": "looks for an answer in the database, every second",
+    "connection": "is seen once the server is gone",
     "settings_sections": "is a page's own navigation, in its address",
     "theme": "draws nothing by itself; its style is on every page, this one too",
 }
