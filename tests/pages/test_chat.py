@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from sqlalchemy import Connection
 from streamlit.testing.v1 import AppTest
 
 from core.ai.providers.offline import Offline
 from core.ai.router import Route
+from core.db.conversations_dao import CostRow
 from core.errors import DatabaseUnavailable, ProviderUnavailable
 from core.principal import Principal, Role
 from core.settings import ROOT
 from core.workbench import Workbench
-from pages.components import session
+from pages.components import chat_cost, session
 from pages.components.chat_turn import Turn
 from tests.conftest import MakeMember
 
 MAIN = str(ROOT / "pages" / "main.py")
 QUESTION = "What is portfolio diversification?"
+ANOTHER_CALL = """
+    WITH held AS (INSERT INTO holds SELECT (jsonb_populate_record(h, jsonb_build_object('id', gen_random_uuid()))).*
+        FROM holds h LIMIT 1 RETURNING id)
+    INSERT INTO usage_log SELECT (jsonb_populate_record(u, jsonb_build_object('id', held.id, 'hold_id', held.id,
+        'charged_usd', 0.00012, 'cost_usd', 0.00012))).* FROM usage_log u, held LIMIT 1
+"""
+"""One more call of the same conversation, which was charged."""
 
 
 @pytest.fixture
@@ -256,3 +267,124 @@ def test_who_may_ask_finds_the_input_and_the_models_of_the_plan(
     assert app.chat_input
     assert app.selectbox(key="chat_model").options == ["Auto", "Offline glossary"]
     assert "no provider is configured" in app.selectbox(key="chat_model").help
+
+
+def _opened(workbench: Workbench, who: Principal, text: str = QUESTION) -> str:
+    exchange = workbench.assistant.ask(who, text)
+    exchange.session.result()
+    return str(exchange.conversation_id)
+
+
+def _captions(app: AppTest) -> str:
+    return " | ".join(caption.value for caption in app.caption).replace("\\", "")
+
+
+def test_the_search_finds_titles_and_messages_of_ones_own_and_says_when_there_is_nothing(
+    workbench: Workbench, ann: Principal, member: MakeMember
+) -> None:
+    _opened(workbench, member("ben"), "What does a secret of Ben cost?")
+    _opened(workbench, ann)
+    _opened(workbench, ann, "What is inflation?")
+    app = _open()
+    app.text_input(key="chat_conversations_sought").set_value("SPREADING money").run()
+    titles = [button.label for button in app.sidebar.button]
+    assert QUESTION in titles
+    assert "What is inflation?" not in titles
+    assert ":primary-background[spreading money] over holdings" in _captions(app)
+    for nothing in ("%", "_", "secret of Ben"):
+        app.text_input(key="chat_conversations_sought").set_value(nothing).run()
+        assert "No conversation holds this." in _captions(app)
+    _button(app, "Clear")
+    assert "What is inflation?" in [button.label for button in app.sidebar.button]
+
+
+def test_a_conversation_is_renamed_in_a_dialog_and_its_title_is_never_markup(
+    workbench: Workbench, ann: Principal
+) -> None:
+    app = _open(_opened(workbench, ann))
+    app.button(key="chat_rename").click().run()
+    assert app.text_input(key="chat_rename_title").value == QUESTION
+    app.button(key="chat_rename").click()
+    app.text_input(key="chat_rename_title").set_value("Sharpe\u202eoitar")
+    app.button(key="chat_rename_save").click().run()
+    assert "cannot hold characters that are not shown" in _boxes(app)
+    app.button(key="chat_rename").click()
+    app.text_input(key="chat_rename_title").set_value("  <b>Risk</b> *and*   :red[return] ")
+    app.button(key="chat_rename_save").click().run()
+    assert not app.exception
+    assert [row.title for row in workbench.conversations.latest(ann)] == ["<b>Risk</b> *and* :red[return]"]
+    label = next(button.label for button in app.sidebar.button if "Risk" in button.label)
+    assert "\\<b\\>" in label
+    assert "\\*and\\*" in label
+
+
+def test_what_another_tab_renames_or_deletes_reads_right_and_a_question_to_it_waits(
+    workbench: Workbench, ann: Principal
+) -> None:
+    conversation = _opened(workbench, ann)
+    app = _open(conversation)
+    workbench.conversations.rename(ann, UUID(conversation), "Named elsewhere")
+    app.run()
+    assert "**Named elsewhere**" in [button.label for button in app.sidebar.button]
+    app.button(key="chat_rename").click().run()
+    workbench.conversations.delete(ann, UUID(conversation))
+    app.button(key="chat_rename").click()
+    app.text_input(key="chat_rename_title").set_value("Too late")
+    app.button(key="chat_rename_save").click().run()
+    assert "no such conversation" in _boxes(app)
+    late = _open(_opened(workbench, ann))
+    workbench.conversations.delete(ann, workbench.conversations.latest(ann)[0].id)
+    _ask(late, "What is inflation?")
+    assert "may have been deleted" in _boxes(late)
+    assert "was not sent" in _boxes(late)
+    _button(late, "Start a new one")
+    assert _asked(late) == ["What is inflation?"]
+    _button(late, "Try again")
+    assert "Offline glossary" in _last(late)
+
+
+def test_the_cost_of_the_conversation_and_of_the_month_stands_beside_the_input(
+    workbench: Workbench, ann: Principal, service: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    app = _open()
+    assert "Your month 0.00 USD" in _captions(app)
+    _ask(app, QUESTION)
+    assert "This conversation free · your month 0.00 USD" in _captions(app)
+    service.execute(ANOTHER_CALL)
+    service.execute("UPDATE member_meters SET charge_usd_used = 0.45")
+    app.run()
+    assert "This conversation 0.00012 USD · your month 0.45 USD" in _captions(app)
+    _button(app, "New conversation")
+    assert "Your month 0.45 USD" in _captions(app)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (CostRow(Decimal(0), Decimal(0), False), "free"),
+        (CostRow(Decimal("0.000120000"), Decimal(0), False), "0.00012 USD"),
+        (CostRow(Decimal("1.5"), Decimal(0), True), "1.50 USD, partly estimated"),
+        (
+            CostRow(Decimal(0), Decimal("0.002"), False),
+            "free, and not charged to you at most 0.002 USD for an answer that was lost",
+        ),
+    ],
+)
+def test_what_is_estimated_or_an_upper_bound_is_said_to_be(row: CostRow, words: str) -> None:
+    assert chat_cost.line(row, Decimal("0.45")) == f"This conversation {words} · your month 0.45 USD"
+
+
+def test_the_page_reads_all_it_shows_in_one_transaction(
+    workbench: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = _open(_opened(workbench, ann))
+    opened, kept = [], workbench.database.app
+
+    def counted(principal: Principal) -> AbstractContextManager[Connection]:
+        opened.append(principal)
+        return kept(principal)
+
+    monkeypatch.setattr(workbench.database, "app", counted)
+    app.run()
+    assert _asked(app) == [QUESTION]
+    assert len(opened) == 1
