@@ -29,7 +29,7 @@ from pages.components.chat_message import show_model, show_question
 from pages.components.chat_turn import Turn
 from pages.components.errors import show_errors, show_message
 from pages.components.forms import show_acknowledged
-from pages.components.frame import show_plan_badge
+from pages.components.headings import page_head
 from pages.components.session import require
 
 PROMPT = "chat_prompt"
@@ -88,15 +88,13 @@ def show_conversation(desk: Desk, messages: Sequence[MessageRow], opened: UUID |
 
 def show_head(desk: Desk) -> str:
     """The title, what can be done with the open conversation, and the choice of a model, which it gives."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.title("Chat", width="stretch", anchor=False)
+    with page_head("Chat", plan=principal.plan):
         if desk.opened is not None:
             row = desk.opened.row
             chat_conversations.show_rename(
                 "chat_rename", row, lambda title: bench.conversations.rename(require(), row.id, title)
             )
             chat_conversations.show_delete("chat_delete", row, lambda: bench.conversations.delete(require(), row.id))
-        show_plan_badge(principal.plan)
         return show_models() if principal.role.may_ask else AUTO
 
 

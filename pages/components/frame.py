@@ -14,8 +14,6 @@ from pages.components.avatar import show_avatar
 from pages.components.badges import show_plan_badge
 from pages.components.session import sign_out_button
 
-__all__ = ["show_logo", "show_plan_badge", "show_sidebar", "show_who", "wordmark"]
-
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 AVATAR_PX = 28
 

@@ -14,6 +14,7 @@ from core.principal import Principal, Role
 from core.settings import SESSION_COOKIE
 from pages.components import switcher
 from pages.components.errors import show_message
+from pages.components.states import show_denied
 
 FRESH_S = 1.0
 """So long after a run began its check of the session counts for the page."""
@@ -81,7 +82,7 @@ def require(*roles: Role) -> Principal:
         st.stop()
     switcher.notice(principal)
     if roles and principal.role not in roles:
-        show_message("This page is not part of your role.", "An admin of your organisation can change that.")
+        show_denied("This page is not part of your role.", "An admin of your organisation can change that.")
         st.stop()
     return principal
 

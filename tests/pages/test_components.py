@@ -173,3 +173,8 @@ def test_the_texts_of_the_gallery_are_hard() -> None:
     assert "<script>" in everything
     assert max(len(word) for word in everything.split()) > 100
     assert not everything.isascii()
+
+
+def test_every_page_with_a_title_begins_alike_and_so_says_what_was_just_saved() -> None:
+    with_their_own = [path.name for path in (ROOT / "pages").rglob("*.py") if "st.title(" in path.read_text("utf-8")]
+    assert with_their_own == ["headings.py"]
