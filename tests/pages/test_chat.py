@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -12,16 +14,17 @@ import pytest
 from sqlalchemy import Connection
 from streamlit.testing.v1 import AppTest
 
+from core import workbench as workbench_module
 from core.ai.providers.offline import Offline
 from core.ai.router import Route
 from core.db.conversations_dao import CostRow
 from core.errors import DatabaseUnavailable, ProviderUnavailable
 from core.principal import Principal, Role
 from core.settings import ROOT
-from core.workbench import Workbench
+from core.workbench import Workbench, open_workbench
 from pages.components import chat_cost, session
 from pages.components.chat_turn import Turn
-from tests.conftest import MakeMember
+from tests.conftest import MakeMember, make_settings, member_factory
 
 MAIN = str(ROOT / "pages" / "main.py")
 QUESTION = "What is portfolio diversification?"
@@ -388,3 +391,43 @@ def test_the_page_reads_all_it_shows_in_one_transaction(
     app.run()
     assert _asked(app) == [QUESTION]
     assert len(opened) == 1
+
+
+@pytest.mark.parametrize(
+    ("principal", "options", "chosen"),
+    [
+        ({}, ["Auto", "Offline glossary"], "auto"),
+        ({"default_model": "offline-glossary"}, ["Auto", "Offline glossary"], "offline-glossary"),
+        ({"default_model": "offline-glossary", "uses_router": False}, ["Offline glossary"], "offline-glossary"),
+        ({"default_model": "gpt-4o", "uses_router": False}, ["Auto", "Offline glossary"], "auto"),
+        ({"uses_router": False}, ["Auto", "Offline glossary"], "auto"),
+    ],
+)
+def test_the_choice_of_a_model_begins_with_the_profiles_own(
+    workbench: Workbench,
+    ann: Principal,
+    monkeypatch: pytest.MonkeyPatch,
+    principal: dict[str, Any],
+    options: list[str],
+    chosen: str,
+) -> None:
+    monkeypatch.setattr(session, "current_principal", lambda: replace(ann, **principal))
+    shown = _open().selectbox(key="chat_model")
+    assert shown.options == options
+    assert shown.value == chosen
+
+
+def test_models_that_the_organisation_does_not_allow_are_not_offered(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = make_settings(database_url, tmp_path, OPENAI_API_KEY="sk-test")
+    with closing(open_workbench(live)) as opened:
+        monkeypatch.setattr(workbench_module, "_current", opened)
+        principal = member_factory(opened)("eva", plan="team")
+        allowed = replace(principal, allowed_models=("gpt-4o-mini",))
+        monkeypatch.setattr(session, "current_principal", lambda: allowed)
+        shown = _open().selectbox(key="chat_model")
+        labels = {model.id: model.label for model in opened.catalogue.chat_models()}
+        assert labels["gpt-4o-mini"] in shown.options
+        assert labels["gpt-4o"] not in shown.options
+        assert "not allowed by your organisation" in shown.help
