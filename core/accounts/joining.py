@@ -16,6 +16,7 @@ from core.accounts.accounts import Accounts
 from core.accounts.addresses import normal_address
 from core.accounts.passwords import hash_password
 from core.accounts.people import checked_name, make_person, make_user
+from core.accounts.permissions import Action, require
 from core.accounts.seats import Seats
 from core.accounts.secrets import digest, new_secret
 from core.db import joining_dao as dao
@@ -189,10 +190,11 @@ class Joining:
 
         Raises:
             NotFound: it is unknown, accepted, taken back or late.
-            Forbidden: it is for another address.
+            Forbidden: it is for another address, or accepted with a token.
             Conflict: the user is a member already.
             PlanRequired: the organisation's seats are taken; the invitation stays.
         """
+        require(principal, Action.KEEP_SIGN_IN)
         with self._database.service() as connection:
             invited = self._locked_invitation(connection, token)
             if invited.email != principal.email:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
 from functools import cache
+from typing import Any
 from zoneinfo import available_timezones
 
 from core.accounts.people import checked_name
@@ -64,9 +65,12 @@ class Profiles:
     def profile(self, principal: Principal) -> Profile:
         """The principal's own profile."""
         require(principal, Action.READ)
-        with self._database.service() as connection:
-            user = dao.user(connection, principal.user_id)
-        return Profile(**{field.name: getattr(user, field.name) for field in fields(Profile)})
+        return self._profile(principal)
+
+    def change(self, principal: Principal, changes: Mapping[str, Any]) -> Profile:
+        """Changes fields of the principal's profile, by their names, and leaves the rest; raises as `keep`."""
+        require(principal, Action.KEEP_PROFILE)
+        return self.keep(principal, replace(self._profile(principal), **changes))
 
     def keep(self, principal: Principal, profile: Profile) -> Profile:
         """Keeps the principal's profile, and gives it as it is kept.
@@ -87,6 +91,11 @@ class Profiles:
         with self._database.service() as connection:
             dao.change_user(connection, principal.user_id, **asdict(kept))
         return kept
+
+    def _profile(self, principal: Principal) -> Profile:
+        with self._database.service() as connection:
+            user = dao.user(connection, principal.user_id)
+        return Profile(**{field.name: getattr(user, field.name) for field in fields(Profile)})
 
     def organisation(self, principal: Principal) -> OrganisationSettings:
         """The settings of the principal's organisation."""

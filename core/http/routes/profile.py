@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from fastapi import APIRouter
@@ -36,8 +35,7 @@ def _changed(bench: Workbench, principal: Principal, change: ProfileChange) -> P
     if change.notifications is not None:
         given["gets_notices"] = change.notifications.email
     renamed = {"time_zone": "zone", "router": "uses_router", "use_credits": "uses_credits"}
-    fields = {renamed.get(name, name): value for name, value in given.items()}
-    return bench.profiles.keep(principal, replace(bench.profiles.profile(principal), **fields))
+    return bench.profiles.change(principal, {renamed.get(name, name): value for name, value in given.items()})
 
 
 def _answer(kept: Profile, principal: Principal) -> ProfileAnswer:

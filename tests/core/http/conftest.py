@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import openai
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount, Route
 
 from core.http.api import create_api
 from core.http.entrance import Entrance
@@ -146,6 +146,15 @@ def assert_problem(answer: httpx2.Response, status: int, code: str) -> dict[str,
     assert "Traceback" not in answer.text
     assert len(answer.headers["x-request-id"]) == 32
     return problem
+
+
+def served(routes: Iterable[BaseRoute]) -> Iterator[Route]:
+    """Every route among these, those of routers that were included too."""
+    for route in routes:
+        if isinstance(route, Route):
+            yield route
+        elif (router := getattr(route, "original_router", None)) is not None:
+            yield from served(router.routes)
 
 
 def eventually(holds: Callable[[], bool], within_s: float = 5.0) -> None:

@@ -8,12 +8,11 @@ import secrets
 import httpx2
 import psycopg
 import pytest
-from starlette.routing import Route
 
 from core.http.api import create_api
 from core.http.entrance import Entrance
 from core.settings import SESSION_COOKIE as COOKIE
-from tests.core.http.conftest import Api, ServeApi, assert_problem
+from tests.core.http.conftest import Api, ServeApi, assert_problem, served
 
 OPEN = {("GET", "/api/health")}
 """What the contract opens to everybody."""
@@ -138,7 +137,7 @@ def test_elsewhere_the_docs_are_for_who_is_signed_in(serve_api: ServeApi, enviro
 
 def _routes(api: Api) -> list[tuple[str, str]]:
     """Every method of every route that is served, those that the document does not name included."""
-    routes = [route for route in create_api(Entrance.of(api.workbench)).routes if isinstance(route, Route)]
+    routes = served(create_api(Entrance.of(api.workbench)).routes)
     return [(method, f"/api{route.path}") for route in routes for method in route.methods or ()]
 
 

@@ -1,0 +1,252 @@
+"""Who may do what, in one table: every service method, every address of the HTTP API, every page.
+
+What stands here was written down from the rules, not read from the code. A method, an address or a page that has no row
+fails the test, and so does a row of what there is no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+from core.accounts.profiles import Profile
+from core.ai.answer import Question
+from core.ai.providers.contract import Message
+from core.errors import AssayError, InvalidRequest, NotFound
+from core.metering.repeats import Idempotency
+from core.principal import Principal, Role, Scope
+from core.workbench import Workbench
+
+
+class Caller(StrEnum):
+    """Who tries; a column of the table."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    ANALYST = "analyst"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    """Of the platform, and a viewer here: that opens nothing more."""
+    READ_TOKEN = "an owner's token to read"
+    ASK_TOKEN = "an owner's token to ask"
+    ADMIN_TOKEN = "an owner's token to manage"
+    ANONYMOUS = "nobody"
+    DEACTIVATED = "a deactivated owner"
+    LEFT = "an owner who left"
+
+
+C = Caller
+PEOPLE = frozenset({C.OWNER, C.ADMIN, C.ANALYST, C.VIEWER, C.OPERATOR})
+TOKENS = {C.READ_TOKEN: Scope.READ, C.ASK_TOKEN: Scope.ASK, C.ADMIN_TOKEN: Scope.ADMIN}
+OUTSIDERS = frozenset({C.ANONYMOUS, C.DEACTIVATED, C.LEFT})
+
+READERS = PEOPLE | {C.READ_TOKEN}
+ASKERS = frozenset({C.OWNER, C.ADMIN, C.ANALYST, C.ASK_TOKEN})
+THEMSELVES = PEOPLE | {C.ADMIN_TOKEN}
+AT_THE_PAGE = PEOPLE
+MANAGERS_SEE = frozenset({C.OWNER, C.ADMIN, C.READ_TOKEN})
+MANAGERS = frozenset({C.OWNER, C.ADMIN, C.ADMIN_TOKEN})
+OWNERS = frozenset({C.OWNER, C.ADMIN_TOKEN})
+INSIDERS = PEOPLE | frozenset(TOKENS)
+"""Services that show people their own alone, or count nothing: the scope of a token is looked at by the route."""
+EVERYBODY = frozenset(Caller)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What an attempt is made with."""
+
+    bench: Workbench
+    who: Principal
+    conversation_id: UUID
+    """Of a conversation of theirs."""
+    nothing: UUID = field(default_factory=uuid4)
+    """The id of nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A row of a service's method."""
+
+    allowed: frozenset[Caller]
+    attempt: Callable[[Trial], object]
+    ends: type[AssayError] | None = None
+    """How the attempt ends for those who are allowed, since it is made on nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A row of an address of the API."""
+
+    allowed: frozenset[Caller]
+    status: int = 200
+    """What those who are allowed are answered."""
+    body: Mapping[str, object] | None = None
+
+
+DAY = date(2026, 5, 5)
+ASKED = Question(messages=(Message("user", "What is duration?"),))
+KEY = Idempotency("POST /api/ai/chat", "a key", b"\x00" * 32)
+
+
+def _keep_profile(trial: Trial) -> Profile:
+    return trial.bench.profiles.keep(trial.who, Profile("A name", None, None, True, False, True))
+
+
+def _keep_organisation(trial: Trial) -> object:
+    whole = Principal(
+        **{**{name: getattr(trial.who, name) for name in trial.who.__slots__}, "scopes": frozenset(Scope)}
+    )
+    return trial.bench.profiles.keep_organisation(trial.who, trial.bench.profiles.organisation(whole))
+
+
+METHODS: dict[str, Method] = {
+    "accounts.sessions": Method(READERS, lambda t: t.bench.accounts.sessions(t.who)),
+    "accounts.organisations": Method(READERS, lambda t: t.bench.accounts.organisations(t.who)),
+    "accounts.end_session": Method(
+        AT_THE_PAGE, lambda t: t.bench.accounts.end_session(t.who, t.nothing), ends=NotFound
+    ),
+    "accounts.end_other_sessions": Method(AT_THE_PAGE, lambda t: t.bench.accounts.end_other_sessions(t.who)),
+    "accounts.change_password": Method(
+        AT_THE_PAGE,
+        lambda t: t.bench.accounts.change_password(t.who, "a guess", "another long one", address=str(t.who.user_id)),
+        ends=InvalidRequest,
+    ),
+    "accounts.switch_organisation": Method(
+        AT_THE_PAGE, lambda t: t.bench.accounts.switch_organisation(t.who, t.who.org_id)
+    ),
+    "joining.accept": Method(AT_THE_PAGE, lambda t: t.bench.joining.accept(t.who, "no such link"), ends=NotFound),
+    "members.all": Method(MANAGERS_SEE, lambda t: t.bench.members.all(t.who)),
+    "members.invitations": Method(MANAGERS_SEE, lambda t: t.bench.members.invitations(t.who)),
+    "members.seats": Method(INSIDERS, lambda t: t.bench.members.seats(t.who)),
+    "members.invite": Method(MANAGERS, lambda t: t.bench.members.invite(t.who, "new@test.example", Role.ADMIN)),
+    "members.invite: an owner": Method(OWNERS, lambda t: t.bench.members.invite(t.who, "x@test.example", Role.OWNER)),
+    "members.invite_again": Method(MANAGERS, lambda t: t.bench.members.invite_again(t.who, t.nothing), ends=NotFound),
+    "members.take_back": Method(MANAGERS, lambda t: t.bench.members.take_back(t.who, t.nothing), ends=NotFound),
+    "members.set_role": Method(
+        MANAGERS, lambda t: t.bench.members.set_role(t.who, t.nothing, Role.VIEWER), ends=NotFound
+    ),
+    "members.remove": Method(MANAGERS, lambda t: t.bench.members.remove(t.who, t.nothing), ends=NotFound),
+    "profiles.profile": Method(READERS, lambda t: t.bench.profiles.profile(t.who)),
+    "profiles.keep": Method(THEMSELVES, _keep_profile),
+    "profiles.change": Method(THEMSELVES, lambda t: t.bench.profiles.change(t.who, {"name": "A name"})),
+    "profiles.organisation": Method(READERS, lambda t: t.bench.profiles.organisation(t.who)),
+    "profiles.keep_organisation": Method(MANAGERS, _keep_organisation),
+    "tokens.create": Method(
+        AT_THE_PAGE, lambda t: t.bench.tokens.create(t.who, "a program", scopes=[Scope.READ], days=1)
+    ),
+    "tokens.all": Method(READERS, lambda t: t.bench.tokens.all(t.who)),
+    "tokens.revoke": Method(AT_THE_PAGE, lambda t: t.bench.tokens.revoke(t.who, t.nothing), ends=NotFound),
+    "gateway.session": Method(ASKERS, lambda t: t.bench.gateway.session(t.who, ASKED).result()),
+    "gateway.guard": Method(ASKERS, lambda t: t.bench.gateway.guard(t.who, ASKED)),
+    "gateway.replayed": Method(INSIDERS, lambda t: t.bench.gateway.replayed(t.who, KEY)),
+    "assistant.ask": Method(ASKERS, lambda t: t.bench.assistant.ask(t.who, "What is duration?").session.result()),
+    "assistant.regenerate": Method(
+        ASKERS, lambda t: t.bench.assistant.regenerate(t.who, t.conversation_id).session.result()
+    ),
+    "conversations.desk": Method(INSIDERS, lambda t: t.bench.conversations.desk(t.who, t.conversation_id)),
+    "conversations.latest": Method(INSIDERS, lambda t: t.bench.conversations.latest(t.who)),
+    "conversations.page": Method(INSIDERS, lambda t: t.bench.conversations.page(t.who, most=10)),
+    "conversations.open": Method(INSIDERS, lambda t: t.bench.conversations.open(t.who, t.conversation_id)),
+    "conversations.messages": Method(INSIDERS, lambda t: t.bench.conversations.messages(t.who, t.conversation_id)),
+    "conversations.create": Method(
+        INSIDERS - {C.VIEWER, C.OPERATOR}, lambda t: t.bench.conversations.create(t.who, "A title")
+    ),
+    "conversations.rename": Method(
+        INSIDERS, lambda t: t.bench.conversations.rename(t.who, t.conversation_id, "Another title")
+    ),
+    "conversations.delete": Method(INSIDERS, lambda t: t.bench.conversations.delete(t.who, t.nothing), ends=NotFound),
+    "usage.overview": Method(INSIDERS, lambda t: t.bench.usage.overview(t.who)),
+    "usage.quota": Method(INSIDERS, lambda t: t.bench.usage.quota(t.who)),
+    "usage.by_day": Method(INSIDERS, lambda t: t.bench.usage.by_day(t.who, DAY, DAY)),
+    "usage.log": Method(INSIDERS, lambda t: t.bench.usage.log(t.who, DAY, DAY)),
+    "usage.span": Method(INSIDERS, lambda t: t.bench.usage.span(t.who, DAY, DAY)),
+    "usage.page": Method(INSIDERS, lambda t: t.bench.usage.page(t.who, t.bench.usage.span(t.who, DAY, DAY), most=10)),
+    "usage.totals": Method(
+        INSIDERS, lambda t: t.bench.usage.totals(t.who, t.bench.usage.span(t.who, DAY, DAY), "model")
+    ),
+}
+"""Methods that act for a principal. After a colon: another use of the same method."""
+
+WITHOUT_PRINCIPAL = {
+    "accounts.sign_in": "asks for the password itself",
+    "accounts.ticket": "for services that know who it is: pages and routes may not call it",
+    "accounts.redeem_ticket": "asks for the ticket itself",
+    "accounts.principal_of_session": "asks for the session itself",
+    "accounts.principal_of_token": "asks for the token itself",
+    "accounts.sign_out": "ends what one has",
+    "accounts.count_request": "for services: counts, and gives nothing",
+    "accounts.forget_failures": "for services that know who it is: pages and routes may not call it",
+    "openid.claims_of": "reads what a provider signed",
+    "openid.sign_in": "takes what a provider signed",
+    "joining.request_account": "mails a link, and says nothing",
+    "joining.request_reset": "mails a link, and says nothing",
+    "joining.look_at": "asks for the link itself",
+    "joining.make_account": "asks for the link itself",
+    "joining.reset_password": "asks for the link itself",
+    "gateway.close": "ends the process",
+    "usage.calls_by_provider": "tells figures of all organisations together",
+}
+"""Methods that act for whoever brings a proof of their own, and why that is enough."""
+ONLY_FOR_COMMANDS = frozenset({"directory"})
+"""Services that ask nobody for permission."""
+ONLY_FOR_SERVICES = frozenset({"ticket", "count_request", "forget_failures"})
+"""Methods that pages and routes may not call."""
+INNER = frozenset(
+    {
+        *("settings", "database", "embedded", "plans", "catalogue", "prices", "providers", "router", "mailer"),
+        *("meter", "usage_log", "cache", "telemetry"),
+    }
+)
+"""Parts of the workbench that decide nothing about people."""
+
+ASK = {"message": "What is duration?"}
+CHAT = {"model": "auto", "messages": [{"role": "user", "content": "What is duration?"}]}
+CONVERSATION = "/api/ai/conversations/{conversation_id}"
+ROUTES: dict[tuple[str, str], Route] = {
+    ("GET", "/api/health"): Route(EVERYBODY),
+    ("GET", "/api/openapi.json"): Route(EVERYBODY),
+    ("GET", "/api/docs"): Route(EVERYBODY),
+    ("GET", "/api/docs/{name}"): Route(EVERYBODY, 404),
+    ("POST", "/api/ai/chat"): Route(ASKERS, body=ASK),
+    ("POST", "/api/ai/completions"): Route(ASKERS, body={"prompt": "What is duration?"}),
+    ("POST", "/api/ai/embeddings"): Route(ASKERS, 501, body={"input": "duration"}),
+    ("GET", "/api/ai/models"): Route(READERS),
+    ("GET", "/api/ai/providers"): Route(READERS),
+    ("GET", "/api/ai/usage"): Route(READERS),
+    ("GET", "/api/ai/usage/details"): Route(READERS),
+    ("GET", "/api/ai/conversations"): Route(READERS),
+    ("POST", "/api/ai/conversations"): Route(ASKERS, 201, body={"title": "A title"}),
+    ("GET", CONVERSATION): Route(READERS),
+    ("PATCH", CONVERSATION): Route(PEOPLE | {C.ASK_TOKEN}, body={"title": "Another title"}),
+    ("POST", f"{CONVERSATION}/messages"): Route(ASKERS, body=ASK),
+    ("DELETE", CONVERSATION): Route(PEOPLE | {C.ASK_TOKEN}, 204),
+    ("GET", "/api/user/usage"): Route(READERS),
+    ("GET", "/api/user/quota"): Route(READERS),
+    ("GET", "/api/profile"): Route(READERS),
+    ("PATCH", "/api/profile"): Route(THEMSELVES, body={"name": "A name"}),
+    ("POST", "/v1/chat/completions"): Route(ASKERS, body=CHAT),
+    ("POST", "/v1/embeddings"): Route(ASKERS, 501, body={"input": "duration", "model": "text-embedding-3-small"}),
+    ("GET", "/v1/models"): Route(READERS),
+    ("GET", "/v1/models/{name:path}"): Route(READERS),
+}
+"""Addresses by method, tried with tokens: people with tokens of every scope. The last of a conversation deletes it."""
+OWN_PAGES_ONLY = frozenset({"/auth/session.js", "/auth/session", "/auth/sign-out", "/auth/forget-openid"})
+"""What our own pages call: `test_sign_in_security` says who may."""
+TOP = frozenset({"/api", "/v1", "/auth", "/metrics", "/favicon.png", "/connection.js"})
+"""Everything that is not a page. `test_metrics` says who may read `/metrics`."""
+
+PAGES: dict[str, frozenset[Caller]] = {
+    "chat": PEOPLE,
+    "usage": PEOPLE,
+    "members": frozenset({C.OWNER, C.ADMIN}),
+    "settings": PEOPLE,
+    "link": PEOPLE | OUTSIDERS,
+    "sign_up": OUTSIDERS,
+    "forgot": OUTSIDERS,
+    "sign_in": OUTSIDERS,
+}
+"""Pages by their file, for whoever comes with a browser."""
