@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 def choose(page: Page, label: str, option: str | re.Pattern[str]) -> None:
     """Chooses in a select by keyboard and mouse, as people do."""
-    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("combobox", name=label, exact=True).click()
     page.get_by_role("option", name=option).click()
 
 
@@ -69,6 +69,11 @@ def test_switching_in_one_tab_is_noticed_by_the_other_before_it_acts(cold_app: S
     box = chat.get_by_test_id("stChatInputTextArea")
     expect(box).to_be_visible()
 
+    asked = page.context.new_page()
+    asked.goto(f"{app.base_url}/members")
+    asked.get_by_role("button", name="Remove", exact=True).first.click()
+    expect(asked.get_by_role("dialog").get_by_text("Alex Analyst")).to_be_visible()
+
     other = page.context.new_page()
     other.goto(f"{app.base_url}/settings?section=organisation")
     choose(other, "Organisation", OTHER)
@@ -85,12 +90,22 @@ def test_switching_in_one_tab_is_noticed_by_the_other_before_it_acts(cold_app: S
     expect(page.get_by_text("Nobody is invited at the moment")).to_be_visible()
     screenshot(page, "switched-elsewhere-light")
 
+    asked.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(asked.get_by_text(told)).to_be_visible()
+    expect(asked.get_by_role("dialog")).to_have_count(0)
+    expect(asked.get_by_text("1 of 50 seats")).to_be_visible()
+
     box.fill("What is duration?")
     box.press("Enter")
     expect(chat.get_by_text(told)).to_be_visible()
     expect(chat.get_by_text("What is duration?")).to_be_visible()
     expect(chat.get_by_text("Your conversations will be listed here.")).to_be_visible()
     screenshot(chat, "chat-switched-elsewhere-light")
+
+    choose(other, "Organisation", DEMO)
+    expect(other.get_by_text(f"You are now in {DEMO}.")).to_be_visible()
+    other.goto(f"{app.base_url}/members")
+    expect(other.get_by_text("3 of 50 seats")).to_be_visible()
 
 
 def test_a_switch_to_where_the_page_is_closed_leads_to_the_chat(cold_app: StartApp, browser_page: Page) -> None:
@@ -109,7 +124,8 @@ def test_screenshots_of_members(live_app: LiveApp, browser: Browser, scheme: str
     context.set_default_timeout(30_000)
     page = context.new_page()
     sign_in(page, live_app, OWNER, "/members")
-    expect(page.get_by_text("Open invitations")).to_be_visible()
+    expect(page.get_by_role("heading", name="Open invitations")).to_be_visible()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
     screenshot(page, f"page-members-{scheme}-{width}")
     wider = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
     context.close()
