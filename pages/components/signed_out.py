@@ -17,7 +17,6 @@ from pages.components.words import plain
 
 MAX_CHARS = 400
 COLUMN_PX = 360
-WORDMARK_PX = 136
 
 
 @contextmanager
@@ -28,7 +27,7 @@ def column(title: str = "", *, is_signed_in: bool = False) -> Iterator[None]:
     with st.container(horizontal_alignment="center"), st.container(width=COLUMN_PX):
         if not is_signed_in:
             st.space("large")
-            st.image(wordmark(), width=WORDMARK_PX, alt="Assay")
+            st.html(wordmark().read_text("utf-8"))  # our own; an image would have a button to enlarge it
         if title:
             st.header(plain(title), anchor=False)
         yield

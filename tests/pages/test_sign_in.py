@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
+from core.accounts.accounts import FREE_FAILURES
 from core.errors import DatabaseUnavailable
 from core.principal import Principal, Role
 from core.settings import ROOT
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 
 MAIN = str(ROOT / "pages" / "main.py")
 PASSWORD = "correct horse battery"
-WRONG = "**The e-mail address or the password is wrong.**"
-PAGES = ("chat", "usage", "admin")
+WRONG = "**The e\\-mail address or the password is wrong.**"
+PAGES = ("chat", "usage", "members", "settings", "admin")
+DOORS = ("sign_up", "forgot", "link")
 
 
 @pytest.fixture
@@ -51,6 +54,11 @@ def _sent(form: AppTest, email: str, password: str) -> AppTest:
     return form.button[0].click().run()
 
 
+def _tickets(app: AppTest) -> list[str]:
+    """Scripts of our own that open a session."""
+    return [block.value for block in app.html if '<script src="/auth/session.js" data-ticket="' in block.value]
+
+
 def _sentences(app: AppTest) -> list[str]:
     return [box.value for box in (*app.warning, *app.error, *app.info)]
 
@@ -59,20 +67,30 @@ def test_a_visitor_finds_the_form_and_nothing_else(visitor: Workbench) -> None:
     form = _form()
     assert [field.label for field in form.text_input] == ["Email", "Password"]
     assert [button.label for button in form.button] == ["Sign in"]
+    assert [field.proto.autocomplete for field in form.text_input] == ["username", "current-password"]
     assert not form.sidebar.children
     assert not form.exception
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_visitor_is_led_to_a_new_account_only_where_strangers_may_have_one(
+    visitor: Workbench, monkeypatch: pytest.MonkeyPatch, is_open: bool
+) -> None:
+    monkeypatch.setattr(type(visitor.joining), "is_open", is_open)
+    links = [str(link.proto.label) for link in _form().get("page_link")]
+    assert links == ["Forgot your password?", *(["Create an account"] if is_open else [])]
 
 
 def test_the_right_password_gives_the_browser_a_ticket_for_our_own_script(visitor: Workbench, ann: Principal) -> None:
     form = _sent(_form(), ann.email, PASSWORD)
     assert not _sentences(form)
-    assert '<script src="/auth/session.js" data-ticket="' in form.html[0].value
+    assert len(_tickets(form)) == 1
 
 
 @pytest.mark.parametrize("email", ["ann@test.example", "nobody@test.example"])
 def test_a_wrong_password_and_an_unknown_address_read_alike(visitor: Workbench, ann: Principal, email: str) -> None:
     form = _sent(_form(), email, "wrong")
-    assert _sentences(form) == ["**The e\\-mail address or the password is wrong.**"] or len(_sentences(form)) == 1
+    assert _sentences(form) == [WRONG]
     assert "wrong" in _sentences(form)[0]
     assert not any("session.js" in block.value for block in form.html)
 
@@ -87,6 +105,30 @@ def test_what_cannot_be_an_account_does_not_count_as_a_try(
     form = _sent(_form(), email, password)
     assert len(_sentences(form)) == 1
     assert not form.exception
+
+
+def test_who_has_to_wait_is_told_how_long_in_words_whoever_they_are(visitor: Workbench, ann: Principal) -> None:
+    for email in (ann.email, "nobody@test.example"):
+        form = _form()
+        for _ in range(FREE_FAILURES * 3):
+            form = _sent(form, email, "wrong")
+            if _sentences(form) != [WRONG]:
+                break
+        assert re.fullmatch(r"\*\*Too many sign\\-in attempts; try again in \d+ seconds?\*\*", _sentences(form)[0])
+        assert not _tickets(_sent(form, email, PASSWORD))
+
+
+def test_a_database_that_goes_away_during_sign_in_is_said_in_the_form(
+    visitor: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_given: object, **_named: object) -> str:
+        raise DatabaseUnavailable
+
+    monkeypatch.setattr(type(visitor.accounts), "sign_in", down)
+    form = _sent(_form(), "ann@test.example", PASSWORD)
+    assert not form.exception
+    assert "The database cannot be reached" in _sentences(form)[0]
+    assert [field.value for field in form.text_input] == ["ann@test.example", PASSWORD]
 
 
 def test_a_database_that_is_down_says_so_and_comes_back_by_itself(
@@ -131,6 +173,16 @@ def test_a_cold_process_shows_an_anonymous_visitor_the_form_alone(cold_app: Call
         assert 'label: "Password"' in drawn
         assert 'label: "Sign out"' not in drawn
         assert "chat_input" not in drawn
+
+
+def test_a_cold_process_opens_the_doors_to_an_anonymous_visitor(cold_app: Callable[[], LiveApp]) -> None:
+    app = cold_app()
+    for door in DOORS:
+        for wish in ({"name": door}, {"script_hash": _hash(f"{ROOT}/pages/{door}.py")}):
+            with page_socket(app.base_url) as anonymous:
+                drawn = run_page(anonymous, **wish)
+            assert ('label: "Email"' in drawn) or "no longer good" in drawn
+            assert 'label: "Sign out"' not in drawn
 
 
 def _hash(name: str) -> str:
