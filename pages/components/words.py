@@ -8,11 +8,12 @@ from decimal import Decimal
 from unicodedata import bidirectional
 from zoneinfo import ZoneInfo
 
-MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+-=!|~$:&"}
+MARKUP = {ord(mark): f"\\{mark}" for mark in "\\`*_{}[]<>()#+!|~$:&"}
 LINK = re.compile(r"(?<=@)(?=\w)|(?<=://)|(?<=www)(?=\.)", re.IGNORECASE)
 """Where a text begins to be taken for an address, which no backslash prevents."""
 SPACES = re.compile(r"\s+")
-NUMBERED = re.compile(r"^( ?\d+)([.)])")
+ITEM = re.compile(r"^( ?\d*)([-.])(?=[\s-]|$)")
+"""How an item of a list, or a line across, begins."""
 WORD_JOINER = "\u2060"
 """A sign without width, at which no line breaks."""
 
@@ -28,7 +29,7 @@ def plain(text: str) -> str:
     shown by `st.text`.
     """
     one_line = SPACES.sub(" ", text)
-    marked = NUMBERED.sub(r"\1\\\2", LINK.sub(WORD_JOINER, one_line).translate(MARKUP))
+    marked = ITEM.sub(r"\1\\\2", LINK.sub(WORD_JOINER, one_line).translate(MARKUP))
     return marked if text.isascii() or RIGHT_TO_LEFT.isdisjoint(map(bidirectional, text)) else ISOLATE.format(marked)
 
 

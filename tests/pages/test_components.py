@@ -95,6 +95,8 @@ def test_a_picture_is_a_picture_whatever_the_name_is(name: tuple[str, str]) -> N
         ("*a* $5 [b] :red[c]", "\\*a\\* \\$5 \\[b\\] \\:red\\[c\\]"),
         ("- one\n\n    two", "\\- one two"),
         ("1. one", "1\\. one"),
+        ("---", "\\---"),
+        ("-5 % of 1.5 by e-mail", "-5 % of 1.5 by e-mail"),
         ("before  ", "before "),
         ("&lt;b&gt;", "\\&lt;b\\&gt;"),
         ("https://example.com", "https\\://\u2060example.com"),

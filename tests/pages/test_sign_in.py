@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MAIN = str(ROOT / "pages" / "main.py")
 PASSWORD = "correct horse battery"
-WRONG = "**The e\\-mail address or the password is wrong.**"
+WRONG = "**The e-mail address or the password is wrong.**"
 PAGES = ("chat", "usage", "members", "settings", "admin")
 DOORS = ("sign_up", "forgot", "link")
 
@@ -114,7 +114,7 @@ def test_who_has_to_wait_is_told_how_long_in_words_whoever_they_are(visitor: Wor
             form = _sent(form, email, "wrong")
             if _sentences(form) != [WRONG]:
                 break
-        assert re.fullmatch(r"\*\*Too many sign\\-in attempts; try again in \d+ seconds?\*\*", _sentences(form)[0])
+        assert re.fullmatch(r"\*\*Too many sign-in attempts; try again in \d+ seconds?\*\*", _sentences(form)[0])
         assert not _tickets(_sent(form, email, PASSWORD))
 
 
