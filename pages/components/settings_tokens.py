@@ -24,6 +24,7 @@ from pages.components.states import show_empty
 from pages.components.words import when
 
 SECRET = "settings_token"  # noqa: S105 (where it is kept, not what it is)
+MADE = "settings_tokens_made"
 DAYS = 90
 SOON_DAYS = 7
 SCOPES = {
@@ -89,21 +90,24 @@ def _revoke(token_id: UUID) -> None:
 
 
 def _show_form(principal: Principal) -> None:
-    may_have = scopes_of(principal.role)
-    with st.form("settings_new_token"):
+    may_have, made = scopes_of(principal.role), st.session_state.get(MADE, 0)
+    with st.form(f"settings_new_token_{made}"):  # another form once a token was made, so that it is empty
         st.markdown("**Make a token**")
-        name = text_field("Name", required=True, autocomplete="off", hint="By which you know it again.")
+        name = text_field(
+            "Name", required=True, autocomplete="off", hint="By which you know it again.", key=f"settings_name_{made}"
+        )
         chosen = {
-            scope: st.checkbox(f"{label}: {what}", scope is Scope.READ, key=f"settings_scope_{scope}")
+            scope: st.checkbox(f"{label}: {what}", scope is Scope.READ, key=f"settings_scope_{scope}_{made}")
             for scope, (label, what) in SCOPES.items()
             if scope in may_have
         }
-        days = st.number_input("Valid for how many days", 1, MAX_DAYS, DAYS, width=220)
+        days = st.number_input("Valid for how many days", 1, MAX_DAYS, DAYS, width=220, key=f"settings_days_{made}")
         if submit_button("Make token"):
             scopes = [scope for scope, is_chosen in chosen.items() if is_chosen]
             with saving("The token is made", principal):
                 token = workbench.current().tokens.create(principal, name, scopes=scopes, days=int(days))
                 secret_once.keep(SECRET, token)
+                st.session_state[MADE] = made + 1
 
 
 def _show_use() -> None:

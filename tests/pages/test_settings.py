@@ -179,11 +179,19 @@ def test_a_token_is_shown_once_listed_and_revoked(workbench: Workbench, ann: Pri
     token = app.code[0].value
     assert workbench.accounts.principal_of_token(token).scopes == {"read"}
     assert "Ends soon" in words_of(app)
+    assert app.text_input[0].value == ""
     assert "last used today at" in words_of(press(app, "I have copied it"))
     assert token not in str(app)
     confirm(app, next(str(each.key) for each in app.button if each.label == "Revoke"))
     assert workbench.tokens.all(ann) == []
     assert "No tokens yet" in words_of(app)
+
+
+def test_a_name_that_no_token_can_have_is_refused_in_a_sentence(workbench: Workbench, ann: Principal) -> None:
+    app = fill(settings("tokens"), Name="x" * 10_000)
+    press(app, "Make token")
+    assert "The name has 1 to 200 characters that can be shown" in words_of(app)
+    assert workbench.tokens.all(ann) == []
 
 
 def test_a_token_without_a_scope_is_refused_and_a_viewer_cannot_choose_to_ask(
