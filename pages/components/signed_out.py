@@ -3,6 +3,7 @@ a mail."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ from pages.components.words import plain
 
 MAX_CHARS = 400
 COLUMN_PX = 360
+WORDMARK_PX = 136
 
 
 @contextmanager
@@ -27,7 +29,7 @@ def column(title: str = "", *, is_signed_in: bool = False) -> Iterator[None]:
     with st.container(horizontal_alignment="center"), st.container(width=COLUMN_PX):
         if not is_signed_in:
             st.space("large")
-            st.html(wordmark().read_text("utf-8"))  # our own; an image would have a button to enlarge it
+            _show_wordmark()
         if title:
             st.header(plain(title), anchor=False)
         yield
@@ -78,6 +80,12 @@ def show_asked(key: str, life: str) -> bool:
             )
         st.button("Ask again", key=f"{key}_ask_again", on_click=_ask_again, args=(key,), width="stretch")
     return True
+
+
+def _show_wordmark() -> None:
+    """The wordmark, without the button to enlarge it that an image of Streamlit's has."""
+    image = b64encode(wordmark().read_bytes()).decode("ascii")
+    st.html(f'<img alt="Assay" width="{WORDMARK_PX}" src="data:image/svg+xml;base64,{image}">')
 
 
 def _ask_again(key: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.accounts.addresses import normal_address
 from core.principal import Role
-from core.workbench import open_workbench
+from core.workbench import Workbench, open_workbench
 from tests.conftest import LiveApp, StartApp, make_settings
 from tests.fakes.browser import screenshot
 from tests.fakes.mail_server import MailServer, link_of, text_of
@@ -67,14 +67,32 @@ class Site:
         """The link in the next mail to somebody."""
         return link_of(self.mails.wait_for(email, subject))
 
+    def ask_for_account(self, email: str, name: str) -> str:
+        """The link that somebody gets who asks for an account."""
+        with self._bench() as bench:
+            bench.joining.request_account(email, name, address="192.0.2.1")
+        return self.link_to(email, "Confirm your address")
+
+    def ask_for_reset(self, email: str) -> str:
+        """The link that somebody gets who forgot their password."""
+        with self._bench() as bench:
+            bench.joining.request_reset(email, address="192.0.2.1")
+        return self.link_to(email, "Choose a new password")
+
     def invite(self, email: str, role: Role = Role.ANALYST) -> str:
         """Lets Iris invite somebody into Acme, and gives the link that is mailed to them."""
-        environ = {"SMTP_URL": self.mails.url, "PUBLIC_URL": self.app.base_url}
-        settings = make_settings(self.app.environment["DATABASE_URL"], self.app.home, **environ)
-        with closing(open_workbench(settings)) as bench:
+        with self._bench() as bench:
             bench.directory.add_user(IRIS, org_name=ACME, plan="team", role=Role.OWNER, name="Iris Inviter")
             bench.members.invite(bench.directory.member(IRIS, ACME), email, role)
         return self.link_to(normal_address(email), "Invitation to")
+
+    @contextmanager
+    def _bench(self) -> Iterator[Workbench]:
+        """A second process's workbench on the same database; its mails are sent when it closes."""
+        environ = {"SMTP_URL": self.mails.url, "PUBLIC_URL": self.app.base_url}
+        settings = make_settings(self.app.environment["DATABASE_URL"], self.app.home, **environ)
+        with closing(open_workbench(settings)) as bench:
+            yield bench
 
 
 @pytest.fixture
@@ -220,3 +238,39 @@ def test_where_sign_up_is_closed_a_stranger_is_told_whom_to_ask(cold_app: StartA
     page.goto(f"{app.base_url}/sign_up")
     expect(page.get_by_text("Accounts are made by invitation here")).to_be_visible()
     expect(page.get_by_label("Email")).to_have_count(0)
+
+
+LONG = "Ω" + "Grand Reinsurance " * 5 + "x" * 100
+"""A name with a word that is longer than a narrow window."""
+
+
+def test_screenshots_of_every_page_for_the_signed_out(site: Site, browser: Browser) -> None:
+    joining = {"join": site.ask_for_account("long@new.example", LONG), "reset": site.ask_for_reset(site.app.email)}
+    links = {**joining, "invitation": site.invite("guest@new.example"), "gone": f"{site.app.base_url}/link?token=x"}
+    places = {"sign-up": "/sign_up", "forgot": "/forgot", **links}
+    for scheme, width in (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        for name, place in places.items():
+            site.open(page, place)
+            expect(page.get_by_role("heading").first).to_be_visible()
+            expect(page.get_by_role("img", name="Assay")).to_be_visible()
+            screenshot(page, f"page-{name}-{scheme}-{width}")
+            assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth"), name
+        context.close()
+
+
+def test_the_pages_for_the_signed_out_are_used_by_keyboard_alone(site: Site, new_page: NewPage) -> None:
+    page = new_page()
+    site.open(page)
+    page.get_by_label("Email").focus()
+    for name in ("Password", "Show password", "Sign in", "Forgot your password?"):
+        page.keyboard.press("Tab")
+        expect(page.locator(":focus")).to_have_accessible_name(name)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/forgot")
+    page.get_by_label("Email").focus()
+    page.keyboard.type("nobody@test.example")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("a mail with a link is on its way")).to_be_visible()
