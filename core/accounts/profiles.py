@@ -18,6 +18,8 @@ from core.principal import Principal
 
 AUTO = "auto"
 MAX_BENCHMARK_CHARS = 40
+_NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})
+"""What zone files hold beside zones; what it means differs from machine to machine."""
 MAX_RATE, MIN_RATE = Decimal(1), Decimal("-0.5")
 
 
@@ -82,7 +84,7 @@ class Profiles:
         require(principal, Action.KEEP_PROFILE)
         model = profile.default_model if profile.default_model != AUTO else None
         if profile.zone is not None:
-            _check_zone(profile.zone)
+            self._check_zone(profile.zone)
         if model is not None:
             _check_models([model], self._answering)
         if model is None and not profile.uses_router:
@@ -113,7 +115,7 @@ class Profiles:
             Forbidden: not a manager, or a token without the scope admin.
         """
         require(principal, Action.SET_ORGANISATION)
-        _check_zone(settings.zone)
+        self._check_zone(settings.zone)
         rate = settings.risk_free_rate
         if not rate.is_finite() or not MIN_RATE <= rate <= MAX_RATE:
             raise InvalidRequest("The risk-free rate is a fraction from -0.5 to 1 a year: 0.04 is 4 %.")
@@ -132,6 +134,13 @@ class Profiles:
             dao.change_organisation(connection, principal.org_id, **asdict(kept))
         return kept
 
+    def _check_zone(self, zone: str) -> None:
+        if zone in zones():
+            with self._database.service() as connection:  # whose files of zones may be older than ours
+                if dao.knows_zone(connection, zone):
+                    return
+        raise InvalidRequest("The time zone is an IANA name such as Europe/Berlin.")
+
 
 def _check_models(models: Collection[str], there_are: frozenset[str]) -> None:
     unknown = sorted(set(models) - there_are)
@@ -142,9 +151,4 @@ def _check_models(models: Collection[str], there_are: frozenset[str]) -> None:
 @cache
 def zones() -> tuple[str, ...]:
     """Every IANA zone that can be chosen, in order."""
-    return tuple(sorted(available_timezones()))
-
-
-def _check_zone(zone: str) -> None:
-    if zone not in zones():
-        raise InvalidRequest("The time zone is an IANA name such as Europe/Berlin.")
+    return tuple(sorted(available_timezones() - _NO_PLACES))

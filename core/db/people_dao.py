@@ -207,6 +207,12 @@ def change_organisation(
     )
 
 
+def knows_zone(connection: Connection, zone: str) -> bool:
+    """Whether the database can reckon in this zone."""
+    statement = text("SELECT true FROM pg_timezone_names WHERE name = :zone LIMIT 1")
+    return connection.execute(statement, {"zone": zone}).scalar() is True
+
+
 def set_plan(connection: Connection, org_id: UUID, plan: str) -> None:
     """Puts an organisation on a plan, from its next request on."""
     connection.execute(text("UPDATE organisations SET plan = :plan WHERE id = :id"), {"id": org_id, "plan": plan})
