@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ import httpx2
 import psycopg
 import pytest
 
-from core.principal import Principal, Role
+from core.principal import Principal, Role, Scope
 from tests.conftest import MoveTime
 from tests.core.http.conftest import MODEL, QUESTION, Api, assert_problem, eventually
 from tests.fakes.chat_server import ChatServer
@@ -171,6 +172,18 @@ def test_who_bears_no_token_learns_nothing(api: Api) -> None:
         assert_problem(stranger.get(PATH), 401, "unauthenticated")
         for call in CALLS.values():
             assert_problem(call(stranger, f"{PATH}/{uuid4()}"), 401, "unauthenticated")
+
+
+def test_a_token_to_read_lists_and_opens_and_does_nothing_else(live_api: Api, basic: httpx2.Client) -> None:
+    basic_member = live_api.member("basic", plan="basic")
+    path, tokens = f"{PATH}/{_made(basic)}", live_api.workbench.tokens
+    token = tokens.create(replace(basic_member, via="session"), "reads", scopes=[Scope.READ], days=1)
+    with httpx2.Client(base_url=live_api.base_url, headers={"Authorization": f"Bearer {token}"}) as reads:
+        assert reads.get(path).status_code == 200
+        assert _titles(reads) == ["New conversation"]
+        assert_problem(reads.post(PATH, json={}), 403, "forbidden")
+        for call in ("patch", "delete", "ask", "stream"):
+            assert_problem(CALLS[call](reads, path), 403, "forbidden")
 
 
 def test_a_viewer_reads_and_tidies_up_but_neither_opens_nor_asks(live_api: Api, service: Service) -> None:
