@@ -19,14 +19,18 @@ from pages.components import openid, session, signed_out, switcher
 from pages.components.errors import show_error, show_errors, show_message
 from pages.components.forms import submit_button, text_field
 from pages.components.new_password import new_password_fields
+from pages.components.theme import theme_color
 from pages.components.words import plain
 
 START = "chat.py"
+_WHOSE = "link_whose"
 _TITLES = {"join": "Create an account", "reset": "Choose a new password", "invitation": "Invitation"}
 
 
 def show(token: str, principal: Principal | None) -> None:
     """The page for one link, as it stands now."""
+    if principal is not None:
+        switcher.notice(principal)
     # A second click ends the first one's run, in which the link was used up: what came of it is kept by then.
     tickets: dict[str, str] = st.session_state.setdefault("link_tickets", {})
     joined: dict[str, UUID] = st.session_state.setdefault("link_joined", {})
@@ -153,8 +157,10 @@ def _show_account_form(token: str, followed: FollowedLink, label: str) -> None:
 
 
 def _show_whose(followed: FollowedLink) -> None:
-    """Whose account it is: to read, and for the browser's password manager."""
-    st.text_input("Email", followed.email, disabled=True, autocomplete="username", key="link_whose")
+    """Whose account it is: to read, and for the browser's password manager; so it is as dark as what can be changed."""
+    style = "-webkit-text-fill-color: COLOR; color: COLOR".replace("COLOR", theme_color("text"))
+    st.html(f"<style>:root:root .st-key-{_WHOSE} :is(input, label p) {{ {style} }}</style>")
+    st.text_input("Email", followed.email, disabled=True, autocomplete="username", key=_WHOSE)
 
 
 def _open_kept(token: str) -> None:

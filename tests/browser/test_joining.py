@@ -111,7 +111,7 @@ def choose(page: Page, button: str, password: str = PASSWORD, again: str | None 
     """Types a new password twice, and sends the form."""
     page.get_by_label("New password", exact=True).fill(password)
     page.get_by_label("New password, again").fill(password if again is None else again)
-    page.get_by_role("button", name=button).click()
+    page.get_by_role("button", name=button).dblclick()  # as some people press all buttons
 
 
 def test_a_stranger_signs_up_by_mail_and_has_an_organisation_on_the_free_plan(site: Site, new_page: NewPage) -> None:
@@ -223,9 +223,10 @@ def test_a_user_accepts_an_invitation_once_signed_in_as_whom_it_is_for(site: Sit
     site.sign_in(page, site.app.email)
     expect(page.get_by_role("button", name=f"Join {ACME}")).to_be_visible()
     screenshot(page, "link-accept-light")
-    page.get_by_role("button", name=f"Join {ACME}").dblclick()
+    page.get_by_role("button", name=f"Join {ACME}").click()
     page.wait_for_url("**/chat")
-    expect(page.get_by_text(ACME).first).to_be_attached()
+    expect(page.get_by_text(f"You joined {ACME}")).to_be_visible()
+    expect(page.get_by_test_id("stSidebar").get_by_text(ACME).first).to_be_attached()
     site.open(page, link)
     expect(page.get_by_role("heading", name=GONE)).to_be_visible()
 
@@ -256,6 +257,10 @@ def test_screenshots_of_every_page_for_the_signed_out(site: Site, browser: Brows
             site.open(page, place)
             expect(page.get_by_role("heading").first).to_be_visible()
             expect(page.get_by_role("img", name="Assay")).to_be_visible()
+            expect(page.get_by_test_id("stPageLink").or_(page.get_by_text("Every session of yours"))).not_to_have_count(
+                0
+            )
+            expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
             screenshot(page, f"page-{name}-{scheme}-{width}")
             assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth"), name
         context.close()

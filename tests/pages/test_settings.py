@@ -12,7 +12,7 @@ from core.errors import Conflict, InvalidRequest
 from core.principal import Principal, Role
 from core.workbench import Workbench
 from pages.components.settings_organisation import fraction, leave, percent
-from tests.pages.signed_in import FIREFOX, carry, confirm, open_page, open_session, press, words_of
+from tests.pages.signed_in import carry, confirm, open_page, open_session, press, words_of
 
 if TYPE_CHECKING:
     from tests.conftest import MakeMember
@@ -320,12 +320,3 @@ def test_whoever_leaves_their_only_organisation_is_signed_out(workbench: Workben
     confirm(app, "settings_leave")
     assert [each.label for each in app.text_input][:1] == ["Email"]
     assert workbench.accounts.sessions(ann) == []
-
-
-def test_the_agent_of_a_session_is_a_hint_alone() -> None:
-    from core.accounts.devices import UNKNOWN, device_of
-
-    assert device_of(FIREFOX).words == "Firefox on Linux"
-    assert device_of("").words == UNKNOWN
-    assert device_of("\x00" * 300).words == UNKNOWN
-    assert len(device_of(f"{'x' * 290}/1").words) <= 60
