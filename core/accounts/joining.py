@@ -151,6 +151,7 @@ class Joining:
         followed = self.look_at(token)
         password_hash = hash_password(password, email=followed.email, name=shown)
         with self._database.service() as connection:
+            people.lock_name(connection, followed.email)  # before any of its links, which end together
             link = dao.lock_link(connection, digest(token))
             if link is not None and link.user_id is None:
                 user_id, org_id = make_person(connection, link.email, shown, password_hash)
@@ -172,6 +173,7 @@ class Joining:
         followed = self.look_at(token)
         password_hash = hash_password(password, email=followed.email, name=followed.name)
         with self._database.service() as connection:
+            people.lock_name(connection, followed.email)
             link = dao.lock_link(connection, digest(token))
             if link is None or link.user_id is None:
                 raise NotFound(_GONE)

@@ -167,7 +167,7 @@ def lock_organisation(connection: Connection, org_id: UUID) -> OrganisationRow:
 
 
 def lock_name(connection: Connection, name: str) -> None:
-    """Lets organisations, or users, of one name be made one after the other until the transaction ends."""
+    """Lets organisations or users of one name be made, and the links of one address end, one after the other."""
     statement = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
     connection.execute(statement, {"name": f"account {name}"})
 

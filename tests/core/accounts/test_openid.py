@@ -19,21 +19,26 @@ from core.workbench import Workbench, open_workbench
 from tests.conftest import MakeMember, make_settings
 
 ISSUER = "https://id.example.com"
-NOW = datetime.now(UTC).replace(microsecond=0)
 Service = psycopg.Connection[tuple[object, ...]]
 Told = dict[str, object]
 
 
+def this_second() -> datetime:
+    """Now, as a claim tells it."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
 def told(**changes: object) -> Told:
     """What Streamlit knows of somebody who came back from the provider."""
+    now = int(this_second().timestamp())
     honest = {
         "is_logged_in": True,
         "provider": "acme",
         "iss": ISSUER,
         "sub": "subject-1",
         "aud": "client",
-        "iat": int(NOW.timestamp()),
-        "exp": int(NOW.timestamp()) + 3600,
+        "iat": now,
+        "exp": now + 3600,
         "nonce": "nonce-1",
         "email": "new@test.example",
         "email_verified": True,
@@ -219,15 +224,17 @@ def test_claims_that_are_missing_or_ill_formed_are_refused_by_name(openid: OpenI
 def test_an_answer_that_is_late_or_from_the_future_is_refused(
     workbench: Workbench, issued_s: int, expires_s: int
 ) -> None:
+    standing = this_second()
+
     class Standing(SystemClock):
         def now(self) -> datetime:
-            return NOW
+            return standing
 
     openid = OpenId(workbench.database, workbench.accounts, workbench.settings, Standing())
-    now = int(NOW.timestamp())
+    now = int(standing.timestamp())
     with pytest.raises(Unauthenticated, match="too old"):
         openid.claims_of(told(iat=now + issued_s, exp=now + expires_s))
-    assert openid.claims_of(told(iat=now - 600, exp=now + 1)).issued_at == NOW - timedelta(minutes=10)
+    assert openid.claims_of(told(iat=now - 600, exp=now + 1)).issued_at == standing - timedelta(minutes=10)
 
 
 @pytest.mark.parametrize("name", [None, "", "  ", "n" * 201, "bell\x07", 7, "\u202e\ufeff"])
@@ -236,7 +243,7 @@ def test_a_name_that_no_account_can_have_gives_way_to_the_address(openid: OpenId
 
 
 def test_fingerprints_of_different_answers_differ(openid: OpenId) -> None:
-    now = int(NOW.timestamp())
+    now = int(this_second().timestamp())
     changes: list[Told] = [
         {},
         {"nonce": "nonce-2"},
