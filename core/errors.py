@@ -22,6 +22,10 @@
     │   ├── ProviderRejectedRequest 422  invalid_request: the provider cannot serve this request
     │   ├── ProviderBroke           503  provider_unavailable, after the first token
     │   └── UnusableAnswer          502  unusable_answer: it does not follow its schema
+    ├── SourceError                 503  source_unavailable: what a source of market data did to us
+    │   ├── NoData                  404  not_found: it answered, and has nothing of that name
+    │   ├── RateLimited             503  it, or our own allowance of it, asks us to wait
+    │   └── SourceDown              503  unreachable, too slow, or its answer cannot be read
     ├── DatabaseUnavailable         503  code internal: no call is made
     └── ConfigurationError          the program does not start; names the file and the line
 
@@ -247,6 +251,36 @@ class UnusableAnswer(ProviderError):
     """The answer does not follow the schema it was asked for, also after one repair; it costs the user nothing."""
 
     code, status, title = "unusable_answer", 502, "The answer cannot be used"
+
+
+class SourceError(AssayError):
+    """A source of market data failed; whatever it holds for others is tried elsewhere."""
+
+    code, status, title = "source_unavailable", 503, "The source failed"
+
+    def __init__(self, detail: str, *, source: str) -> None:
+        super().__init__(detail)
+        self.source = source
+
+
+class NoData(SourceError):
+    """The source answered, and has nothing of that name."""
+
+    code, status, title = "not_found", 404, "Not found"
+
+
+class RateLimited(SourceError):
+    """The source, or our own allowance of it, asks us to wait."""
+
+    title = "The source is busy"
+
+    def __init__(self, detail: str, *, source: str, retry_after_s: float | None = None) -> None:
+        super().__init__(detail, source=source)
+        self.retry_after_s = retry_after_s
+
+
+class SourceDown(SourceError):
+    """The source cannot be reached, is too slow, or its answer cannot be read."""
 
 
 def place_of(error: BaseException) -> str:

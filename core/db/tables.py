@@ -11,12 +11,10 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Integer,
     LargeBinary,
-    MetaData,
     Numeric,
     Table,
     Text,
@@ -25,16 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-METADATA = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    }
-)
-Usd = Numeric(20, 9)
-Credits = Numeric(18, 6)
-Moment = DateTime(timezone=True)
+from core.db import market_tables, notebook_tables
+from core.db.schema import METADATA, Credits, Moment, Usd
 
 plan_limits = Table(
     "plan_limits",
@@ -439,6 +429,9 @@ function_version = Table(
     METADATA,
     Column("sha256", Text, nullable=False),
 )
+
+MORE_TABLES = (market_tables, notebook_tables)
+"""Modules whose tables belong to the same metadata."""
 
 TENANT_TABLES = (
     organisations,

@@ -1,0 +1,1 @@
+-- Sources and quotes: allowances and breakers that all processes share, and the last quote of each symbol.

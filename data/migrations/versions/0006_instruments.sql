@@ -1,0 +1,1 @@
+-- Instruments: names, aliases, universes.

@@ -1,0 +1,1 @@
+-- Bars: the catalogue of their files, and corporate actions.

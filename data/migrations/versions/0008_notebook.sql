@@ -1,0 +1,1 @@
+-- What analysts keep: watchlists, theses, checklists, the date they work as of.

@@ -1,0 +1,1 @@
+-- News, filings and fundamentals as they were fetched.
