@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -82,6 +82,12 @@ class Settings(BaseModel):
     """The sender of mails; None is assay@ the host of the address users see."""
     openid_trusted_issuers: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
     """OpenID issuers whose addresses are believed without their `email_verified`."""
+    quote_ttl_s: int = Field(300, ge=1)
+    """Seconds for which a quote is fresh."""
+    stock_api_provider: Literal["alphavantage", "fmp"] = "alphavantage"
+    """The quote source that is asked first."""
+    yahoo_enabled: bool = False
+    """Ask Yahoo too; its terms allow personal use only."""
     connect_timeout_s: float = Field(5.0, gt=0)
     """Longest wait for a connection to a provider."""
     first_token_timeout_s: float = Field(30.0, gt=0)
