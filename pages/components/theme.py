@@ -11,6 +11,7 @@ _OPTIONS = {
     "link": "linkColor",
     "red": "redColor",
     "orange": "orangeColor",
+    "green": "greenColor",
     "gray": "grayColor",
 }
 _STYLE = """<style>
