@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many requests a source takes; None is any number."""
+
+    per_second: int | None = None
+    per_minute: int | None = None
+    per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceQuote:
     """The last price that a source knows of an instrument."""
 
@@ -104,6 +113,16 @@ class Filing:
 
 
 @dataclass(frozen=True, slots=True)
+class OlderFilings:
+    """A page of a company's older filings, which is asked for by its name."""
+
+    name: str
+    first: date
+    last: date
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Filer:
     """A company as the SEC knows it, with its latest filings, newest first."""
 
@@ -116,6 +135,8 @@ class Filer:
     """Month and day, as 1231."""
     former_names: tuple[str, ...]
     filings: tuple[Filing, ...]
+    older: tuple[OlderFilings, ...] = ()
+    """What `filings` no longer holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +219,10 @@ class FilingSource(Protocol):
 
     def filer(self, cik: int) -> Filer:
         """A company and its latest filings."""
+        ...
+
+    def older_filings(self, cik: int, page: OlderFilings) -> Sequence[Filing]:
+        """The filings of one page of a company's older ones, newest first."""
         ...
 
     def company_facts(self, cik: int) -> CompanyFacts:

@@ -1,0 +1,188 @@
+"""What a vendor's answers mean before anything in them is read: statuses, formats, and the failure each becomes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from core.clock import Clock
+from core.errors import AssayError, NoData, NotConfigured, RateLimited, SourceDown
+from core.market.sources.wire import LIMIT_S, MAX_BYTES, MEBIBYTE, Answer, Fetch, WireError
+
+LONGEST_WAIT_S = timedelta(days=1).total_seconds()
+"""What a `Retry-After` may ask for at most."""
+MAX_ROWS = 200_000
+"""Of a CSV answer."""
+SENTENCES = {
+    "too_slow": "{title} did not answer within {limit_s:g} seconds. Try again soon.",
+    "too_large": "{title} sent more than {mebibytes:g} MiB, which is not read.",
+    "unreachable": "{title} cannot be reached. Try again soon.",
+    "redirect": "{title} sent us on to another address, which is not followed.",
+    "failed": "{title} failed with status {status}. Try again soon.",
+    "unreadable": "{title} sent an answer that cannot be read.",
+    "page": "{title} sent a web page in place of data.",
+    "limited": "{title} asks us to wait.",
+    "notice": "{title} sent a notice in place of data: its allowance is used up, or its plan does not include this.",
+    "refused": "{title} refuses us: check {variable}.",
+    "plan": "{title}'s plan behind {variable} does not include this.",
+    "nothing": "{title} has nothing of that name.",
+    "plan_lacks_it": "{title}'s plan behind {variable} does not include this symbol.",
+    "no_bars": "{title} has no bars of that name for those days.",
+    "no_price": "{title} has no price of that name.",
+    "unit": "{title} does not say in which unit it quotes this market, so that its figure is no price.",
+    "other": "{title} answered about something that it was not asked for.",
+}
+"""The sentence of each failure; none repeats a word of the vendor's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """Whom an answer is from."""
+
+    name: str
+    """As in contract.md: alphavantage."""
+    title: str
+    """As people write it: Alpha Vantage."""
+    variable: str
+    """The setting that holds its key, or our identity."""
+    statuses: Mapping[int, str] | None = None
+    """Statuses that mean something else here than elsewhere: refused, plan, limited, or the sentence of a `NoData`."""
+
+    def down(self, sentence: str, **values: object) -> SourceDown:
+        """The failure of that sentence."""
+        return SourceDown(self._told(sentence, **values), source=self.name)
+
+    def nothing(self, sentence: str = "nothing") -> NoData:
+        """It answered, and has nothing of that name."""
+        return NoData(self._told(sentence), source=self.name)
+
+    def limited(self, retry_after_s: float | None = None, sentence: str = "limited") -> RateLimited:
+        """It asks us to wait."""
+        return RateLimited(self._told(sentence), source=self.name, retry_after_s=retry_after_s)
+
+    def refused(self, sentence: str = "refused") -> NotConfigured:
+        """It does not accept our key, or its plan does not."""
+        return NotConfigured(self._told(sentence))
+
+    def _told(self, sentence: str, **values: object) -> str:
+        return SENTENCES[sentence].format(title=self.title, variable=self.variable, **values)
+
+
+_STATUSES = {401: "refused", 403: "refused", 404: "nothing", 429: "limited"}
+
+
+class Remote:
+    """A vendor's host, asked for one thing at a time."""
+
+    def __init__(
+        self,
+        vendor: Vendor,
+        base_url: str,
+        fetch: Fetch,
+        clock: Clock,
+        *,
+        key: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.vendor = vendor
+        self._base_url = base_url.rstrip("/")
+        self._fetch = fetch
+        self._clock = clock
+        self._key = dict(key or {})
+        self._headers = {"Accept": "*/*", **(headers or {})}
+
+    def json(self, path: str, params: Mapping[str, str] | None = None, *, max_bytes: int = MAX_BYTES) -> Any:
+        """A JSON value, numbers as `Decimal` or `int`, NaN and infinities as None."""
+        answer = self._answer(path, params, max_bytes)
+        self._not_a_page(answer)
+        try:
+            return json.loads(answer.body, parse_float=Decimal, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            raise self.vendor.down("unreadable") from None
+
+    def csv_or_json(self, path: str, params: Mapping[str, str]) -> Sequence[dict[str, str]] | Any:
+        """Rows by their header; a JSON object where the vendor answers with one in place of rows."""
+        answer = self._answer(path, params, MAX_BYTES)
+        self._not_a_page(answer)
+        if answer.body.lstrip()[:1] in (b"{", b"["):
+            try:
+                return json.loads(answer.body)
+            except (ValueError, RecursionError):
+                raise self.vendor.down("unreadable") from None
+        return self._rows(answer.body)
+
+    def text(self, path: str, *, max_bytes: int) -> str:
+        """A document as text, a web page too."""
+        body = self._answer(path, None, max_bytes).body
+        try:
+            return body.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return body.decode("cp1252", errors="replace")
+
+    def url(self, path: str) -> str:
+        """The address of something that needs no key."""
+        return self._base_url + path
+
+    def _rows(self, body: bytes) -> list[dict[str, str]]:
+        try:
+            reader = csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True)
+            rows = [row for row, _ in zip(reader, range(MAX_ROWS), strict=False)]
+        except (csv.Error, UnicodeDecodeError):
+            raise self.vendor.down("unreadable") from None
+        if any(None in row or None in row.values() for row in rows):  # more or fewer fields than the header has
+            raise self.vendor.down("unreadable")
+        return rows
+
+    def _not_a_page(self, answer: Answer) -> None:
+        if "html" in answer.headers.get("content-type", "").lower() or answer.body.lstrip()[:1] == b"<":
+            raise self.vendor.down("page")
+
+    def _answer(self, path: str, params: Mapping[str, str] | None, max_bytes: int) -> Answer:
+        query = urlencode({**(params or {}), **self._key})
+        url = self.url(path) + (f"?{query}" if query else "")
+        try:
+            answer = self._fetch(url, self._headers, max_bytes)
+        except WireError as error:
+            raise self.vendor.down(error.sentence, limit_s=LIMIT_S, mebibytes=max_bytes / MEBIBYTE) from None
+        if answer.status == 200:
+            return answer
+        raise self._failure(answer)
+
+    def _failure(self, answer: Answer) -> AssayError:
+        status = answer.status
+        meaning = {**_STATUSES, **(self.vendor.statuses or {})}.get(status)
+        wait_s = self._retry_after_s(answer)
+        if meaning == "limited" or (status == 503 and wait_s is not None):
+            return self.vendor.limited(wait_s)
+        if meaning in ("refused", "plan"):
+            return self.vendor.refused(meaning)
+        if meaning is not None:
+            return self.vendor.nothing(meaning)
+        if 300 <= status < 400:
+            return self.vendor.down("redirect")
+        return self.vendor.down("failed", status=status)
+
+    def _retry_after_s(self, answer: Answer) -> float | None:
+        """Seconds, from seconds or a date; None where the header is missing or makes no sense."""
+        told = answer.headers.get("retry-after", "").strip()
+        if told.isascii() and told.isdecimal():
+            return min(float(told[:9]), LONGEST_WAIT_S)
+        try:
+            moment = parsedate_to_datetime(told)
+        except ValueError:
+            return None
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return min(max((aware - self._clock.now()).total_seconds(), 0.0), LONGEST_WAIT_S)
+
+
+def segment(symbol: str) -> str:
+    """A symbol as one segment of a path."""
+    return quote(symbol, safe="")
