@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Date, Table, Text
+from sqlalchemy import ARRAY, BigInteger, Column, Date, Integer, Numeric, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.db.schema import METADATA, Moment
+
+sources = Table(
+    "sources",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("per_second", Integer),
+    Column("per_minute", Integer),
+    Column("per_day", Integer),
+    Column("second_tick", BigInteger, nullable=False),
+    Column("second_counts", ARRAY(Integer), nullable=False),
+    Column("minute_tick", BigInteger, nullable=False),
+    Column("minute_counts", ARRAY(Integer), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("day_used", Integer, nullable=False),
+    Column("blocked_until", Moment),
+    Column("failures", Integer, nullable=False),
+    Column("rests", Integer, nullable=False),
+    Column("rests_until", Moment),
+    Column("probed_until", Moment),
+    Column("answered_at", Moment),
+    Column("latency_ms", Integer),
+    Column("failed_at", Moment),
+    Column("failure", Text),
+)
+
+quotes = Table(
+    "quotes",
+    METADATA,
+    Column("symbol", Text, primary_key=True),
+    Column("price", Numeric, nullable=False),
+    Column("currency", Text),
+    Column("change_pct", Numeric),
+    Column("as_of", Moment, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("fetched_at", Moment, nullable=False),
+)
+
+quote_fetches = Table(
+    "quote_fetches",
+    METADATA,
+    Column("symbol", Text, primary_key=True),
+    Column("holder", Uuid),
+    Column("until", Moment, nullable=False),
+)
 
 news_articles = Table(
     "news_articles",

@@ -1,4 +1,5 @@
-"""The figures of AI calls, counted in this process as they end: what they took, what they cost, what was refused.
+"""The figures of AI calls, counted in this process as they end: what they took, what they cost, what was refused; and
+of requests to sources of market data.
 
 They are for graphs and alarms. Money is kept exactly in the books alone (`doctor --accounting`). No label says who
 asked or what: each takes its values from a list of our own.
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 
 UNKNOWN = "unknown"
 FIRST_TOKEN_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+SOURCE_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 CALL_BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0)
 
 _MODEL = ("provider", "model")
@@ -73,6 +75,13 @@ class Telemetry:
         self._denials = Counter(
             "assay_ai_denials", "Requests that metering refused, by limit.", ("metric", "code"), registry=own
         )
+        self._source_calls = Histogram(
+            "assay_source_call_seconds",
+            "Time of requests to sources of market data, by what came of them.",
+            ("source", "outcome"),
+            buckets=SOURCE_BUCKETS_S,
+            registry=own,
+        )
 
     def call_ended(self, call: EndedCall) -> None:
         """Counts a call."""
@@ -94,3 +103,7 @@ class Telemetry:
     def denied(self, *, metric: str, code: str) -> None:
         """Counts a request that a limit refused."""
         self._denials.labels(metric, code).inc()
+
+    def source_called(self, source: str, outcome: str, seconds: float) -> None:
+        """Counts a request to a source of market data; its outcome is `ok`, or the name of an error class."""
+        self._source_calls.labels(source, outcome).observe(seconds)

@@ -36,8 +36,8 @@ BEGIN
     IF p_to - p_at >= 60 THEN
         RETURN array_fill(0, ARRAY[60]);
     END IF;
-    FOR bucket IN p_at + 1 .. p_to LOOP
-        p_counts[bucket % 60 + 1] := 0;
+    FOR step IN 1 .. p_to - p_at LOOP
+        p_counts[(p_at + step) % 60 + 1] := 0;
     END LOOP;
     RETURN p_counts;
 END $$;
