@@ -14,7 +14,7 @@ MOST = 500
 """Articles of one answer."""
 LONGEST = 2_000
 """Characters of a title or a summary."""
-_TAG = re.compile(r"<[^<>]{0,500}>")
+_TAG = re.compile(r"</?[A-Za-z!][^<>]{0,500}>")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 

@@ -11,7 +11,13 @@ from core.market.sources.contract import Allowance, Article
 from core.market.sources.remote import Remote, Vendor
 from core.market.sources.wire import Answer
 
-VENDOR = Vendor("brave", "Brave Search", "BRAVE_API_KEY")
+
+def _is_refused(answer: Answer) -> bool:
+    """It says 422 of a key it does not know, and of a query it cannot serve; its code tells them apart."""
+    return answer.status == 422 and b'"SUBSCRIPTION_TOKEN_INVALID"' in answer.body
+
+
+VENDOR = Vendor("brave", "Brave Search", "BRAVE_API_KEY", is_refused=_is_refused)
 BASE_URL = "https://api.search.brave.com"
 FREE = Allowance(per_second=1)
 MOST = 50
@@ -45,11 +51,6 @@ class Brave:
         if not isinstance(rows, list):
             raise VENDOR.down("unreadable")
         return newest_first((_article(row) for row in rows), first, last)
-
-
-def is_refused_key(answer: Answer) -> bool:
-    """It says 422 of a key it does not know, and of a query it cannot serve; its code tells them apart."""
-    return answer.status == 422 and b'"SUBSCRIPTION_TOKEN_INVALID"' in answer.body
 
 
 def _article(told: object) -> Article | None:

@@ -182,6 +182,7 @@ class QuoteSource(Protocol):
     """Knows prices."""
 
     name: str
+    allowance: Allowance
 
     def quote(self, symbol: str) -> SourceQuote:
         """The last price of one symbol."""
@@ -192,6 +193,7 @@ class BarSource(Protocol):
     """Knows daily history."""
 
     name: str
+    allowance: Allowance
 
     def bars(self, symbol: str, first: date, last: date) -> BarHistory:
         """The daily bars of one symbol, both days included."""
@@ -202,6 +204,7 @@ class NewsSource(Protocol):
     """Knows news of a company."""
 
     name: str
+    allowance: Allowance
 
     def news(self, symbol: str, company: str, first: date, last: date) -> Sequence[Article]:
         """What was written about a company, newest first, both days included."""
@@ -212,6 +215,7 @@ class FilingSource(Protocol):
     """Knows what companies filed with the SEC."""
 
     name: str
+    allowance: Allowance
 
     def tickers(self) -> Sequence[Listing]:
         """Every symbol the SEC knows, with its CIK."""

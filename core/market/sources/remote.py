@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from decimal import Decimal
@@ -32,6 +32,8 @@ SENTENCES = {
     "limited": "{title} asks us to wait.",
     "notice": "{title} sent a notice in place of data: its allowance is used up, or its plan does not include this.",
     "refused": "{title} refuses us: check {variable}.",
+    "unsendable": "{variable} holds a character that cannot be sent. Set it to plain letters, digits and signs.",
+    "blocked": "{title} turns us away: we asked too often, or it does not accept the identity in {variable}.",
     "plan": "{title}'s plan behind {variable} does not include this.",
     "nothing": "{title} has nothing of that name.",
     "plan_lacks_it": "{title}'s plan behind {variable} does not include this symbol.",
@@ -54,7 +56,9 @@ class Vendor:
     variable: str
     """The setting that holds its key, or our identity."""
     statuses: Mapping[int, str] | None = None
-    """Statuses that mean something else here than elsewhere: refused, plan, limited, or the sentence of a `NoData`."""
+    """Sentences of statuses that mean something else here than they do elsewhere."""
+    is_refused: Callable[[Answer], bool] | None = None
+    """Whether an answer refuses the key, where its status alone does not tell."""
 
     def down(self, sentence: str, **values: object) -> SourceDown:
         """The failure of that sentence."""
@@ -77,6 +81,10 @@ class Vendor:
 
 
 _STATUSES = {401: "refused", 403: "refused", 404: "nothing", 429: "limited"}
+_REFUSALS = frozenset({"refused", "plan"})
+_LIMITS = frozenset({"limited", "blocked"})
+BLOCK_S = 600.0
+"""How long to leave a vendor alone that has turned us away."""
 
 
 class Remote:
@@ -98,6 +106,7 @@ class Remote:
         self._clock = clock
         self._key = dict(key or {})
         self._headers = {"Accept": "*/*", **(headers or {})}
+        self._is_sendable = all(value.isascii() and value.isprintable() for value in self._headers.values())
 
     def json(self, path: str, params: Mapping[str, str] | None = None, *, max_bytes: int = MAX_BYTES) -> Any:
         """A JSON value, numbers as `Decimal` or `int`, NaN and infinities as None."""
@@ -146,6 +155,8 @@ class Remote:
             raise self.vendor.down("page")
 
     def _answer(self, path: str, params: Mapping[str, str] | None, max_bytes: int) -> Answer:
+        if not self._is_sendable:
+            raise self.vendor.refused("unsendable")
         query = urlencode({**(params or {}), **self._key})
         url = self.url(path) + (f"?{query}" if query else "")
         try:
@@ -157,18 +168,18 @@ class Remote:
         raise self._failure(answer)
 
     def _failure(self, answer: Answer) -> AssayError:
-        status = answer.status
-        meaning = {**_STATUSES, **(self.vendor.statuses or {})}.get(status)
+        status, vendor = answer.status, self.vendor
+        sentence = {**_STATUSES, **(vendor.statuses or {})}.get(status)
         wait_s = self._retry_after_s(answer)
-        if meaning == "limited" or (status == 503 and wait_s is not None):
-            return self.vendor.limited(wait_s)
-        if meaning in ("refused", "plan"):
-            return self.vendor.refused(meaning)
-        if meaning is not None:
-            return self.vendor.nothing(meaning)
-        if 300 <= status < 400:
-            return self.vendor.down("redirect")
-        return self.vendor.down("failed", status=status)
+        if vendor.is_refused is not None and vendor.is_refused(answer):
+            return vendor.refused()
+        if sentence in _LIMITS or (status == 503 and wait_s is not None):
+            return vendor.limited(BLOCK_S if sentence == "blocked" else wait_s, sentence or "limited")
+        if sentence in _REFUSALS:
+            return vendor.refused(sentence)
+        if sentence is not None:
+            return vendor.nothing(sentence)
+        return vendor.down("redirect" if 300 <= status < 400 else "failed", status=status)
 
     def _retry_after_s(self, answer: Answer) -> float | None:
         """Seconds, from seconds or a date; None where the header is missing or makes no sense."""
