@@ -30,6 +30,7 @@ from core.errors import (
     SourceError,
 )
 from core.market.circuit import Circuit, CircuitPolicy, RetryPolicy
+from core.market.sources.contract import Allowance
 from core.ops.telemetry import Telemetry
 
 AT_ONCE = 100
@@ -45,25 +46,6 @@ CIRCUIT = "circuit"
 _K = TypeVar("_K", bound=Hashable)
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
-
-
-class Allowance(Protocol):
-    """How many requests a source takes; None is any number."""
-
-    @property
-    def per_second(self) -> int | None:
-        """In any second."""
-        ...
-
-    @property
-    def per_minute(self) -> int | None:
-        """In any minute."""
-        ...
-
-    @property
-    def per_day(self) -> int | None:
-        """In a day of UTC."""
-        ...
 
 
 class Source(Protocol):
@@ -311,6 +293,8 @@ class _Batch:
             if isinstance(failure, RateLimited):
                 block_s = self._policy.block_s if failure.retry_after_s is None else failure.retry_after_s
                 self._block_s = max(self._block_s or 0.0, min(block_s, LONGEST_BLOCK_S))
+                self._halted_by = failure
+            if isinstance(failure, NotConfigured):
                 self._halted_by = failure
             if isinstance(failure, SourceDown) and self._failures >= self._policy.failures:
                 self._halted_by = failure

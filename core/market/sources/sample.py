@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from core.errors import NoData
-from core.market.sources.contract import ActionKind, Adjustment, BarHistory, CorporateAction, SourceQuote
+from core.market.sources.contract import ActionKind, Adjustment, Allowance, BarHistory, CorporateAction, SourceQuote
 from core.settings import DATA
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class SampleSource:
     folder: Path = SHIPPED
 
     name = "sample"
+    allowance = Allowance()
 
     def quote(self, symbol: str) -> SourceQuote:
         """The last close that is known, as of the end of its session."""
