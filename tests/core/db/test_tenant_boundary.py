@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
-from core.db import joining_dao, sign_in_dao, tables
+from core.db import bars_dao, joining_dao, sign_in_dao, tables
 from core.db.engine import Database
 from core.ids import new_id
 from core.metering.repeats import Idempotency
@@ -71,6 +71,9 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
             name=principal.name,
             user_id=principal.user_id,
             life=life,
+        )
+        bars_dao.dataset(
+            connection, new_id=new_id(), kind="own", org_id=principal.org_id, name="x", source="x", is_generated=False
         )
         connection.execute(
             text(
