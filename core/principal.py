@@ -72,4 +72,4 @@ class Principal:
     allowed_models: tuple[str, ...] | None = None
     """Ids of the models that the organisation allows; None is all."""
     as_of: date | None = None
-    """The date the user works as of; None is today."""
+    """The date that the user chose to see the market as of, in this session; None: they chose none."""

@@ -267,6 +267,7 @@ def principal_of(row: dao.WhoRow, via: str) -> Principal:
         default_model=row.default_model,
         uses_router=row.uses_router,
         allowed_models=None if row.allowed_models is None else tuple(row.allowed_models),
+        as_of=row.as_of,
     )
 
 

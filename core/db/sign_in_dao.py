@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from psycopg.rows import args_row
@@ -19,19 +19,19 @@ _WHO = """
 _ACTIVE = "m.ended_at IS NULL AND u.deactivated_at IS NULL"
 _OF_SESSION = f"""
     SELECT s.id AS credential_id, s.seen_at < assay_now() - interval '1 minute' AS is_long_unseen, NULL AS scopes,
-    {_WHO}
+    s.as_of, {_WHO}
     JOIN sessions s ON s.org_id = m.org_id AND s.user_id = m.user_id
     WHERE s.session_hash = %(hash)s AND s.revoked_at IS NULL AND s.expires_at > assay_now() AND {_ACTIVE}
 """
 _OF_TOKEN = f"""
     SELECT t.id AS credential_id, coalesce(t.last_used_at < assay_now() - interval '1 minute', true) AS is_long_unseen,
-    t.scopes, {_WHO}
+    t.scopes, NULL::date AS as_of, {_WHO}
     JOIN access_tokens t ON t.org_id = m.org_id AND t.user_id = m.user_id
     WHERE t.token_hash = %(hash)s AND t.revoked_at IS NULL AND coalesce(t.expires_at > assay_now(), true) AND {_ACTIVE}
 """
 _OF_MEMBER = text(
-    f"SELECT NULL::uuid AS credential_id, false AS is_long_unseen, NULL AS scopes, {_WHO} WHERE m.user_id = :user_id "
-    f"AND m.org_id = :org_id AND {_ACTIVE}"
+    f"SELECT NULL::uuid AS credential_id, false AS is_long_unseen, NULL AS scopes, NULL::date AS as_of, {_WHO} "
+    f"WHERE m.user_id = :user_id AND m.org_id = :org_id AND {_ACTIVE}"
 )
 _TAKE_TICKET = text(
     """
@@ -62,6 +62,8 @@ class WhoRow:
     is_long_unseen: bool
     scopes: list[str] | None
     """None is all."""
+    as_of: date | None
+    """The date that the session's user chose to see the market as of."""
     user_id: UUID
     email: str
     name: str
@@ -294,6 +296,18 @@ def move_session(connection: Connection, session_id: UUID, user_id: UUID, org_id
         {"id": session_id, "user_id": user_id, "org_id": org_id},
     ).scalar()
     return moved is not None
+
+
+def set_as_of(connection: Connection, session_id: UUID, user_id: UUID, day: date | None) -> bool:
+    """Keeps the date that a user's session sees the market as of; False where it has ended."""
+    kept = connection.execute(
+        text(
+            "UPDATE sessions SET as_of = :day WHERE id = :id AND user_id = :user_id AND revoked_at IS NULL "
+            "AND expires_at > assay_now() RETURNING id"
+        ),
+        {"id": session_id, "user_id": user_id, "day": day},
+    ).scalar()
+    return kept is not None
 
 
 def revoke_session(connection: Connection, session_hash: bytes) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     ForeignKey,
     ForeignKeyConstraint,
     Integer,
@@ -111,6 +112,7 @@ sessions = Table(
     Column("address", Text, nullable=False),
     Column("agent", Text, nullable=False),
     Column("method", Text, nullable=False),
+    Column("as_of", Date),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
     UniqueConstraint("session_hash"),
 )
