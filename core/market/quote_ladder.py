@@ -1,0 +1,143 @@
+"""The rungs of live sources, from the first to the last: who is asked for which symbols, and what counts as a price."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
+from typing import Protocol
+
+from core.clock import Clock
+from core.db.quotes_dao import QuoteRow
+from core.errors import AssayError, NoData
+from core.market.gate import PATIENCE_S, Gate
+from core.market.sources.contract import QuoteSource, SourceQuote
+from core.market.symbols import alias
+
+LOWEST, HIGHEST = Decimal("1e-9"), Decimal("1e12")
+"""What lies outside is no price of anything."""
+WIDEST_CHANGE = Decimal(10_000)
+"""A change above it, as a fraction, is left out."""
+DIGITS = 12
+"""After the point."""
+
+
+class Traded(Protocol):
+    """As much of an instrument as its quote needs."""
+
+    @property
+    def exchange(self) -> str | None:
+        """MIC of its exchange; None where it is not known."""
+        ...
+
+    @property
+    def currency(self) -> str | None:
+        """ISO 4217; None where it is not known."""
+        ...
+
+
+class Instruments(Protocol):
+    """What is known of symbols."""
+
+    def known(self, symbols: Sequence[str]) -> Mapping[str, Traded]:
+        """Those of these symbols that are known, by symbol."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """What came of asking the sources for some symbols."""
+
+    found: Mapping[str, QuoteRow]
+    problems: Mapping[str, tuple[str, ...]]
+    """For each symbol what kept each source from quoting it, in the order in which they were asked."""
+    missed: frozenset[str]
+    """Every source answered, and none has a price of it."""
+
+
+class Ladder:
+    """Asks one source after another, each for all the symbols that the ones before it could not quote."""
+
+    def __init__(self, gate: Gate, sources: Sequence[QuoteSource], clock: Clock) -> None:
+        self.sources = tuple(sources)
+        self._gate = gate
+        self._clock = clock
+
+    def climb(self, symbols: Sequence[str], known: Mapping[str, Traded], *, on_rung: Callable[[], None]) -> Climb:
+        """The first price of each symbol that a source knows; `on_rung` is called before each source is.
+
+        Where an allowance is short, those that are named first are asked for.
+        """
+        found: dict[str, QuoteRow] = {}
+        problems: dict[str, tuple[str, ...]] = dict.fromkeys(symbols, ())
+        missed = set(symbols)
+        for source in self.sources:
+            left = [symbol for symbol in symbols if symbol not in found]
+            if not left:
+                break
+            on_rung()
+            for symbol, outcome in self._told(source, left, known).items():
+                if isinstance(outcome, AssayError):
+                    problems[symbol] += (outcome.detail,)
+                    missed -= set() if isinstance(outcome, NoData) else {symbol}
+                else:
+                    found[symbol] = outcome
+        return Climb(found, problems, frozenset(missed - found.keys()))
+
+    def _told(
+        self, source: QuoteSource, symbols: Sequence[str], known: Mapping[str, Traded]
+    ) -> dict[str, QuoteRow | AssayError]:
+        """What a source tells of each symbol; it is not asked for those of exchanges that it does not know."""
+        asks: dict[str, Callable[[], QuoteRow]] = {}
+        refused: dict[str, QuoteRow | AssayError] = {}
+        for symbol in symbols:
+            try:
+                asks[symbol] = partial(self._one, source, alias(symbol, source.name), symbol, known.get(symbol))
+            except NoData as error:
+                refused[symbol] = error
+        # Only at the last source is it worth waiting for a turn: the next one has one at once.
+        patience_s = PATIENCE_S if source is self.sources[-1] else 0.0
+        return refused | self._gate.call_each(source, asks, patience_s=patience_s)
+
+    def _one(self, source: QuoteSource, spelled: str, symbol: str, instrument: Traded | None) -> QuoteRow:
+        row = checked(source.quote(spelled), symbol, instrument, origin=source.name)
+        # A source that tells a day means its close, which may be yet to come.
+        return replace(row, as_of=min(row.as_of, self._clock.now()))
+
+
+def checked(quote: SourceQuote, symbol: str, instrument: Traded | None, *, origin: str) -> QuoteRow:
+    """A quote as it may be kept and shown.
+
+    Raises:
+        NoData: its price is none, or in another currency than the instrument's.
+    """
+    price: Decimal | None = quote.price  # a source may break its word
+    if price is None or not price.is_finite() or not LOWEST <= price < HIGHEST:
+        raise NoData(f"{origin} has no price of {symbol}.", source=origin)
+    currency = None if instrument is None else instrument.currency
+    if quote.currency and currency and quote.currency != currency:
+        raise NoData(
+            f"{origin} quotes {symbol} in {quote.currency}, but it trades in {currency}: it may be another instrument.",
+            source=origin,
+        )
+    return QuoteRow(
+        symbol=symbol,
+        price=_rounded(price),
+        currency=quote.currency or currency,
+        change_pct=_change(quote),
+        as_of=quote.as_of,
+        origin=origin,
+    )
+
+
+def _change(quote: SourceQuote) -> Decimal | None:
+    change, before = quote.change_pct, quote.previous_close
+    if change is None and before is not None and before.is_finite() and before > 0:
+        change = quote.price / before - 1
+    return None if change is None or not change.is_finite() or abs(change) > WIDEST_CHANGE else _rounded(change)
+
+
+def _rounded(number: Decimal) -> Decimal:
+    rounded = round(number, DIGITS)
+    return number if number == rounded else rounded

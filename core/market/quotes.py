@@ -1,0 +1,282 @@
+"""Quotes: what a symbol is worth as of a moment, where that was learnt, and how old it is.
+
+Live, in this order: what is kept and fresh, the sources one after another, what is kept of any age, nothing. As of any
+other day: the bars of that day alone. A symbol is fetched by one request at a time, of all threads and processes: it
+holds a lease on the symbol while it asks, in a row that says until when, so that a holder that dies keeps nobody
+waiting for long. The others wait, and find the quote in the table.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID
+
+from core.clock import Clock
+from core.db import quotes_dao as dao
+from core.db.engine import Database
+from core.db.quotes_dao import LookRow, QuoteRow
+from core.errors import InvalidRequest, NoData, NotFound
+from core.ids import new_id
+from core.market.as_of import AsOf
+from core.market.quote_ladder import Climb, Instruments, Ladder, Traded, checked
+from core.market.sources.contract import SourceQuote
+from core.market.symbols import checked_symbol
+
+MAX_SYMBOLS = 200
+"""Symbols of one request."""
+LEASE_S = 15.0
+"""How long who fetches a symbol may be silent; longer than any one source takes, retries included."""
+WAIT_S = 20.0
+"""Longest wait for a quote that another request fetches; longer than a lease, so that a dead holder is replaced."""
+FIRST_LOOK_S, LOOKS_GROW, LAST_LOOK_S = 0.02, 1.5, 0.25
+"""Pauses between two looks of those who wait."""
+MISS_S = 300.0
+"""How long sources are not asked again for a symbol that none of them knows."""
+TRIM_EVERY, TRIM_MOST = 200, 2_000
+"""Fetches of one process between two looks for what is over, and how much of it is forgotten then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A price and where it comes from; or, without a price, that nothing is known."""
+
+    symbol: str
+    """As we spell it."""
+    source: str = "none"
+    """Where this answer was found: the live source that was just asked, `cache`, `stale`, `sample` or `none`."""
+    price: Decimal | None = None
+    currency: str | None = None
+    """ISO 4217; None where neither source nor instrument says."""
+    change_pct: Decimal | None = None
+    """Change from the previous close, as a fraction."""
+    as_of: datetime | None = None
+    """When it was the price."""
+    origin: str | None = None
+    """The source it first came from."""
+    age_s: int | None = None
+    """Seconds since its origin told it; of a price as of another day, seconds before the moment that is seen."""
+    is_stale: bool | None = None
+    """Whether a session of its exchange has closed since it was the price; None where the exchange is not known."""
+    problems: tuple[str, ...] = ()
+    """What kept the sources from telling a newer one; sentences for a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastQuote:
+    """The last price that was known on a day."""
+
+    quote: SourceQuote
+    origin: str
+    """The source of its bars: `sample` of those that are shipped."""
+
+
+class HistoricalQuotes(Protocol):
+    """Knows prices of the past."""
+
+    def quotes(self, symbols: Sequence[str], as_of: AsOf) -> Mapping[str, PastQuote]:
+        """The last price of each symbol, by symbol, as it was known at that moment; those without are left out."""
+        ...
+
+
+class Sessions(Protocol):
+    """Knows when exchanges trade."""
+
+    def last_session(self, exchange: str, moment: datetime) -> date:
+        """The last session that had closed by then; NotFound where the exchange is not known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteParts:
+    """What quotes are composed of."""
+
+    database: Database
+    ladder: Ladder
+    past: HistoricalQuotes
+    instruments: Instruments
+    sessions: Sessions
+    clock: Clock
+    ttl_s: float
+    """Seconds for which a quote is fresh."""
+
+
+class Quotes:
+    """Answers what symbols are worth."""
+
+    def __init__(self, parts: QuoteParts) -> None:
+        self._parts = parts
+        self._fetches = itertools.count(1)
+
+    def get(self, symbols: Iterable[str], as_of: AsOf) -> dict[str, Quote]:
+        """The quotes of these symbols, in their order, as they were asked for in capitals; each fails alone.
+
+        What cannot be a symbol has no quote, and nobody is asked for it.
+
+        Raises:
+            InvalidRequest: more than MAX_SYMBOLS.
+            DatabaseUnavailable: nothing is known, and nobody was asked.
+        """
+        asked = spelled(symbols)
+        wanted = list(dict.fromkeys(symbol for symbol in asked.values() if symbol is not None))
+        if not wanted:
+            return {each: Quote(each) for each in asked}
+        seen = _Seen(self._parts.instruments.known(wanted), self._parts.sessions, as_of.moment)
+        quotes = self._live(wanted, seen) if as_of.is_live else self._past(wanted, seen, as_of)
+        return {each: quotes.get(symbol or "") or Quote(symbol or each) for each, symbol in asked.items()}
+
+    def _past(self, symbols: Sequence[str], seen: _Seen, as_of: AsOf) -> dict[str, Quote]:
+        quotes = {}
+        for symbol, past in self._parts.past.quotes(symbols, as_of).items():
+            if past.quote.as_of > as_of.moment:  # nothing later is seen, whoever offers it
+                continue
+            try:
+                row = checked(past.quote, symbol, seen.known.get(symbol), origin=past.origin)
+            except NoData as error:
+                quotes[symbol] = Quote(symbol, problems=(error.detail,))
+                continue
+            source = "sample" if past.origin == "sample" else "cache"
+            quotes[symbol] = seen.quote(row, source, (as_of.moment - row.as_of).total_seconds())
+        return quotes
+
+    def _live(self, symbols: Sequence[str], seen: _Seen) -> dict[str, Quote]:
+        """Looks, fetches what nobody does, and waits for what others fetch."""
+        quotes: dict[str, Quote] = {}
+        awaited: set[str] = set()
+        pause_s, until = FIRST_LOOK_S, self._parts.clock.monotonic() + WAIT_S
+        while left := [symbol for symbol in symbols if symbol not in quotes]:
+            rows = self._look(left)
+            quotes |= {row.symbol: seen.kept(row, "cache") for row in rows.values() if self._is_fresh(row)}
+            is_over = not self._parts.ladder.sources or self._parts.clock.monotonic() > until
+            # What another fetched and did not bring would not be brought by asking once more, nor what nobody knows.
+            given_up = {
+                s for s, row in rows.items() if is_over or row.fetch == "missed" or (s in awaited and not row.fetch)
+            }
+            quotes |= {s: seen.kept(rows[s], "stale") for s in given_up - quotes.keys()}
+            free = [row for s, row in rows.items() if s not in quotes and row.fetch != "running"]
+            quotes |= self._fetched(free, seen) if free else {}
+            awaited.update(symbol for symbol in left if symbol not in quotes)
+            if awaited - quotes.keys():
+                time.sleep(pause_s)
+                pause_s = min(pause_s * LOOKS_GROW, LAST_LOOK_S)
+        return quotes
+
+    def _fetched(self, rows: Sequence[LookRow], seen: _Seen) -> dict[str, Quote]:
+        """The quotes of those among these symbols that this request is the one to fetch."""
+        holder = new_id()
+        with self._parts.database.heart() as driver:
+            mine = dao.claim(driver, [row.symbol for row in rows], holder, LEASE_S)
+            if next(self._fetches) % TRIM_EVERY == 0:
+                dao.trim(driver, TRIM_MOST)
+        if not mine:
+            return {}
+        # Least known first: where an allowance does not reach for all, each has its turn.
+        rows = sorted((row for row in rows if row.symbol in mine), key=_need)
+        climb: Climb | None = None
+        try:
+            late = self._look(mine)  # another may have brought it between the look and the claim
+            done = {symbol for symbol, row in late.items() if self._is_fresh(row)}
+            wanted = [row.symbol for row in rows if row.symbol not in done]
+            climb = self._climbed(wanted, seen, holder) if wanted else Climb({}, {}, frozenset())
+        finally:
+            with self._parts.database.heart() as driver:
+                missed = [] if climb is None else sorted(climb.missed)
+                dao.release(driver, sorted(mine), holder, missed=missed, miss_s=MISS_S)
+        return {
+            **{symbol: seen.kept(late[symbol], "cache") for symbol in done},
+            **{symbol: seen.kept(late[symbol], "stale", climb.problems[symbol]) for symbol in wanted},
+            **{symbol: seen.quote(row, row.origin, 0.0) for symbol, row in climb.found.items()},
+        }
+
+    def _climbed(self, symbols: Sequence[str], seen: _Seen, holder: UUID) -> Climb:
+        def keep_lease() -> None:
+            with self._parts.database.heart() as driver:
+                dao.extend(driver, symbols, holder, LEASE_S)
+
+        climb = self._parts.ladder.climb(symbols, seen.known, on_rung=keep_lease)
+        if climb.found:
+            with self._parts.database.heart() as driver:
+                dao.keep(driver, list(climb.found.values()))
+        return climb
+
+    def _look(self, symbols: Iterable[str]) -> dict[str, LookRow]:
+        with self._parts.database.heart() as driver:
+            return {row.symbol: row for row in dao.look(driver, list(symbols))}
+
+    def _is_fresh(self, row: LookRow) -> bool:
+        return row.age_s is not None and row.age_s < self._parts.ttl_s
+
+
+def spelled(symbols: Iterable[str]) -> dict[str, str | None]:
+    """Each symbol as it was asked for, trimmed and in capitals, and as we spell it; None of what can be no symbol.
+
+    Raises:
+        InvalidRequest: more than MAX_SYMBOLS.
+    """
+    asked = list(dict.fromkeys(trimmed.upper() for symbol in symbols if (trimmed := symbol.strip())))
+    if len(asked) > MAX_SYMBOLS:
+        raise InvalidRequest(f"Ask for at most {MAX_SYMBOLS} symbols at once; these are {len(asked):,}.")
+    return {each: _spelled(each) for each in asked}
+
+
+def _spelled(asked: str) -> str | None:
+    try:
+        return checked_symbol(asked)
+    except InvalidRequest:
+        return None
+
+
+@dataclass
+class _Seen:
+    """What quotes are seen with: the instruments they are of, and the moment."""
+
+    known: Mapping[str, Traded]
+    sessions: Sessions
+    moment: datetime
+    _lasts: dict[tuple[str, datetime], date | None] = field(default_factory=dict)
+
+    def kept(self, row: LookRow, source: str, problems: tuple[str, ...] = ()) -> Quote:
+        """The answer from what is kept of a symbol; none where that is nothing."""
+        if row.kept is None or row.age_s is None:
+            return Quote(row.symbol, problems=problems)
+        return self.quote(row.kept, source, row.age_s, problems)
+
+    def quote(self, row: QuoteRow, source: str, age_s: float, problems: tuple[str, ...] = ()) -> Quote:
+        """The answer that a price makes."""
+        return Quote(
+            symbol=row.symbol,
+            source=source,
+            price=row.price,
+            currency=row.currency,
+            change_pct=row.change_pct,
+            as_of=row.as_of,
+            origin=row.origin,
+            age_s=max(0, int(age_s)),
+            is_stale=self._is_stale(row),
+            problems=problems,
+        )
+
+    def _is_stale(self, row: QuoteRow) -> bool | None:
+        instrument = self.known.get(row.symbol)
+        if instrument is None or instrument.exchange is None:
+            return None
+        then, now = (self._last(instrument.exchange, moment) for moment in (row.as_of, self.moment))
+        return None if then is None or now is None else then < now
+
+    def _last(self, exchange: str, moment: datetime) -> date | None:
+        key = (exchange, moment)
+        if key not in self._lasts:
+            try:
+                self._lasts[key] = self.sessions.last_session(exchange, moment)
+            except NotFound:
+                self._lasts[key] = None
+        return self._lasts[key]
+
+
+def _need(row: LookRow) -> float:
+    return float("-inf") if row.age_s is None else -row.age_s
