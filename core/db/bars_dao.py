@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+NOW = text("SELECT assay_now()")
 _CREATE = text(
     "INSERT INTO bar_datasets (id, kind, org_id, name, source, is_generated, fingerprint, version, updated_at) "
     "VALUES (:id, :kind, :org_id, :name, :source, :is_generated, '', 0, assay_now()) ON CONFLICT DO NOTHING"
@@ -43,14 +44,14 @@ _PATHS = text("SELECT path FROM bar_files")
 _SERIES_COLUMNS = "symbol, currency, exchange, adjustment, adjusted_through, first_day, last_day, rows"
 _SERIES = text(
     f"SELECT dataset_id, {_SERIES_COLUMNS} FROM bar_series "  # noqa: S608 (a constant of this module)
-    "WHERE dataset_id = :id AND (:symbols IS NULL OR symbol = ANY(CAST(:symbols AS text[])))"
+    "WHERE dataset_id = :id AND (CAST(:symbols AS text[]) IS NULL OR symbol = ANY(CAST(:symbols AS text[])))"
 )
 # One history serves a symbol, never parts of two: the organisation's own before others, then the one whose last bar
 # that may be seen is the latest, then the longest.
 _CHOSEN = text(
     """
     SELECT DISTINCT ON (s.symbol) s.dataset_id, s.symbol, s.currency, s.exchange, s.adjustment, s.adjusted_through,
-        s.first_day, s.last_day, s.rows
+        s.first_day, s.last_day, s.rows, d.kind, d.name, d.source, d.is_generated
     FROM bar_series s JOIN bar_datasets d ON d.id = s.dataset_id
     WHERE s.symbol = ANY(CAST(:symbols AS text[])) AND s.first_day <= :day
         AND (d.org_id IS NULL OR d.org_id = CAST(:org_id AS uuid))
@@ -69,6 +70,7 @@ _PUT_SERIES = text(
     """  # noqa: S608 (a constant of this module)
 )
 _DROP_SERIES = text("DELETE FROM bar_series WHERE dataset_id = :id AND symbol = ANY(:symbols)")
+_DROP_ACTIONS = text("DELETE FROM corporate_actions WHERE dataset_id = :id AND symbol = ANY(:symbols)")
 _PUT_ACTION = text(
     "INSERT INTO corporate_actions (dataset_id, symbol, ex_date, kind, value, source) "
     "VALUES (:dataset_id, :symbol, :ex_date, :kind, :value, :source) "
@@ -76,8 +78,8 @@ _PUT_ACTION = text(
 )
 _ACTIONS = text(
     "SELECT dataset_id, symbol, ex_date, kind, value, source FROM corporate_actions "
-    "WHERE dataset_id = ANY(:ids) AND (:symbols IS NULL OR symbol = ANY(CAST(:symbols AS text[]))) "
-    "AND (:kind IS NULL OR kind = :kind) ORDER BY symbol, ex_date"
+    "WHERE dataset_id = ANY(:ids) AND (CAST(:symbols AS text[]) IS NULL OR symbol = ANY(CAST(:symbols AS text[]))) "
+    "AND (CAST(:kind AS text) IS NULL OR kind = :kind) ORDER BY symbol, ex_date"
 )
 
 
@@ -121,6 +123,17 @@ class SeriesRow:
     first_day: date
     last_day: date
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenRow:
+    """The history that serves a symbol, and the dataset it is of."""
+
+    series: SeriesRow
+    kind: str
+    name: str
+    source: str
+    is_generated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +207,10 @@ def series(connection: Connection, dataset_id: UUID, symbols: Sequence[str] | No
     return {row.symbol: SeriesRow(*row) for row in rows}
 
 
-def chosen(connection: Connection, symbols: Sequence[str], day: date, org_id: UUID | None) -> list[SeriesRow]:
+def chosen(connection: Connection, symbols: Sequence[str], day: date, org_id: UUID | None) -> list[ChosenRow]:
     """The one history that serves each symbol as of a day; a symbol without one is left out."""
     rows = connection.execute(_CHOSEN, {"symbols": list(symbols), "day": day, "org_id": org_id})
-    return [SeriesRow(*row) for row in rows]
+    return [ChosenRow(SeriesRow(*row[:9]), *row[9:]) for row in rows]
 
 
 def put_series(connection: Connection, dataset_id: UUID, rows: Sequence[SeriesRow]) -> None:
@@ -210,6 +223,11 @@ def put_series(connection: Connection, dataset_id: UUID, rows: Sequence[SeriesRo
 def drop_series(connection: Connection, dataset_id: UUID, symbols: Sequence[str]) -> None:
     """Forgets symbols that a dataset no longer holds."""
     connection.execute(_DROP_SERIES, {"id": dataset_id, "symbols": list(symbols)})
+
+
+def drop_actions(connection: Connection, dataset_id: UUID, symbols: Sequence[str]) -> None:
+    """Forgets the splits and dividends of symbols."""
+    connection.execute(_DROP_ACTIONS, {"id": dataset_id, "symbols": list(symbols)})
 
 
 def put_actions(connection: Connection, rows: Sequence[ActionRow]) -> None:

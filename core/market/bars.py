@@ -1,0 +1,277 @@
+"""Daily bars as the workbench reads them: one symbol's history, or the last bars of a whole universe for a scan.
+
+Bars are kept as they came, raw or adjusted for splits by their source, and a symbol is served by one history alone.
+Adjusted bars are told in the shares of the as-of day: splits up to it are applied to raw bars, and later ones, which a
+source applied since, are undone. Nothing later than the as-of day is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.db.bars_dao import ActionRow, ChosenRow, SeriesRow
+from core.errors import NotFound
+from core.market.as_of import AsOf
+from core.market.bar_store import COLUMNS, PRICES, BarStore, Batch, DatasetKey, SeriesFacts, Written
+from core.market.sources.contract import ActionKind, Adjustment, BarHistory, CorporateAction
+from core.market.sources.sample import ShippedDataset, read_datasets
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MOST_BARS = 10_000
+"""Longest window of a panel, in bars of each symbol."""
+DAYS_A_BAR = 365.25 / 245
+"""Calendar days in which a bar is looked for first; symbols with fewer bars are looked for again, further back."""
+MORE_DAYS = 10
+
+Floats = NDArray[np.float64]
+Days = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesAbout:
+    """Where the bars of a symbol come from, as pages show beside them."""
+
+    symbol: str
+    source: str
+    dataset: str
+    """`shipped`, `fetched` or `own`, and its name."""
+    is_generated: bool
+    currency: str | None
+    exchange: str | None
+    adjustment: Adjustment
+    first_day: date
+    last_day: date
+    """The last bar that may be seen is of this day or, where it is later than the as-of day, before that."""
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolBars:
+    """The bars of one symbol: views of a panel, oldest first; what is missing is NaN."""
+
+    dates: Days
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The last bars of many symbols as columns: contiguous for each symbol, in order, adjusted for splits."""
+
+    symbols: tuple[str, ...]
+    """Those that have bars, in alphabetical order."""
+    missing: tuple[str, ...]
+    """Those that were asked for and have none."""
+    starts: NDArray[np.int64]
+    """Where each symbol begins, and, at the end, how many bars there are."""
+    dates: Days
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    about: Mapping[str, SeriesAbout]
+
+    def of(self, symbol: str) -> SymbolBars:
+        """The bars of one symbol, without a copy."""
+        number = self._numbers[symbol]
+        part = slice(int(self.starts[number]), int(self.starts[number + 1]))
+        columns = (self.open, self.high, self.low, self.close, self.volume)
+        return SymbolBars(self.dates[part], *(column[part] for column in columns))
+
+    @cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        return {symbol: number for number, symbol in enumerate(self.symbols)}
+
+
+class Bars:
+    """Reads bars as of a day, and loads what is shipped."""
+
+    def __init__(self, store: BarStore) -> None:
+        self._store = store
+
+    def about(self, symbol: str, as_of: AsOf, org_id: UUID | None = None) -> SeriesAbout | None:
+        """Where the bars of a symbol come from; None when there are none as of the day."""
+        chosen = self._store.chosen([symbol], as_of, org_id)
+        return _about(chosen[0]) if chosen else None
+
+    def history(
+        self,
+        symbol: str,
+        as_of: AsOf,
+        *,
+        first: date | None = None,
+        adjusted: bool = True,
+        org_id: UUID | None = None,
+    ) -> BarHistory:
+        """The bars of a symbol up to the day, adjusted for splits, or as they are kept (`adjustment` says how).
+
+        Raises:
+            NotFound: there are none.
+        """
+        chosen = self._store.chosen([symbol], as_of, org_id)
+        if not chosen:
+            raise NotFound(f"There are no bars of {symbol} up to {as_of.day}.")
+        series = chosen[0].series
+        frame = self._store.read([series], as_of, first).drop("symbol").sort("date")
+        known = self._store.all_actions([series])
+        actions = tuple(_action(row) for row in known if row.ex_date <= as_of.day)
+        adjustment = Adjustment(series.adjustment)
+        if adjusted:
+            frame, adjustment = _adjusted(frame, _factors(series, known, as_of.day)), Adjustment.SPLIT
+        return BarHistory(symbol, series.currency, adjustment, frame, actions)
+
+    def actions(self, symbol: str, as_of: AsOf, org_id: UUID | None = None) -> tuple[CorporateAction, ...]:
+        """Splits and dividends of a symbol up to the day, oldest first."""
+        chosen = self._store.chosen([symbol], as_of, org_id)
+        return tuple(_action(row) for row in self._store.actions([found.series for found in chosen], as_of))
+
+    def panel(self, symbols: Iterable[str], as_of: AsOf, n: int = 250, org_id: UUID | None = None) -> Panel:
+        """The last `n` bars of each symbol up to the day, adjusted for splits."""
+        asked = sorted(set(symbols))
+        n = min(n, MOST_BARS)
+        chosen = self._store.chosen(asked, as_of, org_id)
+        first = as_of.day - timedelta(days=int(n * DAYS_A_BAR) + MORE_DAYS)
+        recent = self._store.read([found.series for found in chosen], as_of, first)
+        short = _short_of_bars(recent, chosen, first, n)
+        frame = _with_all_bars(recent, self._store.read(short, as_of), short) if short else recent
+        panel = _panel(frame, n, asked, {found.series.symbol: _about(found) for found in chosen})
+        self._adjust(panel, chosen, as_of.day)
+        return panel
+
+    def load_shipped(self, datasets: Sequence[ShippedDataset] | None = None) -> Mapping[str, Written]:
+        """Loads the shipped files that are not there yet, or that have changed; gives what was written."""
+        import polars as pl
+
+        written = {}
+        for dataset in read_datasets() if datasets is None else datasets:
+            key = DatasetKey("shipped", dataset.name, dataset.source, is_generated=dataset.is_generated)
+            found = self._store.find(key)
+            if found is not None and found.fingerprint == dataset.sha256:
+                continue
+            frame = pl.read_parquet(dataset.path).select(COLUMNS)
+            facts = {
+                symbol: SeriesFacts(
+                    currency=dataset.currency,
+                    exchange=dataset.exchange,
+                    adjustment=dataset.adjustment,
+                    actions=dataset.actions.get(symbol, ()),
+                )
+                for symbol in frame["symbol"].unique()
+            }
+            batch = Batch(frame, facts, is_whole=True, fingerprint=dataset.sha256)
+            written[dataset.name] = self._store.write(key, batch)
+        return written
+
+    def _adjust(self, panel: Panel, chosen: Sequence[ChosenRow], day: date) -> None:
+        """Adjusts a panel that nobody has seen yet, in place."""
+        splits: dict[str, list[ActionRow]] = {}
+        for row in self._store.all_actions([found.series for found in chosen], ActionKind.SPLIT):
+            splits.setdefault(row.symbol, []).append(row)
+        by_symbol = {found.series.symbol: found.series for found in chosen}
+        for symbol in splits.keys() & set(panel.symbols):
+            bars = panel.of(symbol)
+            for before, ratio in _factors(by_symbol[symbol], splits[symbol], day):
+                until = int(np.searchsorted(bars.dates, np.datetime64(before, "D")))
+                for column in (bars.open, bars.high, bars.low, bars.close):
+                    column[:until] /= ratio
+                bars.volume[:until] *= ratio
+
+
+def _short_of_bars(recent: pl.DataFrame, chosen: Sequence[ChosenRow], first: date, n: int) -> list[SeriesRow]:
+    """Histories that have fewer recent bars than are wanted, and older ones too."""
+    import polars as pl
+
+    counts = recent.group_by("symbol").len().filter(pl.col("len") >= n)
+    enough = set(counts["symbol"])
+    return [found.series for found in chosen if found.series.first_day < first and found.series.symbol not in enough]
+
+
+def _with_all_bars(recent: pl.DataFrame, complete: pl.DataFrame, short: Sequence[SeriesRow]) -> pl.DataFrame:
+    """The recent bars, but of some symbols all that there are."""
+    import polars as pl
+
+    again = [series.symbol for series in short]
+    return pl.concat([recent.filter(~pl.col("symbol").is_in(again)), complete])
+
+
+def _panel(frame: pl.DataFrame, n: int, asked: Sequence[str], about: Mapping[str, SeriesAbout]) -> Panel:
+    """The last `n` bars of each symbol, gathered from runs of bars that are in order of days."""
+    import polars as pl
+
+    lengths = frame["symbol"].rle().struct.unnest().with_columns(pl.col("len").cast(pl.Int64))
+    runs = lengths.with_columns(begin=pl.col("len").cum_sum() - pl.col("len")).sort("value", maintain_order=True)
+    index = _ranges(runs["begin"].to_numpy(), runs["len"].to_numpy())
+    counts = runs.group_by("value", maintain_order=True).agg(pl.col("len").sum())
+    all_bars = counts["len"].to_numpy()
+    kept = np.minimum(all_bars, n)
+    index = index[_ranges(np.cumsum(all_bars) - kept, kept)]
+    symbols = tuple(counts["value"])
+    columns = {name: frame.drop_in_place(name).to_numpy().take(index) for name in ("date", *PRICES, "volume")}
+    return Panel(
+        symbols=symbols,
+        missing=tuple(sorted(set(asked).difference(symbols))),
+        starts=np.concatenate(([0], np.cumsum(kept))).astype(np.int64),
+        dates=columns.pop("date"),
+        about=about,
+        **columns,
+    )
+
+
+def _ranges(begins: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers begin, begin + 1, … of each range, one range after another."""
+    targets = np.cumsum(lengths) - lengths
+    numbers: NDArray[np.int64] = np.repeat(begins - targets, lengths) + np.arange(lengths.sum(), dtype=np.int64)
+    return numbers
+
+
+def _factors(series: SeriesRow, actions: Iterable[ActionRow], day: date) -> list[tuple[date, float]]:
+    """Days before which prices are divided by a ratio, so that all are in the shares of a day.
+
+    Raw bars are divided by the splits up to the day. Adjusted ones are in the shares of the day they came: the splits
+    that were applied to them since are undone, which is to divide everything by their inverse.
+    """
+    splits = [row for row in actions if row.kind == ActionKind.SPLIT]
+    if series.adjusted_through is None:
+        return [(row.ex_date, float(row.value)) for row in splits if row.ex_date <= day]
+    return [(date.max, 1 / float(row.value)) for row in splits if day < row.ex_date <= series.adjusted_through]
+
+
+def _adjusted(frame: pl.DataFrame, factors: Sequence[tuple[date, float]]) -> pl.DataFrame:
+    import polars as pl
+
+    for before, ratio in factors:
+        share = pl.when(pl.col("date") < before).then(ratio).otherwise(1.0)
+        frame = frame.with_columns(*(pl.col(name) / share for name in PRICES), pl.col("volume") * share)
+    return frame
+
+
+def _about(found: ChosenRow) -> SeriesAbout:
+    series = found.series
+    return SeriesAbout(
+        symbol=series.symbol,
+        source=found.source,
+        dataset=f"{found.kind}: {found.name}",
+        is_generated=found.is_generated,
+        currency=series.currency,
+        exchange=series.exchange,
+        adjustment=Adjustment(series.adjustment),
+        first_day=series.first_day,
+        last_day=series.last_day,
+    )
+
+
+def _action(row: ActionRow) -> CorporateAction:
+    return CorporateAction(row.ex_date, ActionKind(row.kind), row.value)
