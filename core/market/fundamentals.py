@@ -1,0 +1,131 @@
+"""Fundamentals of a company: its statements and key statistics, as known on a date, each figure with its filing."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from threading import Lock
+
+from pydantic import TypeAdapter
+
+from core.clock import Clock
+from core.db.engine import Database
+from core.errors import NotConfigured, NotFound
+from core.market.as_of import AsOf
+from core.market.companies import Companies, Company
+from core.market.filings import NOT_CONFIGURED
+from core.market.gate import Gate
+from core.market.kept import Kept, Shelf
+from core.market.key_statistics import PriceTag, Statistic, key_statistics
+from core.market.sources.contract import CompanyFacts, CorporateAction, FilingSource
+from core.market.sources.sample_reading import SampleReading
+from core.market.statement_table import StatementTable, shipped_table
+from core.market.statements import Ledger, Statements, build_statements, concept_of
+
+FACTS_LIFE_S = 24 * 3600.0
+MOST_COMPANIES = 2_000
+REMEMBERED = 32
+"""Companies whose figures this process has at hand."""
+REMEMBERED_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fundamentals:
+    """What a company reported until a day."""
+
+    company: Company
+    statements: Statements
+    statistics: tuple[Statistic, ...]
+    source: str
+    as_of: date
+    age_s: float
+    """Since it was fetched."""
+    is_stale: bool
+    """Whether it is older than it should be, since its source failed."""
+
+
+class FundamentalsReader:
+    """Makes statements of the facts that companies report to the SEC."""
+
+    def __init__(
+        self,
+        database: Database,
+        gate: Gate,
+        source: FilingSource | None,
+        companies: Companies,
+        clock: Clock,
+        *,
+        sample: SampleReading,
+        table: StatementTable | None = None,
+    ) -> None:
+        self._gate = gate
+        self._live = source
+        self._companies = companies
+        self._clock = clock
+        self._sample = sample
+        self._table = table or shipped_table()
+        self._wanted = self._table.concepts()
+        self._shelf = Shelf(
+            database, "company_facts", TypeAdapter(CompanyFacts), life_s=FACTS_LIFE_S, most=MOST_COMPANIES
+        )
+        self._at_hand: OrderedDict[int, tuple[float, Kept[CompanyFacts]]] = OrderedDict()
+        self._lock = Lock()
+
+    def of(
+        self,
+        as_of: AsOf,
+        *,
+        symbol: str | None = None,
+        cik: int | None = None,
+        price: PriceTag | None = None,
+        splits: Sequence[CorporateAction] = (),
+    ) -> Fundamentals:
+        """The statements of a company by symbol or CIK, and what they say together with the price of a share.
+
+        Raises:
+            InvalidRequest: both or neither is given, or what cannot be one.
+            NotFound: the company files nothing with the SEC, or reported nothing until then.
+            NotConfigured: SEC_EDGAR_USER_AGENT is not set, and the issuer is a real one.
+            SourceError: the SEC failed, and nothing is kept.
+        """
+        company = self._companies.filer(symbol=symbol, cik=cik)
+        kept = self._facts(company)
+        ledger = Ledger(kept.value, as_of.day, self._table)
+        if ledger.last_filed is None:
+            raise NotFound(f"{company.name or company.symbol} reported no figures until {as_of.day}.")
+        return Fundamentals(
+            company=company if company.name else replace(company, name=kept.value.name),
+            statements=build_statements(ledger, kept.value, self._table),
+            statistics=key_statistics(ledger, price, splits=splits),
+            source=kept.source,
+            as_of=as_of.day,
+            age_s=kept.age_s,
+            is_stale=kept.is_stale,
+        )
+
+    def _facts(self, company: Company) -> Kept[CompanyFacts]:
+        cik, source = company.cik or 0, self._live
+        if company.is_generated:
+            return Kept(self._sample.company_facts(cik), self._sample.name, 0.0)
+        if source is None:
+            raise NotConfigured(NOT_CONFIGURED)
+        now = self._clock.monotonic()
+        with self._lock:
+            since, kept = self._at_hand.get(cik, (0.0, None))
+        if kept is not None and now - since <= REMEMBERED_S:
+            return replace(kept, age_s=kept.age_s + now - since)
+        fetched = self._shelf.get(
+            str(cik), source.name, lambda: self._needed(self._gate.call(source, lambda: source.company_facts(cik)))
+        )
+        with self._lock:
+            self._at_hand[cik] = (now, fetched)
+            self._at_hand.move_to_end(cik)
+            while len(self._at_hand) > REMEMBERED:
+                self._at_hand.popitem(last=False)
+        return fetched
+
+    def _needed(self, told: CompanyFacts) -> CompanyFacts:
+        """The facts that some line uses: of a large company, a tenth of what it reports."""
+        return replace(told, facts=tuple(fact for fact in told.facts if concept_of(fact) in self._wanted))

@@ -1,0 +1,119 @@
+"""Filings are listed as the SEC says now, kept for those who gather, and opened as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from core.db.engine import Database
+from core.errors import NoData, NotConfigured, NotFound, SourceDown
+from core.market.filings import FilingArchive
+from tests.conftest import MoveTime
+from tests.core.market.edgar_answers import SUBMISSIONS, columns_of, submissions
+from tests.core.market.reading import SHIPPED, Ground, chosen, ground, live
+
+FILED = [("10-K", "2026-02-20"), ("8-K", "2026-01-28"), ("10-K/A", "2025-05-02"), ("10-Q", "2025-11-04")]
+TODAY = live(datetime(2026, 11, 20, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def base(database: Database, database_url: str, tmp_path: Path) -> Iterator[Ground]:
+    with ground(database, database_url, tmp_path) as found:
+        found.server.answers[SUBMISSIONS] = submissions(FILED)
+        yield found
+
+
+@pytest.fixture
+def archive(base: Ground) -> FilingArchive:
+    return FilingArchive(base.database, base.gate, base.sources.filings, sample=base.sample)
+
+
+def test_a_list_is_asked_for_each_time_and_kept_beside_for_six_hours(
+    archive: FilingArchive, base: Ground, move_time: MoveTime
+) -> None:
+    acme = base.companies.of_symbol("ACME")
+    assert archive.kept(acme, TODAY) is None
+    first, second = archive.fetch(acme, TODAY), archive.fetch(acme, TODAY)
+    assert base.server.count(SUBMISSIONS) == 2
+    assert first == second
+    assert [filing.form for filing in first.filings] == ["10-K", "8-K", "10-Q", "10-K/A"]
+    kept = archive.kept(acme, TODAY)
+    assert kept is not None
+    assert kept.filings == first.filings
+    move_time(timedelta(hours=6, minutes=1))
+    assert archive.kept(acme, TODAY) is None
+    assert base.server.count(SUBMISSIONS) == 2
+
+
+def test_a_form_and_its_amendments_can_be_chosen(archive: FilingArchive, base: Ground) -> None:
+    found = archive.fetch(base.companies.of_cik(1), TODAY, forms=["10-k"])
+    assert [filing.form for filing in found.filings] == ["10-K", "10-K/A"]
+
+
+def test_what_was_filed_later_is_not_seen(archive: FilingArchive, base: Ground) -> None:
+    acme = base.companies.of_symbol("ACME")
+    found = archive.fetch(acme, chosen(date(2026, 1, 27)))
+    assert [filing.filing_date for filing in found.filings] == [date(2025, 11, 4), date(2025, 5, 2)]
+    kept = archive.kept(acme, chosen(date(2025, 5, 2)))
+    assert kept is not None
+    assert [filing.form for filing in kept.filings] == ["10-K/A"]
+
+
+def test_what_was_accepted_this_evening_is_not_seen_at_noon(archive: FilingArchive, base: Ground) -> None:
+    base.server.answers[SUBMISSIONS] = submissions([("8-K", "2026-11-20"), ("10-Q", "2026-11-03")])
+    assert [one.form for one in archive.fetch(base.companies.of_cik(1), TODAY).filings] == ["10-Q"]
+
+
+def test_a_day_long_past_is_found_on_a_page_of_older_filings(archive: FilingArchive, base: Ground) -> None:
+    page = {"name": "CIK0000000001-submissions-001.json", "filingFrom": "2009-01-01", "filingTo": "2019-12-31"}
+    base.server.answers[SUBMISSIONS] = submissions(FILED, pages=({**page, "filingCount": 1},))
+    base.server.answers[f"/submissions/{page['name']}"] = columns_of([("10-K", "2012-03-01")])
+    found = archive.fetch(base.companies.of_cik(1), chosen(date(2012, 12, 31)))
+    assert [filing.filing_date for filing in found.filings] == [date(2012, 3, 1)]
+
+
+def test_a_document_is_read_once_a_day_and_cut_into_its_items(archive: FilingArchive, base: Ground) -> None:
+    base.server.answers["/Archives/"] = "<html><p>Item 1A. Risk Factors</p><p>An anvil may <b>fall</b>.</p></html>"
+    acme = base.companies.of_symbol("ACME")
+    filing = archive.fetch(acme, TODAY).filings[0]
+    texts = [archive.document(acme, filing) for _ in range(2)]
+    assert base.server.count("/Archives/") == 1
+    assert texts[0] == texts[1]
+    assert texts[1].search("may fall")[0].item == "1A"
+
+
+@pytest.mark.parametrize(("answer", "error"), [(404, NoData), (503, SourceDown), ("<html>", SourceDown)])
+def test_a_list_that_cannot_be_had_is_an_error_although_an_old_one_is_kept(
+    archive: FilingArchive, base: Ground, answer: object, error: type[Exception]
+) -> None:
+    acme = base.companies.of_symbol("ACME")
+    archive.fetch(acme, TODAY)
+    base.server.answers[SUBMISSIONS] = answer
+    with pytest.raises(error):
+        archive.fetch(acme, TODAY)
+
+
+def test_without_an_identity_only_the_shipped_issuers_are_known(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    with ground(database, database_url, tmp_path, SEC_EDGAR_USER_AGENT="") as base:
+        archive = FilingArchive(base.database, base.gate, base.sources.filings, sample=base.sample)
+        with pytest.raises(NotConfigured, match="SEC_EDGAR_USER_AGENT"):
+            archive.fetch(base.companies.of_symbol("ACME"), TODAY)
+        found = archive.fetch(base.companies.of_symbol("DHARAPOW.NS"), SHIPPED)
+        assert (found.name, found.source) == ("Dhara Power (generated)", "sample")
+        assert max(filing.filing_date for filing in found.filings) <= SHIPPED.day
+        assert "(generated)" in found.filings[0].description
+        text = archive.document(base.companies.of_symbol("DHARAPOW.NS"), found.filings[0])
+        assert "The company does not exist." in text.text
+        assert base.server.asked == []
+
+
+def test_a_company_without_a_cik_files_nothing(archive: FilingArchive, base: Ground) -> None:
+    with pytest.raises(NotFound, match="NOCIK"):
+        archive.fetch(base.companies.of_symbol("NOCIK"), TODAY)
+    with pytest.raises(NotFound, match="WHAT"):
+        base.companies.filer(symbol="what")
