@@ -6,7 +6,7 @@ cannot serve all come with status 200, told apart by the key of the object alone
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -83,7 +83,7 @@ class AlphaVantage:
         is_recent = self._clock.now().date() - first <= COMPACT
         size = "compact" if is_recent else "full"
         query = {"function": "TIME_SERIES_DAILY", "symbol": symbol, "outputsize": size, "datatype": "csv"}
-        answer = self._remote.csv_or_json("/query", query)
+        answer = self._remote.csv_or_json("/query", query, columns=_COLUMNS)
         rows = _csv_rows(answer) if isinstance(answer, list) else _json_rows(_read(answer))
         return figures.history(
             VENDOR,
@@ -98,13 +98,14 @@ class AlphaVantage:
     def actions(self, symbol: str, kind: ActionKind) -> tuple[CorporateAction, ...]:
         """All splits or all dividends, oldest first, as they were paid."""
         function, day, value = _ACTIONS[kind]
-        rows = figures.listing(self._asked(function, symbol).get("data"))
-        return figures.actions(VENDOR, kind, ((row.get(day), row.get(value)) for row in map(figures.mapping, rows)))
+        rows = VENDOR.rows(self._asked(function, symbol).get("data"))
+        return figures.actions(VENDOR, kind, ((row.get(day), row.get(value)) for row in rows))
 
     def _asked(self, function: str, symbol: str) -> Mapping[str, Any]:
         return _read(self._remote.json("/query", {"function": function, "symbol": symbol}))
 
 
+_COLUMNS = ("timestamp", *figures.PRICES, "volume")
 _ACTIONS = {
     ActionKind.SPLIT: ("SPLITS", "effective_date", "split_factor"),
     ActionKind.DIVIDEND: ("DIVIDENDS", "ex_dividend_date", "amount"),
@@ -121,7 +122,7 @@ def _read(answer: object) -> Mapping[str, Any]:
     return answer
 
 
-def _csv_rows(rows: list[Mapping[str, str]]) -> Iterator[figures.Row]:
+def _csv_rows(rows: Sequence[Mapping[str, str]]) -> Iterator[figures.Row]:
     for row in rows:
         day = figures.day(row.get("timestamp"))
         if day is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from typing import Any
 
 from core.market.sources import figures
 from core.market.sources.articles import newest_first, plain
@@ -47,14 +48,11 @@ class Brave:
             "spellcheck": "0",
         }
         answer = figures.mapping(self._remote.json("/res/v1/news/search", query))
-        rows = answer.get("results")
-        if not isinstance(rows, list):
-            raise VENDOR.down("unreadable")
+        rows = VENDOR.rows(answer.get("results"))
         return newest_first((_article(row) for row in rows), first, last)
 
 
-def _article(told: object) -> Article | None:
-    row = figures.mapping(told)
+def _article(row: Mapping[str, Any]) -> Article | None:
     moment = _moment(row.get("page_age"))
     if moment is None:
         return None

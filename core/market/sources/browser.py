@@ -30,10 +30,11 @@ class Browser:
 
         body = bytearray()
 
-        def take(piece: bytes) -> None:
+        def take(piece: bytes) -> int:
             if len(body) + len(piece) > max_bytes:
                 raise TooLarge
             body.extend(piece)
+            return len(piece)
 
         try:
             response = self._opened().get(

@@ -47,7 +47,7 @@ class Edgar:
     def tickers(self) -> Sequence[Listing]:
         """Every symbol the SEC knows, with its CIK and exchange."""
         answer = figures.mapping(self._www.json(_TICKERS, max_bytes=MAX_FACTS_BYTES))
-        fields, rows = figures.listing(answer.get("fields")), figures.listing(answer.get("data"))
+        fields, rows = _texts(answer.get("fields")), figures.listing(answer.get("data"))
         if not rows or any(not isinstance(row, list) or len(row) != len(fields) for row in rows):
             raise VENDOR.down("unreadable")
         listings = [_listing(dict(zip(fields, row, strict=True))) for row in rows]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from core.market.sources import figures
 from core.market.sources.articles import newest_first, plain
@@ -28,14 +29,11 @@ class Finnhub:
     def news(self, symbol: str, company: str, first: date, last: date) -> Sequence[Article]:
         """What was written about a company, newest first, both days included; none is an answer too."""
         query = {"symbol": symbol, "from": first.isoformat(), "to": last.isoformat()}
-        rows = self._remote.json("/api/v1/company-news", query)
-        if not isinstance(rows, list):
-            raise VENDOR.down("unreadable")
+        rows = VENDOR.rows(self._remote.json("/api/v1/company-news", query))
         return newest_first((_article(row, symbol) for row in rows), first, last)
 
 
-def _article(told: object, symbol: str) -> Article | None:
-    row = figures.mapping(told)
+def _article(row: Mapping[str, Any], symbol: str) -> Article | None:
     moment = figures.moment(row.get("datetime"))
     if moment is None:
         return None

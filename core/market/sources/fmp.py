@@ -82,11 +82,9 @@ class FinancialModelingPrep:
         answer = self._remote.json(path, {"symbol": symbol, **(query or {})})
         if isinstance(answer, dict) and "Error Message" in answer:
             raise VENDOR.limited(sentence="notice")
-        if not isinstance(answer, list):
-            raise VENDOR.down("unreadable")
-        if not answer and not is_empty_fine:
+        rows = VENDOR.rows(answer)
+        if not rows and not is_empty_fine:
             raise VENDOR.nothing()
-        rows = [figures.mapping(row) for row in answer]
         if not all(figures.is_same(symbol, row.get("symbol")) for row in rows):
             raise VENDOR.down("other")
         return rows

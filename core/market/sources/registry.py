@@ -12,7 +12,7 @@ from core.market.sources import alphavantage, brave, edgar, finnhub, fmp, yahoo
 from core.market.sources.browser import Browser
 from core.market.sources.contract import Allowance, BarSource, FilingSource, NewsSource, QuoteSource
 from core.market.sources.remote import Remote, Vendor
-from core.market.sources.wire import Fetch, Wire
+from core.market.sources.wire import LIMIT_S, Fetch, Wire
 from core.settings import Settings
 
 _Priced = alphavantage.AlphaVantage | fmp.FinancialModelingPrep | yahoo.Yahoo
@@ -33,13 +33,15 @@ class Sources:
     """Closes all connections."""
 
 
-def build_sources(settings: Settings, clock: Clock, *, tls: ssl.SSLContext | None = None) -> Sources:
+def build_sources(
+    settings: Settings, clock: Clock, *, limit_s: float = LIMIT_S, tls: ssl.SSLContext | None = None
+) -> Sources:
     """The sources that the settings configure; nothing is asked yet.
 
     Raises:
         ConfigurationError: an allowance that is no number from 1 on; the sentence names the variable.
     """
-    wire, browser = Wire(clock, tls=tls), Browser()
+    wire, browser = Wire(clock, limit_s=limit_s, tls=tls), Browser(limit_s=limit_s)
     builder = _Builder(settings, clock, wire.get, browser.get)
     ladder: dict[str, Callable[[], _Priced | None]] = {
         "alphavantage": builder.alphavantage,

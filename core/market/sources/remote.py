@@ -15,14 +15,14 @@ from urllib.parse import quote, urlencode
 
 from core.clock import Clock
 from core.errors import AssayError, NoData, NotConfigured, RateLimited, SourceDown
-from core.market.sources.wire import LIMIT_S, MAX_BYTES, MEBIBYTE, Answer, Fetch, WireError
+from core.market.sources.wire import MAX_BYTES, MEBIBYTE, Answer, Fetch, WireError
 
 LONGEST_WAIT_S = timedelta(days=1).total_seconds()
 """What a `Retry-After` may ask for at most."""
 MAX_ROWS = 200_000
 """Of a CSV answer."""
 SENTENCES = {
-    "too_slow": "{title} did not answer within {limit_s:g} seconds. Try again soon.",
+    "too_slow": "{title} did not answer in time. Try again soon.",
     "too_large": "{title} sent more than {mebibytes:g} MiB, which is not read.",
     "unreachable": "{title} cannot be reached. Try again soon.",
     "redirect": "{title} sent us on to another address, which is not followed.",
@@ -76,6 +76,16 @@ class Vendor:
         """It does not accept our key, or its plan does not."""
         return NotConfigured(self._told(sentence))
 
+    def rows(self, value: object) -> list[Mapping[str, Any]]:
+        """A JSON array of objects, which stands where one has to.
+
+        Raises:
+            SourceDown: it is something else.
+        """
+        if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+            raise self.down("unreadable")
+        return value
+
     def _told(self, sentence: str, **values: object) -> str:
         return SENTENCES[sentence].format(title=self.title, variable=self.variable, **values)
 
@@ -112,21 +122,20 @@ class Remote:
         """A JSON value, numbers as `Decimal` or `int`, NaN and infinities as None."""
         answer = self._answer(path, params, max_bytes)
         self._not_a_page(answer)
-        try:
-            return json.loads(answer.body, parse_float=Decimal, parse_constant=lambda _: None)
-        except (ValueError, RecursionError):
-            raise self.vendor.down("unreadable") from None
+        return self._value(answer.body)
 
-    def csv_or_json(self, path: str, params: Mapping[str, str]) -> Sequence[dict[str, str]] | Any:
-        """Rows by their header; a JSON object where the vendor answers with one in place of rows."""
+    def csv_or_json(
+        self, path: str, params: Mapping[str, str], *, columns: Sequence[str]
+    ) -> list[dict[str, str]] | dict[str, Any]:
+        """Rows that have those columns, or the JSON object with which the vendor answers in place of rows."""
         answer = self._answer(path, params, MAX_BYTES)
         self._not_a_page(answer)
         if answer.body.lstrip()[:1] in (b"{", b"["):
-            try:
-                return json.loads(answer.body)
-            except (ValueError, RecursionError):
-                raise self.vendor.down("unreadable") from None
-        return self._rows(answer.body)
+            value = self._value(answer.body)
+            if not isinstance(value, dict):
+                raise self.vendor.down("unreadable")
+            return value
+        return self._rows(answer.body, columns)
 
     def text(self, path: str, *, max_bytes: int) -> str:
         """A document as text, a web page too."""
@@ -140,12 +149,20 @@ class Remote:
         """The address of something that needs no key."""
         return self._base_url + path
 
-    def _rows(self, body: bytes) -> list[dict[str, str]]:
+    def _value(self, body: bytes) -> Any:
+        try:
+            return json.loads(body, parse_float=Decimal, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
+            raise self.vendor.down("unreadable") from None
+
+    def _rows(self, body: bytes, columns: Sequence[str]) -> list[dict[str, str]]:
         try:
             reader = csv.DictReader(io.StringIO(body.decode("utf-8-sig")), strict=True)
             rows = [row for row, _ in zip(reader, range(MAX_ROWS), strict=False)]
         except (csv.Error, UnicodeDecodeError):
             raise self.vendor.down("unreadable") from None
+        if not set(columns) <= set(reader.fieldnames or ()):
+            raise self.vendor.down("unreadable")
         if any(None in row or None in row.values() for row in rows):  # more or fewer fields than the header has
             raise self.vendor.down("unreadable")
         return rows
@@ -162,7 +179,7 @@ class Remote:
         try:
             answer = self._fetch(url, self._headers, max_bytes)
         except WireError as error:
-            raise self.vendor.down(error.sentence, limit_s=LIMIT_S, mebibytes=max_bytes / MEBIBYTE) from None
+            raise self.vendor.down(error.sentence, mebibytes=max_bytes / MEBIBYTE) from None
         if answer.status == 200:
             return answer
         raise self._failure(answer)
