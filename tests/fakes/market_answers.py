@@ -183,7 +183,7 @@ def yahoo_chart(world: World, symbol: str, query: Query) -> tuple[int, Any]:
     result = {
         "meta": meta,
         "timestamp": [_open(bar.day) for bar in share.bars],
-        "indicators": {"quote": [quote], "adjclose": [{"adjclose": quote["close"]}]},
+        "indicators": {"quote": [quote], "adjclose": [{"adjclose": [*quote["close"]]}]},
         "events": {
             "splits": {
                 str(_open(day)): {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from core.market.sources import figures
@@ -96,7 +96,9 @@ class Edgar:
             parts = urlsplit(url)
         except ValueError:
             raise VENDOR.nothing() from None
-        is_plain = url.isascii() and url.isprintable() and not ({"\\", " ", "@"} & set(url)) and ".." not in url
+        is_plain = (
+            url.isascii() and url.isprintable() and not ({"\\", " ", "@"} & set(url)) and ".." not in unquote(url)
+        )
         if not url.startswith(archive) or not is_plain or parts.query or parts.fragment:
             raise VENDOR.nothing()
         return self._www.text("/Archives/" + url[len(archive) :], max_bytes=MAX_DOCUMENT_BYTES)

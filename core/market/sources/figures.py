@@ -135,14 +135,18 @@ def history(
     unit: Unit = Unit(None),
     actions: tuple[CorporateAction, ...] = (),
 ) -> BarHistory:
-    """Bars in order, one a day; of two of one day the later row is taken.
+    """Bars in order, one a day; of two of one day the later row that has a close is taken.
 
     A day without any price is no bar, and neither is a last day without a close: it has not ended, or not for us.
 
     Raises:
         NoData: no bar is left.
     """
-    by_day = {day: _bar(values, unit.per_currency) for day, values in rows if first <= day <= last}
+    by_day: dict[date, dict[str, float | None]] = {}
+    for day, values in rows:
+        bar = _bar(values, unit.per_currency) if first <= day <= last else None
+        if bar is not None and (bar["close"] is not None or day not in by_day):
+            by_day[day] = bar
     days = [day for day in sorted(by_day) if any(by_day[day][name] is not None for name in PRICES)]
     while days and by_day[days[-1]]["close"] is None:
         days.pop()
