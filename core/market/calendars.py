@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -81,7 +80,7 @@ class Calendars:
             self._kept.move_to_end(name)
             return self._kept[name]
 
-    def sessions(self, exchange: str, first: date, last: date) -> Sequence[date]:
+    def sessions(self, exchange: str, first: date, last: date) -> list[date]:
         """The sessions from a day to another, both included."""
         return [_date(day) for day in self.of(exchange).between(first, last)]
 
