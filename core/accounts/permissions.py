@@ -14,6 +14,8 @@ class Action(StrEnum):
 
     READ = "read this"
     ASK = "ask models"
+    KEEP_NOTES = "write in the notebook"
+    FETCH_FILINGS = "fetch filings"
     KEEP_PROFILE = "change this profile"
     KEEP_SIGN_IN = "change how this user signs in"
     SEE_MEMBERS = "see the members"
@@ -38,6 +40,8 @@ _MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
 PERMISSIONS: dict[Action, Permission] = {
     Action.READ: Permission(_EVERYONE, Scope.READ),
     Action.ASK: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
+    Action.KEEP_NOTES: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
+    Action.FETCH_FILINGS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
     Action.KEEP_PROFILE: Permission(_EVERYONE, Scope.ADMIN),
     Action.KEEP_SIGN_IN: Permission(_EVERYONE, Scope.ADMIN, needs_session=True),
     Action.SEE_MEMBERS: Permission(_MANAGERS, Scope.READ),

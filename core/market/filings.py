@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from core.db.engine import Database
 from core.errors import NotConfigured, NotFound
 from core.market.as_of import AsOf
-from core.market.companies import Company
+from core.market.companies import Company, no_filer
 from core.market.filing_text import FilingText, read_filing, sectioned
 from core.market.gate import Gate
 from core.market.kept import Shelf
@@ -101,13 +101,16 @@ class FilingArchive:
             return None
         return replace(_listed(company, found.value, as_of, forms, found.source), age_s=found.age_s)
 
-    def document(self, company: Company, filing: Filing) -> FilingText:
+    def document(self, company: Company, filing: Filing, as_of: AsOf) -> FilingText:
         """A filing's primary document as text, with its items.
 
         Raises:
+            NotFound: it was filed later than `as_of`.
             NotConfigured: no source knows the company.
             SourceError: the source failed, or has no such document.
         """
+        if not _is_seen(filing, as_of):
+            raise NotFound(f"There is no such filing as of {as_of.day}.")
         source = self.source_of(company)
         if filing.url.startswith(f"{SCHEME}:"):
             return read_filing(self._sample.document(filing.url))
@@ -134,8 +137,7 @@ def _listed(company: Company, filer: Filer, as_of: AsOf, forms: Collection[str],
     seen = [
         filing
         for filing in filer.filings
-        if filing.filing_date <= as_of.day
-        and (filing.accepted_at is None or filing.accepted_at <= as_of.moment)
+        if _is_seen(filing, as_of)
         and (not wanted or filing.form.upper() in wanted or filing.form.upper().removesuffix("/A") in wanted)
     ]
     return FilingList(
@@ -150,7 +152,12 @@ def _listed(company: Company, filer: Filer, as_of: AsOf, forms: Collection[str],
     )
 
 
+def _is_seen(filing: Filing, as_of: AsOf) -> bool:
+    is_accepted = filing.accepted_at is None or filing.accepted_at <= as_of.moment
+    return filing.filing_date <= as_of.day and is_accepted
+
+
 def _cik(company: Company) -> int:
     if company.cik is None:
-        raise NotFound(f"No company that files with the SEC is known by the symbol {company.symbol}.")
+        raise no_filer(company.symbol)
     return company.cik

@@ -90,7 +90,7 @@ class FundamentalsReader:
             NotConfigured: SEC_EDGAR_USER_AGENT is not set, and the issuer is a real one.
             SourceError: the SEC failed, and nothing is kept.
         """
-        company = self._companies.filer(symbol=symbol, cik=cik)
+        company = self._companies.filer(as_of, symbol=symbol, cik=cik)
         kept = self._facts(company)
         ledger = Ledger(kept.value, as_of.day, self._table)
         if ledger.last_filed is None:

@@ -24,6 +24,7 @@ from core.market.gate import Gate
 from core.market.sentiment import Lexicon, Sentiment, shipped_lexicon
 from core.market.sources.contract import Article, NewsSource
 from core.market.sources.sample_reading import SampleReading
+from core.market.symbols import alias
 
 WINDOW_DAYS = 30
 """So far back a source is asked."""
@@ -125,15 +126,15 @@ class News:
 
         Raises:
             InvalidRequest: no symbol, too many, or what cannot be one.
-            NotConfigured: no source of news is configured, and the sample has nothing about them.
+            NotConfigured: no source of news is configured, and not all of them are of the sample.
         """
-        wanted = dict.fromkeys(symbol.strip().upper() for symbol in symbols)
-        if not 0 < len(wanted) <= MOST_SYMBOLS:
+        if not 0 < len(symbols) <= MOST_SYMBOLS:
             raise InvalidRequest(f"The field symbols takes 1 to {MOST_SYMBOLS} symbols.")
-        companies = [self._companies.of_symbol(symbol) for symbol in wanted]
+        found = {company.symbol: company for company in (self._companies.of_symbol(one, as_of) for one in symbols)}
+        companies = list(found.values())
         last = min(as_of.day, as_of.moment.date())
         askings = [_Asking(source, company, last) for company in companies for source in self._sources(company)]
-        if not askings:
+        if not askings and any(not company.is_generated for company in companies):
             raise NotConfigured("No source of news is configured: set FINNHUB_API_KEY or BRAVE_API_KEY.")
         is_past = last < as_of.now.date()
         fresh_s = PAST_FRESH_S if is_past else 60.0 * refresh_minutes
@@ -182,10 +183,10 @@ class News:
     def _asked(self, asking: _Asking) -> Sequence[Article]:
         company, source = asking.company, asking.source
         first = asking.last - timedelta(days=WINDOW_DAYS)
-        symbol = company.symbol if company.is_generated else self._companies.alias(company, source.name)
         try:
             if company.is_generated:
-                return source.news(symbol, company.name, first, asking.last)
+                return source.news(company.symbol, company.name, first, asking.last)
+            symbol = alias(company.symbol, source.name)
             return self._gate.call(source, lambda: source.news(symbol, company.name, first, asking.last))
         except NoData:
             return ()
@@ -194,6 +195,8 @@ class News:
         symbols = [asking.company.symbol for asking in askings]
         sources = [asking.source.name for asking in askings]
         since = as_of.moment - timedelta(days=SHOWN_DAYS)
+        if not askings:
+            return NewsPage((), (), as_of.moment)
         with self._database.service() as connection:
             fetches = dao.fetches(connection, symbols, sources, askings[0].last)
             rows = dao.articles(connection, symbols, sources, since=since, until=as_of.moment, most=MOST_ITEMS)

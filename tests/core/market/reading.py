@@ -13,14 +13,19 @@ from core.clock import SystemClock
 from core.db.engine import Database
 from core.market.as_of import AsOf, Reason
 from core.market.circuit import RetryPolicy
-from core.market.companies import Companies, KnownInstrument
+from core.market.companies import Companies
 from core.market.gate import Gate
+from core.market.instruments import Instruments
+from core.market.sources.contract import Listing
 from core.market.sources.registry import Sources, build_sources
 from core.market.sources.sample_reading import SampleReading
 from tests.conftest import make_settings
 from tests.core.market.vendor_server import VendorServer
 
 SHIPPED = AsOf(date(2010, 8, 20), Reason.SHIPPED, datetime.now(UTC))
+
+LISTED = (Listing("ACME", "Acme, Inc.", 1, "Nasdaq"), Listing("NOCIK", "Nobody Plc", None, "NYSE"))
+"""A universe of one company that files with the SEC and one that does not."""
 
 
 def live(now: datetime | None = None) -> AsOf:
@@ -32,34 +37,6 @@ def live(now: datetime | None = None) -> AsOf:
 def chosen(day: date) -> AsOf:
     """A day that a user chose."""
     return AsOf(day, Reason.CHOSEN, datetime.now(UTC))
-
-
-@dataclass(frozen=True)
-class Known:
-    """An instrument of a test's universe."""
-
-    symbol: str
-    name: str
-    cik: int | None
-    is_generated: bool = False
-
-
-class FewInstruments:
-    """A universe of one real company and one without a CIK."""
-
-    known = (Known("ACME", "Acme, Inc.", 1), Known("NOCIK", "Nobody Plc", None))
-
-    def get(self, symbol: str) -> KnownInstrument | None:
-        """The instrument of that symbol."""
-        return next((one for one in self.known if one.symbol == symbol), None)
-
-    def of_cik(self, cik: int) -> KnownInstrument | None:
-        """The instrument of that CIK."""
-        return next((one for one in self.known if one.cik == cik), None)
-
-    def alias(self, symbol: str, source: str) -> str:
-        """The symbol, as all sources spell it."""
-        return symbol
 
 
 @dataclass(frozen=True)
@@ -85,9 +62,10 @@ def ground(database: Database, database_url: str, home: Path, **environ: str) ->
         settings = make_settings(database_url, home, **{**keys, **addresses, **paces, **environ})
         sources = build_sources(settings, SystemClock())
         gate = Gate(database, SystemClock(), Random(1), retry=RetryPolicy(attempts=1))
-        sample = SampleReading()
+        sample, instruments = SampleReading(), Instruments(database, SystemClock())
+        instruments.refresh(LISTED)
         try:
-            yield Ground(database, gate, sources, Companies(FewInstruments(), sample), sample, server)
+            yield Ground(database, gate, sources, Companies(instruments, sample), sample, server)
         finally:
             gate.close()
             sources.close()

@@ -34,7 +34,7 @@ def archive(base: Ground) -> FilingArchive:
 def test_a_list_is_asked_for_each_time_and_kept_beside_for_six_hours(
     archive: FilingArchive, base: Ground, move_time: MoveTime
 ) -> None:
-    acme = base.companies.of_symbol("ACME")
+    acme = base.companies.of_symbol("ACME", TODAY)
     assert archive.kept(acme, TODAY) is None
     first, second = archive.fetch(acme, TODAY), archive.fetch(acme, TODAY)
     assert base.server.count(SUBMISSIONS) == 2
@@ -49,12 +49,12 @@ def test_a_list_is_asked_for_each_time_and_kept_beside_for_six_hours(
 
 
 def test_a_form_and_its_amendments_can_be_chosen(archive: FilingArchive, base: Ground) -> None:
-    found = archive.fetch(base.companies.of_cik(1), TODAY, forms=["10-k"])
+    found = archive.fetch(base.companies.of_cik(1, TODAY), TODAY, forms=["10-k"])
     assert [filing.form for filing in found.filings] == ["10-K", "10-K/A"]
 
 
 def test_what_was_filed_later_is_not_seen(archive: FilingArchive, base: Ground) -> None:
-    acme = base.companies.of_symbol("ACME")
+    acme = base.companies.of_symbol("ACME", TODAY)
     found = archive.fetch(acme, chosen(date(2026, 1, 27)))
     assert [filing.filing_date for filing in found.filings] == [date(2025, 11, 4), date(2025, 5, 2)]
     kept = archive.kept(acme, chosen(date(2025, 5, 2)))
@@ -64,32 +64,34 @@ def test_what_was_filed_later_is_not_seen(archive: FilingArchive, base: Ground) 
 
 def test_what_was_accepted_this_evening_is_not_seen_at_noon(archive: FilingArchive, base: Ground) -> None:
     base.server.answers[SUBMISSIONS] = submissions([("8-K", "2026-11-20"), ("10-Q", "2026-11-03")])
-    assert [one.form for one in archive.fetch(base.companies.of_cik(1), TODAY).filings] == ["10-Q"]
+    assert [one.form for one in archive.fetch(base.companies.of_cik(1, TODAY), TODAY).filings] == ["10-Q"]
 
 
 def test_a_day_long_past_is_found_on_a_page_of_older_filings(archive: FilingArchive, base: Ground) -> None:
     page = {"name": "CIK0000000001-submissions-001.json", "filingFrom": "2009-01-01", "filingTo": "2019-12-31"}
     base.server.answers[SUBMISSIONS] = submissions(FILED, pages=({**page, "filingCount": 1},))
     base.server.answers[f"/submissions/{page['name']}"] = columns_of([("10-K", "2012-03-01")])
-    found = archive.fetch(base.companies.of_cik(1), chosen(date(2012, 12, 31)))
+    found = archive.fetch(base.companies.of_cik(1, TODAY), chosen(date(2012, 12, 31)))
     assert [filing.filing_date for filing in found.filings] == [date(2012, 3, 1)]
 
 
 def test_a_document_is_read_once_a_day_and_cut_into_its_items(archive: FilingArchive, base: Ground) -> None:
     base.server.answers["/Archives/"] = "<html><p>Item 1A. Risk Factors</p><p>An anvil may <b>fall</b>.</p></html>"
-    acme = base.companies.of_symbol("ACME")
+    acme = base.companies.of_symbol("ACME", TODAY)
     filing = archive.fetch(acme, TODAY).filings[0]
-    texts = [archive.document(acme, filing) for _ in range(2)]
+    texts = [archive.document(acme, filing, TODAY) for _ in range(2)]
     assert base.server.count("/Archives/") == 1
     assert texts[0] == texts[1]
     assert texts[1].search("may fall")[0].item == "1A"
+    with pytest.raises(NotFound, match="as of 2026-02-19"):
+        archive.document(acme, filing, chosen(date(2026, 2, 19)))
 
 
 @pytest.mark.parametrize(("answer", "error"), [(404, NoData), (503, SourceDown), ("<html>", SourceDown)])
 def test_a_list_that_cannot_be_had_is_an_error_although_an_old_one_is_kept(
     archive: FilingArchive, base: Ground, answer: object, error: type[Exception]
 ) -> None:
-    acme = base.companies.of_symbol("ACME")
+    acme = base.companies.of_symbol("ACME", TODAY)
     archive.fetch(acme, TODAY)
     base.server.answers[SUBMISSIONS] = answer
     with pytest.raises(error):
@@ -102,18 +104,18 @@ def test_without_an_identity_only_the_shipped_issuers_are_known(
     with ground(database, database_url, tmp_path, SEC_EDGAR_USER_AGENT="") as base:
         archive = FilingArchive(base.database, base.gate, base.sources.filings, sample=base.sample)
         with pytest.raises(NotConfigured, match="SEC_EDGAR_USER_AGENT"):
-            archive.fetch(base.companies.of_symbol("ACME"), TODAY)
-        found = archive.fetch(base.companies.of_symbol("DHARAPOW.NS"), SHIPPED)
+            archive.fetch(base.companies.of_symbol("ACME", TODAY), TODAY)
+        found = archive.fetch(base.companies.of_symbol("DHARAPOW.NS", TODAY), SHIPPED)
         assert (found.name, found.source) == ("Dhara Power (generated)", "sample")
         assert max(filing.filing_date for filing in found.filings) <= SHIPPED.day
         assert "(generated)" in found.filings[0].description
-        text = archive.document(base.companies.of_symbol("DHARAPOW.NS"), found.filings[0])
+        text = archive.document(base.companies.of_symbol("DHARAPOW.NS", TODAY), found.filings[0], SHIPPED)
         assert "The company does not exist." in text.text
         assert base.server.asked == []
 
 
 def test_a_company_without_a_cik_files_nothing(archive: FilingArchive, base: Ground) -> None:
     with pytest.raises(NotFound, match="NOCIK"):
-        archive.fetch(base.companies.of_symbol("NOCIK"), TODAY)
+        archive.fetch(base.companies.of_symbol("NOCIK", TODAY), TODAY)
     with pytest.raises(NotFound, match="WHAT"):
-        base.companies.filer(symbol="what")
+        base.companies.filer(TODAY, symbol="what")

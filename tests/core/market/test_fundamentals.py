@@ -87,7 +87,7 @@ def test_before_its_first_report_a_company_has_no_figures(reader: FundamentalsRe
         reader.of(chosen(date(2026, 2, 19)), symbol="ACME")
 
 
-@pytest.mark.parametrize("asked", [{}, {"symbol": "ACME", "cik": 1}, {"cik": 0}, {"cik": 10**10}, {"symbol": "A B"}])
+@pytest.mark.parametrize("asked", [{}, {"symbol": "ACME", "cik": 1}, {"cik": 0}, {"cik": 10**10}, {"symbol": "A;B"}])
 def test_what_names_no_company_is_refused(reader: FundamentalsReader, asked: dict[str, object]) -> None:
     with pytest.raises(InvalidRequest):
         reader.of(live(), **asked)  # type: ignore[arg-type]  # as a caller may send it

@@ -155,7 +155,7 @@ def test_the_sample_says_nothing_about_a_real_company(database: Database, databa
             news.of(["ACME"], SHIPPED)
 
 
-@pytest.mark.parametrize("symbols", [[], [""], ["A B"], ["x" * 40], [f"S{n}" for n in range(MOST_SYMBOLS + 1)]])
+@pytest.mark.parametrize("symbols", [[], [""], ["A;B"], ["x" * 40], [f"S{n}" for n in range(MOST_SYMBOLS + 1)]])
 def test_symbols_that_cannot_be_are_refused(news: News, symbols: list[str]) -> None:
     with pytest.raises(InvalidRequest):
         news.of(symbols, live())
