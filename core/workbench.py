@@ -28,6 +28,7 @@ from core.clock import SystemClock
 from core.db.embedded import EmbeddedServer, attach
 from core.db.engine import Database
 from core.db.migrate import migrate
+from core.market.market import Market, open_market
 from core.metering.meter import Meter
 from core.metering.plans import Plans, load_plans
 from core.metering.plans_sync import sync_plans
@@ -72,6 +73,7 @@ class Workbench:
     conversations: Conversations
     cache: AnswerCache
     telemetry: Telemetry
+    market: Market
 
     def load_demo(self) -> str | None:
         """Loads the demo where the settings ask for it; gives its sign-ins as they are printed, or None."""
@@ -84,6 +86,7 @@ class Workbench:
         self.gateway.close()
         for provider in self.providers.values():
             provider.close()
+        self.market.close()
         self.usage_log.close()
         self.mailer.close()
         self.cache.close()
@@ -158,6 +161,7 @@ def open_workbench(settings: Settings) -> Workbench:
         conversations=conversations,
         cache=cache,
         telemetry=telemetry,
+        market=open_market(settings, database, SystemClock(), telemetry),
     )
 
 

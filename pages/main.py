@@ -41,6 +41,9 @@ class Room:
 MANAGERS = frozenset(role for role in Role if role.manages)
 ROOMS = (
     Room("chat.py", "Chat", ":material/forum:", "Ask a model; see what each answer cost and what is left."),
+    Room(
+        "symbol.py", "Symbol", ":material/candlestick_chart:", "One instrument: price, chart, figures, news, filings."
+    ),
     Room("usage.py", "Usage", ":material/data_usage:", "Your limits, what was used and spent, and the log."),
     Room("members.py", "Members", ":material/group:", "Who belongs to your organisation, and as what.", MANAGERS),
     Room("settings.py", "Settings", ":material/settings:", "Your profile, sign-in and tokens; your organisation."),

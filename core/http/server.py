@@ -87,6 +87,7 @@ class Shell:
 
     def _start(self) -> None:
         bench = workbench.current()
+        bench.market.load_shipped()
         bench.load_demo()
         entrance = Entrance.of(bench)
         self._api.app, self._v1.app, self._auth.app = create_api(entrance), create_v1(entrance), create_auth(entrance)

@@ -1,0 +1,109 @@
+"""The market: everything that is known of instruments, composed once; pages, routes and commands reach it here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import SystemRandom
+
+from core.clock import Clock
+from core.db.engine import Database
+from core.market.bar_store import BarStore, bars_folder
+from core.market.bars import Bars
+from core.market.calendars import Calendars
+from core.market.companies import Companies
+from core.market.filings import FilingArchive
+from core.market.fundamentals import FundamentalsReader
+from core.market.gate import Gate
+from core.market.instruments import Instruments
+from core.market.market_time import MarketTime
+from core.market.news import News
+from core.market.past_quotes import PastQuotes
+from core.market.quote_ladder import Ladder
+from core.market.quotes import QuoteParts, Quotes
+from core.market.shipped_lists import ShippedLists, load_shipped_lists
+from core.market.sources.registry import Sources, build_sources
+from core.market.sources.sample_reading import SampleReading
+from core.market.universes import Universes
+from core.ops.telemetry import Telemetry
+from core.settings import DATA, Settings
+
+
+@dataclass(frozen=True)
+class Market:
+    """The services of the market, over one database and one gate to the sources."""
+
+    lists: ShippedLists
+    """What is shipped of instruments and universes."""
+    time: MarketTime
+    instruments: Instruments
+    universes: Universes
+    calendars: Calendars
+    store: BarStore
+    bars: Bars
+    quotes: Quotes
+    companies: Companies
+    news: News
+    filings: FilingArchive
+    fundamentals: FundamentalsReader
+    gate: Gate
+    sources: Sources
+
+    def load_shipped(self) -> None:
+        """Takes over the shipped instruments, universes and bars where they are new; quick where they are not."""
+        self.instruments.load_shipped(self.lists)
+        self.bars.load_shipped()
+
+    def close(self) -> None:
+        """Ends what is under way, and closes connections to sources."""
+        self.news.close()
+        self.gate.close()
+        self.sources.close()
+
+
+def open_market(settings: Settings, database: Database, clock: Clock, telemetry: Telemetry) -> Market:
+    """Composes the market; what is shipped with it is loaded by `load_shipped`.
+
+    Raises:
+        ConfigurationError: a setting or a shipped file with a mistake; the sentence names it.
+    """
+    lists = load_shipped_lists(DATA)
+    sources = build_sources(settings, clock)
+    gate = Gate(database, clock, SystemRandom(), telemetry=telemetry)
+    calendars = Calendars(today=clock.now().date())
+    instruments = Instruments(database, clock)
+    store = BarStore(database, bars_folder(settings))
+    bars = Bars(store)
+    sample = SampleReading()
+    companies = Companies(instruments, sample)
+    return Market(
+        lists=lists,
+        time=MarketTime(
+            database,
+            clock,
+            is_live=bool(sources.quotes),
+            first_day=lists.first_day,
+            last_session=lists.last_session,
+        ),
+        instruments=instruments,
+        universes=Universes(database),
+        calendars=calendars,
+        store=store,
+        bars=bars,
+        quotes=Quotes(
+            QuoteParts(
+                database=database,
+                ladder=Ladder(gate, sources.quotes, clock),
+                past=PastQuotes(bars, calendars),
+                instruments=instruments,
+                sessions=calendars,
+                clock=clock,
+                ttl_s=settings.quote_ttl_s,
+            )
+        ),
+        companies=companies,
+        news=News(database, gate, sources.news, companies, sample=sample),
+        filings=FilingArchive(database, gate, sources.filings, sample=sample),
+        fundamentals=FundamentalsReader(database, gate, sources.filings, companies, clock, sample=sample),
+        gate=gate,
+        sources=sources,
+    )
