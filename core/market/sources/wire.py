@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPException, HTTPMessage, HTTPResponse
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -171,26 +171,27 @@ class Wire:
     def _opened(self, host: _Host, deadline: _Deadline) -> _Connection:
         addresses = self._addresses.of(host, deadline)
         failure: OSError | None = None
-        for tried, address in enumerate(addresses):
+        for tried, (family, address) in enumerate(addresses):
+            plain = socket.socket(family, socket.SOCK_STREAM)
             try:
                 # Each address has its share of the time, so that one that swallows packets leaves some to the next.
-                plain = socket.create_connection(address, timeout=deadline.left_s() / (len(addresses) - tried))
+                plain.settimeout(deadline.left_s() / (len(addresses) - tried))
+                plain.connect(address)
+                return _Connection(host, self._secured(plain, host, deadline))
             except OSError as error:
+                plain.close()
                 failure = error
-                continue
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return _Connection(host, self._secured(plain, host, deadline))
+            except BaseException:
+                plain.close()
+                raise
         raise failure or Unreachable
 
     def _secured(self, plain: socket.socket, host: _Host, deadline: _Deadline) -> socket.socket:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not host.is_tls:
             return plain
-        try:
-            plain.settimeout(deadline.left_s())
-            return self._tls.wrap_socket(plain, server_hostname=host.name)
-        except BaseException:
-            plain.close()
-            raise
+        plain.settimeout(deadline.left_s())
+        return self._tls.wrap_socket(plain, server_hostname=host.name)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -210,6 +211,8 @@ class _Host:
     @classmethod
     def of(cls, url: str) -> tuple[_Host, str]:
         """The host of a URL, and what is asked of it."""
+        if not (url.isascii() and url.isprintable()):  # the parser would drop a line break without a word
+            raise Unreachable
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -315,7 +318,7 @@ class _Addresses:
         self._lock = threading.Lock()
         self._searches: dict[_Host, _Search] = {}
 
-    def of(self, host: _Host, deadline: _Deadline) -> list[tuple[str, int]]:
+    def of(self, host: _Host, deadline: _Deadline) -> list[_Address]:
         with self._lock:
             search = self._searches.get(host)
             if search is None or search.is_over_since(self._clock.monotonic() - ADDRESS_LIFE_S):
@@ -328,10 +331,14 @@ class _Addresses:
         return search.found
 
 
+_Address = tuple[int, tuple[Any, ...]]
+"""A family of addresses, and what it takes to reach one."""
+
+
 class _Search:
     def __init__(self, host: _Host, clock: Clock) -> None:
         self.done = threading.Event()
-        self.found: list[tuple[str, int]] = []
+        self.found: list[_Address] = []
         self._host = host
         self._clock = clock
         self._ended_at = 0.0
@@ -343,7 +350,7 @@ class _Search:
     def run(self) -> None:
         try:
             answers = socket.getaddrinfo(self._host.name, self._host.port, type=socket.SOCK_STREAM)
-            self.found = list(dict.fromkeys((str(address[0]), int(address[1])) for *_, address in answers))
+            self.found = list(dict.fromkeys((family, address) for family, _, _, _, address in answers))
         except (OSError, UnicodeError):
             self.found = []
         finally:
@@ -367,7 +374,7 @@ def _request(host: _Host, target: str, headers: Mapping[str, str]) -> bytes:
     lines = {"Host": host.header, "Accept-Encoding": "gzip", "User-Agent": "Assay", **headers}
     text = f"GET {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items()) + "\r\n"
     # A line break or a control character in a value would be a header of somebody else's making.
-    if not text.isascii() or not all(piece.isprintable() for piece in (target, *lines, *lines.values())):
+    if not text.isascii() or not all(piece.isprintable() for piece in (*lines, *lines.values())):
         raise Garbled
     return text.encode("ascii")
 
