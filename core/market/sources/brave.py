@@ -8,9 +8,9 @@ from typing import Any
 
 from core.market.sources import figures
 from core.market.sources.articles import newest_first, plain
+from core.market.sources.connection import Answer
 from core.market.sources.contract import Allowance, Article
 from core.market.sources.remote import Remote, Vendor
-from core.market.sources.wire import Answer
 
 
 def _is_refused(answer: Answer) -> bool:

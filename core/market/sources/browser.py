@@ -6,7 +6,8 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from core.market.sources.wire import LIMIT_S, Answer, TooLarge, TooSlow, Unreachable
+from core.market.sources.connection import Answer, TooLarge, TooSlow, Unreachable
+from core.market.sources.wire import LIMIT_S
 
 if TYPE_CHECKING:
     from curl_cffi.requests import Response, Session

@@ -15,7 +15,8 @@ from urllib.parse import quote, urlencode
 
 from core.clock import Clock
 from core.errors import AssayError, NoData, NotConfigured, RateLimited, SourceDown
-from core.market.sources.wire import MAX_BYTES, MEBIBYTE, Answer, Fetch, WireError
+from core.market.sources.connection import Answer, WireError
+from core.market.sources.wire import MAX_BYTES, MEBIBYTE, Fetch
 
 LONGEST_WAIT_S = timedelta(days=1).total_seconds()
 """What a `Retry-After` may ask for at most."""

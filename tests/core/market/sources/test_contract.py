@@ -15,10 +15,10 @@ import pytest
 
 from core.clock import SystemClock
 from core.errors import NoData, NotConfigured, RateLimited, SourceDown
+from core.market.sources.connection import Answer
 from core.market.sources.contract import Adjustment, BarHistory, BarSource, QuoteSource, SourceQuote
 from core.market.sources.registry import Sources, build_sources
 from core.market.sources.sample import SampleSource
-from core.market.sources.wire import Answer
 from core.settings import load_settings
 from tests.core.market.sources import asking
 from tests.core.market.sources.asking import FIRST, JSON_QUESTIONS, LAST, Question

@@ -18,7 +18,8 @@ import pytest
 
 from core.clock import SystemClock
 from core.market.sources import wire as wire_module
-from core.market.sources.wire import Answer, Garbled, TooLarge, TooSlow, Unreachable, Wire, WireError
+from core.market.sources.connection import Answer, Garbled, TooLarge, TooSlow, Unreachable, WireError
+from core.market.sources.wire import Wire
 from tests.fakes.market_server import MarketServer, Reply, closed_port
 from tests.fakes.tls import contexts_for_localhost
 
