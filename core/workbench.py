@@ -34,10 +34,14 @@ from core.metering.plans import Plans, load_plans
 from core.metering.plans_sync import sync_plans
 from core.metering.usage import Usage
 from core.metering.usage_log import UsageLog
+from core.notebook.checklists import Checklists, load_checklists
+from core.notebook.theses import Theses
+from core.notebook.watchlists import Watchlists
 from core.ops.mail import Mailer, mailer_of
 from core.ops.telemetry import Telemetry
 from core.research.assistant import Assistant
 from core.research.conversations import Conversations
+from core.research.filings import Filings
 from core.research.prompts import load_prompt
 from core.settings import DATA, Settings, load_settings
 
@@ -74,6 +78,10 @@ class Workbench:
     cache: AnswerCache
     telemetry: Telemetry
     market: Market
+    filings: Filings
+    watchlists: Watchlists
+    theses: Theses
+    checklists: Checklists
 
     def load_demo(self) -> str | None:
         """Loads the demo where the settings ask for it; gives its sign-ins as they are printed, or None."""
@@ -116,6 +124,7 @@ def open_workbench(settings: Settings) -> Workbench:
         machine_bytes=settings.cache_machine_bytes,
         entries_per_scope=settings.cache_entries_per_organisation,
     )
+    market = open_market(settings, database, SystemClock(), telemetry)
     router, conversations = Router(catalogue, prices, providers), Conversations(database)
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)
@@ -161,7 +170,11 @@ def open_workbench(settings: Settings) -> Workbench:
         conversations=conversations,
         cache=cache,
         telemetry=telemetry,
-        market=open_market(settings, database, SystemClock(), telemetry),
+        market=market,
+        filings=Filings(meter, usage_log, market.filings, market.companies, market.time),
+        watchlists=Watchlists(database),
+        theses=Theses(database),
+        checklists=Checklists(database, load_checklists(DATA / "checklists.yaml")),
     )
 
 

@@ -30,7 +30,7 @@ from core.market.symbols import (
 )
 from core.principal import Principal
 
-__all__ = ["Found", "Instrument", "Instruments", "Refreshed", "alias"]
+__all__ = ["Found", "Instrument", "Instruments", "Refreshed"]
 
 MAX_INSTRUMENTS = 50_000
 MAX_CANDIDATES = 20
@@ -121,6 +121,14 @@ class Instruments:
         _, own = self._own(wanted, principal)
         found = {symbol: own.get(symbol) or index.at(symbol, day) for symbol in wanted}
         return {symbol: each for symbol, each in found.items() if each is not None}
+
+    def of_cik(self, cik: int, as_of: AsOf | None = None) -> Instrument | None:
+        """The first instrument of a company; None where none is known."""
+        return next(iter(self._current().of_cik(cik, as_of.day if as_of else self._clock.now().date())), None)
+
+    def alias(self, symbol: str, source: str) -> str:
+        """Our symbol as a source spells it; raises as `core.market.symbols.alias`."""
+        return alias(symbol, source)
 
     def load_shipped(self, lists: ShippedLists) -> bool:
         """Takes over what is shipped, once; True where it was new."""
