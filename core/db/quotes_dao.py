@@ -1,66 +1,28 @@
-"""The statements of quotes and of who is fetching them; straight to the driver, each one round trip.
-
-Rows of several symbols are locked in the order of their symbols, so that no two statements wait for one another.
-"""
+"""The statements of quotes and of who is fetching them; straight to the driver, each one round trip."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from core.db.engine import Driver
 
-_LOOK = """
-    SELECT s.symbol, extract(epoch FROM n.moment - q.fetched_at)::float8,
-        CASE WHEN f.symbol IS NULL THEN NULL WHEN f.until <= n.moment THEN 'lapsed' WHEN f.holder IS NULL THEN 'missed'
-            ELSE 'running' END,
-        q.price, q.currency, q.change_pct, q.as_of, q.origin
-    FROM unnest(%(symbols)s::text[]) WITH ORDINALITY AS s (symbol, place)
-        CROSS JOIN (SELECT assay_now() AS moment) AS n
-        LEFT JOIN quotes q ON q.symbol = s.symbol LEFT JOIN quote_fetches f ON f.symbol = s.symbol
-    ORDER BY s.place
-"""
+_LOOK = "SELECT symbol, age_s, state, price, currency, change_pct, as_of, origin FROM quote_look(%(symbols)s)"
 _CLAIM = """
-    INSERT INTO quote_fetches (symbol, holder, until)
-        SELECT s.symbol, %(holder)s, assay_now() + make_interval(secs => %(lease_s)s)
-        FROM unnest(%(symbols)s::text[]) AS s (symbol) ORDER BY s.symbol
-    ON CONFLICT (symbol) DO UPDATE SET holder = excluded.holder, until = excluded.until
-        WHERE quote_fetches.until <= assay_now()
-    RETURNING symbol
+    SELECT symbol, age_s, state, price, currency, change_pct, as_of, origin
+        FROM quote_claim(%(symbols)s, %(holder)s, %(lease_s)s)
 """
-_EXTEND = """
-    WITH mine AS (
-        SELECT symbol FROM quote_fetches WHERE symbol = ANY(%(symbols)s) AND holder = %(holder)s
-        ORDER BY symbol FOR UPDATE)
-    UPDATE quote_fetches f SET until = assay_now() + make_interval(secs => %(lease_s)s) FROM mine
-        WHERE f.symbol = mine.symbol
+_EXTEND = "SELECT quote_extend(%(symbols)s, %(holder)s, %(lease_s)s)"
+_SETTLE = """
+    SELECT quote_settle(%(symbols)s, %(holder)s, %(missed)s::text[], %(miss_s)s, %(found)s::text[],
+        %(prices)s::numeric[], %(currencies)s::text[], %(changes)s::numeric[], %(as_ofs)s::timestamptz[],
+        %(origins)s::text[])
 """
-_RELEASE = """
-    WITH mine AS (
-        SELECT symbol FROM quote_fetches WHERE symbol = ANY(%(symbols)s) AND holder = %(holder)s
-        ORDER BY symbol FOR UPDATE),
-    gone AS (
-        DELETE FROM quote_fetches f USING mine WHERE f.symbol = mine.symbol
-            AND NOT f.symbol = ANY(%(missed)s::text[]))
-    UPDATE quote_fetches f SET holder = NULL, until = assay_now() + make_interval(secs => %(miss_s)s) FROM mine
-        WHERE f.symbol = mine.symbol AND f.symbol = ANY(%(missed)s::text[])
-"""
-_KEEP = """
-    INSERT INTO quotes (symbol, price, currency, change_pct, as_of, origin, fetched_at)
-        SELECT *, assay_now() FROM unnest(%(symbols)s::text[], %(prices)s::numeric[], %(currencies)s::text[],
-            %(changes)s::numeric[], %(as_ofs)s::timestamptz[], %(origins)s::text[]) AS s (symbol) ORDER BY s.symbol
-    ON CONFLICT (symbol) DO UPDATE SET price = excluded.price, currency = excluded.currency,
-        change_pct = excluded.change_pct, as_of = excluded.as_of, origin = excluded.origin,
-        fetched_at = excluded.fetched_at
-"""
-_TRIM = """
-    DELETE FROM quote_fetches WHERE symbol IN (
-        SELECT symbol FROM quote_fetches WHERE until < assay_now() - interval '1 hour' LIMIT %(most)s
-        FOR UPDATE SKIP LOCKED)
-"""
+_TRIM = "SELECT quote_trim(%(most)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +45,18 @@ class LookRow:
     kept: QuoteRow | None
     age_s: float | None
     """Seconds since the quote was fetched."""
-    fetch: str | None
+    state: str | None
     """running: somebody asks the sources; missed: they had nothing of it just now; lapsed: either is over."""
 
 
-def look(driver: Driver, symbols: Sequence[str]) -> list[LookRow]:
+def look(driver: Driver, symbols: Sequence[str]) -> dict[str, LookRow]:
     """What is kept of each of these symbols, in their order, and whether somebody is fetching it."""
-    rows = driver.execute(_LOOK, {"symbols": list(symbols)})
-    return [
-        LookRow(symbol, None if told[0] is None else QuoteRow(symbol, *told), age_s, fetch)
-        for symbol, age_s, fetch, *told in rows
-    ]
+    return _looked(driver.execute(_LOOK, {"symbols": list(symbols)}))
 
 
-def claim(driver: Driver, symbols: Sequence[str], holder: UUID, lease_s: float) -> set[str]:
-    """Makes `holder` the one who fetches those that nobody does; says which."""
-    rows = driver.execute(_CLAIM, {"symbols": list(symbols), "holder": holder, "lease_s": lease_s})
-    return {row[0] for row in rows}
+def claim(driver: Driver, symbols: Sequence[str], holder: UUID, lease_s: float) -> dict[str, LookRow]:
+    """Makes `holder` the one who fetches those that nobody does; gives what is kept of them by then."""
+    return _looked(driver.execute(_CLAIM, {"symbols": list(symbols), "holder": holder, "lease_s": lease_s}))
 
 
 def extend(driver: Driver, symbols: Sequence[str], holder: UUID, lease_s: float) -> None:
@@ -107,25 +64,39 @@ def extend(driver: Driver, symbols: Sequence[str], holder: UUID, lease_s: float)
     driver.execute(_EXTEND, {"symbols": list(symbols), "holder": holder, "lease_s": lease_s})
 
 
-def release(driver: Driver, symbols: Sequence[str], holder: UUID, *, missed: Sequence[str], miss_s: float) -> None:
-    """Ends the holder's fetches; those the sources had nothing of need not be asked for again for `miss_s`."""
-    values = {"symbols": list(symbols), "holder": holder, "missed": list(missed), "miss_s": miss_s}
-    driver.execute(_RELEASE, values)
-
-
-def keep(driver: Driver, rows: Sequence[QuoteRow]) -> None:
-    """Keeps the quotes in place of older ones, as fetched at this moment."""
+def settle(
+    driver: Driver,
+    symbols: Sequence[str],
+    holder: UUID,
+    *,
+    found: Sequence[QuoteRow] = (),
+    missed: Sequence[str] = (),
+    miss_s: float,
+) -> None:
+    """Ends the holder's fetches of these symbols: keeps what was found in place of what was kept, as fetched at this
+    moment; what the sources had nothing of need not be asked for again for `miss_s`."""
     values = {
-        "symbols": [row.symbol for row in rows],
-        "prices": [row.price for row in rows],
-        "currencies": [row.currency for row in rows],
-        "changes": [row.change_pct for row in rows],
-        "as_ofs": [row.as_of for row in rows],
-        "origins": [row.origin for row in rows],
+        "symbols": list(symbols),
+        "holder": holder,
+        "missed": list(missed),
+        "miss_s": miss_s,
+        "found": [row.symbol for row in found],
+        "prices": [row.price for row in found],
+        "currencies": [row.currency for row in found],
+        "changes": [row.change_pct for row in found],
+        "as_ofs": [row.as_of for row in found],
+        "origins": [row.origin for row in found],
     }
-    driver.execute(_KEEP, values)
+    driver.execute(_SETTLE, values)
 
 
 def trim(driver: Driver, most: int) -> None:
     """Forgets fetches that were over an hour ago."""
     driver.execute(_TRIM, {"most": most})
+
+
+def _looked(rows: Iterable[tuple[Any, ...]]) -> dict[str, LookRow]:
+    return {
+        symbol: LookRow(symbol, None if told[0] is None else QuoteRow(symbol, *told), age_s, state)
+        for symbol, age_s, state, *told in rows
+    }

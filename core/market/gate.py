@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from math import ceil
 from random import Random
 from typing import Protocol, TypeVar
@@ -237,22 +238,14 @@ class _Batch:
         self._clock = clock
         self._policy = policy
         self._telemetry = telemetry
-        self._lock = threading.Lock()
-        self._asked = 0
-        self._latencies_s: list[float] = []
-        """Of requests that were answered, whatever the answer said."""
-        self._failures = 0
-        """After the last one that was answered."""
-        self._last_failure: str | None = None
-        self._block_s: float | None = None
+        self._ends: list[tuple[BaseException | None, float]] = []
+        """Of each request that was made how it failed, and its seconds; appended by many threads, and never changed."""
         self._halted_by: AssayError | None = None
 
     def outcome(self, ask: Callable[[], _T]) -> _T | AssayError:
         """What a request is answered, or the error it fails with; not asked once others have shown it to be in vain."""
-        with self._lock:
-            if self._halted_by is not None:
-                return self._halted_by
-            self._asked += 1
+        if self._halted_by is not None:
+            return self._halted_by
         begun = self._clock.monotonic()
         failure: BaseException | None = None
         try:
@@ -268,36 +261,40 @@ class _Batch:
 
     def settled(self, taken: int, *, is_probe: bool) -> dao.SettleRow:
         """What to write down of them."""
-        with self._lock:
-            latencies = self._latencies_s
-            return dao.SettleRow(
-                has_answered=bool(latencies),
-                failures=self._failures,
-                unused=taken - self._asked,
-                is_probe=is_probe,
-                failure=self._last_failure,
-                block_s=self._block_s,
-                latency_ms=round(1000 * sum(latencies) / len(latencies)) if latencies else None,
-            )
+        answered_s = [seconds for failure, seconds in self._ends if _is_answer(failure)]
+        failures = [failure for failure, _ in self._ends if failure is not None and not isinstance(failure, NoData)]
+        blocks_s = [self._block_s(failure) for failure in failures if isinstance(failure, RateLimited)]
+        return dao.SettleRow(
+            has_answered=bool(answered_s),
+            failures=self._failures_in_a_row(),
+            unused=taken - len(self._ends),
+            is_probe=is_probe,
+            failure=type(failures[-1]).__name__ if failures else None,
+            block_s=max(blocks_s, default=None),
+            latency_ms=round(1000 * sum(answered_s) / len(answered_s)) if answered_s else None,
+        )
 
     def _note(self, failure: BaseException | None, seconds: float) -> None:
-        has_answered = failure is None or isinstance(failure, NoData | NotConfigured | RateLimited)
+        self._ends.append((failure, seconds))
         if self._telemetry is not None:
             self._telemetry.source_called(self._name, OK if failure is None else type(failure).__name__, seconds)
-        with self._lock:
-            if has_answered:
-                self._latencies_s.append(seconds)
-            self._failures = 0 if has_answered else self._failures + 1
-            if failure is not None and not isinstance(failure, NoData):
-                self._last_failure = type(failure).__name__
-            if isinstance(failure, RateLimited):
-                block_s = self._policy.block_s if failure.retry_after_s is None else failure.retry_after_s
-                self._block_s = max(self._block_s or 0.0, min(block_s, LONGEST_BLOCK_S))
-                self._halted_by = failure
-            if isinstance(failure, NotConfigured):
-                self._halted_by = failure
-            if isinstance(failure, SourceDown) and self._failures >= self._policy.failures:
-                self._halted_by = failure
+        if isinstance(failure, RateLimited | NotConfigured) or (
+            isinstance(failure, SourceDown) and self._failures_in_a_row() >= self._policy.failures
+        ):
+            self._halted_by = failure
+
+    def _failures_in_a_row(self) -> int:
+        """Those after the last request that was answered."""
+        return sum(1 for _ in takewhile(lambda end: not _is_answer(end[0]), reversed(self._ends)))
+
+    def _block_s(self, limited: RateLimited) -> float:
+        told_s = limited.retry_after_s
+        return self._policy.block_s if told_s is None else min(told_s, LONGEST_BLOCK_S)
+
+
+def _is_answer(failure: BaseException | None) -> bool:
+    """Whether the source works, whatever it said."""
+    return failure is None or isinstance(failure, NoData | NotConfigured | RateLimited)
 
 
 def _is_worth_repeating(outcome: object, patience_s: float) -> bool:

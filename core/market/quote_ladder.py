@@ -11,6 +11,7 @@ from typing import Protocol
 from core.clock import Clock
 from core.db.quotes_dao import QuoteRow
 from core.errors import AssayError, NoData
+from core.market.as_of import AsOf
 from core.market.gate import PATIENCE_S, Gate
 from core.market.sources.contract import QuoteSource, SourceQuote
 from core.market.symbols import alias
@@ -28,7 +29,7 @@ class Traded(Protocol):
 
     @property
     def exchange(self) -> str | None:
-        """MIC of its exchange; None where it is not known."""
+        """Code of its calendar; None where it is not known."""
         ...
 
     @property
@@ -40,7 +41,7 @@ class Traded(Protocol):
 class Instruments(Protocol):
     """What is known of symbols."""
 
-    def known(self, symbols: Sequence[str]) -> Mapping[str, Traded]:
+    def many(self, symbols: Sequence[str], as_of: AsOf) -> Mapping[str, Traded]:
         """Those of these symbols that are known, by symbol."""
         ...
 
@@ -64,8 +65,8 @@ class Ladder:
         self._gate = gate
         self._clock = clock
 
-    def climb(self, symbols: Sequence[str], known: Mapping[str, Traded], *, on_rung: Callable[[], None]) -> Climb:
-        """The first price of each symbol that a source knows; `on_rung` is called before each source is.
+    def climb(self, symbols: Sequence[str], known: Mapping[str, Traded], *, on_next: Callable[[], None]) -> Climb:
+        """The first price of each symbol that a source knows; `on_next` is called before each source but the first.
 
         Where an allowance is short, those that are named first are asked for.
         """
@@ -76,7 +77,8 @@ class Ladder:
             left = [symbol for symbol in symbols if symbol not in found]
             if not left:
                 break
-            on_rung()
+            if source is not self.sources[0]:
+                on_next()
             for symbol, outcome in self._told(source, left, known).items():
                 if isinstance(outcome, AssayError):
                     problems[symbol] += (outcome.detail,)

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Protocol
-from uuid import UUID
 
 from core.clock import Clock
 from core.db import quotes_dao as dao
@@ -30,6 +30,8 @@ from core.market.symbols import checked_symbol
 
 MAX_SYMBOLS = 200
 """Symbols of one request."""
+LONGEST = 64
+"""Characters of what is looked at as a symbol; longer ones are none, however they go on."""
 LEASE_S = 15.0
 """How long who fetches a symbol may be silent; longer than any one source takes, retries included."""
 WAIT_S = 20.0
@@ -126,7 +128,7 @@ class Quotes:
         wanted = list(dict.fromkeys(symbol for symbol in asked.values() if symbol is not None))
         if not wanted:
             return {each: Quote(each) for each in asked}
-        seen = _Seen(self._parts.instruments.known(wanted), self._parts.sessions, as_of.moment)
+        seen = _Seen(self._parts.instruments.many(wanted, as_of), self._parts.sessions, as_of.moment)
         quotes = self._live(wanted, seen) if as_of.is_live else self._past(wanted, seen, as_of)
         return {each: quotes.get(symbol or "") or Quote(symbol or each) for each, symbol in asked.items()}
 
@@ -150,15 +152,16 @@ class Quotes:
         awaited: set[str] = set()
         pause_s, until = FIRST_LOOK_S, self._parts.clock.monotonic() + WAIT_S
         while left := [symbol for symbol in symbols if symbol not in quotes]:
-            rows = self._look(left)
+            with self._parts.database.heart() as driver:
+                rows = dao.look(driver, left)
             quotes |= {row.symbol: seen.kept(row, "cache") for row in rows.values() if self._is_fresh(row)}
             is_over = not self._parts.ladder.sources or self._parts.clock.monotonic() > until
             # What another fetched and did not bring would not be brought by asking once more, nor what nobody knows.
             given_up = {
-                s for s, row in rows.items() if is_over or row.fetch == "missed" or (s in awaited and not row.fetch)
+                s for s, row in rows.items() if is_over or row.state == "missed" or (s in awaited and not row.state)
             }
             quotes |= {s: seen.kept(rows[s], "stale") for s in given_up - quotes.keys()}
-            free = [row for s, row in rows.items() if s not in quotes and row.fetch != "running"]
+            free = [symbol for symbol, row in rows.items() if symbol not in quotes and row.state != "running"]
             quotes |= self._fetched(free, seen) if free else {}
             awaited.update(symbol for symbol in left if symbol not in quotes)
             if awaited - quotes.keys():
@@ -166,47 +169,34 @@ class Quotes:
                 pause_s = min(pause_s * LOOKS_GROW, LAST_LOOK_S)
         return quotes
 
-    def _fetched(self, rows: Sequence[LookRow], seen: _Seen) -> dict[str, Quote]:
+    def _fetched(self, symbols: Sequence[str], seen: _Seen) -> dict[str, Quote]:
         """The quotes of those among these symbols that this request is the one to fetch."""
         holder = new_id()
         with self._parts.database.heart() as driver:
-            mine = dao.claim(driver, [row.symbol for row in rows], holder, LEASE_S)
+            mine = dao.claim(driver, symbols, holder, LEASE_S)
             if next(self._fetches) % TRIM_EVERY == 0:
                 dao.trim(driver, TRIM_MOST)
         if not mine:
             return {}
         # Least known first: where an allowance does not reach for all, each has its turn.
-        rows = sorted((row for row in rows if row.symbol in mine), key=_need)
-        climb: Climb | None = None
-        try:
-            late = self._look(mine)  # another may have brought it between the look and the claim
-            done = {symbol for symbol, row in late.items() if self._is_fresh(row)}
-            wanted = [row.symbol for row in rows if row.symbol not in done]
-            climb = self._climbed(wanted, seen, holder) if wanted else Climb({}, {}, frozenset())
-        finally:
-            with self._parts.database.heart() as driver:
-                missed = [] if climb is None else sorted(climb.missed)
-                dao.release(driver, sorted(mine), holder, missed=missed, miss_s=MISS_S)
-        return {
-            **{symbol: seen.kept(late[symbol], "cache") for symbol in done},
-            **{symbol: seen.kept(late[symbol], "stale", climb.problems[symbol]) for symbol in wanted},
-            **{symbol: seen.quote(row, row.origin, 0.0) for symbol, row in climb.found.items()},
-        }
+        wanted = [row.symbol for row in sorted(mine.values(), key=_need) if not self._is_fresh(row)]
 
-    def _climbed(self, symbols: Sequence[str], seen: _Seen, holder: UUID) -> Climb:
         def keep_lease() -> None:
             with self._parts.database.heart() as driver:
-                dao.extend(driver, symbols, holder, LEASE_S)
+                dao.extend(driver, wanted, holder, LEASE_S)
 
-        climb = self._parts.ladder.climb(symbols, seen.known, on_rung=keep_lease)
-        if climb.found:
+        climb = Climb({}, {}, frozenset())
+        try:
+            climb = self._parts.ladder.climb(wanted, seen.known, on_next=keep_lease)
+        finally:
+            found, missed = list(climb.found.values()), list(climb.missed)
             with self._parts.database.heart() as driver:
-                dao.keep(driver, list(climb.found.values()))
-        return climb
-
-    def _look(self, symbols: Iterable[str]) -> dict[str, LookRow]:
-        with self._parts.database.heart() as driver:
-            return {row.symbol: row for row in dao.look(driver, list(symbols))}
+                dao.settle(driver, list(mine), holder, found=found, missed=missed, miss_s=MISS_S)
+        return {
+            **{symbol: seen.kept(row, "cache") for symbol, row in mine.items()},
+            **{symbol: seen.kept(mine[symbol], "stale", climb.problems[symbol]) for symbol in wanted},
+            **{symbol: seen.quote(row, row.origin, 0.0) for symbol, row in climb.found.items()},
+        }
 
     def _is_fresh(self, row: LookRow) -> bool:
         return row.age_s is not None and row.age_s < self._parts.ttl_s
@@ -221,9 +211,10 @@ def spelled(symbols: Iterable[str]) -> dict[str, str | None]:
     asked = list(dict.fromkeys(trimmed.upper() for symbol in symbols if (trimmed := symbol.strip())))
     if len(asked) > MAX_SYMBOLS:
         raise InvalidRequest(f"Ask for at most {MAX_SYMBOLS} symbols at once; these are {len(asked):,}.")
-    return {each: _spelled(each) for each in asked}
+    return {each: _spelled(each[:LONGEST]) for each in asked}
 
 
+@lru_cache(4_096)
 def _spelled(asked: str) -> str | None:
     try:
         return checked_symbol(asked)
@@ -263,7 +254,7 @@ class _Seen:
 
     def _is_stale(self, row: QuoteRow) -> bool | None:
         instrument = self.known.get(row.symbol)
-        if instrument is None or instrument.exchange is None:
+        if instrument is None or not instrument.exchange:
             return None
         then, now = (self._last(instrument.exchange, moment) for moment in (row.as_of, self.moment))
         return None if then is None or now is None else then < now

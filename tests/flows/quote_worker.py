@@ -38,7 +38,7 @@ class Named:
 class Nothing:
     """Knows no instrument and no past."""
 
-    def known(self, symbols: Sequence[str]) -> Mapping[str, Traded]:
+    def many(self, symbols: Sequence[str], as_of: AsOf) -> Mapping[str, Traded]:
         """None of them."""
         return {}
 

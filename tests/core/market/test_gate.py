@@ -18,6 +18,7 @@ from core.db.engine import Database
 from core.errors import AssayError, NoData, NotConfigured, RateLimited, SourceDown, SourceError
 from core.market.circuit import Circuit, CircuitPolicy, RetryPolicy
 from core.market.gate import Gate, SourceState
+from core.market.sources.contract import Allowance
 from core.ops.telemetry import Telemetry
 from tests.conftest import MoveTime
 
@@ -26,21 +27,12 @@ ONCE = RetryPolicy(attempts=1)
 POLICY = CircuitPolicy(failures=3, rest_s=30, longest_rest_s=100, probe_s=15)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """An allowance of the test's own."""
-
-    per_second: int | None = None
-    per_minute: int | None = None
-    per_day: int | None = None
-
-
 @dataclass
 class Vendor:
     """A source that answers as the test says, and counts who asked."""
 
     name: str = "vendor"
-    allowance: Limits = field(default_factory=Limits)
+    allowance: Allowance = field(default_factory=Allowance)
     asked: int = 0
     failures: list[BaseException] = field(default_factory=list)
     """What the next requests fail with."""
@@ -102,7 +94,7 @@ def refused(gate: Gate, vendor: Vendor) -> AssayError:
 
 
 def test_an_answer_is_given_and_counted(gate: Gate) -> None:
-    vendor = Vendor(allowance=Limits(5, 50, 500))
+    vendor = Vendor(allowance=Allowance(5, 50, 500))
     assert gate.call(vendor, vendor.ask) == "answer"
     state = state_of(gate)
     assert [(window.window, window.used, window.limit) for window in state.windows] == [
@@ -118,13 +110,13 @@ def test_an_answer_is_given_and_counted(gate: Gate) -> None:
 @pytest.mark.parametrize(
     ("limits", "wait"),
     [
-        (Limits(per_second=2), timedelta(seconds=1)),
-        (Limits(per_minute=2), timedelta(minutes=1)),
-        (Limits(per_day=2), timedelta(hours=12)),
+        (Allowance(per_second=2), timedelta(seconds=1)),
+        (Allowance(per_minute=2), timedelta(minutes=1)),
+        (Allowance(per_day=2), timedelta(hours=12)),
     ],
 )
 def test_each_window_refuses_when_it_is_full_and_says_when_to_come_back(
-    gate: Gate, move_time: MoveTime, limits: Limits, wait: timedelta
+    gate: Gate, move_time: MoveTime, limits: Allowance, wait: timedelta
 ) -> None:
     vendor = Vendor(allowance=limits)
     move_time(NOON)
@@ -139,7 +131,7 @@ def test_each_window_refuses_when_it_is_full_and_says_when_to_come_back(
 
 
 def test_the_window_that_lasts_longest_is_the_one_that_is_named(gate: Gate, move_time: MoveTime) -> None:
-    vendor = Vendor(allowance=Limits(per_second=1, per_minute=1, per_day=1))
+    vendor = Vendor(allowance=Allowance(per_second=1, per_minute=1, per_day=1))
     move_time(NOON)
     gate.call(vendor, vendor.ask)
     error = refused(gate, vendor)
@@ -148,7 +140,7 @@ def test_the_window_that_lasts_longest_is_the_one_that_is_named(gate: Gate, move
 
 
 def test_no_second_however_it_is_laid_holds_more_than_the_allowance(gate: Gate, move_time: MoveTime) -> None:
-    vendor = Vendor(allowance=Limits(per_second=3))
+    vendor = Vendor(allowance=Allowance(per_second=3))
     granted: list[float] = []
     for step in range(60):
         at = step * 0.05
@@ -159,7 +151,7 @@ def test_no_second_however_it_is_laid_holds_more_than_the_allowance(gate: Gate, 
 
 
 def test_a_minute_that_spans_two_minutes_of_the_clock_holds_no_more_either(gate: Gate, move_time: MoveTime) -> None:
-    vendor = Vendor(allowance=Limits(per_minute=4))
+    vendor = Vendor(allowance=Allowance(per_minute=4))
     move_time(NOON + timedelta(seconds=59))
     assert gate.take(vendor, 9) == 4
     move_time(NOON + timedelta(seconds=65))
@@ -169,7 +161,7 @@ def test_a_minute_that_spans_two_minutes_of_the_clock_holds_no_more_either(gate:
 
 
 def test_a_day_begins_at_midnight_utc(gate: Gate, move_time: MoveTime) -> None:
-    vendor = Vendor(allowance=Limits(per_day=2))
+    vendor = Vendor(allowance=Allowance(per_day=2))
     move_time(datetime(2026, 5, 5, 23, 59, 50, tzinfo=UTC))
     assert gate.take(vendor, 9) == 2
     error = refused(gate, vendor)
@@ -180,7 +172,7 @@ def test_a_day_begins_at_midnight_utc(gate: Gate, move_time: MoveTime) -> None:
 
 
 def test_a_clock_that_is_set_back_frees_nothing(gate: Gate, move_time: MoveTime) -> None:
-    vendor = Vendor(allowance=Limits(per_second=1, per_day=2))
+    vendor = Vendor(allowance=Allowance(per_second=1, per_day=2))
     move_time(NOON)
     assert gate.take(vendor) == 1
     move_time(NOON - timedelta(days=1))
@@ -193,14 +185,14 @@ def test_a_source_without_an_allowance_is_asked_as_often_as_one_likes(gate: Gate
 
 
 def test_a_caller_waits_for_its_turn_when_that_is_near(gate: Gate) -> None:
-    vendor = Vendor(allowance=Limits(per_second=1))
+    vendor = Vendor(allowance=Allowance(per_second=1))
     begun = SystemClock().monotonic()
     assert [gate.call(vendor, vendor.ask) for _ in range(2)] == ["answer"] * 2
     assert SystemClock().monotonic() - begun >= 1
 
 
 def test_many_threads_never_take_more_than_there_is(gate: Gate) -> None:
-    vendor = Vendor(allowance=Limits(per_day=50))
+    vendor = Vendor(allowance=Allowance(per_day=50))
     with ThreadPoolExecutor(8) as pool:
         granted = sum(pool.map(lambda _: gate.take(vendor, 3), range(40)))
     assert granted == 50
@@ -208,7 +200,7 @@ def test_many_threads_never_take_more_than_there_is(gate: Gate) -> None:
 
 
 def test_requests_that_belong_together_take_what_there_is_and_fail_alone(gate: Gate) -> None:
-    vendor = Vendor(allowance=Limits(per_day=3))
+    vendor = Vendor(allowance=Allowance(per_day=3))
 
     def unknown() -> str:
         raise NoData("There is no such symbol.", source="vendor")
@@ -246,7 +238,7 @@ def test_what_will_not_change_is_not_tried_again_and_opens_no_circuit(make_gate:
 
 
 def test_a_failure_is_tried_again_and_each_attempt_is_counted(make_gate: MakeGate) -> None:
-    gate, vendor = make_gate(), Vendor(allowance=Limits(per_day=10))
+    gate, vendor = make_gate(), Vendor(allowance=Allowance(per_day=10))
     vendor.failures = [down(), down()]
     assert gate.call(vendor, vendor.ask) == "answer"
     assert vendor.asked == 3
@@ -264,7 +256,7 @@ def test_attempts_are_bounded(make_gate: MakeGate) -> None:
 
 
 def test_a_retry_that_the_allowance_refuses_leaves_the_first_failure(make_gate: MakeGate) -> None:
-    gate, vendor = make_gate(), Vendor(allowance=Limits(per_day=1))
+    gate, vendor = make_gate(), Vendor(allowance=Allowance(per_day=1))
     vendor.failures = [down()]
     with pytest.raises(SourceDown, match="It broke"):
         gate.call(vendor, vendor.ask)
@@ -437,7 +429,7 @@ def test_a_late_failure_of_a_request_that_left_before_does_not_lengthen_the_rest
 
 
 def test_what_was_taken_and_not_asked_is_given_back(make_gate: MakeGate) -> None:
-    gate, vendor = make_gate(retry=ONCE), Vendor(allowance=Limits(per_day=200))
+    gate, vendor = make_gate(retry=ONCE), Vendor(allowance=Allowance(per_day=200))
     limited = RateLimited("Slow down.", source="vendor", retry_after_s=600)
     asked = threading.Semaphore(0)
 
@@ -461,13 +453,13 @@ def test_a_flaw_of_ours_is_raised_and_counts_as_a_failure(gate: Gate) -> None:
 
 
 def test_states_name_those_too_that_were_never_asked(gate: Gate) -> None:
-    vendor = Vendor(name="a", allowance=Limits(per_day=7))
+    vendor = Vendor(name="a", allowance=Allowance(per_day=7))
     gate.call(Vendor(name="b"), lambda: None)
     assert [(state.name, state.windows[2].limit) for state in gate.states([vendor])] == [("a", 7), ("b", None)]
 
 
 def test_a_gate_that_closes_waits_for_no_allowance(database: Database) -> None:
-    vendor = Vendor(allowance=Limits(per_minute=1))
+    vendor = Vendor(allowance=Allowance(per_minute=1))
     with closing(Gate(database, SystemClock(), Random(1), circuit=POLICY)) as gate:
         gate.call(vendor, vendor.ask)
         with ThreadPoolExecutor(1) as pool:

@@ -19,6 +19,7 @@ import pytest
 from core.clock import SystemClock
 from core.db import quotes_dao as dao
 from core.db.engine import Database
+from core.db.quotes_dao import QuoteRow
 from core.errors import InvalidRequest, NoData
 from core.ids import new_id
 from core.market.as_of import AsOf, Reason
@@ -35,6 +36,7 @@ from tests.fakes.market_server import KEY, MarketServer, Reply
 
 VENDORS = {"alphavantage": "ALPHAVANTAGE", "fmp": "FMP", "yahoo": "YAHOO"}
 TTL_S = 300
+NOW = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 20)
 ROOMY = {f"{prefix}_PER_{window}": "100000" for prefix in VENDORS.values() for window in ("SECOND", "MINUTE", "DAY")}
 Service = psycopg.Connection[tuple[object, ...]]
@@ -51,7 +53,7 @@ class Instrument:
 class KnownInstruments(dict[str, Instrument]):
     """A universe of the test's own."""
 
-    def known(self, symbols: Sequence[str]) -> Mapping[str, Instrument]:
+    def many(self, symbols: Sequence[str], as_of: AsOf) -> Mapping[str, Instrument]:
         """Those of the symbols that it holds."""
         return {symbol: self[symbol] for symbol in symbols if symbol in self}
 
@@ -319,7 +321,7 @@ def test_those_who_wait_for_a_fetch_that_fails_do_not_fetch_again(market: Market
 
 def test_a_lease_that_nobody_gives_back_lapses(market: Market, database: Database, move_time: MoveTime) -> None:
     with database.heart() as driver:
-        assert dao.claim(driver, ["ACME"], new_id(), LEASE_S) == {"ACME"}
+        assert set(dao.claim(driver, ["ACME"], new_id(), LEASE_S)) == {"ACME"}
     quotes = market.make()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(quotes.get, ["ACME"], live())
@@ -333,10 +335,10 @@ def test_one_who_was_thought_dead_takes_nothing_from_the_next(database: Database
     with database.heart() as driver:
         dao.claim(driver, ["A", "B"], first, LEASE_S)
         move_time(timedelta(seconds=LEASE_S + 1))
-        assert dao.claim(driver, ["A", "C"], second, LEASE_S) == {"A", "C"}
+        assert set(dao.claim(driver, ["A", "C"], second, LEASE_S)) == {"A", "C"}
         dao.extend(driver, ["A", "B"], first, 1_000)
-        dao.release(driver, ["A", "B"], first, missed=["A"], miss_s=MISS_S)
-        assert [(row.symbol, row.fetch) for row in dao.look(driver, ["A", "B", "C"])] == [
+        dao.settle(driver, ["A", "B"], first, missed=["A"], miss_s=MISS_S)
+        assert [(row.symbol, row.state) for row in dao.look(driver, ["A", "B", "C"]).values()] == [
             ("A", "running"),
             ("B", None),
             ("C", "running"),
@@ -353,7 +355,8 @@ def test_claims_in_any_order_never_wait_for_one_another(database: Database) -> N
             with database.heart() as driver:
                 got = dao.claim(driver, mine, holder, LEASE_S)
                 dao.extend(driver, mine, holder, LEASE_S)
-                dao.release(driver, sorted(got, key=lambda _: random.random()), holder, missed=[], miss_s=1)
+                told = [QuoteRow(symbol, Decimal(1), None, None, NOW, "fmp") for symbol in got]
+                dao.settle(driver, list(got), holder, found=told, miss_s=1)
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(claim_and_release, range(6)))
