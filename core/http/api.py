@@ -13,17 +13,34 @@ from core.http.routes import (
     completions,
     conversations,
     docs,
+    fundamentals,
     health,
     models,
+    news,
     profile,
     providers,
+    sec_edgar,
     usage,
     usage_log,
 )
 from core.http.routes.health import HEALTH_THREADS, DatabaseProbe
 from core.http.routes.providers import LastHour
 
-AREAS = (health, chat, conversations, completions, models, profile, providers, usage, usage_log, docs)
+AREAS = (
+    health,
+    chat,
+    conversations,
+    completions,
+    models,
+    profile,
+    providers,
+    usage,
+    usage_log,
+    docs,
+    news,
+    fundamentals,
+    sec_edgar,
+)
 """The files of routes; one that is added here is served."""
 
 

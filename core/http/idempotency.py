@@ -24,10 +24,13 @@ MAX_KEY_CHARS = 255
 MALFORMED = f"The header {KEY_HEADER} takes 1 to {MAX_KEY_CHARS} printable ASCII characters, once."
 
 
-async def idempotency_of(request: Request, context: Mapping[str, str] | None = None) -> Idempotency | None:
+async def idempotency_of(
+    request: Request, context: Mapping[str, str] | None = None, *, query: Mapping[str, object] | None = None
+) -> Idempotency | None:
     """The caller's key with what it stands for; None where the request has none.
 
-    Its body must have been checked to be JSON, which every body of a signed-in route is.
+    That is the body, which must have been checked to be JSON as every body of a signed-in route is; or `query`, of a
+    request that has no body.
 
     Raises:
         InvalidRequest: the key is malformed, or given twice.
@@ -41,11 +44,11 @@ async def idempotency_of(request: Request, context: Mapping[str, str] | None = N
     return Idempotency(
         route=f"{request.method} {request.scope['path']}",
         key=key,
-        body_sha256=hashlib.sha256(canonical(await request.body())).digest(),
+        body_sha256=hashlib.sha256(canonical(await request.body() if query is None else json.dumps(query))).digest(),
         context=context or {},
     )
 
 
-def canonical(body: bytes) -> bytes:
+def canonical(body: bytes | str) -> bytes:
     """A JSON body in the one form that all its spellings share: keys sorted, no white space."""
     return json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode("ascii")

@@ -48,9 +48,9 @@ EXPOSED = (
 def told_headers(answer: Answer | None, hold: Hold | None = None) -> dict[str, str] | None:
     """How the caller stands, where the answer or the hold of a call under way tells; None where the books have to."""
     if answer is not None and answer.quota is not None:
-        return {**_headers(answer.plan, answer.quota, answer.rate), **outcome_headers(answer)}
+        return {**quota_headers(answer.plan, answer.quota, answer.rate), **outcome_headers(answer)}
     if answer is None and hold is not None and hold.quota is not None:
-        return _headers(hold.plan, hold.quota, hold.rate)
+        return quota_headers(hold.plan, hold.quota, hold.rate)
     return None
 
 
@@ -68,8 +68,8 @@ def metered_headers(
     try:
         allowances = usage.overview(principal).allowances
     except AssayError:
-        return {**_headers(principal.plan, None, None), **outcome}
-    return {**_headers(principal.plan, _state(allowances.get(quota)), _state(allowances.get(RATE))), **outcome}
+        return {**quota_headers(principal.plan, None, None), **outcome}
+    return {**quota_headers(principal.plan, _state(allowances.get(quota)), _state(allowances.get(RATE))), **outcome}
 
 
 def outcome_headers(answer: Answer) -> dict[str, str]:
@@ -85,11 +85,12 @@ def refused_headers(
     if isinstance(error, MeteringDenied) and error.denial.metric == RATE and error.denial.resets_at is not None:
         denial = error.denial
         rate = QuotaState(RATE, int(denial.limit), int(denial.used), error.denial.resets_at)
-        headers |= _headers(principal.plan, None, rate)
+        headers |= quota_headers(principal.plan, None, rate)
     return headers
 
 
-def _headers(plan: str, quota: QuotaState | None, rate: QuotaState | None) -> dict[str, str]:
+def quota_headers(plan: str, quota: QuotaState | None, rate: QuotaState | None) -> dict[str, str]:
+    """How a caller stands who has this quota and this rate."""
     headers = {"X-Plan": plan}
     if rate is not None and rate.limit is not None:
         headers["RateLimit-Limit"] = str(rate.limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from threading import Lock
@@ -14,21 +14,47 @@ from core.clock import Clock
 from core.db.engine import Database
 from core.errors import NotConfigured, NotFound
 from core.market.as_of import AsOf
+from core.market.bars import Bars
 from core.market.companies import Companies, Company
 from core.market.filings import NOT_CONFIGURED
 from core.market.gate import Gate
 from core.market.kept import Kept, Shelf
 from core.market.key_statistics import PriceTag, Statistic, key_statistics
+from core.market.quotes import Quotes
 from core.market.sources.contract import CompanyFacts, CorporateAction, FilingSource
 from core.market.sources.sample_reading import SampleReading
 from core.market.statement_table import StatementTable, shipped_table
-from core.market.statements import Ledger, Statements, build_statements, concept_of
+from core.market.statements import Cell, Ledger, Statements, build_statements, concept_of
 
+ARCHIVE = "https://www.sec.gov/Archives/edgar/data"
 FACTS_LIFE_S = 24 * 3600.0
 MOST_COMPANIES = 2_000
 REMEMBERED = 32
 """Companies whose figures this process has at hand."""
 REMEMBERED_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SharePrice:
+    """The price of a share as traded, and the splits that tell which share that is."""
+
+    tag: PriceTag | None = None
+    actions: Sequence[CorporateAction] = ()
+
+
+PricedBy = Callable[[str], SharePrice]
+"""The price of a symbol on the day that is looked at."""
+
+
+def priced_by(quotes: Quotes, bars: Bars, as_of: AsOf) -> PricedBy:
+    """Prices as quotes have them on a day."""
+
+    def price_of(symbol: str) -> SharePrice:
+        quote = quotes.get([symbol], as_of)[symbol]
+        tag = None if quote.price is None else PriceTag(quote.price, quote.currency, quote.source)
+        return SharePrice(tag, bars.actions(symbol, as_of))
+
+    return price_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +70,13 @@ class Fundamentals:
     """Since it was fetched."""
     is_stale: bool
     """Whether it is older than it should be, since its source failed."""
+
+    def address_of(self, cell: Cell) -> str | None:
+        """Where the SEC has the filing of a figure; None of what is generated."""
+        if self.company.is_generated:
+            return None
+        number = cell.accession_number
+        return f"{ARCHIVE}/{self.statements.cik}/{number.replace('-', '')}/{number}-index.htm"
 
 
 class FundamentalsReader:
@@ -79,10 +112,11 @@ class FundamentalsReader:
         *,
         symbol: str | None = None,
         cik: int | None = None,
-        price: PriceTag | None = None,
-        splits: Sequence[CorporateAction] = (),
+        priced_by: PricedBy | None = None,
     ) -> Fundamentals:
         """The statements of a company by symbol or CIK, and what they say together with the price of a share.
+
+        `priced_by` tells that price; without it there is none.
 
         Raises:
             InvalidRequest: both or neither is given, or what cannot be one.
@@ -92,13 +126,14 @@ class FundamentalsReader:
         """
         company = self._companies.filer(as_of, symbol=symbol, cik=cik)
         kept = self._facts(company)
+        price = priced_by(company.symbol) if priced_by and company.symbol else SharePrice()
         ledger = Ledger(kept.value, as_of.day, self._table)
         if ledger.last_filed is None:
             raise NotFound(f"{company.name or company.symbol} reported no figures until {as_of.day}.")
         return Fundamentals(
             company=company if company.name else replace(company, name=kept.value.name),
             statements=build_statements(ledger, kept.value, self._table),
-            statistics=key_statistics(ledger, price, splits=splits),
+            statistics=key_statistics(ledger, price.tag, splits=price.actions),
             source=kept.source,
             as_of=as_of.day,
             age_s=kept.age_s,

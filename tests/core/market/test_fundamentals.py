@@ -13,7 +13,7 @@ from core.clock import SystemClock
 from core.db.engine import Database
 from core.errors import InvalidRequest, NoData, NotConfigured, NotFound, SourceDown
 from core.market import fundamentals as module
-from core.market.fundamentals import FundamentalsReader
+from core.market.fundamentals import FundamentalsReader, SharePrice
 from core.market.key_statistics import PriceTag, Statistic, key_statistics
 from core.market.sources.contract import ActionKind, CompanyFacts, CorporateAction, Fact
 from core.market.statement_table import shipped_table
@@ -100,7 +100,9 @@ def test_a_shipped_issuer_needs_no_source_and_is_labelled_generated(
         reader = reader_of(base)
         with pytest.raises(NotConfigured, match="SEC_EDGAR_USER_AGENT"):
             reader.of(live(), symbol="ACME")
-        found = reader.of(SHIPPED, symbol="CHAMELI.NS", price=PriceTag(Decimal("1511.25"), "INR", "sample"))
+        found = reader.of(
+            SHIPPED, symbol="CHAMELI.NS", priced_by=lambda _: SharePrice(PriceTag(Decimal("1511.25"), "INR", "sample"))
+        )
         assert "(generated)" in found.company.name
         assert (found.source, found.statements.currency) == ("sample", "INR")
         assert all(statistic.value is not None for statistic in found.statistics if statistic.key != "dividend_yield")
