@@ -104,15 +104,14 @@ JSON_QUESTIONS = [
     Question("sec_edgar", "tickers", lambda sources: filings(sources).tickers(), IDENTITY),
 ]
 """Those that are answered in JSON or CSV."""
-QUESTIONS = [
-    *JSON_QUESTIONS,
-    Question(
-        "sec_edgar",
-        "document",
-        lambda sources: filings(sources).document(f"{_www(sources)}/Archives/edgar/data/1/acme.htm"),
-        IDENTITY,
-    ),
-]
+_DOCUMENT = Question(
+    "sec_edgar",
+    "document",
+    lambda sources: filings(sources).document(f"{_www(sources)}/Archives/edgar/data/1/acme.htm"),
+    IDENTITY,
+)
+ONE_OF_EACH_SOURCE = [*{question.source: question for question in JSON_QUESTIONS}.values(), _DOCUMENT]
+"""All questions to a source take the same way to it; a document is text, and comes from another host."""
 
 
 def _www(sources: Sources) -> str:

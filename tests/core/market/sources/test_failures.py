@@ -16,10 +16,10 @@ import pytest
 
 from core.errors import AssayError, NoData, NotConfigured, RateLimited, SourceDown
 from core.market.sources.registry import Sources
-from tests.core.market.sources.asking import IMPATIENT_S, JSON_QUESTIONS, QUESTIONS, Question, opened
+from tests.core.market.sources.asking import IMPATIENT_S, JSON_QUESTIONS, ONE_OF_EACH_SOURCE, Question, opened
 from tests.fakes.market_server import IDENTITY, KEY, MarketServer, closed_port
 
-EVERY = pytest.mark.parametrize("question", QUESTIONS, ids=str)
+ONE_EACH = pytest.mark.parametrize("question", ONE_OF_EACH_SOURCE, ids=str)
 IN_JSON = pytest.mark.parametrize("question", JSON_QUESTIONS, ids=str)
 SLACK_S = 0.7
 """What a busy machine may add to a time limit."""
@@ -73,7 +73,7 @@ def failure_of(question: Question, sources: Sources) -> AssayError:
     return error
 
 
-@EVERY
+@ONE_EACH
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_failure_is_typed_in_time_and_keeps_secrets(
     case: Case, question: Question, market_server: MarketServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -95,7 +95,7 @@ def test_a_failure_is_typed_in_time_and_keeps_secrets(
     assert KEY not in caplog.text and IDENTITY not in caplog.text
 
 
-@EVERY
+@ONE_EACH
 def test_a_host_that_is_not_there_is_a_source_that_is_down(question: Question, tmp_path: Path) -> None:
     with MarketServer() as server, closed_port() as nowhere:
         environ = {name: nowhere if name.endswith("_BASE_URL") else value for name, value in server.environ.items()}
