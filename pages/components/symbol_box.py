@@ -37,7 +37,7 @@ def show(key: str, instruments: Instruments, principal: Principal, as_of: AsOf) 
         _show_others(key, [each for each in found.candidates if each.symbol != found.exact.symbol])
         return found.exact
     if found.candidates:
-        st.markdown("Several instruments fit. Which one?")
+        st.markdown("Several instruments fit. Which one?" if len(found.candidates) > 1 else "Did you mean:")
         _show_choices(key, found.candidates)
     elif found.suggestions:
         st.markdown(f"Nothing is called “{plain(text.strip())}”. Did you mean:")
