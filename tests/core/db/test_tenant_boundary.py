@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
@@ -15,7 +15,10 @@ from sqlalchemy.exc import ProgrammingError
 
 from core.db import bars_dao, joining_dao, sign_in_dao, tables
 from core.db.engine import Database
+from core.db.instruments_dao import MemberRow
 from core.ids import new_id
+from core.market.as_of import AsOf, Reason
+from core.market.universes import Universes
 from core.metering.repeats import Idempotency
 from core.principal import Principal, Role
 from core.workbench import Workbench
@@ -37,6 +40,7 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
     workbench.directory.create_token(principal.email)
     key = Idempotency("POST /api/ai/chat", "key", b"body")
     workbench.assistant.ask(principal, "What is duration?", idempotency=key).session.result()
+    _leave_notes(workbench, principal)
     life = timedelta(minutes=1)
     with workbench.database.service() as connection:
         sign_in_dao.add_ticket(
@@ -89,6 +93,16 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
             ),
             {"org": principal.org_id, "user": principal.user_id},
         )
+
+
+def _leave_notes(workbench: Workbench, principal: Principal) -> None:
+    as_of = AsOf(date(2010, 8, 20), Reason.SHIPPED, datetime.now(UTC))
+    member_row = MemberRow("AAPL", "Apple", "", "XNAS", "USD", None, None)
+    Universes(workbench.database).replace(principal, "Ours", [member_row], source="typed by hand")
+    workbench.watchlists.create(principal, "Ours", symbols=["AAPL"], shared_with="viewer")
+    workbench.theses.write(principal, "AAPL", "Phones.", as_of, after=0, is_shared=True)
+    made = workbench.checklists.create(principal, "Ours", ["Read it"])
+    workbench.checklists.tick(principal, "AAPL", made.id, made.items[0].id, as_of)
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def test_a_list_is_seen_by_the_roles_that_it_is_shared_with(
     }
     seen = {
         who: {each.name for each in watchlists.all(principal)}
-        for who, principal in {**team, "colleague": colleague}.items()
+        for who, principal in (*team.items(), ("colleague", colleague))
     }
     assert seen[Role.VIEWER] == {"For viewer"}
     assert seen["colleague"] == {"For viewer", "For analyst"}
