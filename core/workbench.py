@@ -118,12 +118,7 @@ def open_workbench(settings: Settings) -> Workbench:
     sync_plans(database, plans)
     telemetry = Telemetry()
     meter, usage_log = Meter(database, plans, telemetry=telemetry), UsageLog(database, telemetry=telemetry)
-    cache = AnswerCache(
-        settings.assay_home / "cache",
-        database,
-        machine_bytes=settings.cache_machine_bytes,
-        entries_per_scope=settings.cache_entries_per_organisation,
-    )
+    cache = _cache(settings, database)
     market = open_market(settings, database, SystemClock(), telemetry)
     router, conversations = Router(catalogue, prices, providers), Conversations(database)
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
@@ -211,6 +206,15 @@ def current() -> Workbench:
             if _current is None:
                 _current = open_workbench(load_settings())
     return _current
+
+
+def _cache(settings: Settings, database: Database) -> AnswerCache:
+    return AnswerCache(
+        settings.assay_home / "cache",
+        database,
+        machine_bytes=settings.cache_machine_bytes,
+        entries_per_scope=settings.cache_entries_per_organisation,
+    )
 
 
 def _time_limits(settings: Settings) -> TimeLimits:
