@@ -13,7 +13,6 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 
@@ -98,12 +97,10 @@ class SampleReading:
 
     def document(self, url: str) -> str:
         """A shipped document."""
-        parts = urlsplit(url)
-        known = {filing["document"] for record in self._records for filing in record["filings"]}
-        name = parts.path.lstrip("/")
-        if parts.scheme != SCHEME or name not in known:
+        known = {f"{SCHEME}:/{filing['document']}" for record in self._records for filing in record["filings"]}
+        if url not in known:
             raise self._no_data(url)
-        return (self._folder / name).read_text("utf-8")
+        return (self._folder / url.removeprefix(f"{SCHEME}:/")).read_text("utf-8")
 
     @cached_property
     def _records(self) -> list[dict[str, Any]]:
