@@ -172,3 +172,33 @@ class FilingsAnswer(Answer):
     """`sample` is generated, of an issuer that does not exist."""
     generated: bool
     as_of: date
+
+
+class QuoteAnswer(Answer):
+    """What a symbol is worth; null where nothing is known."""
+
+    symbol: str
+    """As we spell it."""
+    price: Money | None
+    currency: str | None
+    """ISO 4217; null where neither the source nor the instrument says."""
+    change_pct: float | None
+    """Change from the previous close, as a fraction."""
+    as_of: Moment | None
+    """When it was the price."""
+    source: Literal["alphavantage", "fmp", "yahoo", "sample", "cache", "stale", "none"]
+    """Where this answer was found: a source that was just asked, what is kept and fresh, what is kept and old."""
+    age_s: int | None
+    """Seconds since the origin told it; as of another day, seconds before the end of that day."""
+    origin: str | None
+    """The source it first came from."""
+    is_stale: bool | None
+    """Whether a session of its exchange has closed since it was the price; null where the exchange is not known."""
+    problems: list[str]
+    """What kept the sources from telling a newer one."""
+
+
+class QuotesAnswer(Answer):
+    """Quotes, by symbol as it was asked for, in capitals."""
+
+    quotes: dict[str, QuoteAnswer]
