@@ -94,7 +94,7 @@ class SignedInRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
-        shape = _body_shape(endpoint)
+        shape = _body_shape(endpoint) if self.body_field is not None else None
         if shape is not None:
             self.app = _answering(endpoint, *shape, scope=self.scope)
 

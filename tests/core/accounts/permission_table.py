@@ -7,16 +7,19 @@ fails the test, and so does a row of what there is no more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
 from core.accounts.profiles import Profile
 from core.ai.answer import Question
 from core.ai.providers.contract import Message
+from core.db.instruments_dao import MemberRow
 from core.errors import AssayError, InvalidRequest, NotFound
+from core.market.as_of import AsOf, Reason
 from core.metering.repeats import Idempotency
+from core.notebook.checklists import Item
 from core.principal import Principal, Role, Scope
 from core.workbench import Workbench
 
@@ -88,7 +91,11 @@ class Route:
 
 
 DAY = date(2026, 5, 5)
+MEMBER = MemberRow("ACME", "Acme", "", "XNYS", "USD", None, None)
+AS_OF = AsOf(DAY, Reason.CHOSEN, datetime(2026, 5, 6, tzinfo=UTC))
 ASKED = Question(messages=(Message("user", "What is duration?"),))
+ISSUER = "CHAMELI.NS"
+"""A fictitious one of the sample."""
 KEY = Idempotency("POST /api/ai/chat", "a key", b"\x00" * 32)
 
 
@@ -101,6 +108,12 @@ def _keep_organisation(trial: Trial) -> object:
         **{**{name: getattr(trial.who, name) for name in trial.who.__slots__}, "scopes": frozenset(Scope)}
     )
     return trial.bench.profiles.keep_organisation(trial.who, trial.bench.profiles.organisation(whole))
+
+
+def _open_filing(trial: Trial) -> object:
+    listed = trial.bench.filings.kept(replace(trial.who, scopes=frozenset(Scope)), ISSUER)
+    assert listed is not None
+    return trial.bench.filings.open(trial.who, ISSUER, listed.filings[0])
 
 
 METHODS: dict[str, Method] = {
@@ -159,6 +172,47 @@ METHODS: dict[str, Method] = {
         INSIDERS, lambda t: t.bench.conversations.rename(t.who, t.conversation_id, "Another title")
     ),
     "conversations.delete": Method(INSIDERS, lambda t: t.bench.conversations.delete(t.who, t.nothing), ends=NotFound),
+    "filings.list": Method(ASKERS, lambda t: t.bench.filings.list(t.who, symbol=ISSUER)),
+    "filings.kept": Method(READERS, lambda t: t.bench.filings.kept(t.who, ISSUER)),
+    "filings.open": Method(ASKERS, _open_filing),
+    "market.time.of": Method(INSIDERS, lambda t: t.bench.market.time.of(t.who)),
+    "market.time.choose": Method(AT_THE_PAGE, lambda t: t.bench.market.time.choose(t.who, DAY)),
+    "market.instruments.find": Method(INSIDERS, lambda t: t.bench.market.instruments.find("AAPL", AS_OF, t.who)),
+    "market.instruments.get": Method(INSIDERS, lambda t: t.bench.market.instruments.get("AAPL", AS_OF, t.who)),
+    "market.instruments.many": Method(INSIDERS, lambda t: t.bench.market.instruments.many(["AAPL"], AS_OF, t.who)),
+    "market.universes.list": Method(INSIDERS, lambda t: t.bench.market.universes.list(t.who)),
+    "market.universes.get": Method(INSIDERS, lambda t: t.bench.market.universes.get(t.who, "none"), ends=NotFound),
+    "market.universes.members": Method(
+        INSIDERS, lambda t: t.bench.market.universes.members(t.who, "none"), ends=NotFound
+    ),
+    "market.universes.replace": Method(
+        ASKERS, lambda t: t.bench.market.universes.replace(t.who, "Ours", [MEMBER], source="a file")
+    ),
+    "market.universes.delete": Method(ASKERS, lambda t: t.bench.market.universes.delete(t.who, "none"), ends=NotFound),
+    "watchlists.all": Method(READERS, lambda t: t.bench.watchlists.all(t.who)),
+    "watchlists.get": Method(READERS, lambda t: t.bench.watchlists.get(t.who, t.nothing), ends=NotFound),
+    "watchlists.create": Method(ASKERS, lambda t: t.bench.watchlists.create(t.who, str(t.nothing))),
+    "watchlists.change": Method(
+        ASKERS, lambda t: t.bench.watchlists.change(t.who, t.nothing, name="A name"), ends=NotFound
+    ),
+    "watchlists.delete": Method(ASKERS, lambda t: t.bench.watchlists.delete(t.who, t.nothing), ends=NotFound),
+    "watchlists.add": Method(ASKERS, lambda t: t.bench.watchlists.add(t.who, t.nothing, "AAPL"), ends=NotFound),
+    "watchlists.remove": Method(ASKERS, lambda t: t.bench.watchlists.remove(t.who, t.nothing, "AAPL"), ends=NotFound),
+    "watchlists.reorder": Method(
+        ASKERS, lambda t: t.bench.watchlists.reorder(t.who, t.nothing, ["AAPL"]), ends=NotFound
+    ),
+    "theses.get": Method(READERS, lambda t: t.bench.theses.get(t.who, "AAPL", AS_OF)),
+    "theses.write": Method(ASKERS, lambda t: t.bench.theses.write(t.who, t.nothing.hex[:9], "Mine.", AS_OF, after=0)),
+    "checklists.templates": Method(READERS, lambda t: t.bench.checklists.templates(t.who)),
+    "checklists.progress": Method(READERS, lambda t: t.bench.checklists.progress(t.who, "AAPL", AS_OF)),
+    "checklists.tick": Method(
+        ASKERS, lambda t: t.bench.checklists.tick(t.who, "AAPL", "first_look", "nothing", AS_OF), ends=NotFound
+    ),
+    "checklists.create": Method(ASKERS, lambda t: t.bench.checklists.create(t.who, "A title", ["Read it"])),
+    "checklists.change": Method(
+        ASKERS, lambda t: t.bench.checklists.change(t.who, "nothing", "A title", [Item("", "Read it")]), ends=NotFound
+    ),
+    "checklists.withdraw": Method(ASKERS, lambda t: t.bench.checklists.withdraw(t.who, "nothing"), ends=NotFound),
     "usage.overview": Method(INSIDERS, lambda t: t.bench.usage.overview(t.who)),
     "usage.quota": Method(INSIDERS, lambda t: t.bench.usage.quota(t.who)),
     "usage.by_day": Method(INSIDERS, lambda t: t.bench.usage.by_day(t.who, DAY, DAY)),
@@ -188,6 +242,8 @@ WITHOUT_PRINCIPAL = {
     "joining.make_account": "asks for the link itself",
     "joining.reset_password": "asks for the link itself",
     "gateway.close": "ends the process",
+    "market.load_shipped": "takes over what is shipped for everybody",
+    "market.close": "ends the process",
     "usage.calls_by_provider": "tells figures of all organisations together",
 }
 """Methods that act for whoever brings a proof of their own, and why that is enough."""
@@ -224,6 +280,10 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("PATCH", CONVERSATION): Route(PEOPLE | {C.ASK_TOKEN}, body={"title": "Another title"}),
     ("POST", f"{CONVERSATION}/messages"): Route(ASKERS, body=ASK),
     ("DELETE", CONVERSATION): Route(PEOPLE | {C.ASK_TOKEN}, 204),
+    ("GET", "/api/quotes"): Route(READERS, 422),
+    ("GET", "/api/news"): Route(READERS, 422),
+    ("GET", "/api/fundamentals"): Route(READERS, 422),
+    ("GET", "/api/sec-edgar"): Route(ASKERS, 422),
     ("GET", "/api/user/usage"): Route(READERS),
     ("GET", "/api/user/quota"): Route(READERS),
     ("GET", "/api/profile"): Route(READERS),
