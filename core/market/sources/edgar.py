@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
+from core.errors import NoData
 from core.market.sources import figures
 from core.market.sources.contract import Allowance, CompanyFacts, Fact, Filer, Filing, Listing, OlderFilings
 from core.market.sources.remote import Remote, Vendor, segment
@@ -32,10 +33,11 @@ NEW_YORK = ZoneInfo("America/New_York")
 OPENS, ENDS = time(6), time(22)
 """When EDGAR takes filings, in New York."""
 _TICKERS = "/files/company_tickers_exchange.json"
+_OLDER_TICKERS = "/files/company_tickers.json"
 
 
 class Edgar:
-    """Each method makes one request."""
+    """Each method makes one request; `tickers` a second one where the first list is not there."""
 
     name = VENDOR.name
 
@@ -45,13 +47,16 @@ class Edgar:
         self._www = www
 
     def tickers(self) -> Sequence[Listing]:
-        """Every symbol the SEC knows, with its CIK and exchange."""
-        answer = figures.mapping(self._www.json(_TICKERS, max_bytes=MAX_FACTS_BYTES))
-        fields, rows = _texts(answer.get("fields")), figures.listing(answer.get("data"))
-        if not rows or any(not isinstance(row, list) or len(row) != len(fields) for row in rows):
+        """Every symbol the SEC knows, with its CIK, and its exchange unless only the older list is there."""
+        try:
+            rows = _table(self._www.json(_TICKERS, max_bytes=MAX_FACTS_BYTES))
+        except NoData:
+            older = figures.mapping(self._www.json(_OLDER_TICKERS, max_bytes=MAX_FACTS_BYTES))
+            rows = VENDOR.rows([*older.values()])
+        listings = tuple(listing for listing in map(_listing, rows) if listing.symbol and listing.cik)
+        if not listings:
             raise VENDOR.down("unreadable")
-        listings = [_listing(dict(zip(fields, row, strict=True))) for row in rows]
-        return tuple(listing for listing in listings if listing.symbol)
+        return listings
 
     def filer(self, cik: int) -> Filer:
         """A company, its latest filings (a thousand, or those of a year), and the pages that hold the older ones."""
@@ -147,11 +152,20 @@ def _document(cik: int, number: str, name: str) -> str:
     return f"{folder}{segment(number.replace('-', ''))}/" + "/".join(map(segment, name.split("/")))
 
 
-def _listing(row: Mapping[str, object]) -> Listing:
+def _table(answer: object) -> list[Mapping[str, Any]]:
+    """Rows of a table that comes as the names of its columns and lists of values."""
+    told = figures.mapping(answer)
+    fields, rows = _texts(told.get("fields")), figures.listing(told.get("data"))
+    if any(not isinstance(row, list) or len(row) != len(fields) for row in rows):
+        raise VENDOR.down("unreadable")
+    return [dict(zip(fields, row, strict=True)) for row in rows]
+
+
+def _listing(row: Mapping[str, Any]) -> Listing:
     return Listing(
         symbol=figures.text(row.get("ticker")),
-        name=figures.text(row.get("name")),
-        cik=figures.whole(row.get("cik")),
+        name=figures.text(row.get("name", row.get("title"))),
+        cik=figures.whole(row.get("cik", row.get("cik_str"))),
         exchange=figures.text(row.get("exchange")) or None,
     )
 

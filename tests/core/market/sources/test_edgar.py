@@ -16,7 +16,7 @@ from core.market.sources.registry import Sources
 from tests.core.market.sources import asking
 from tests.core.market.sources.asking import PAGE, opened
 from tests.fakes.market_answers import Company
-from tests.fakes.market_server import IDENTITY, MarketServer
+from tests.fakes.market_server import IDENTITY, MarketServer, Reply
 
 
 @pytest.fixture
@@ -143,6 +143,18 @@ def test_tickers_come_with_their_cik_and_exchange(edgar: FilingSource, market_se
         Listing("ACME", "Acme, Inc.", 1, "Nasdaq"),
         Listing("TSLA", "Tesla, Inc.", 1_318_605, "Nasdaq"),
     )
+
+
+def test_where_the_list_with_exchanges_is_gone_the_older_one_serves(
+    edgar: FilingSource, market_server: MarketServer
+) -> None:
+    older = {"0": {"cik_str": 320_193, "ticker": "AAPL", "title": "Apple Inc."}}
+    market_server.script.extend([Reply(status=404, body=""), Reply(body=older)])
+    assert edgar.tickers() == (Listing("AAPL", "Apple Inc.", 320_193, None),)
+    assert [received.path for received in market_server.requests] == [
+        "/files/company_tickers_exchange.json",
+        "/files/company_tickers.json",
+    ]
 
 
 def test_a_document_is_read_as_text_whatever_its_encoding(edgar: FilingSource, market_server: MarketServer) -> None:
