@@ -20,10 +20,25 @@ from tests.bench.application import SERVE, Application, running
 from tests.bench.figures import Figure, Goal, Hotspot, figure
 from tests.bench.ground import Ground
 from tests.bench.profiling import sampled_command, sampled_profile
-from tests.bench.visitors import Plan, Seen
+from tests.bench.visitors import Place, Plan, Seen
 from tests.core.metering.factories import hold_request, record
 
 GOALS = {50: Goal("p95", 150.0), 100: Goal("p95", 300.0)}
+USAGE = Place(
+    page="usage",
+    query="",
+    widget="usage_period",
+    choices=["90 days", "30 days"],
+    needed=["plotly_chart", "dataframe", "button_group"],
+)
+SYMBOL = Place(
+    page="symbol",
+    query="symbol=AAPL",
+    widget="symbol_chart_range",
+    choices=["3M", "1Y"],
+    needed=["plotly_chart", "button_group", "metric"],
+)
+SYMBOL_SESSIONS, SYMBOL_GOAL = 50, Goal("p95", 300.0)
 PEOPLE = 20
 """Who sign in; each has several tabs open."""
 EVERY_S = 5.0
@@ -48,33 +63,46 @@ class Watched:
 
 def reruns(ground: Ground) -> list[Figure]:
     """The Usage page of the real application in one process, with 50 and with 100 sessions."""
-    cookies = [_signed_in(ground) for _ in range(3 if ground.is_quick else PEOPLE)]
-    figures = []
-    for sessions, goal in GOALS.items():
-        seen = _watched(ground, cookies, sessions).seen
-        found = figure(
-            f"page rerun, {sessions} sessions, each every {EVERY_S:g} s",
-            seen.durations_ms,
-            per_second=len(seen.durations_ms) / ground.seconds(WATCHED_S),
-            goals=(goal,),
-            note=_words(seen, people=len(cookies)),
-        )
-        if found.verdict == "missed":
-            found = found.explained(_watched(ground, cookies, sessions, is_sampled=True).profile)
-        figures.append(found)
-    return figures
+    cookies = _cookies(ground)
+    words = f"another period at each rerun, 200 rows each for {len(cookies)} signed-in users in several tabs"
+    return [_figure(ground, cookies, USAGE, sessions, goal, words) for sessions, goal in GOALS.items()]
 
 
-def _watched(ground: Ground, cookies: list[str], sessions: int, *, is_sampled: bool = False) -> Watched:
-    target = ground.work / f"pages-{sessions}.json"
+def symbol_reruns(ground: Ground) -> list[Figure]:
+    """The Symbol page of the real application in one process, on the shipped market."""
+    words = "another range of the chart at each rerun, on the shipped market"
+    return [_figure(ground, _cookies(ground), SYMBOL, SYMBOL_SESSIONS, SYMBOL_GOAL, words)]
+
+
+def _cookies(ground: Ground) -> list[str]:
+    return [_signed_in(ground) for _ in range(3 if ground.is_quick else PEOPLE)]
+
+
+def _figure(ground: Ground, cookies: list[str], place: Place, sessions: int, goal: Goal, words: str) -> Figure:
+    seen = _watched(ground, cookies, place, sessions).seen
+    found = figure(
+        f"rerun of {place.page.capitalize()}, {sessions} sessions, each every {EVERY_S:g} s",
+        seen.durations_ms,
+        per_second=len(seen.durations_ms) / ground.seconds(WATCHED_S),
+        goals=(goal,),
+        note=f"{words}; {_words(seen)}",
+    )
+    if found.verdict == "missed":
+        found = found.explained(_watched(ground, cookies, place, sessions, is_sampled=True).profile)
+    return found
+
+
+def _watched(ground: Ground, cookies: list[str], place: Place, sessions: int, *, is_sampled: bool = False) -> Watched:
+    target = ground.work / f"{place.page}-{sessions}.json"
     command = sampled_command(target) if is_sampled else SERVE
     with running(ground.home, command=command, environ={"ASSAY_DEMO": "0"}) as application:
-        seen = _visited(ground, application, cookies, sessions)
+        seen = _visited(ground, application, cookies, place, sessions)
     return Watched(seen, tuple(sampled_profile(target)) if is_sampled else ())
 
 
-def _visited(ground: Ground, application: Application, cookies: list[str], sessions: int) -> Seen:
+def _visited(ground: Ground, application: Application, cookies: list[str], place: Place, sessions: int) -> Seen:
     plan = Plan(
+        place=place,
         base_url=application.base_url,
         server_pid=application.process.pid,
         cookies=cookies,
@@ -97,14 +125,14 @@ def _visited(ground: Ground, application: Application, cookies: list[str], sessi
     return Seen(**json.loads(done.stdout))
 
 
-def _words(seen: Seen, *, people: int) -> str:
+def _words(seen: Seen) -> str:
     server, machine = (
         "an unknown part" if share is None else f"{share:.0%}"
         for share in (seen.server_cpu_share, seen.machine_busy_share)
     )
     return (
-        f"Usage page, another period at each rerun, 200 rows each for {people} signed-in users in several tabs; of one "
-        f"core the application used {server}, the visitors {seen.own_cpu_share:.0%}; of the machine all used {machine}"
+        f"of one core the application used {server}, the visitors {seen.own_cpu_share:.0%}; "
+        f"of the machine all used {machine}"
     )
 
 

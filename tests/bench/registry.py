@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import accounts, books, cache, hot_row, metered_call, metering, pages, quotes, start
+from tests.bench import accounts, bars, books, cache, hot_row, metered_call, metering, pages, quotes, start
 from tests.bench.figures import Figure
 from tests.bench.ground import Ground
 
@@ -25,8 +25,11 @@ MEASUREMENTS = {
     "cache": Measurement("a cached question through the gateway, in process", cache.hits),
     "calls": Measurement("POST /v1/chat/completions: what is added to the provider's own time", metered_call.calls),
     "pages": Measurement("reruns of the Usage page with 50 and 100 people at work", pages.reruns),
+    "symbol": Measurement("reruns of the Symbol page with 50 people at work", pages.symbol_reruns),
     "accounts": Measurement("sign-in, and whose a session or token is, with 10 and with 10,000 users", accounts.looks),
     "quotes": Measurement("a hundred quotes from the network and from the fresh cache", quotes.hundreds),
+    "bars": Measurement("the last 250 bars of 5,000 and 10,000 symbols into memory, with what that takes", bars.reads),
+    "bar-import": Measurement("a CSV of a million bars: read, checked and stored", bars.imports),
     "books": Measurement("doctor --accounting over ten million calls, in a database of its own", books.audits),
     "warm-start": Measurement("a second start, until the page and the API answer", start.warm),
     "cold-start": Measurement("from `git clone` to a page that answers, on nothing but Python", start.cold),

@@ -21,18 +21,29 @@ from websockets.typing import Origin, Subprotocol
 
 from tests.bench.application import cpu_s, machine_cpu_s
 
-PAGE = "usage"
-WIDGET = "usage_period"
-CHOICES = ("90 days", "30 days")
-"""What each rerun chooses in turn, so that the chart and the table are made and sent anew."""
-NEEDED = frozenset({"plotly_chart", "dataframe", "button_group"})
 ANSWER_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page, and what is done there."""
+
+    page: str
+    query: str
+    """Of its address."""
+    widget: str
+    """Key of the row of buttons that is pressed."""
+    choices: list[str]
+    """What each rerun chooses in turn, so that the page's chart is made and sent anew."""
+    needed: list[str]
+    """Kinds of elements without which it was not drawn whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Who visits what, how often and how long."""
 
+    place: Place
     base_url: str
     server_pid: int
     cookies: list[str]
@@ -72,15 +83,16 @@ class Drawn:
     """What one run of the script put on the page."""
 
     kinds: set[str] = field(default_factory=set)
-    period_id: str = ""
+    widget_id: str = ""
     page_hash: str = ""
 
 
 class Visitor:
     """One tab of a browser."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, place: Place) -> None:
         self._socket = socket
+        self._place = place
         self._known: set[str] = set()
         self._drawn = Drawn()
         self._turn = 0
@@ -88,20 +100,22 @@ class Visitor:
     async def open_page(self) -> None:
         """Opens the page; a page without its chart or table fails."""
         wish = BackMsg()
-        wish.rerun_script.page_name = PAGE
+        wish.rerun_script.page_name = self._place.page
+        wish.rerun_script.query_string = self._place.query
         self._drawn = await self._run(wish)
-        missing = NEEDED - self._drawn.kinds
-        if missing or not self._drawn.period_id:
-            raise RuntimeError(f"The page was drawn without {', '.join(sorted(missing)) or 'its period'}.")
+        missing = set(self._place.needed) - self._drawn.kinds
+        if missing or not self._drawn.widget_id:
+            raise RuntimeError(f"The page was drawn without {', '.join(sorted(missing)) or self._place.widget}.")
 
     async def choose(self) -> float:
-        """Chooses another period; milliseconds from the click to the end of the script."""
+        """Chooses anew; milliseconds from the click to the end of the script."""
         wish = BackMsg()
         wish.rerun_script.page_script_hash = self._drawn.page_hash
+        wish.rerun_script.query_string = self._place.query
         wish.rerun_script.cached_message_hashes.extend(self._known)
         state = wish.rerun_script.widget_states.widgets.add()
-        state.id = self._drawn.period_id
-        state.string_array_value.data.append(CHOICES[self._turn % len(CHOICES)])
+        state.id = self._drawn.widget_id
+        state.string_array_value.data.append(self._place.choices[self._turn % len(self._place.choices)])
         self._turn += 1
         begun = time.perf_counter()
         await self._run(wish)
@@ -121,21 +135,20 @@ class Visitor:
                     raise RuntimeError("The script did not end well.")
                 return drawn
             if kind == "delta":
-                _note(message, drawn)
+                self._note(message, drawn)
             elif kind == "navigation":
                 drawn.page_hash = message.navigation.page_script_hash
 
-
-def _note(message: ForwardMsg, drawn: Drawn) -> None:
-    if message.delta.WhichOneof("type") != "new_element":
-        return
-    element = message.delta.new_element
-    kind = element.WhichOneof("type") or ""
-    drawn.kinds.add(kind)
-    if kind == "exception":
-        raise RuntimeError("The page showed an error.")
-    if kind == "button_group" and element.button_group.id.endswith(WIDGET):
-        drawn.period_id = element.button_group.id
+    def _note(self, message: ForwardMsg, drawn: Drawn) -> None:
+        if message.delta.WhichOneof("type") != "new_element":
+            return
+        element = message.delta.new_element
+        kind = element.WhichOneof("type") or ""
+        drawn.kinds.add(kind)
+        if kind == "exception":
+            raise RuntimeError("The page showed an error.")
+        if kind == "button_group" and element.button_group.id.endswith(self._place.widget):
+            drawn.widget_id = element.button_group.id
 
 
 async def _visit(plan: Plan, number: int, opened: float) -> list[float]:
@@ -154,7 +167,7 @@ async def _visit(plan: Plan, number: int, opened: float) -> list[float]:
         max_size=None,
         open_timeout=ANSWER_WITHIN_S,
     ) as socket:
-        visitor = Visitor(socket)
+        visitor = Visitor(socket, plan.place)
         await asyncio.wait_for(visitor.open_page(), ANSWER_WITHIN_S)
         due = time.monotonic() + plan.every_s * rng.random()
         while due < watched_from + plan.watched_s:
@@ -195,7 +208,8 @@ def _share(before: float | None, after: float | None, seconds: float) -> float |
 
 def main() -> int:
     """Visits by the plan of the input; a visitor who fails ends it all, with one line that says why."""
-    plan = Plan(**json.load(sys.stdin))
+    given = json.load(sys.stdin)
+    plan = Plan(**{**given, "place": Place(**given["place"])})
     gc.freeze()
     try:
         print(json.dumps(asdict(asyncio.run(_visited(plan)))))
