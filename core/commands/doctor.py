@@ -15,6 +15,16 @@ from core.ops.smtp import mail_server_of
 from core.settings import VERSION, Settings
 from core.workbench import Workbench, open_database, open_workbench
 
+SOURCES = {
+    "alphavantage": "set ALPHAVANTAGE_API_KEY",
+    "fmp": "set FMP_API_KEY",
+    "yahoo": "set YAHOO_ENABLED=1; its terms allow personal use only",
+    "finnhub": "set FINNHUB_API_KEY",
+    "brave": "set BRAVE_API_KEY",
+    "sec_edgar": "set SEC_EDGAR_USER_AGENT to a name and an e-mail address",
+}
+"""Sources of market data, and what switches each on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -26,7 +36,7 @@ class Finding:
     words: str
 
     def __str__(self) -> str:
-        return f"{self.state:8}{self.subject:12}{self.words}"
+        return f"{self.state:8}{self.subject:14}{self.words}"
 
 
 def run(settings: Settings) -> int:
@@ -67,6 +77,7 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
         else:
             yield Finding(host.name, "off", f"set {host.live_variable}")
     yield Finding("offline", "ok", "glossary; answers when no provider is live")
+    yield from _market(bench)
     yield Finding(
         "demo", "ok" if settings.loads_demo else "off", "loaded at start" if settings.loads_demo else "ASSAY_DEMO=1"
     )
@@ -75,6 +86,16 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
     providers = ", ".join(provider.label for provider in bench.openid.providers)
     yield Finding("openid", "ok" if providers else "off", providers or "see docs/sign-in.md")
     yield Finding("https", "ok" if settings.is_https else "off", "" if settings.is_https else "PUBLIC_URL is not https")
+
+
+def _market(bench: Workbench) -> Iterator[Finding]:
+    sources, as_of = bench.market.sources, bench.market.time.default()
+    live = {source.name for source in sources.quotes} | {source.name for source in sources.news}
+    live |= {sources.filings.name} if sources.filings is not None else set()
+    seen = "today, on live quotes" if as_of.is_live else "the last session of the shipped history"
+    yield Finding("market", "ok", f"as of {as_of.day}, {seen}")
+    for name, words in SOURCES.items():
+        yield Finding(name, "ok" if name in live else "off", "configured" if name in live else words)
 
 
 def accounting_lines(found: Audit) -> Iterator[str]:

@@ -107,7 +107,9 @@ def test_doctor_says_what_is_there_and_keeps_secrets(run: Run, database_url: str
     assert "openai" in outcome.stdout
     assert "set MISTRAL_API_KEY" in outcome.stdout
     assert "set OLLAMA_BASE_URL" in outcome.stdout
-    assert "mail        mail.firm.example\n" in outcome.stdout
+    assert "ok      market        as of 2010-08-20, the last session of the shipped history\n" in outcome.stdout
+    assert "off     fmp           set FMP_API_KEY\n" in outcome.stdout
+    assert "mail          mail.firm.example\n" in outcome.stdout
     password = str(make_url(database_url).password)
     for secret in ("sk-very-secret", "pw-very-secret", password):
         assert secret not in outcome.stdout + outcome.stderr
@@ -150,8 +152,8 @@ def test_doctor_names_the_providers_of_sign_in(run: Run, tmp_path: Path) -> None
     with OpenIdProvider() as provider:
         provider.write_secrets(secrets, "https://assay.example.com/oauth2callback")
     outcome = run("doctor", SECRETS_FILE=str(secrets), PUBLIC_URL="https://assay.example.com")
-    assert "ok      openid      Acme, LinkedIn\n" in outcome.stdout
-    assert "openid      see docs/sign-in.md" in run("doctor").stdout
+    assert "ok      openid        Acme, LinkedIn\n" in outcome.stdout
+    assert "openid        see docs/sign-in.md" in run("doctor").stdout
 
 
 def test_doctor_accounting_ends_with_one_line_that_says_the_books_balance(run: Run) -> None:
