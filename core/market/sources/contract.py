@@ -196,7 +196,11 @@ class BarSource(Protocol):
     allowance: Allowance
 
     def bars(self, symbol: str, first: date, last: date) -> BarHistory:
-        """The daily bars of one symbol, both days included."""
+        """The daily bars of one symbol, both days included; the last may be of a session that has not ended.
+
+        Raises:
+            NoData: it does not know the symbol, or has no bar of those days.
+        """
         ...
 
 

@@ -105,7 +105,7 @@ def test_a_flood_is_left_as_soon_as_it_is_too_large(wire: Wire, market_server: M
     start = time.monotonic()
     with pytest.raises(TooLarge):
         _get(wire, market_server)
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 3.0
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_search_for_an_address_that_takes_long_is_left(monkeypatch: pytest.Mon
         start = time.monotonic()
         with pytest.raises(TooSlow):
             wire.get("http://slow.example/", {})
-        assert time.monotonic() - start < 1.0
+        assert time.monotonic() - start < 3.0
     is_over.set()
 
 
@@ -203,7 +203,7 @@ def test_more_requests_than_connections_wait_for_their_turn_and_no_longer_than_t
         for request in waiting:
             with pytest.raises(TooSlow):
                 request.result()
-        assert time.monotonic() - start < 1.0
+        assert time.monotonic() - start < 3.0
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_and_one_that_is_known_is_not(tmp_path: Path) -> None:
