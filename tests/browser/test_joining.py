@@ -119,6 +119,7 @@ def test_a_stranger_signs_up_by_mail_and_has_an_organisation_on_the_free_plan(si
     site.open(page, "/usage")
     page.get_by_role("link", name="Create an account").click()
     page.wait_for_url("**/sign_up")
+    expect(page.get_by_label("Name")).to_be_visible()
     page.get_by_label("Email").fill(" Nia@New.Example")
     page.get_by_label("Name").fill("Nia *New*")
     page.get_by_label("Name").press("Enter")
@@ -176,6 +177,7 @@ def test_a_forgotten_password_is_chosen_anew_and_ends_the_other_browsers_session
 
     site.open(page)
     page.get_by_role("link", name="Forgot your password?").click()
+    expect(page.get_by_role("heading", name="Forgot your password?")).to_be_visible()
     page.get_by_label("Email").fill(site.app.email)
     page.get_by_role("button", name="Send me a link").click()
     expect(page.get_by_text("a mail with a link is on its way")).to_be_visible()

@@ -119,6 +119,8 @@ def test_screenshots_of_settings(live_app: LiveApp, browser: Browser, scheme: st
         expect(page.get_by_role("heading", level=3).first).to_be_visible()
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
         expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+        if section == "sessions":
+            expect(page.get_by_text("This one")).to_be_visible()
         screenshot(page, f"page-settings-{section}-{scheme}-{width}")
         wider = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
         assert not wider, f"{section} scrolls sideways"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -51,22 +51,30 @@ HONEST_COST = Decimal("0.000021000")  # 100 x 0.15 + 10 x 0.60 USD per million
 LONG = "one two three four five six seven eight nine ten"
 
 
-@pytest.fixture
-def live(database_url: str, tmp_path: Path, chat_server: ChatServer) -> Iterator[Workbench]:
-    """A workbench whose OpenAI is the scripted server, with short time limits; its books balance at the end."""
+@contextmanager
+def opened_live(database_url: str, home: Path, chat_server: ChatServer, **limits: str) -> Iterator[Workbench]:
+    """A workbench whose OpenAI is the scripted server; its books balance at the end."""
     settings = make_settings(
-        database_url,
-        tmp_path,
-        OPENAI_API_KEY="sk-test",
-        OPENAI_BASE_URL=chat_server.base_url,
-        FIRST_TOKEN_TIMEOUT_S="0.6",
-        CONNECT_TIMEOUT_S="0.4",
-        TOKEN_GAP_TIMEOUT_S="0.4",
-        TOTAL_TIMEOUT_S="3",
+        database_url, home, OPENAI_API_KEY="sk-test", OPENAI_BASE_URL=chat_server.base_url, **limits
     )
     with closing(open_workbench(settings)) as opened:
         yield opened
         assert audit(opened.database).differences == []
+
+
+@pytest.fixture
+def live(database_url: str, tmp_path: Path, chat_server: ChatServer) -> Iterator[Workbench]:
+    """With short time limits."""
+    limits = {"FIRST_TOKEN_TIMEOUT_S": "0.6", "CONNECT_TIMEOUT_S": "0.4", "TOKEN_GAP_TIMEOUT_S": "0.4"}
+    with opened_live(database_url, tmp_path, chat_server, **limits, TOTAL_TIMEOUT_S="3") as opened:
+        yield opened
+
+
+@pytest.fixture
+def patient(database_url: str, tmp_path: Path, chat_server: ChatServer) -> Iterator[Workbench]:
+    """With the time limits of a user's workbench: what ends a call is the reader, however slow this machine is."""
+    with opened_live(database_url, tmp_path, chat_server) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -286,14 +294,14 @@ def test_a_model_chosen_by_name_is_never_replaced(live: Workbench, ann: Principa
 
 
 def test_a_stream_cut_by_its_reader_charges_what_came(
-    live: Workbench, ann: Principal, chat_server: ChatServer, service: Service
+    patient: Workbench, ann: Principal, chat_server: ChatServer, service: Service
 ) -> None:
     chat_server.reply(text=LONG, hangs="between_tokens", usage=None)
     saved: list[Draft] = []
-    with live.gateway.session(ann, question(), saved.append) as session:
+    with patient.gateway.session(ann, question(), saved.append) as session:
         first = next(iter(session))
     assert chat_server.wait_for(disconnects=1)
-    wait_until(lambda: bool(saved) and used(live, ann) == 1 and last_row_status(service) == "cut")
+    wait_until(lambda: bool(saved) and used(patient, ann) == 1 and last_row_status(service) == "cut")
     row = last_row(service)
     assert row["estimated"] is True
     assert isinstance(row["charged_usd"], Decimal)
@@ -308,26 +316,26 @@ def last_row_status(service: Service) -> object:
     return row[0] if row else None
 
 
-def test_a_reader_who_lets_go_ends_the_call(live: Workbench, ann: Principal, chat_server: ChatServer) -> None:
+def test_a_reader_who_lets_go_ends_the_call(patient: Workbench, ann: Principal, chat_server: ChatServer) -> None:
     chat_server.reply(text=LONG, hangs="between_tokens")
-    session: Session | None = live.gateway.session(ann, question())
+    session: Session | None = patient.gateway.session(ann, question())
     assert session is not None
     next(iter(session))
     session = None
     gc.collect()
     assert chat_server.wait_for(disconnects=1)
-    wait_until(lambda: used(live, ann) == 1)
+    wait_until(lambda: used(patient, ann) == 1)
 
 
 def test_a_cut_before_the_first_token_is_free_five_times_a_day(
-    live: Workbench, ann: Principal, chat_server: ChatServer, service: Service
+    patient: Workbench, ann: Principal, chat_server: ChatServer, service: Service
 ) -> None:
     chat_server.reply(hangs="first_token")
     for cut in range(1, 7):
-        with live.gateway.session(ann, question(f"Question {cut}?")):
+        with patient.gateway.session(ann, question(f"Question {cut}?")):
             assert chat_server.wait_for(calls=cut)
         wait_until(lambda cut=cut: service.execute("SELECT count(*) FROM usage_log").fetchone() == (cut,))  # type: ignore[misc]
-    assert used(live, ann) == 1
+    assert used(patient, ann) == 1
 
 
 def test_no_token_for_too_long_is_a_break_and_free(

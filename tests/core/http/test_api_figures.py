@@ -95,7 +95,7 @@ def test_every_model_is_listed_with_its_price_and_why_it_cannot_be_asked(api: Ap
     with live_api.client(live_api.member("bob")) as client:
         rows = {row["id"]: row for row in client.get("/ai/models").json()}
     assert rows["gpt-4o-mini"]["available"] is True
-    assert rows["gpt-4o"]["reason"] == "The plan Free does not include standard models."
+    assert rows["gpt-4o"]["reason"] == "GPT-4o is a standard model; the plan Free does not include it."
 
 
 def test_usage_has_the_shape_of_the_contract_and_warns_from_80_percent(free: httpx2.Client) -> None:
@@ -146,6 +146,9 @@ def test_the_document_names_every_call_with_its_token_and_its_problems(api: Api)
         "/api/ai/chat",
         "/api/ai/completions",
         "/api/ai/embeddings",
+        "/api/ai/conversations",
+        "/api/ai/conversations/{conversation_id}",
+        "/api/ai/conversations/{conversation_id}/messages",
         "/api/ai/models",
         "/api/ai/providers",
         "/api/ai/usage",
@@ -156,6 +159,7 @@ def test_the_document_names_every_call_with_its_token_and_its_problems(api: Api)
         "/v1/models/{name}",
         "/api/user/usage",
         "/api/user/quota",
+        "/api/profile",
     }
     for path, operations in document["paths"].items():
         for operation in operations.values():
