@@ -110,7 +110,7 @@ _DOCUMENT = Question(
     lambda sources: filings(sources).document(f"{_www(sources)}/Archives/edgar/data/1/acme.htm"),
     IDENTITY,
 )
-ONE_OF_EACH_SOURCE = [*{question.source: question for question in JSON_QUESTIONS}.values(), _DOCUMENT]
+ONE_OF_EACH_SOURCE = [*{question.source: question for question in reversed(JSON_QUESTIONS)}.values(), _DOCUMENT]
 """All questions to a source take the same way to it; a document is text, and comes from another host."""
 
 
