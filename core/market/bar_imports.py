@@ -81,6 +81,8 @@ class ImportReport:
     """Of rows that were not, refused ones first."""
     how: tuple[str, ...]
     """How the file was read, a sentence each: encoding, separator, columns, form of dates and numbers."""
+    frame: pl.DataFrame = field(repr=False)
+    """The bars that are loaded, or would be."""
     symbols: tuple[str, ...] = ()
     first_day: date | None = None
     last_day: date | None = None
@@ -111,17 +113,22 @@ class BarImports:
             InvalidRequest: it is no table of bars, too large, or can be read in two ways; the sentence says which.
             Conflict: the bars there are raw and these adjusted, or the reverse.
         """
-        _check_request(request)
-        table = read_table(content, request.file_name, decimal=request.decimal, date_order=request.date_order)
-        report, frame = _judged(table, request, self._today)
+        report = read_bars(content, request, today=self._today)
         if report.refused or request.is_dry_run or not report.bars:
             return report
         source = f"{request.org_name}: {PurePath(request.file_name).name}"
         key = DatasetKey("own", request.universe, source, org_id=request.org_id)
         is_adjusted = request.adjustment is Adjustment.SPLIT
         replaced = frozenset(report.facts) if is_adjusted else frozenset[str]()
-        written = self._store.write(key, Batch(frame, report.facts, replaced=replaced))
+        written = self._store.write(key, Batch(report.frame, report.facts, replaced=replaced))
         return replace(report, is_loaded=True, written=written)
+
+
+def read_bars(content: bytes, request: ImportRequest, *, today: date) -> ImportReport:
+    """What a file holds, and which of its rows could be loaded; raises as `BarImports.run`."""
+    _check_request(request)
+    table = read_table(content, decimal=request.decimal, date_order=request.date_order)
+    return _judged(table, request, today)
 
 
 def _check_request(request: ImportRequest) -> None:
@@ -136,7 +143,7 @@ def _check_request(request: ImportRequest) -> None:
         raise InvalidRequest("An exchange is named by its MIC of four letters, as XNYS or XNSE.")
 
 
-def _judged(table: Table, request: ImportRequest, today: date) -> tuple[ImportReport, pl.DataFrame]:
+def _judged(table: Table, request: ImportRequest, today: date) -> ImportReport:
     import polars as pl
 
     frame = table.frame
@@ -159,7 +166,7 @@ def _judged(table: Table, request: ImportRequest, today: date) -> tuple[ImportRe
     last = good["date"].max()
     facts, clashes = _facts(good, request, last if isinstance(last, date) else None)
     first = good["date"].min()
-    report = ImportReport(
+    return ImportReport(
         is_loaded=False,
         rows=table.frame.height + table.refused_count,
         bars=good.height,
@@ -170,8 +177,8 @@ def _judged(table: Table, request: ImportRequest, today: date) -> tuple[ImportRe
         last_day=last if isinstance(last, date) else None,
         facts=facts,
         names=_names(good),
+        frame=good.select(COLUMNS),
     )
-    return report, good.select(COLUMNS)
 
 
 EMPTY = "it is empty"

@@ -68,8 +68,8 @@ class Table:
         return [make(fate, words, self.refused_count, self.refused_lines)] if self.refused_count else []
 
 
-def read_table(content: bytes, name: str, *, decimal: str | None = None, date_order: str | None = None) -> Table:
-    """Reads a CSV or Parquet file of bars; its name does not matter, what it begins with does.
+def read_table(content: bytes, *, decimal: str | None = None, date_order: str | None = None) -> Table:
+    """Reads a CSV or Parquet file of bars: which of them it is, it says itself.
 
     Raises:
         PayloadTooLarge: more bytes or rows than are taken.
@@ -253,30 +253,44 @@ def _with_numbers(frame: pl.DataFrame, decimal: str | None) -> tuple[pl.DataFram
 
     texts = [name for name in _NUMBERS if frame[name].dtype == pl.String]
     sign = decimal or _decimal_sign(frame, [name for name in texts if name != "volume"])
-    group = "." if sign == "," else ","
-    unreadable = pl.lit(False)
-    columns = []
+    unreadable = pl.repeat(False, frame.height, eager=True)
+    numbers = []
     for name in _NUMBERS:
-        if name not in texts:
-            number = pl.col(name).cast(pl.Float64)
-            unreadable = unreadable | number.is_infinite().fill_null(False)
-            columns.append(number.fill_nan(None).alias(name))
-            continue
-        text = pl.col(name).str.strip_chars()
-        text = pl.when(text.str.to_lowercase().is_in(_MISSING)).then(None).otherwise(text)
-        bare = text.str.replace_all(r"[\s'’  ]", "")
-        bare = (
-            pl.when(bare.str.contains(rf"^[+-]?\d{{1,3}}(\{group}\d{{3}})+(\{sign}\d*)?$"))
-            .then(bare.str.replace_all(group, "", literal=True))
-            .otherwise(bare)
-        )
-        number = bare.str.replace(sign, ".", literal=True).cast(pl.Float64, strict=False)
-        is_text_left = pl.lit(sign == ",") & bare.str.contains(".", literal=True)
-        number = pl.when(number.is_finite() & ~is_text_left).then(number)
-        unreadable = unreadable | (text.is_not_null() & number.is_null())
-        columns.append(number.alias(name))
+        values = frame[name]
+        number = _plain(values, sign) if name in texts else values.cast(pl.Float64)
+        number = number.set(number.is_infinite(), None).fill_nan(None)
+        left = values.is_not_null() & number.is_null()
+        if left.any() and name in texts:
+            rest, is_missing = _written_otherwise(values.filter(left), sign)
+            number = number.scatter(left.arg_true(), rest)
+            left = left.scatter(left.arg_true(), rest.is_null() & ~is_missing)
+        elif left.any():
+            left = values.cast(pl.Float64).is_infinite().fill_null(False)
+        unreadable = unreadable | left
+        numbers.append(number.alias(name))
     words = ["Numbers have a decimal comma."] if sign == "," else []
-    return frame.with_columns(*columns, is_unreadable=unreadable.fill_null(False)), words
+    return frame.with_columns(*numbers, unreadable.alias("is_unreadable")), words
+
+
+def _plain(text: pl.Series, sign: str) -> pl.Series:
+    """Numbers without spaces or groups; null for all others, which are few."""
+    import polars as pl
+
+    if sign == ",":
+        text = text.set(text.str.contains(".", literal=True), None).str.replace(",", ".", literal=True)
+    return text.cast(pl.Float64, strict=False)
+
+
+def _written_otherwise(text: pl.Series, sign: str) -> tuple[pl.Series, pl.Series]:
+    """Numbers with spaces or groups of thousands, and which of the texts say that there is none."""
+
+    group = "." if sign == "," else ","
+    bare = text.str.replace_all(r"[\s'’\u00a0\u202f]", "")
+    is_missing = bare.str.to_lowercase().is_in(_MISSING)
+    is_grouped = bare.str.contains(rf"^[+-]?\d{{1,3}}(\{group}\d{{3}})+(\{sign}\d*)?$")
+    bare = bare.zip_with(~is_grouped, bare.str.replace_all(group, "", literal=True))
+    number = _plain(bare, sign)
+    return number.set(~number.is_finite().fill_null(False), None), is_missing
 
 
 def _decimal_sign(frame: pl.DataFrame, columns: list[str]) -> str:

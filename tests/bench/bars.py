@@ -42,6 +42,7 @@ SEED = 5
 
 def reads(ground: Ground) -> list[Figure]:
     """`Bars.panel` of 5,000 and of 10,000 symbols with three years kept, and one symbol's whole history."""
+    ground.workbench  # noqa: B018 (it migrates the database)
     url, folder = ground.server.url, ground.work / "bars"
     with closing(Database(url, pool_size=2)) as database:
         _fill(BarStore(database, folder), max(PANEL_GOALS))
