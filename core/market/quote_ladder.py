@@ -10,12 +10,14 @@ from typing import Protocol
 
 from core.clock import Clock
 from core.db.quotes_dao import QuoteRow
-from core.errors import AssayError, NoData
+from core.errors import AssayError, NoData, RateLimited
 from core.market.as_of import AsOf
-from core.market.gate import PATIENCE_S, Gate
+from core.market.gate import Gate
 from core.market.sources.contract import QuoteSource, SourceQuote
 from core.market.symbols import alias
 
+PATIENCE_S = 5.0
+"""Longest wait for turns in the allowance of one source."""
 LOWEST, HIGHEST = Decimal("1e-9"), Decimal("1e12")
 """What lies outside is no price of anything."""
 WIDEST_CHANGE = Decimal(10_000)
@@ -58,7 +60,11 @@ class Climb:
 
 
 class Ladder:
-    """Asks one source after another, each for all the symbols that the ones before it could not quote."""
+    """Asks one source after another, each for all the symbols that the ones before it could not quote.
+
+    A source whose allowance is used for the moment is passed over, as long as another may answer at once; those that no
+    other could quote wait for its next turn.
+    """
 
     def __init__(self, gate: Gate, sources: Sequence[QuoteSource], clock: Clock) -> None:
         self.sources = tuple(sources)
@@ -66,29 +72,37 @@ class Ladder:
         self._clock = clock
 
     def climb(self, symbols: Sequence[str], known: Mapping[str, Traded], *, on_next: Callable[[], None]) -> Climb:
-        """The first price of each symbol that a source knows; `on_next` is called before each source but the first.
+        """The first price of each symbol that a source knows; `on_next` is called between two sources.
 
         Where an allowance is short, those that are named first are asked for.
         """
         found: dict[str, QuoteRow] = {}
-        problems: dict[str, tuple[str, ...]] = dict.fromkeys(symbols, ())
-        missed = set(symbols)
-        for source in self.sources:
-            left = [symbol for symbol in symbols if symbol not in found]
-            if not left:
-                break
-            if source is not self.sources[0]:
-                on_next()
-            for symbol, outcome in self._told(source, left, known).items():
-                if isinstance(outcome, AssayError):
-                    problems[symbol] += (outcome.detail,)
-                    missed -= set() if isinstance(outcome, NoData) else {symbol}
-                else:
-                    found[symbol] = outcome
-        return Climb(found, problems, frozenset(missed - found.keys()))
+        failures: dict[str, dict[str, AssayError]] = {symbol: {} for symbol in symbols}
+        between: Callable[[], None] = _nothing
+        for patience_s in (0.0, PATIENCE_S):
+            for source in self.sources:
+                left = [s for s in symbols if s not in found and _is_worth_asking(failures[s].get(source.name))]
+                if not left:
+                    continue
+                between()
+                between = on_next
+                for symbol, outcome in self._told(source, left, known, patience_s).items():
+                    if isinstance(outcome, AssayError):
+                        failures[symbol][source.name] = outcome
+                    else:
+                        found[symbol] = outcome
+        return Climb(
+            found=found,
+            problems={symbol: tuple(each.detail for each in told.values()) for symbol, told in failures.items()},
+            missed=frozenset(
+                symbol
+                for symbol, told in failures.items()
+                if symbol not in found and all(isinstance(each, NoData) for each in told.values())
+            ),
+        )
 
     def _told(
-        self, source: QuoteSource, symbols: Sequence[str], known: Mapping[str, Traded]
+        self, source: QuoteSource, symbols: Sequence[str], known: Mapping[str, Traded], patience_s: float
     ) -> dict[str, QuoteRow | AssayError]:
         """What a source tells of each symbol; it is not asked for those of exchanges that it does not know."""
         asks: dict[str, Callable[[], QuoteRow]] = {}
@@ -98,8 +112,6 @@ class Ladder:
                 asks[symbol] = partial(self._one, source, alias(symbol, source.name), symbol, known.get(symbol))
             except NoData as error:
                 refused[symbol] = error
-        # Only at the last source is it worth waiting for a turn: the next one has one at once.
-        patience_s = PATIENCE_S if source is self.sources[-1] else 0.0
         return refused | self._gate.call_each(source, asks, patience_s=patience_s)
 
     def _one(self, source: QuoteSource, spelled: str, symbol: str, instrument: Traded | None) -> QuoteRow:
@@ -131,6 +143,17 @@ def checked(quote: SourceQuote, symbol: str, instrument: Traded | None, *, origi
         as_of=quote.as_of,
         origin=origin,
     )
+
+
+def _is_worth_asking(failure: AssayError | None) -> bool:
+    """Whether a source was not asked yet, or has a turn for us soon."""
+    if not isinstance(failure, RateLimited):
+        return failure is None
+    return failure.retry_after_s is not None and failure.retry_after_s <= PATIENCE_S
+
+
+def _nothing() -> None:
+    """Before the first source."""
 
 
 def _change(quote: SourceQuote) -> Decimal | None:

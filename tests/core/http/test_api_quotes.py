@@ -117,12 +117,13 @@ def test_it_takes_a_token_that_may_read(live: Api) -> None:
 def test_without_a_live_source_the_shipped_history_quotes_its_last_session(api: Api) -> None:
     api.workbench.market.load_shipped()
     with api.client(api.member("ann")) as client:
-        quotes = client.get("/quotes?symbols=AAPL,RELIANCE.NS,NOPE").json()["quotes"]
+        quotes = client.get("/quotes?symbols=AAPL,CHAMELI.NS,NOPE").json()["quotes"]
     apple = quotes["AAPL"]
     assert (apple["source"], apple["origin"], apple["currency"]) == ("sample", "sample", "USD")
     assert Decimal(apple["price"]) > 0
     assert date.fromisoformat(apple["as_of"][:10]) == api.workbench.market.time.last_session
     assert apple["is_stale"] is False
+    assert (quotes["CHAMELI.NS"]["source"], quotes["CHAMELI.NS"]["currency"]) == ("sample", "INR")
     assert (quotes["NOPE"]["price"], quotes["NOPE"]["source"]) == (None, "none")
 
 

@@ -261,6 +261,29 @@ def test_a_source_whose_allowance_is_used_is_left_out(market: Market) -> None:
     assert market.asked() == {"alphavantage": 2, "fmp": 3, "yahoo": 0}
 
 
+@pytest.mark.parametrize("names", [["alphavantage"], ["alphavantage", "fmp"]])
+def test_where_no_other_source_can_a_source_is_waited_for_until_its_next_turn(market: Market, names: list[str]) -> None:
+    market.list("A", "B")
+    market.take_down("fmp")
+    quotes = market.make(*names, ALPHAVANTAGE_PER_SECOND="1")
+    assert [quote.source for quote in quotes.get(["A", "B"], live()).values()] == ["alphavantage"] * 2
+
+
+def test_a_limit_told_with_status_200_passes_the_question_on_and_is_heeded_by_all(market: Market) -> None:
+    market.list("OTHER")
+    market.servers["alphavantage"].reply(body={"Information": "our standard limit is 25 requests per day"})
+    found = [market.make("alphavantage", "fmp").get([symbol], live())[symbol] for symbol in ("ACME", "OTHER")]
+    assert [quote.source for quote in found] == ["fmp", "fmp"]
+    assert market.asked() == {"alphavantage": 1, "fmp": 2, "yahoo": 0}
+
+
+def test_a_symbol_that_no_universe_holds_is_still_asked_at_the_live_sources(market: Market) -> None:
+    market.instruments["LISTED"] = Instrument()
+    market.list("LISTED", "UNHEARD")
+    found = market.make().get(["LISTED", "UNHEARD"], live())
+    assert [quote.source for quote in found.values()] == ["alphavantage"] * 2
+
+
 def test_where_an_allowance_is_short_those_of_whom_least_is_known_come_first(
     market: Market, move_time: MoveTime
 ) -> None:
