@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from core.clock import Clock
 from core.db import sign_in_dao
@@ -24,6 +24,11 @@ class MarketTime:
         """Of the first shipped bar: no earlier date can be chosen."""
         self.last_session = last_session
         """Of the default universe."""
+
+    @property
+    def latest_choice(self) -> date:
+        """The last date that can be chosen: yesterday."""
+        return self._clock.now().date() - timedelta(days=1)
 
     def of(self, principal: Principal) -> AsOf:
         """The date that this principal's session is at."""
@@ -51,11 +56,10 @@ class MarketTime:
         return self._as_of(day)
 
     def _check(self, day: date) -> None:
-        today = self._clock.now().date()
-        if day >= today:
-            raise InvalidRequest(f"The market can be seen as of a past date, and {_spoken(day)} has not passed.")
+        if day > self.latest_choice:
+            raise InvalidRequest(f"The market can be seen as of a past date, and {spoken(day)} has not passed.")
         if day < self.first_day:
-            raise InvalidRequest(f"The shipped history begins on {_spoken(self.first_day)}; choose that day or later.")
+            raise InvalidRequest(f"The shipped history begins on {spoken(self.first_day)}; choose that day or later.")
 
     def _as_of(self, chosen: date | None) -> AsOf:
         now = self._clock.now()
@@ -66,5 +70,6 @@ class MarketTime:
         return AsOf(self.last_session, Reason.SHIPPED, now)
 
 
-def _spoken(day: date) -> str:
+def spoken(day: date) -> str:
+    """A date as pages say it: Fri 20 Aug 2010."""
     return f"{day:%a} {day.day} {day:%b %Y}"

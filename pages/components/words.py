@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from unicodedata import bidirectional
@@ -31,6 +33,16 @@ def plain(text: str) -> str:
     one_line = SPACES.sub(" ", text)
     marked = ITEM.sub(r"\1\\\2", LINK.sub(WORD_JOINER, one_line).translate(MARKUP))
     return marked if text.isascii() or RIGHT_TO_LEFT.isdisjoint(map(bidirectional, text)) else ISOLATE.format(marked)
+
+
+def numbered(labels: Sequence[str]) -> list[str]:
+    """The labels of choices, those that several have numbered, since a choice is known by its words."""
+    seen = Counter[str]()
+    told = []
+    for label in labels:
+        seen[label] += 1
+        told.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return told
 
 
 def usd(amount: Decimal) -> str:
