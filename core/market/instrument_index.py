@@ -122,25 +122,25 @@ class InstrumentIndex:
         return [each for each in found if each is not None and each.cik == cik]
 
     def ranked(self, sought: str, day: date, *, most: int) -> list[Instrument]:
-        """The instruments whose symbol or name holds `sought` (in capitals): best first, the shorter symbol first."""
-        best: dict[str, int] = {}
+        """The instruments whose symbol or name holds `sought` (in capitals): best first, the shorter first."""
+        best: dict[str, tuple[int, int]] = {}
         compact = sought.replace(".", "").replace("-", "")
         for symbol in self._symbols:
             if symbol.startswith(sought):
-                best[symbol] = 0 if symbol == sought else 1
+                best[symbol] = (0 if symbol == sought else 1, 0)
             elif symbol[:1] == compact[:1] and symbol.replace(".", "").replace("-", "") == compact:
-                best[symbol] = 1
+                best[symbol] = (1, 0)
         spaced = f" {sought}"
         is_within = len(sought) >= MIN_WITHIN_CHARS
         for symbol, name in self._names:
-            if name.startswith(sought):
-                best[symbol] = min(best.get(symbol, FAR), 2)
-            elif spaced in name:
-                best[symbol] = min(best.get(symbol, FAR), 3)
-            elif is_within and sought in name:
-                best[symbol] = min(best.get(symbol, FAR), 4)
-        in_order = sorted(best, key=lambda symbol: (best[symbol], len(symbol), symbol))[: most + 1]
-        return [found for symbol in in_order if (found := self.at(symbol, day)) is not None][:most]
+            if sought in name:
+                rank = 2 if name.startswith(sought) else 3 if spaced in name else 4 if is_within else FAR
+                best[symbol] = min(best.get(symbol, (FAR, 0)), (rank, len(name)))
+        in_order = sorted(
+            (symbol for symbol, (rank, _) in best.items() if rank < FAR),
+            key=lambda symbol: (best[symbol], len(symbol), symbol),
+        )
+        return [found for symbol in in_order[: most + 1] if (found := self.at(symbol, day)) is not None][:most]
 
     def near(self, sought: str, day: date, *, most: int) -> list[Instrument]:
         """Instruments whose symbol or name is spelt nearly like `sought` (in capitals), the nearest first."""
