@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.gallery import accounts, basics, conversations, figures
+from tests.gallery import accounts, basics, conversations, figures, reading
 
 Exhibit = Callable[[], None]
 """Draws one component in one or more states; its docstring is the caption."""
@@ -31,6 +31,9 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "usage_log": (figures.requests,),
     "chat_history": (conversations.answers, conversations.suggestions, conversations.unanswered),
     "chat_cost": (conversations.costs,),
+    "news_list": (reading.news, reading.no_news),
+    "filings_list": (reading.filings, reading.no_filings),
+    "statements_view": (reading.statements, reading.poor_statements),
 }
 """By the module's name, in the order of the page."""
 
