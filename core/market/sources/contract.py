@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -201,6 +201,17 @@ class BarSource(Protocol):
         Raises:
             NoData: it does not know the symbol, or has no bar of those days.
         """
+        ...
+
+
+@runtime_checkable
+class ActionSource(Protocol):
+    """Tells splits and dividends on their own, and so none with its bars; another source tells them with its bars."""
+
+    name: str
+
+    def actions(self, symbol: str, kind: ActionKind) -> Sequence[CorporateAction]:
+        """All that it knows of one kind, oldest first, at the values of their days; none is an answer too."""
         ...
 
 

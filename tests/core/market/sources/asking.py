@@ -9,16 +9,15 @@ from datetime import date
 from pathlib import Path
 
 from core.clock import Clock, SystemClock
-from core.market.sources.alphavantage import AlphaVantage
 from core.market.sources.contract import (
     ActionKind,
+    ActionSource,
     BarSource,
     FilingSource,
     NewsSource,
     OlderFilings,
     QuoteSource,
 )
-from core.market.sources.fmp import FinancialModelingPrep
 from core.market.sources.registry import Sources, build_sources
 from core.settings import load_settings
 from tests.fakes.market_answers import DAYS
@@ -67,7 +66,7 @@ def filings(sources: Sources) -> FilingSource:
 def actions(sources: Sources, name: str, kind: ActionKind, symbol: str = "ACME") -> object:
     """Splits or dividends of a source that tells them on their own."""
     source = quotes(sources, name)
-    assert isinstance(source, AlphaVantage | FinancialModelingPrep)
+    assert isinstance(source, ActionSource)
     return source.actions(symbol, kind)
 
 

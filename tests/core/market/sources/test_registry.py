@@ -8,7 +8,7 @@ import pytest
 
 from core.clock import SystemClock
 from core.errors import ConfigurationError
-from core.market.sources.contract import Allowance
+from core.market.sources.contract import ActionSource, Allowance
 from core.market.sources.registry import Sources, build_sources
 from core.settings import load_settings
 from tests.fakes.market_server import MarketServer
@@ -41,6 +41,11 @@ def test_the_ladder_begins_with_the_one_that_the_setting_names(
 def test_yahoo_is_asked_only_where_it_is_switched_on(market_server: MarketServer, tmp_path: Path) -> None:
     sources = _built(tmp_path, **{**market_server.environ, "YAHOO_ENABLED": "0"})
     assert [source.name for source in sources.quotes] == ["alphavantage", "fmp"]
+
+
+def test_who_tells_splits_on_their_own_is_known_and_who_tells_them_with_the_bars(sources: Sources) -> None:
+    told = {source.name: isinstance(source, ActionSource) for source in sources.bars}
+    assert told == {"alphavantage": True, "fmp": True, "yahoo": False}
 
 
 def test_allowances_are_the_free_ones_unless_settings_say_otherwise(
