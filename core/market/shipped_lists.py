@@ -26,6 +26,8 @@ class _Universe(BaseModel):
 
     id: str
     title: str
+    kind: str = STOCK
+    """What its members are."""
 
 
 class _Universes(RootModel[list[_Universe]]):
@@ -82,6 +84,7 @@ def load_shipped_lists(data: Path) -> ShippedLists:
         )
         for each in named
     )
+    kinds = {each.id: each.kind for each in named}
     listings = rows(data / "instruments" / "us_listings.csv", _listing)
     changes = rows(data / "instruments" / "symbol_changes.csv", _change)
     same = {(row.symbol, universe): row.cik for row, universe in listings if universe}
@@ -89,7 +92,7 @@ def load_shipped_lists(data: Path) -> ShippedLists:
     return ShippedLists(
         universes=universes,
         instruments=(
-            *(_instrument(universe, each, same.get((each.symbol, universe.id)))
+            *(_instrument(universe, each, kinds[universe.id], same.get((each.symbol, universe.id)))
               for universe in universes for each in universe.members),
             *(row for row, _ in listings),
         ),
@@ -148,7 +151,7 @@ def _change(row: Mapping[str, str]) -> SymbolChange:
     return SymbolChange(row["former"], row["symbol"], date.fromisoformat(row["changed_on"]))
 
 
-def _instrument(universe: ShippedUniverse, member: MemberRow, cik: int | None) -> InstrumentRow:
+def _instrument(universe: ShippedUniverse, member: MemberRow, kind: str, cik: int | None) -> InstrumentRow:
     return InstrumentRow(
         symbol=member.symbol,
         origin="universe",
@@ -156,7 +159,7 @@ def _instrument(universe: ShippedUniverse, member: MemberRow, cik: int | None) -
         market=EXCHANGES[member.exchange].name,
         exchange=member.exchange,
         currency=member.currency,
-        kind=STOCK,
+        kind=kind,
         sector=member.sector,
         cik=cik,
         valid_to=None if universe.is_generated else universe.last_day,

