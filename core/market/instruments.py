@@ -138,7 +138,7 @@ class Instruments:
             known = dao.lock_version(connection)
             if known.shipped_sha256 == lists.sha256:
                 return False  # another process was faster
-            shipped = [row for row in lists.instruments if row.origin == "universe"]
+            shipped = {row.symbol: row for row in lists.instruments if row.origin == "universe"}.values()
             listed = [row for row in lists.instruments if row.origin == "listing"]
             dao.put_instruments(connection, shipped)
             dao.put_instruments(connection, listed, replaces=known.listed_at is None)

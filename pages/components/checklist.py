@@ -52,11 +52,11 @@ def _show_line(
     is_done = line.tick is not None
     is_fixed = not may(principal, Action.KEEP_NOTES) or (progress.template.is_withdrawn and not is_done)
     # What was ticked in another state is no wish in this one, so the state is part of the key.
-    wished = st.checkbox(
-        plain(line.item.text), is_done, key=f"{key}_{line.item.id}_{is_done}_{as_of.day}", disabled=is_fixed
-    )
-    if line.tick is not None:
-        st.caption(plain(_told(line, principal)))
+    widget_key = f"{key}_{line.item.id}_{is_done}_{as_of.day}"
+    with st.container(gap=None):
+        wished = st.checkbox(plain(line.item.text), is_done, key=widget_key, disabled=is_fixed, wrap=True)
+        if line.tick is not None:
+            st.caption(plain(_told(line, principal)))
     if wished == is_done:
         return
     with show_errors(principal, has_action=False):

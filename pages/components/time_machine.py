@@ -46,6 +46,7 @@ def _show_choice(key: str, principal: Principal, time: MarketTime, as_of: AsOf) 
             min(max(as_of.day, time.first_day), time.latest_choice),
             min_value=time.first_day,
             max_value=time.latest_choice,
+            format="YYYY-MM-DD",
             key=f"{key}_day",
             help=HELP,
         )

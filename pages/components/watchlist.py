@@ -71,7 +71,7 @@ def _show_membership(
 ) -> None:
     is_on = symbol in row.symbols
     key = f"{key}_{symbol}_{is_on}"  # what was ticked in another state is no wish in this one
-    if st.checkbox(plain(_label(row)), is_on, key=key, disabled=not may_write) == is_on:
+    if st.checkbox(plain(_label(row)), is_on, key=key, disabled=not may_write, wrap=True) == is_on:
         return
     with show_errors(principal, has_action=False):
         (service.remove if is_on else service.add)(principal, row.id, symbol)

@@ -36,7 +36,7 @@ def universes(workbench: Workbench) -> Universes:
 def test_shipped_universes_say_where_they_come_from_and_what_is_generated(
     universes: Universes, member: MakeMember
 ) -> None:
-    sp500, nse = universes.list(member("ann"))
+    sp500, nse, *_ = universes.list(member("ann"))
     assert (sp500.id, sp500.members, sp500.licence, sp500.is_generated) == ("sp500_2010", 524, "MIT", False)
     assert (sp500.first_day, sp500.last_day) == (date(2009, 8, 21), date(2010, 8, 20))
     assert nse.is_generated
@@ -77,7 +77,7 @@ def test_nothing_of_a_universe_is_kept_when_a_member_cannot_be(universes: Univer
             universes.replace(ann, "Ours", members, source="x")
     with pytest.raises(InvalidRequest, match="title"):
         universes.replace(ann, "\u200b", OURS, source="x")
-    assert len(universes.list(ann)) == 2
+    assert not any(each.is_own for each in universes.list(ann))
 
 
 def test_universes_have_a_limit(universes: Universes, member: MakeMember) -> None:
@@ -92,7 +92,7 @@ def test_universes_have_a_limit(universes: Universes, member: MakeMember) -> Non
 def test_others_neither_see_nor_find_it(universes: Universes, workbench: Workbench, member: MakeMember) -> None:
     ann, bob = member("ann"), member("bob")
     made = universes.replace(ann, "Ours", OURS, source="x")
-    assert len(universes.list(bob)) == 2
+    assert not any(each.is_own for each in universes.list(bob))
     for reading in (universes.get, universes.members):
         with pytest.raises(NotFound):
             reading(bob, made.id)
@@ -109,7 +109,7 @@ def test_viewers_and_tokens_to_read_may_look_only(universes: Universes, member: 
     viewer = member("vic", org="Acme", plan="team", role=Role.VIEWER)
     reader = replace(member("ann", org="Acme", plan="team"), scopes=frozenset({Scope.READ}), via="token")
     for who in (viewer, reader):
-        assert len(universes.list(who)) == 2
+        assert len(universes.list(who)) >= 2
         with pytest.raises(Forbidden):
             universes.replace(who, "Ours", OURS, source="x")
         with pytest.raises(Forbidden):
