@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
 from core.market.as_of import AsOf
@@ -68,6 +71,11 @@ def _show_choices(key: str, choices: list[Instrument] | tuple[Instrument, ...], 
             args=(into or key, instrument.symbol),
             type="tertiary",
         )
+
+
+def chooser(key: str) -> Callable[[str], None]:
+    """What a button elsewhere on the page calls to put a symbol into the box."""
+    return partial(_choose, key)
 
 
 def _choose(key: str, symbol: str) -> None:
