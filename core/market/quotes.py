@@ -9,6 +9,7 @@ waiting for long. The others wait, and find the quote in the table.
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +17,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Protocol
+from uuid import UUID
 
 from core.clock import Clock
 from core.db import quotes_dao as dao
 from core.db.engine import Database
 from core.db.quotes_dao import LookRow, QuoteRow
-from core.errors import InvalidRequest, NoData, NotFound
+from core.errors import DatabaseUnavailable, InvalidRequest, NoData, NotFound
 from core.ids import new_id
 from core.market.as_of import AsOf
 from core.market.quote_ladder import Climb, Instruments, Ladder, Traded, checked
@@ -42,6 +44,8 @@ MISS_S = 300.0
 """How long sources are not asked again for a symbol that none of them knows."""
 TRIM_EVERY, TRIM_MOST = 200, 2_000
 """Fetches of one process between two looks for what is over, and how much of it is forgotten then."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +193,21 @@ class Quotes:
         try:
             climb = self._parts.ladder.climb(wanted, seen.known, on_next=keep_lease)
         finally:
-            found, missed = list(climb.found.values()), list(climb.missed)
-            with self._parts.database.heart() as driver:
-                dao.settle(driver, list(mine), holder, found=found, missed=missed, miss_s=MISS_S)
+            self._settle(list(mine), holder, climb)
         return {
             **{symbol: seen.kept(row, "cache") for symbol, row in mine.items()},
             **{symbol: seen.kept(mine[symbol], "stale", climb.problems[symbol]) for symbol in wanted},
             **{symbol: seen.quote(row, row.origin, 0.0) for symbol, row in climb.found.items()},
         }
+
+    def _settle(self, symbols: Sequence[str], holder: UUID, climb: Climb) -> None:
+        """Keeps what was found, and gives the leases back."""
+        found, missed = list(climb.found.values()), list(climb.missed)
+        try:
+            with self._parts.database.heart() as driver:
+                dao.settle(driver, symbols, holder, found=found, missed=missed, miss_s=MISS_S)
+        except DatabaseUnavailable:  # whoever asked is answered all the same, and the leases lapse
+            _log.warning("The quotes of %d symbols could not be kept.", len(found))
 
     def _is_fresh(self, row: LookRow) -> bool:
         return row.age_s is not None and row.age_s < self._parts.ttl_s

@@ -31,6 +31,7 @@ from core.market.quotes import LEASE_S, MAX_SYMBOLS, MISS_S, PastQuote, QuotePar
 from core.market.sources.contract import SourceQuote
 from core.market.sources.registry import build_sources
 from tests.conftest import MoveTime, make_settings
+from tests.core.http.conftest import eventually
 from tests.fakes.market_answers import Share
 from tests.fakes.market_server import KEY, MarketServer, Reply
 
@@ -394,6 +395,20 @@ def test_fetches_that_were_over_long_ago_are_forgotten(
         dao.claim(driver, ["NEW"], new_id(), LEASE_S)
         dao.trim(driver, 100)
     assert service.execute("SELECT symbol FROM quote_fetches").fetchall() == [("NEW",)]
+
+
+def test_a_database_that_goes_away_while_a_source_is_asked_costs_no_answer(market: Market, owner: Service) -> None:
+    market.servers["alphavantage"].reply(delay_s=0.5)
+    quotes = market.make()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(quotes.get, ["ACME"], live())
+        eventually(lambda: market.asked()["alphavantage"] == 1)
+        owner.execute("RESET ROLE")
+        owner.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert waiting.result(5)["ACME"].price == Decimal("256.08")
 
 
 def test_as_of_another_day_bars_alone_are_read(market: Market) -> None:
