@@ -7,16 +7,17 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from core.clock import Clock
 from core.db import instruments_dao as dao
 from core.db.engine import Database
 from core.errors import InvalidRequest, SourceDown
 from core.market.as_of import AsOf
+from core.market.gate import Gate
 from core.market.instrument_index import Instrument, InstrumentIndex
 from core.market.shipped_lists import STOCK, ShippedLists
-from core.market.sources.contract import Listing
+from core.market.sources.contract import FilingSource, Listing
 from core.market.symbols import (
     EXCHANGES,
     HOME,
@@ -38,6 +39,8 @@ MAX_SUGGESTIONS = 5
 LOOKED_AT_EVERY_S = 1.0
 """So often a process asks whether its copy of all instruments is old."""
 MAX_NAME_CHARS = 200
+LIST_LIFE = timedelta(days=1)
+"""So long a list of tickers is taken for new."""
 LEAST_SHARE_LISTED = 0.5
 """A list with a smaller share of what was listed before is taken for a broken one."""
 
@@ -149,6 +152,18 @@ class Instruments:
         self._looked_at = float("-inf")
         return True
 
+    def refresh_from(self, gate: Gate, source: FilingSource, *, older_than: timedelta = LIST_LIFE) -> Refreshed | None:
+        """Asks a source for its list of tickers, where what is known is older; None where it is not.
+
+        Raises:
+            RateLimited, SourceDown: the source failed, or its list is not whole; what was known stays.
+        """
+        with self._database.service() as connection:
+            listed_at = dao.version(connection).listed_at
+        if listed_at is not None and self._clock.now() - listed_at < older_than:
+            return None
+        return self.refresh(gate.call(source, source.tickers))
+
     def refresh(self, listings: Sequence[Listing]) -> Refreshed:
         """Takes over the SEC's list of tickers: new ones, other names and symbols, and which are no longer listed.
 
@@ -220,9 +235,7 @@ class _Changes:
             if not is_first and not _is_same_name(rows[symbol].name, known[symbol].name)
         ]
         self.written = [
-            replace(row, name=known[symbol].name)
-            if symbol in known and row.cik == known[symbol].cik and _is_same_name(row.name, known[symbol].name)
-            else row
+            _merged(row, known[symbol]) if symbol in known and row.cik == known[symbol].cik else row
             for symbol, row in rows.items()
         ]
         for symbol in self.gone:
@@ -262,6 +275,14 @@ def _listed(listing: Listing) -> dao.InstrumentRow | None:
         delisted_on=None,
         is_generated=False,
     )
+
+
+def _merged(row: dao.InstrumentRow, known: dao.InstrumentRow) -> dao.InstrumentRow:
+    """What the list says anew of a company: a name in other letters is the same, and one list names no market."""
+    name = known.name if _is_same_name(row.name, known.name) else row.name
+    if row.market:
+        return replace(row, name=name)
+    return replace(row, name=name, market=known.market, exchange=known.exchange, currency=known.currency)
 
 
 def _own(row: dao.OwnFoundRow) -> Instrument:

@@ -7,6 +7,7 @@ from random import SystemRandom
 
 from core.clock import Clock
 from core.db.engine import Database
+from core.errors import NotConfigured
 from core.market.bar_store import BarStore, bars_folder
 from core.market.bars import Bars
 from core.market.calendars import Calendars
@@ -14,7 +15,7 @@ from core.market.companies import Companies
 from core.market.filings import FilingArchive
 from core.market.fundamentals import FundamentalsReader
 from core.market.gate import Gate
-from core.market.instruments import Instruments
+from core.market.instruments import Instruments, Refreshed
 from core.market.market_time import MarketTime
 from core.market.news import News
 from core.market.past_quotes import PastQuotes
@@ -52,6 +53,17 @@ class Market:
         """Takes over the shipped instruments, universes and bars where they are new; quick where they are not."""
         self.instruments.load_shipped(self.lists)
         self.bars.load_shipped()
+
+    def refresh_listings(self) -> Refreshed | None:
+        """Takes over the SEC's list of tickers, where the one that is known is older than a day.
+
+        Raises:
+            NotConfigured: nothing says who we are to the SEC.
+            RateLimited, SourceDown: the SEC's server failed; what was known stays.
+        """
+        if self.sources.filings is None:
+            raise NotConfigured("Set SEC_EDGAR_USER_AGENT to take over the SEC's list of tickers.")
+        return self.instruments.refresh_from(self.gate, self.sources.filings)
 
     def close(self) -> None:
         """Ends what is under way, and closes connections to sources."""

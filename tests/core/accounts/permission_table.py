@@ -243,6 +243,7 @@ WITHOUT_PRINCIPAL = {
     "joining.reset_password": "asks for the link itself",
     "gateway.close": "ends the process",
     "market.load_shipped": "takes over what is shipped for everybody",
+    "market.refresh_listings": "takes over for everybody what the SEC lists",
     "market.close": "ends the process",
     "usage.calls_by_provider": "tells figures of all organisations together",
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import UTC, date, datetime
+from random import Random
+from typing import cast
 
 import pytest
 
@@ -12,9 +15,10 @@ from core.db import instruments_dao as dao
 from core.db.engine import Database
 from core.errors import InvalidRequest, NoData, SourceDown
 from core.market.as_of import AsOf, Reason
+from core.market.gate import Gate
 from core.market.instruments import Instruments
 from core.market.shipped_lists import ShippedLists, load_shipped_lists
-from core.market.sources.contract import Listing
+from core.market.sources.contract import Allowance, FilingSource, Listing
 from core.market.symbols import EXCHANGES, SPELLINGS, alias, canonical, checked_symbol, exchange_of
 from core.settings import DATA
 
@@ -146,6 +150,41 @@ def test_a_list_of_tickers_adds_renames_and_delists_and_forgets_nothing(instrume
     assert netflix is not None
     assert netflix.delisted_on == today.day
     assert instruments.find("NFLX", SHIPPED).candidates[0].delisted_on is None
+
+
+class Lists:
+    """A source that has a list of tickers alone, and counts who asks for it."""
+
+    name = "sec_edgar"
+    allowance = Allowance(per_second=10)
+    asked = 0
+
+    def __init__(self, listings: list[Listing]) -> None:
+        self._listings = listings
+
+    def tickers(self) -> list[Listing]:
+        """The list."""
+        self.asked += 1
+        return self._listings
+
+
+def test_the_list_is_asked_for_once_a_day_through_the_gate(instruments: Instruments, database: Database) -> None:
+    source = Lists([*_listings(instruments), Listing("ZZA", "Zeta Alpha Corp", 1999999, "OTC")])
+    with closing(Gate(database, SystemClock(), Random(1))) as gate:
+        first = instruments.refresh_from(gate, cast("FilingSource", source))
+        assert first is not None
+        assert first.added == 1
+        assert instruments.refresh_from(gate, cast("FilingSource", source)) is None
+        assert [state.name for state in gate.states()] == ["sec_edgar"]
+    assert source.asked == 1
+    assert _seen(instruments, "ZZA", LIVE) == "ZZA"
+
+
+def test_a_list_without_markets_leaves_them_as_they_were(instruments: Instruments) -> None:
+    instruments.refresh([Listing(each.symbol, each.name.upper(), each.cik, None) for each in _listings(instruments)])
+    adobe = instruments.get("ADBE", LIVE)
+    assert adobe is not None
+    assert (adobe.market, adobe.exchange) == ("Nasdaq", "XNAS")
 
 
 def test_a_list_that_cannot_be_whole_changes_nothing(instruments: Instruments) -> None:
