@@ -30,7 +30,7 @@ ARCHIVE = "https://www.sec.gov/Archives/edgar/data"
 FACTS_LIFE_S = 24 * 3600.0
 MOST_COMPANIES = 2_000
 REMEMBERED = 32
-"""Companies whose figures this process has at hand."""
+"""Companies, each as of a day, whose statements this process has at hand."""
 REMEMBERED_S = 60.0
 
 
@@ -79,6 +79,16 @@ class Fundamentals:
         return f"{ARCHIVE}/{self.statements.cik}/{number.replace('-', '')}/{number}-index.htm"
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What this process has made of a company's facts as of a day."""
+
+    since: float
+    kept: Kept[CompanyFacts]
+    ledger: Ledger
+    statements: Statements
+
+
 class FundamentalsReader:
     """Makes statements of the facts that companies report to the SEC."""
 
@@ -103,7 +113,7 @@ class FundamentalsReader:
         self._shelf = Shelf(
             database, "company_facts", TypeAdapter(CompanyFacts), life_s=FACTS_LIFE_S, most=MOST_COMPANIES
         )
-        self._at_hand: OrderedDict[int, tuple[float, Kept[CompanyFacts]]] = OrderedDict()
+        self._at_hand: OrderedDict[tuple[int, date], _Known] = OrderedDict()
         self._lock = Lock()
 
     def of(
@@ -125,14 +135,14 @@ class FundamentalsReader:
             SourceError: the SEC failed, and nothing is kept.
         """
         company = self._companies.filer(as_of, symbol=symbol, cik=cik)
-        kept = self._facts(company)
+        known = self._known(company, as_of.day)
+        kept, ledger = known.kept, known.ledger
         price = priced_by(company.symbol) if priced_by and company.symbol else SharePrice()
-        ledger = Ledger(kept.value, as_of.day, self._table)
         if ledger.last_filed is None:
             raise NotFound(f"{company.name or company.symbol} reported no figures until {as_of.day}.")
         return Fundamentals(
             company=company if company.name else replace(company, name=kept.value.name),
-            statements=build_statements(ledger, kept.value, self._table),
+            statements=known.statements,
             statistics=key_statistics(ledger, price.tag, splits=price.actions),
             source=kept.source,
             as_of=as_of.day,
@@ -140,26 +150,32 @@ class FundamentalsReader:
             is_stale=kept.is_stale,
         )
 
+    def _known(self, company: Company, day: date) -> _Known:
+        """The statements of a day, as this process made them within the last minute, or anew."""
+        key, now = (company.cik or 0, day), self._clock.monotonic()
+        with self._lock:
+            known = self._at_hand.get(key)
+        if known is not None and now - known.since <= REMEMBERED_S:
+            return replace(known, kept=replace(known.kept, age_s=known.kept.age_s + now - known.since))
+        kept = self._facts(company)
+        ledger = Ledger(kept.value, day, self._table)
+        known = _Known(now, kept, ledger, build_statements(ledger, kept.value, self._table))
+        with self._lock:
+            self._at_hand[key] = known
+            self._at_hand.move_to_end(key)
+            while len(self._at_hand) > REMEMBERED:
+                self._at_hand.popitem(last=False)
+        return known
+
     def _facts(self, company: Company) -> Kept[CompanyFacts]:
         cik, source = company.cik or 0, self._live
         if company.is_generated:
             return Kept(self._sample.company_facts(cik), self._sample.name, 0.0)
         if source is None:
             raise NotConfigured(NOT_CONFIGURED)
-        now = self._clock.monotonic()
-        with self._lock:
-            since, kept = self._at_hand.get(cik, (0.0, None))
-        if kept is not None and now - since <= REMEMBERED_S:
-            return replace(kept, age_s=kept.age_s + now - since)
-        fetched = self._shelf.get(
+        return self._shelf.get(
             str(cik), source.name, lambda: self._needed(self._gate.call(source, lambda: source.company_facts(cik)))
         )
-        with self._lock:
-            self._at_hand[cik] = (now, fetched)
-            self._at_hand.move_to_end(cik)
-            while len(self._at_hand) > REMEMBERED:
-                self._at_hand.popitem(last=False)
-        return fetched
 
     def _needed(self, told: CompanyFacts) -> CompanyFacts:
         """The facts that some line uses: of a large company, a tenth of what it reports."""

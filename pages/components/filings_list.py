@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.market.as_of import AsOf
 from core.market.filing_text import FilingText, Section
 from core.market.filings import FilingList
 from core.market.sources.contract import Filing
@@ -28,16 +29,18 @@ def show(
     key: str,
     principal: Principal,
     symbol: str,
+    as_of: AsOf,
     *,
     kept: Callable[[], FilingList | None],
     fetch: Callable[[], CountedList],
     open_text: Callable[[Filing], FilingText],
 ) -> None:
-    """What is known of a company's filings; `kept` is asked at each run and free, `fetch` only at the button."""
+    """What is known of a company's filings on a day; `kept` is asked at each run, free, `fetch` only at the button."""
     place = f"{key}_counted"
     counted: CountedList | None = st.session_state.get(place)
     with show_errors(principal):
-        listed = counted.filings if counted is not None and counted.filings.symbol == symbol else kept()
+        is_shown = counted is not None and (counted.filings.symbol, counted.filings.as_of) == (symbol, as_of.day)
+        listed = counted.filings if counted is not None and is_shown else kept()
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             label = "Fetch filings" if listed is None else "Fetch anew"
             is_asked = st.button(label, key=f"{key}_fetch", icon=":material/download:")

@@ -17,7 +17,7 @@ from pages.components.words import plain
 SHOWN = 10
 """Pieces that are shown at first, and added each time."""
 SOURCES = {"finnhub": "Finnhub", "brave": "Brave Search", "sample": "shipped sample, generated"}
-TONES = {Tone.POSITIVE: ":green[▲ positive]", Tone.NEGATIVE: ":red[▼ negative]", Tone.NEUTRAL: "neutral"}
+TONES = {Tone.POSITIVE: " :green-badge[▲ positive]", Tone.NEGATIVE: " :red-badge[▼ negative]", Tone.NEUTRAL: ""}
 MOST_WORDS = 3
 """Words that are named as having decided a tone."""
 _OF_ADDRESSES = ":/?#@!$&'*+,;=%-._~"
@@ -49,13 +49,14 @@ def _show_piece(told: ToldNews, now: datetime, zone: str) -> None:
     source = SOURCES.get(item.source, item.source)
     facts = f"{item.publisher}{also} · {at:%a} {at.day} {at:%b %Y, %H:%M %Z} · by {source}"
     with st.container(gap=None):
-        st.markdown(f"[{plain(item.title)}]({_address(item.url)})")
-        st.caption(f"{plain(facts)} · {_tone(told.sentiment)}", help=plain(item.summary) or None)
+        st.markdown(f"[{plain(item.title)}]({_address(item.url)}){TONES[told.sentiment.tone]}")
+        st.caption(plain(facts + _decided(told.sentiment)), help=plain(item.summary) or None)
 
 
-def _tone(sentiment: Sentiment) -> str:
+def _decided(sentiment: Sentiment) -> str:
+    """The words that decided a tone, where it has one."""
     words = ", ".join(f"“{word.text}”" for word in sentiment.words[:MOST_WORDS])
-    return TONES[sentiment.tone] + (f" {plain(f'({words})')}" if words else "")
+    return "" if sentiment.tone is Tone.NEUTRAL else f" · {sentiment.tone} for {words}"
 
 
 def _told(state: NewsState) -> str:

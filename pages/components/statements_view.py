@@ -80,7 +80,8 @@ def _show_table(key: str, statement: Statement, currency: str | None) -> None:
         pa.table(columns),
         key=f"{key}_table",
         hide_index=True,
-        column_config={"Line": st.column_config.TextColumn(pinned=True, width="medium"), **numbers},
+        height="content",
+        column_config={"Line": st.column_config.TextColumn(pinned=True, width=260), **numbers},
         alt=f"{statement.label}, {statement.frequency.value}",
     )
 

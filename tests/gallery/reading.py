@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from core.errors import SourceDown
 from core.market.articles import NewsItem
+from core.market.as_of import AsOf, Reason
 from core.market.companies import Company
 from core.market.filing_text import read_filing
 from core.market.filings import FilingList
@@ -29,6 +30,7 @@ from tests.gallery.texts import TEXTS
 ZONE = "Europe/Berlin"
 NOW = datetime(2010, 8, 20, 18, tzinfo=UTC)
 SAMPLE = SampleReading()
+SHIPPED = AsOf(NOW.date(), Reason.SHIPPED, NOW)
 CIK = 9_990_000_001
 PRICE = PriceTag(Decimal("1511.25"), "INR", "sample")
 TITLES = ("Acme beats estimates", "Acme recalls 3,000 anvils", "Acme to hold its annual meeting", *TEXTS.values())
@@ -60,6 +62,7 @@ def filings() -> None:
         "filings_some",
         principal("two words"),
         listed.symbol,
+        SHIPPED,
         kept=lambda: listed,
         fetch=lambda: counted,
         open_text=lambda filing: read_filing(SAMPLE.document(filing.url)),
@@ -76,6 +79,7 @@ def no_filings() -> None:
         "filings_none",
         principal("two words"),
         "ACME",
+        SHIPPED,
         kept=lambda: None,
         fetch=fail,
         open_text=lambda _: read_filing(""),

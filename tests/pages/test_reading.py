@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 from streamlit.testing.v1 import AppTest
 
@@ -17,6 +18,7 @@ def _run(script: Callable[[], None]) -> AppTest:
 
 def test_opening_and_rerunning_fetches_no_filings_and_the_button_fetches_once() -> None:
     def script() -> None:
+        from dataclasses import replace
         from uuid import uuid4
 
         import streamlit as st
@@ -25,7 +27,7 @@ def test_opening_and_rerunning_fetches_no_filings_and_the_button_fetches_once() 
         from core.metering.meter import QuotaState
         from core.research.filings import CountedList
         from pages.components import filings_list
-        from tests.gallery.reading import NOW, SAMPLE, filing_list
+        from tests.gallery.reading import NOW, SAMPLE, SHIPPED, filing_list
         from tests.gallery.samples import principal
 
         fetched = st.session_state.setdefault("fetched", [])
@@ -40,6 +42,7 @@ def test_opening_and_rerunning_fetches_no_filings_and_the_button_fetches_once() 
             "filings",
             principal("two words"),
             "CHAMELI.NS",
+            replace(SHIPPED, day=st.date_input("As of", SHIPPED.day, key="day")),
             kept=lambda: None,
             fetch=fetch,
             open_text=lambda filing: read_filing(SAMPLE.document(filing.url)),
@@ -60,6 +63,8 @@ def test_opening_and_rerunning_fetches_no_filings_and_the_button_fetches_once() 
     assert "Item 1A: Risk Factors" in app.selectbox("filings_text_section").options
     app.text_input("filings_text_search").input("price of coal").run()
     assert any("**price of coal**" in text.value for text in app.markdown)
+    app.date_input("day").set_value(date(2010, 8, 1)).run()
+    assert not app.dataframe, "what was fetched as of a later day is not seen"
 
 
 def test_a_title_is_a_link_of_text_and_more_news_is_shown_on_demand() -> None:
