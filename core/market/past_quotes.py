@@ -31,7 +31,7 @@ class PastQuotes:
     def quotes(self, symbols: Sequence[str], as_of: AsOf) -> Mapping[str, PastQuote]:
         """The last close of each symbol up to the day, with its change; those without bars are left out."""
         panel = self._bars.panel(symbols, as_of, BARS)
-        made = {symbol: self._quote(symbol, panel.of(symbol), panel.about(symbol)) for symbol in panel.symbols}
+        made = {symbol: self._quote(symbol, panel.of(symbol), panel.about[symbol]) for symbol in panel.symbols}
         return {symbol: quote for symbol, quote in made.items() if quote is not None}
 
     def _quote(self, symbol: str, bars: SymbolBars, about: SeriesAbout) -> PastQuote | None:
