@@ -71,6 +71,13 @@ _OWN_FOUND = text(
     ORDER BY m.symbol, u.updated_at DESC LIMIT :most
     """  # noqa: S608 (ours)
 )
+_OWN_EVERY = text(
+    f"""
+    SELECT DISTINCT ON (m.symbol) {_OWN_MEMBER}, u.is_generated, false AS is_exact
+    FROM own_universe_members m JOIN own_universes u ON u.id = m.universe_id
+    WHERE m.org_id = bound_org() ORDER BY m.symbol, u.updated_at DESC LIMIT :most
+    """  # noqa: S608 (ours)
+)
 _PUT_OWN_UNIVERSE = text(
     """
     INSERT INTO own_universes (id, org_id, title, source, licence, is_generated, first_day, last_day, updated_by,
@@ -317,6 +324,11 @@ def own_found(connection: Connection, symbols: Sequence[str], sought: str = "", 
     capitals) in symbol or name."""
     parameters = {"symbols": list(symbols), "sought": sought, "most": most}
     return [OwnFoundRow(**row) for row in connection.execute(_OWN_FOUND, parameters).mappings()]
+
+
+def own_members(connection: Connection, *, most: int) -> list[OwnFoundRow]:
+    """The members of all of the bound organisation's own universes."""
+    return [OwnFoundRow(**row) for row in connection.execute(_OWN_EVERY, {"most": most}).mappings()]
 
 
 def put_own_universe(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -144,23 +144,16 @@ class InstrumentIndex:
 
     def near(self, sought: str, day: date, *, most: int) -> list[Instrument]:
         """Instruments whose symbol or name is spelt nearly like `sought` (in capitals), the nearest first."""
-        far = 1 if len(sought) <= MIN_WITHIN_CHARS else 2
-        by_symbol = process.extract(sought, self._symbols, scorer=OSA.distance, score_cutoff=far, limit=most)
-        distances = {symbol: float(distance) for symbol, distance, _ in by_symbol}
-        if len(sought) > MIN_WITHIN_CHARS:
-            words = min(sought.count(" ") + 1, MAX_WORDS)
-            for _, likeness, place in process.extract(
-                sought, self._beginnings(words), scorer=OSA.normalized_similarity, score_cutoff=NEAR_NAME, limit=most
-            ):
-                symbol = self._names[place][0]
-                distances[symbol] = min(distances.get(symbol, FAR), (1 - likeness) * len(sought))
-        in_order = sorted(distances, key=lambda symbol: (distances[symbol], len(symbol), symbol))[:most]
-        return [found for symbol in in_order if (found := self.at(symbol, day)) is not None]
+        names = self._beginnings(_words(sought))
+        places = _near(sought, self._symbols, names, most=most)
+        symbols = [self._symbols[place] if is_symbol else self._names[place][0] for place, is_symbol in places]
+        found = [self.at(symbol, day) for symbol in dict.fromkeys(symbols)]
+        return [each for each in found if each is not None][:most]
 
     def _beginnings(self, words: int) -> list[str]:
         """The first words of every name."""
         if words not in self._first_words:
-            self._first_words[words] = [" ".join(name.split(maxsplit=words)[:words]) for _, name in self._names]
+            self._first_words[words] = [_first(name, words) for _, name in self._names]
         return self._first_words[words]
 
     def _in_use(self, symbol: str, day: date) -> tuple[str, list[str]]:
@@ -203,3 +196,30 @@ def _note(change: SymbolChange, day: date) -> str:
     if change.changed_on <= day:
         return f"{change.former} has been {change.symbol} since {on}."
     return f"{change.symbol} was {change.former} until {on}."
+
+
+def near_among(sought: str, instruments: Sequence[Instrument], *, most: int) -> list[Instrument]:
+    """As `InstrumentIndex.near`, of these few alone."""
+    words = _words(sought)
+    symbols, names = [each.symbol for each in instruments], [_first(each.name.upper(), words) for each in instruments]
+    found = {instruments[place].symbol: instruments[place] for place, _ in _near(sought, symbols, names, most=most)}
+    return list(found.values())[:most]
+
+
+def _near(sought: str, symbols: Sequence[str], names: Sequence[str], *, most: int) -> list[tuple[int, bool]]:
+    """Places of the symbols (true) and names (false) that are spelt nearly like `sought`, the nearest first."""
+    far = 1 if len(sought) <= MIN_WITHIN_CHARS else 2
+    by_symbol = process.extract(sought, symbols, scorer=OSA.distance, score_cutoff=far, limit=most)
+    near = [(float(distance), len(symbol), place, True) for symbol, distance, place in by_symbol]
+    if len(sought) > MIN_WITHIN_CHARS:
+        by_name = process.extract(sought, names, scorer=OSA.normalized_similarity, score_cutoff=NEAR_NAME, limit=most)
+        near += [((1 - likeness) * len(sought), len(name), place, False) for name, likeness, place in by_name]
+    return [(place, is_symbol) for _, _, place, is_symbol in sorted(near)]
+
+
+def _words(sought: str) -> int:
+    return min(sought.count(" ") + 1, MAX_WORDS)
+
+
+def _first(name: str, words: int) -> str:
+    return " ".join(name.split(maxsplit=words)[:words])

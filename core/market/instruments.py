@@ -15,7 +15,7 @@ from core.db.engine import Database
 from core.errors import InvalidRequest, SourceDown
 from core.market.as_of import AsOf
 from core.market.gate import Gate
-from core.market.instrument_index import Instrument, InstrumentIndex
+from core.market.instrument_index import Instrument, InstrumentIndex, near_among
 from core.market.shipped_lists import STOCK, ShippedLists
 from core.market.sources.contract import FilingSource, Listing
 from core.market.symbols import (
@@ -27,6 +27,7 @@ from core.market.symbols import (
     alias,
     canonical,
     checked_symbol,
+    exchange_of,
     visible,
 )
 from core.principal import Principal
@@ -34,6 +35,8 @@ from core.principal import Principal
 __all__ = ["Found", "Instrument", "Instruments", "Refreshed"]
 
 MAX_INSTRUMENTS = 50_000
+MAX_OWN = 20_000
+"""Members of an organisation's own universes that near misses are looked for among."""
 MAX_CANDIDATES = 20
 MAX_SUGGESTIONS = 5
 LOOKED_AT_EVERY_S = 1.0
@@ -107,9 +110,38 @@ class Instruments:
         exact = own_exact.get(symbol) or (resolved.instrument if resolved else None)
         ranked = index.ranked(sought.upper(), day, most=MAX_CANDIDATES)
         candidates = _distinct([*([exact] if exact else ()), *own, *ranked])[:MAX_CANDIDATES]
-        suggestions = () if candidates else tuple(index.near(sought.upper(), day, most=MAX_SUGGESTIONS))
         note = resolved.note if resolved and symbol not in own_exact else ""
-        return Found(exact, candidates, suggestions, note)
+        if candidates:
+            return Found(exact, candidates, note=note)
+        near = [
+            *near_among(sought.upper(), self._own_members(principal), most=MAX_SUGGESTIONS),
+            *index.near(sought.upper(), day, most=MAX_SUGGESTIONS),
+        ]
+        return Found(suggestions=_distinct(near)[:MAX_SUGGESTIONS])
+
+    def unheld(self, text: str) -> Instrument | None:
+        """What a live source can be asked for though no universe holds it: of the exchange that the symbol tells.
+
+        None for what cannot be a symbol.
+        """
+        try:
+            symbol = checked_symbol(text)
+        except InvalidRequest:
+            return None
+        exchange = exchange_of(symbol)
+        return Instrument(
+            symbol=symbol,
+            name=symbol,
+            exchange=exchange.code,
+            currency=exchange.currency,
+            kind="",
+            sector="",
+            market="" if exchange.code == HOME else exchange.name,
+            cik=None,
+            known_to=None,
+            delisted_on=None,
+            is_generated=False,
+        )
 
     def get(self, symbol: str, as_of: AsOf | None = None, principal: Principal | None = None) -> Instrument | None:
         """The instrument of exactly this symbol, as we spell it; None where nothing is known of it."""
@@ -214,6 +246,13 @@ class Instruments:
         with self._database.app(principal) as connection:
             rows = dao.own_found(connection, symbols, sought, most=most)
         return [_own(row) for row in rows], {row.symbol: _own(row) for row in rows if row.is_exact}
+
+    def _own_members(self, principal: Principal | None) -> list[Instrument]:
+        """Everything that the organisation's own universes have."""
+        if principal is None:
+            return []
+        with self._database.app(principal) as connection:
+            return [_own(row) for row in dao.own_members(connection, most=MAX_OWN)]
 
 
 class _Changes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime
 from random import Random
@@ -52,6 +53,20 @@ def test_shipped_instruments_are_loaded_once(database: Database, lists: ShippedL
     assert second.load_shipped(lists) is False
     with database.service() as connection:
         assert len(dao.instruments(connection, most=5000)) == len(lists.instruments)
+
+
+def test_several_processes_that_start_at_once_load_them_once(database: Database, lists: ShippedLists) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        loaded = list(pool.map(lambda _: Instruments(database, SystemClock()).load_shipped(lists), range(4)))
+    assert sum(loaded) == 1
+
+
+def test_what_no_universe_holds_can_still_be_asked_for() -> None:
+    instruments = Instruments(cast("Database", None), SystemClock())
+    held = [instruments.unheld(text) for text in ("vti", "SHEL.L", "no such symbol", "")]
+    assert [each and (each.symbol, each.exchange, each.currency) for each in held] == [
+        ("VTI", "XNYS", "USD"), ("SHEL.L", "XLON", "GBP"), None, None,
+    ]  # fmt: skip
 
 
 def test_every_instrument_knows_its_exchange_currency_and_zone(instruments: Instruments) -> None:
@@ -211,7 +226,7 @@ def test_a_changed_name_is_found_by_the_former_one(instruments: Instruments) -> 
 
 
 ODD = ("", " ", "\x00", "\u200b\u202e", "'; DROP TABLE instruments; --", "<script>alert(1)</script>", "%", "_", "\\",
-       "☃", "株式会社", "मारुति", "ﷺ" * 5, "\ud800", "0" * 10, "CIK", ":", "$", ".", "-" * 50, "A" * 100,
+       "☃", "株式会社", "मारुति", "ﷺ" * 5, "\ud800", "0" * 10, "CIK", "US0378331005", ":", "$", ".", "-" * 50, "A" * 100,
        "(" * 99)  # fmt: skip
 
 

@@ -100,6 +100,7 @@ def test_others_neither_see_nor_find_it(universes: Universes, workbench: Workben
     found = instruments.find("acme wid", AS_OF, ann)
     assert [(each.symbol, each.is_own) for each in found.candidates] == [("ACME.L", True)]
     assert instruments.get("ACME.L", AS_OF, ann) is not None
+    assert [each.symbol for each in instruments.find("Acmee Widgts", AS_OF, ann).suggestions] == ["ACME.L"]
     assert instruments.find("acme wid", AS_OF, bob).candidates == ()
     assert instruments.get("ACME.L", AS_OF, bob) is None
     assert instruments.get("ACME.L", AS_OF) is None
