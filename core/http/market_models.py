@@ -194,6 +194,8 @@ class QuoteAnswer(Answer):
     """The source it first came from."""
     is_stale: bool | None
     """Whether a session of its exchange has closed since it was the price; null where the exchange is not known."""
+    is_generated: bool
+    """Whether a program made the price up, of an instrument that does not exist."""
     problems: list[str]
     """What kept the sources from telling a newer one."""
 

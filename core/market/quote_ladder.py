@@ -39,6 +39,11 @@ class Traded(Protocol):
         """ISO 4217; None where it is not known."""
         ...
 
+    @property
+    def is_generated(self) -> bool:
+        """Whether it is nobody's, and its history made by a program."""
+        ...
+
 
 class Instruments(Protocol):
     """What is known of symbols."""

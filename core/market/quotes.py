@@ -69,6 +69,8 @@ class Quote:
     """Seconds since its origin told it; of a price as of another day, seconds before the moment that is seen."""
     is_stale: bool | None = None
     """Whether a session of its exchange has closed since it was the price; None where the exchange is not known."""
+    is_generated: bool = False
+    """Whether a program made the price up, of an instrument that does not exist."""
     problems: tuple[str, ...] = ()
     """What kept the sources from telling a newer one; sentences for a page."""
 
@@ -250,6 +252,7 @@ class _Seen:
 
     def quote(self, row: QuoteRow, source: str, age_s: float, problems: tuple[str, ...] = ()) -> Quote:
         """The answer that a price makes."""
+        instrument = self.known.get(row.symbol)
         return Quote(
             symbol=row.symbol,
             source=source,
@@ -260,6 +263,7 @@ class _Seen:
             origin=row.origin,
             age_s=max(0, int(age_s)),
             is_stale=self._is_stale(row),
+            is_generated=source == "sample" and instrument is not None and instrument.is_generated,
             problems=problems,
         )
 

@@ -18,7 +18,7 @@ from tests.fakes.market_server import KEY, MarketServer
 
 MEMBERS = {
     *("symbol", "price", "currency", "change_pct", "as_of", "source", "age_s", "origin"),
-    *("is_stale", "problems"),
+    *("is_stale", "is_generated", "problems"),
 }
 
 
@@ -124,6 +124,7 @@ def test_without_a_live_source_the_shipped_history_quotes_its_last_session(api: 
     assert date.fromisoformat(apple["as_of"][:10]) == api.workbench.market.time.last_session
     assert apple["is_stale"] is False
     assert (quotes["CHAMELI.NS"]["source"], quotes["CHAMELI.NS"]["currency"]) == ("sample", "INR")
+    assert (apple["is_generated"], quotes["CHAMELI.NS"]["is_generated"]) == (False, True)
     assert (quotes["NOPE"]["price"], quotes["NOPE"]["source"]) == (None, "none")
 
 

@@ -49,6 +49,7 @@ class Instrument:
 
     exchange: str | None = "XNYS"
     currency: str | None = "USD"
+    is_generated: bool = False
 
 
 class KnownInstruments(dict[str, Instrument]):
