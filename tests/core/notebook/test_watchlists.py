@@ -7,8 +7,11 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
+from core.db import notebook_dao as dao
 from core.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from core.ids import new_id
 from core.notebook import watchlists as module
 from core.notebook.watchlists import Watchlists
 from core.principal import Principal, Role, Scope
@@ -130,6 +133,31 @@ def test_viewers_and_tokens_to_read_may_look_only(watchlists: Watchlists, team: 
         ):
             with pytest.raises(Forbidden):
                 attempt()
+
+
+def test_the_database_itself_refuses_what_a_viewer_writes(
+    watchlists: Watchlists, workbench: Workbench, team: dict[Role, Principal]
+) -> None:
+    made = watchlists.create(team[Role.OWNER], "Ours", shared_with="viewer", symbols=["AAPL"])
+    viewer = team[Role.VIEWER]
+    with pytest.raises(ProgrammingError, match="row-level security"), workbench.database.app(viewer) as connection:
+        dao.add_watchlist(connection, new_id(), "Mine", None, "vic")
+    with pytest.raises(ProgrammingError, match="row-level security"), workbench.database.app(viewer) as connection:
+        dao.add_symbols(connection, made.id, ["MSFT"])
+    with workbench.database.app(viewer) as connection:
+        dao.remove_symbol(connection, made.id, "AAPL")
+        assert not dao.delete_watchlist(connection, made.id)
+        assert not dao.lock_watchlist(connection, made.id)
+    assert watchlists.get(viewer, made.id).symbols == ["AAPL"]
+
+
+def test_a_shared_list_outlives_the_membership_of_its_maker(
+    watchlists: Watchlists, workbench: Workbench, team: dict[Role, Principal]
+) -> None:
+    made = watchlists.create(team[Role.ANALYST], "Ours", shared_with="viewer")
+    workbench.members.remove(team[Role.OWNER], team[Role.ANALYST].user_id)
+    assert watchlists.get(team[Role.VIEWER], made.id).made_by == "the.analyst"
+    watchlists.delete(team[Role.OWNER], made.id)
 
 
 def test_another_organisation_finds_nothing(watchlists: Watchlists, member: MakeMember) -> None:
