@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import httpx2
 import pytest
 
 from core.principal import Role
+from tests.conftest import MoveTime
 from tests.core.http.conftest import Api, ServeApi, assert_problem
 from tests.core.market.edgar_answers import FACTS, SUBMISSIONS, company_facts, submissions
 from tests.core.market.reading import LISTED
@@ -36,7 +38,7 @@ def sourced(serve_api: ServeApi, vendor: VendorServer) -> Api:
         "SEC_EDGAR_USER_AGENT": "T t@test.example",
     }
     names = ("FINNHUB", "BRAVE", "FMP", "SEC_EDGAR", "SEC_EDGAR_WWW")
-    served = serve_api(**keys, **{f"{name}_BASE_URL": vendor.base_url for name in names}, BRAVE_PER_SECOND="100")
+    served = serve_api(**keys, **{f"{name}_BASE_URL": vendor.url for name in names}, BRAVE_PER_SECOND="100")
     served.workbench.market.instruments.refresh(LISTED)
     return served
 
@@ -113,7 +115,7 @@ def test_what_names_no_company_is_refused_and_counts_nothing(sourced: Api, vendo
         assert_problem(client.get(f"/sec-edgar?{query}"), 422, "invalid_request")
         assert_problem(client.get(f"/fundamentals?{query}"), 422, "invalid_request")
         assert client.get("/user/usage").json()["usage"]["monthly"]["secFilings"]["used"] == 0
-        assert vendor.asked == []
+        assert vendor.requests == []
 
 
 def test_without_an_identity_only_what_is_shipped_is_there(api: Api) -> None:
@@ -178,11 +180,14 @@ def test_news_tells_source_publisher_time_and_tone_and_which_source_failed(sourc
     assert told["stale"]
 
 
-@pytest.mark.parametrize(("plan", "asked"), [("free", 1), ("team", 1)])
-def test_a_plan_says_how_often_news_is_fetched(sourced: Api, vendor: VendorServer, plan: str, asked: int) -> None:
+@pytest.mark.parametrize(("plan", "asked"), [("free", 1), ("basic", 2), ("team", 3)])
+def test_a_plan_says_how_often_news_is_fetched(
+    sourced: Api, vendor: VendorServer, move_time: MoveTime, plan: str, asked: int
+) -> None:
     vendor.answers[FINNHUB] = [finnhub("Acme beats estimates")]
     with sourced.client(sourced.member("bea", plan=plan)) as client:
-        for _ in range(3):
+        for minutes in (0, 16, 32):
+            move_time(timedelta(minutes=minutes))
             assert client.get("/news?symbols=ACME,acme").status_code == 200
     assert vendor.count(FINNHUB) == asked
 

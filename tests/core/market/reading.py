@@ -57,7 +57,7 @@ def ground(database: Database, database_url: str, home: Path, **environ: str) ->
     with VendorServer() as server:
         keys = {"FINNHUB_API_KEY": "k", "BRAVE_API_KEY": "k", "SEC_EDGAR_USER_AGENT": "Test test@test.example"}
         names = ("FINNHUB", "BRAVE", "SEC_EDGAR", "SEC_EDGAR_WWW")
-        addresses = {f"{name}_BASE_URL": server.base_url for name in names}
+        addresses = {f"{name}_BASE_URL": server.url for name in names}
         paces = {"BRAVE_PER_SECOND": "100", "SEC_EDGAR_PER_SECOND": "100"}
         settings = make_settings(database_url, home, **{**keys, **addresses, **paces, **environ})
         sources = build_sources(settings, SystemClock())

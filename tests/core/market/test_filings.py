@@ -111,7 +111,7 @@ def test_without_an_identity_only_the_shipped_issuers_are_known(
         assert "(generated)" in found.filings[0].description
         text = archive.document(base.companies.of_symbol("DHARAPOW.NS", TODAY), found.filings[0], SHIPPED)
         assert "The company does not exist." in text.text
-        assert base.server.asked == []
+        assert base.server.requests == []
 
 
 def test_a_company_without_a_cik_files_nothing(archive: FilingArchive, base: Ground) -> None:

@@ -118,8 +118,8 @@ def test_nothing_later_than_the_chosen_day_is_seen(news: News, base: Ground) -> 
     news.of(["ACME"], live())
     before = chosen((datetime.now(UTC) - timedelta(days=2)).date())
     assert news.of(["ACME"], before).news == ()
-    assert base.server.asked[-1][0] in (FINNHUB, BRAVE)
-    told = [query.get("to", [""])[0] for path, query in base.server.asked if path == FINNHUB]
+    assert base.server.requests[-1].path in (FINNHUB, BRAVE)
+    told = [received.query["to"] for received in base.server.requests if received.path == FINNHUB]
     assert told[-1] == before.day.isoformat()
 
 
@@ -143,7 +143,7 @@ def test_a_fictitious_issuer_is_asked_of_the_sample_alone_and_says_so(news: News
     assert page.news[0].item.title.startswith("Chameli Soaps beats estimates")
     assert (page.news[0].item.publisher, page.news[0].item.also) == ("Generated Wire", ("Invented Post",))
     assert {one.item.source for one in page.news} == {"sample"}
-    assert base.server.asked == []
+    assert base.server.requests == []
     earlier = news.of(["CHAMELI.NS"], chosen(date(2010, 8, 12)))
     assert earlier.news[0].item.published_at.date() == date(2010, 8, 11)
 

@@ -39,8 +39,8 @@ def bench(database_url: str, tmp_path: Path, sec: VendorServer) -> Iterator[Work
         database_url,
         tmp_path,
         SEC_EDGAR_USER_AGENT="Test test@test.example",
-        SEC_EDGAR_BASE_URL=sec.base_url,
-        SEC_EDGAR_WWW_BASE_URL=sec.base_url,
+        SEC_EDGAR_BASE_URL=sec.url,
+        SEC_EDGAR_WWW_BASE_URL=sec.url,
         SEC_EDGAR_PER_SECOND="100",
     )
     with closing(open_workbench(settings)) as opened:
@@ -120,7 +120,7 @@ def test_what_names_no_company_is_refused_before_anything_is_counted(
     ann = make("ann")
     with pytest.raises(error):
         bench.filings.list(ann, **asked)  # type: ignore[arg-type]  # as a caller may send it
-    assert (used(bench, ann), rows(bench, ann), sec.asked) == (0, [], [])
+    assert (used(bench, ann), rows(bench, ann), sec.requests) == (0, [], [])
 
 
 def test_when_the_month_is_used_up_the_sec_is_not_asked(bench: Workbench, make: MakeMember, sec: VendorServer) -> None:
@@ -189,7 +189,7 @@ def test_a_viewer_and_a_token_to_read_may_not(bench: Workbench, make: MakeMember
         bench.filings.list(viewer, symbol="ACME")
     with pytest.raises(Forbidden, match="scope ask"):
         bench.filings.list(replace(make("ann"), scopes=frozenset({Scope.READ})), symbol="ACME")
-    assert sec.asked == []
+    assert sec.requests == []
 
 
 def test_what_was_listed_is_kept_for_others_and_looking_at_it_counts_nothing(
