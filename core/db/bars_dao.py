@@ -46,6 +46,8 @@ _SERIES = text(
     f"SELECT dataset_id, {_SERIES_COLUMNS} FROM bar_series "  # noqa: S608 (a constant of this module)
     "WHERE dataset_id = :id AND (CAST(:symbols AS text[]) IS NULL OR symbol = ANY(CAST(:symbols AS text[])))"
 )
+_WRITES = text("SELECT coalesce(sum(version), 0)::bigint FROM bar_datasets")
+_SERIES_COUNTS = text("SELECT dataset_id, count(*) FROM bar_series WHERE dataset_id = ANY(:ids) GROUP BY dataset_id")
 # One history serves a symbol, never parts of two: the organisation's own before others, then the one whose last bar
 # that may be seen is the latest, then the longest.
 _CHOSEN = text(
@@ -205,6 +207,17 @@ def series(connection: Connection, dataset_id: UUID, symbols: Sequence[str] | No
     """What a dataset holds, by symbol; of all symbols, or of some."""
     rows = connection.execute(_SERIES, {"id": dataset_id, "symbols": None if symbols is None else list(symbols)})
     return {row.symbol: SeriesRow(*row) for row in rows}
+
+
+def writes(connection: Connection) -> int:
+    """How often anything was written: it grows with each write of any dataset."""
+    count: int = connection.execute(_WRITES).scalar_one()
+    return count
+
+
+def series_counts(connection: Connection, dataset_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many symbols datasets hold."""
+    return {row[0]: row[1] for row in connection.execute(_SERIES_COUNTS, {"ids": list(dataset_ids)})}
 
 
 def chosen(connection: Connection, symbols: Sequence[str], day: date, org_id: UUID | None) -> list[ChosenRow]:

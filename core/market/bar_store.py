@@ -9,6 +9,7 @@ symbols, and neither has to sort (`docs/decisions/0008-bars-in-parquet.md`).
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ ROW_GROUP = 65_536
 """Rows that are read or skipped together: a quarter of a thousand symbols."""
 COMPRESSION: Final = "lz4"
 """Read twice as fast as zstd, for files half as large again."""
+MOST_CHOICES = 8
+"""Questions which history serves which symbols, whose answers are kept until something is written."""
 MOST_TRIES = 10
 """How often a write begins again because others wrote first."""
 READERS_LEAVE_WITHIN = timedelta(hours=1)
@@ -123,11 +126,24 @@ class BarStore:
     def __init__(self, database: Database, folder: Path) -> None:
         self._database = database
         self._folder = folder
+        self._choices: dict[tuple[int, tuple[str, ...], date, UUID | None], tuple[ChosenRow, ...]] = {}
+        self._lock = threading.Lock()
 
-    def chosen(self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None) -> list[ChosenRow]:
+    def chosen(self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None) -> Sequence[ChosenRow]:
         """The one history that serves each symbol as of a day, among everyone's and an organisation's own."""
         with self._database.service() as connection:
-            return bars_dao.chosen(connection, symbols, as_of.day, org_id)
+            # Every write counts, so that what was chosen holds for as long as the sum of all counts.
+            key = (bars_dao.writes(connection), tuple(symbols), as_of.day, org_id)
+            with self._lock:
+                kept = self._choices.get(key)
+            if kept is not None:
+                return kept
+            found = tuple(bars_dao.chosen(connection, symbols, as_of.day, org_id))
+        with self._lock:
+            self._choices[key] = found
+            while len(self._choices) > MOST_CHOICES:
+                self._choices.pop(next(iter(self._choices)))
+        return found
 
     def actions(self, series: Iterable[SeriesRow], as_of: AsOf, kind: ActionKind | None = None) -> list[ActionRow]:
         """Splits and dividends of histories up to the day, by symbol, oldest first."""
@@ -157,6 +173,7 @@ class BarStore:
             by_dataset.setdefault(row.dataset_id, []).append(row.symbol)
         with self._database.service() as connection:
             files = bars_dao.files(connection, list(by_dataset))
+            known = bars_dao.series_counts(connection, list(by_dataset))
         earliest = first or date.min
         scans = []
         for dataset_id, symbols in by_dataset.items():
@@ -166,9 +183,12 @@ class BarStore:
                 if file.dataset_id == dataset_id and earliest.year <= file.year <= as_of.day.year
             ]
             if paths:
-                is_asked = pl.col("symbol") == symbols[0] if len(symbols) == 1 else pl.col("symbol").is_in(symbols)
-                is_seen = pl.col("date").is_between(earliest, as_of.day)
-                scans.append(pl.scan_parquet(paths, glob=False).filter(is_seen, is_asked))
+                scan = pl.scan_parquet(paths, glob=False).filter(pl.col("date").is_between(earliest, as_of.day))
+                if len(symbols) == 1:
+                    scan = scan.filter(pl.col("symbol") == symbols[0])
+                elif len(symbols) < known[dataset_id]:
+                    scan = scan.filter(pl.col("symbol").is_in(symbols))
+                scans.append(scan)
         if not scans:
             return _empty()
         with _read_errors():

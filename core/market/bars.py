@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import numpy as np
@@ -32,6 +32,9 @@ MOST_BARS = 10_000
 DAYS_A_BAR = 365.25 / 245
 """Calendar days in which a bar is looked for first; symbols with fewer bars are looked for again, further back."""
 MORE_DAYS = 10
+
+SYMBOLS_AT_ONCE = 2_500
+"""Symbols whose bars are read together: more would take more memory, fewer more time."""
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]
@@ -82,7 +85,12 @@ class Panel:
     low: Floats
     close: Floats
     volume: Floats
-    about: Mapping[str, SeriesAbout]
+    served_by: Mapping[str, ChosenRow]
+
+    @cached_property
+    def about(self) -> Mapping[str, SeriesAbout]:
+        """Where the bars of each symbol come from."""
+        return {symbol: _about(found) for symbol, found in self.served_by.items()}
 
     def of(self, symbol: str) -> SymbolBars:
         """The bars of one symbol, without a copy."""
@@ -142,14 +150,25 @@ class Bars:
         """The last `n` bars of each symbol up to the day, adjusted for splits."""
         asked = sorted(set(symbols))
         n = min(n, MOST_BARS)
-        chosen = self._store.chosen(asked, as_of, org_id)
-        first = as_of.day - timedelta(days=int(n * DAYS_A_BAR) + MORE_DAYS)
-        recent = self._store.read([found.series for found in chosen], as_of, first)
-        short = _short_of_bars(recent, chosen, first, n)
-        frame = _with_all_bars(recent, self._store.read(short, as_of), short) if short else recent
-        panel = _panel(frame, n, asked, {found.series.symbol: _about(found) for found in chosen})
-        self._adjust(panel, chosen, as_of.day)
+        chosen = sorted(self._store.chosen(asked, as_of, org_id), key=lambda found: found.series.symbol)
+        filling = _Filling.of(sum(min(found.series.rows, n) for found in chosen))
+        for begin in range(0, len(chosen), SYMBOLS_AT_ONCE):
+            self._fill(filling, chosen[begin : begin + SYMBOLS_AT_ONCE], as_of, n)
+        panel = filling.panel(asked, {found.series.symbol: found for found in chosen})
+        splits = self._store.all_actions([found.series for found in chosen], ActionKind.SPLIT)
+        _adjust(panel, splits, as_of.day)
         return panel
+
+    def _fill(self, filling: _Filling, chosen: Sequence[ChosenRow], as_of: AsOf, n: int) -> None:
+        """Reads the last bars of some symbols, those that are later in the alphabet than what is there."""
+        first = as_of.day - timedelta(days=int(n * DAYS_A_BAR) + MORE_DAYS)
+        frame = self._store.read([found.series for found in chosen], as_of, first)
+        runs = _runs(frame)
+        short = _short_of_bars(runs, chosen, first, n)
+        if short:
+            frame = _with_all_bars(frame, self._store.read(short, as_of), short)
+            runs = _runs(frame)
+        filling.add(frame, runs, n)
 
     def load_shipped(self, datasets: Sequence[ShippedDataset] | None = None) -> Mapping[str, Written]:
         """Loads the shipped files that are not there yet, or that have changed; gives what was written."""
@@ -175,27 +194,81 @@ class Bars:
             written[dataset.name] = self._store.write(key, batch)
         return written
 
-    def _adjust(self, panel: Panel, chosen: Sequence[ChosenRow], day: date) -> None:
-        """Adjusts a panel that nobody has seen yet, in place."""
-        splits: dict[str, list[ActionRow]] = {}
-        for row in self._store.all_actions([found.series for found in chosen], ActionKind.SPLIT):
-            splits.setdefault(row.symbol, []).append(row)
-        by_symbol = {found.series.symbol: found.series for found in chosen}
-        for symbol in splits.keys() & set(panel.symbols):
-            bars = panel.of(symbol)
-            for before, ratio in _factors(by_symbol[symbol], splits[symbol], day):
-                until = int(np.searchsorted(bars.dates, np.datetime64(before, "D")))
-                for column in (bars.open, bars.high, bars.low, bars.close):
-                    column[:until] /= ratio
-                bars.volume[:until] *= ratio
+
+@dataclass
+class _Filling:
+    """A panel in the making: columns that are filled part by part, since to join parts would double the memory."""
+
+    columns: dict[str, NDArray[np.generic]]
+    symbols: list[str]
+    counts: list[int]
+    filled: int = 0
+
+    @classmethod
+    def of(cls, most: int) -> _Filling:
+        """Columns for so many bars, or fewer."""
+        types = {"date": "datetime64[D]", **dict.fromkeys((*PRICES, "volume"), "float64")}
+        return cls({name: np.empty(most, dtype) for name, dtype in types.items()}, [], [])
+
+    def add(self, frame: pl.DataFrame, runs: pl.DataFrame, n: int) -> None:
+        """Appends the last `n` bars of each symbol."""
+        import polars as pl
+
+        counts = runs.group_by("value", maintain_order=True).agg(pl.col("len").sum())
+        later = pl.col("len").cum_sum(reverse=True).over("value") - pl.col("len")
+        last = runs.with_columns(kept=pl.min_horizontal("len", pl.max_horizontal(n - later, 0)))
+        begins = last["begin"] + last["len"] - last["kept"]
+        index = _ranges(begins.to_numpy(), last["kept"].to_numpy())
+        part = slice(self.filled, self.filled + len(index))
+        for name, column in self.columns.items():
+            column[part] = frame[name].to_numpy()[index]
+        self.filled += len(index)
+        self.symbols += counts["value"].to_list()
+        self.counts += np.minimum(counts["len"].to_numpy(), n).tolist()
+
+    def panel(self, asked: Sequence[str], served_by: Mapping[str, ChosenRow]) -> Panel:
+        """The panel, as long as what was filled."""
+        missing = tuple(sorted(set(asked).difference(self.symbols)))
+        starts = np.concatenate(([0], np.cumsum(self.counts))).astype(np.int64)
+        columns: Any = {name: column[: self.filled] for name, column in self.columns.items()}
+        return Panel(
+            symbols=tuple(self.symbols),
+            missing=missing,
+            starts=starts,
+            dates=columns.pop("date"),
+            served_by=served_by,
+            **columns,
+        )
 
 
-def _short_of_bars(recent: pl.DataFrame, chosen: Sequence[ChosenRow], first: date, n: int) -> list[SeriesRow]:
+def _adjust(panel: Panel, actions: Sequence[ActionRow], day: date) -> None:
+    """Adjusts a panel that nobody has seen yet, in place."""
+    splits: dict[str, list[ActionRow]] = {}
+    for row in actions:
+        splits.setdefault(row.symbol, []).append(row)
+    for symbol in splits.keys() & set(panel.symbols):
+        bars = panel.of(symbol)
+        for before, ratio in _factors(panel.served_by[symbol].series, splits[symbol], day):
+            until = int(np.searchsorted(bars.dates, np.datetime64(before, "D")))
+            for column in (bars.open, bars.high, bars.low, bars.close):
+                column[:until] /= ratio
+            bars.volume[:until] *= ratio
+
+
+def _runs(frame: pl.DataFrame) -> pl.DataFrame:
+    """Where rows of one symbol stand together: value, begin, len; of each symbol in order of days."""
+    import polars as pl
+
+    lengths = frame["symbol"].rle().struct.unnest().with_columns(pl.col("len").cast(pl.Int64))
+    return lengths.with_columns(begin=pl.col("len").cum_sum() - pl.col("len")).sort("value", maintain_order=True)
+
+
+def _short_of_bars(runs: pl.DataFrame, chosen: Sequence[ChosenRow], first: date, n: int) -> list[SeriesRow]:
     """Histories that have fewer recent bars than are wanted, and older ones too."""
     import polars as pl
 
-    counts = recent.group_by("symbol").len().filter(pl.col("len") >= n)
-    enough = set(counts["symbol"])
+    counts = runs.group_by("value").agg(pl.col("len").sum()).filter(pl.col("len") >= n)
+    enough = set(counts["value"])
     return [found.series for found in chosen if found.series.first_day < first and found.series.symbol not in enough]
 
 
@@ -207,33 +280,11 @@ def _with_all_bars(recent: pl.DataFrame, complete: pl.DataFrame, short: Sequence
     return pl.concat([recent.filter(~pl.col("symbol").is_in(again)), complete])
 
 
-def _panel(frame: pl.DataFrame, n: int, asked: Sequence[str], about: Mapping[str, SeriesAbout]) -> Panel:
-    """The last `n` bars of each symbol, gathered from runs of bars that are in order of days."""
-    import polars as pl
-
-    lengths = frame["symbol"].rle().struct.unnest().with_columns(pl.col("len").cast(pl.Int64))
-    runs = lengths.with_columns(begin=pl.col("len").cum_sum() - pl.col("len")).sort("value", maintain_order=True)
-    index = _ranges(runs["begin"].to_numpy(), runs["len"].to_numpy())
-    counts = runs.group_by("value", maintain_order=True).agg(pl.col("len").sum())
-    all_bars = counts["len"].to_numpy()
-    kept = np.minimum(all_bars, n)
-    index = index[_ranges(np.cumsum(all_bars) - kept, kept)]
-    symbols = tuple(counts["value"])
-    columns = {name: frame.drop_in_place(name).to_numpy().take(index) for name in ("date", *PRICES, "volume")}
-    return Panel(
-        symbols=symbols,
-        missing=tuple(sorted(set(asked).difference(symbols))),
-        starts=np.concatenate(([0], np.cumsum(kept))).astype(np.int64),
-        dates=columns.pop("date"),
-        about=about,
-        **columns,
-    )
-
-
 def _ranges(begins: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """The numbers begin, begin + 1, … of each range, one range after another."""
     targets = np.cumsum(lengths) - lengths
-    numbers: NDArray[np.int64] = np.repeat(begins - targets, lengths) + np.arange(lengths.sum(), dtype=np.int64)
+    numbers: NDArray[np.int64] = np.repeat(begins - targets, lengths)
+    numbers += np.arange(len(numbers), dtype=np.int64)
     return numbers
 
 

@@ -86,7 +86,7 @@ def test_a_replaced_symbol_keeps_nothing_older_and_others_stay(store: BarStore) 
 def test_a_whole_dataset_forgets_what_it_no_longer_holds(store: BarStore) -> None:
     store.write(KEY, batch({"A": {date(2023, 1, 3): 1.0}, "B": {DAY: 5.0}}))
     store.write(KEY, batch({"B": {DAY: 5.0}}, is_whole=True, fingerprint="abc"))
-    assert store.chosen(["A"], as_of(DAY)) == []
+    assert store.chosen(["A"], as_of(DAY)) == ()
     found = store.find(KEY)
     assert found is not None
     assert found.fingerprint == "abc"
@@ -97,7 +97,7 @@ def test_nothing_later_than_the_day_leaves_the_store(store: BarStore) -> None:
     for number in range(5):
         day = DAY + timedelta(days=number)
         assert max(closes(store, "A", day)) == day
-    assert store.chosen(["A"], as_of(DAY - timedelta(days=1))) == []
+    assert store.chosen(["A"], as_of(DAY - timedelta(days=1))) == ()
 
 
 def test_splits_after_the_day_are_not_told(store: BarStore) -> None:
@@ -141,7 +141,7 @@ def test_an_organisations_own_bars_serve_it_alone(store: BarStore, make_org: Cal
     store.write(DatasetKey("own", "mine", "Ours", org_id=ours), batch({"A": {DAY: 7.0}, "PRIVATE": {DAY: 8.0}}))
     assert closes(store, "A", DAY, ours) == {DAY: 7.0}
     assert closes(store, "A", DAY, theirs) == closes(store, "A", DAY) == {DAY: 1.0}
-    assert store.chosen(["PRIVATE"], as_of(DAY), theirs) == store.chosen(["PRIVATE"], as_of(DAY)) == []
+    assert store.chosen(["PRIVATE"], as_of(DAY), theirs) == store.chosen(["PRIVATE"], as_of(DAY)) == ()
 
 
 def test_one_history_serves_a_symbol_that_with_the_latest_visible_bar(store: BarStore) -> None:
