@@ -47,7 +47,7 @@ _PUT_ARTICLE = text(
 )
 _TRIM_ARTICLES = text(
     """
-    DELETE FROM news_articles WHERE symbol = :symbol AND source = :source AND published_at < (
+    DELETE FROM news_articles WHERE symbol = :symbol AND source = :source AND published_at <= (
         SELECT published_at FROM news_articles WHERE symbol = :symbol AND source = :source
         ORDER BY published_at DESC OFFSET :most LIMIT 1)
     """
@@ -77,7 +77,7 @@ _KEEP = text(
 )
 _TRIM_KEPT = text(
     """
-    DELETE FROM kept_readings WHERE kind = :kind AND fetched_at < (
+    DELETE FROM kept_readings WHERE kind = :kind AND fetched_at <= (
         SELECT fetched_at FROM kept_readings WHERE kind = :kind ORDER BY fetched_at DESC OFFSET :most LIMIT 1)
     """
 )

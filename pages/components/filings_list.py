@@ -76,9 +76,17 @@ def _show_list(key: str, listed: FilingList, open_text: Callable[[Filing], Filin
         key=f"{key}_open",
     )
     if chosen is not None:
+        _show_text(f"{key}_text", _opened(key, shown[chosen], open_text))
+
+
+def _opened(key: str, filing: Filing, open_text: Callable[[Filing], FilingText]) -> FilingText:
+    """The text of a filing, which is at hand while it is the one that is read."""
+    place = f"{key}_read"
+    at_hand: tuple[str, FilingText] | None = st.session_state.get(place)
+    if at_hand is None or at_hand[0] != filing.url:
         with show_loading("Opening the filing"):
-            text = open_text(shown[chosen])
-        _show_text(f"{key}_text", text)
+            at_hand = st.session_state[place] = (filing.url, open_text(filing))
+    return at_hand[1]
 
 
 def _show_table(key: str, shown: list[Filing]) -> None:

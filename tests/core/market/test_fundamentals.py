@@ -73,6 +73,14 @@ def test_when_the_source_fails_what_is_kept_is_shown_as_stale(base: Ground, move
     assert found.age_s > 24 * 3600
 
 
+def test_what_is_kept_in_another_form_is_fetched_anew(base: Ground) -> None:
+    reader_of(base).of(live(), cik=1)
+    with base.database.service() as connection:
+        connection.exec_driver_sql('UPDATE kept_readings SET value = \'{"an": "older form"}\'')
+    assert reader_of(base).of(live(), cik=1).statements.currency == "USD"
+    assert base.server.count(FACTS) == 2
+
+
 @pytest.mark.parametrize(("answer", "error"), [(404, NoData), (503, SourceDown), ({"cik": 2}, SourceDown)])
 def test_a_company_that_cannot_be_read_is_an_error(
     reader: FundamentalsReader, base: Ground, answer: object, error: type[Exception]

@@ -123,6 +123,20 @@ def test_nothing_later_than_the_chosen_day_is_seen(news: News, base: Ground) -> 
     assert told[-1] == before.day.isoformat()
 
 
+def test_of_each_source_and_instrument_only_so_many_articles_are_kept(
+    news: News, base: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.market.news.MOST_KEPT", 5)
+    base.server.answers[BRAVE] = {"results": []}
+    base.server.answers[FINNHUB] = [finnhub(f"Acme does thing {n} of its kind", n, n) for n in range(1, 21)]
+    news.of(["ACME"], live())
+    with base.database.service() as connection:
+        titles = (
+            connection.exec_driver_sql("SELECT title FROM news_articles ORDER BY published_at DESC").scalars().all()
+        )
+    assert titles == [f"Acme does thing {n} of its kind" for n in range(1, 6)]
+
+
 def test_an_article_of_the_future_is_not_shown_before_its_time(news: News, base: Ground) -> None:
     base.server.answers[FINNHUB] = [finnhub("Acme will have beaten estimates", -30, 9)]
     assert all("will have" not in one.item.title for one in news.of(["ACME"], live()).news)
