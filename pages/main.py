@@ -32,10 +32,11 @@ class Room:
     help: str
     roles: frozenset[Role] = frozenset(Role)
     visibility: Literal["visible", "hidden"] = "visible"
+    is_for_operators: bool = False
 
     def opens_to(self, principal: Principal) -> bool:
         """Whether this person finds the page at all."""
-        return principal.role in self.roles
+        return principal.role in self.roles and (principal.is_operator or not self.is_for_operators)
 
 
 MANAGERS = frozenset(role for role in Role if role.manages)
@@ -47,6 +48,7 @@ ROOMS = (
     Room("usage.py", "Usage", ":material/data_usage:", "Your limits, what was used and spent, and the log."),
     Room("members.py", "Members", ":material/group:", "Who belongs to your organisation, and as what.", MANAGERS),
     Room("settings.py", "Settings", ":material/settings:", "Your profile, sign-in and tokens; your organisation."),
+    Room("admin.py", "Admin", ":material/monitoring:", "How the installation fares.", is_for_operators=True),
     Room("link.py", "Invitation", ":material/mail:", "What a link in a mail is for.", visibility="hidden"),
 )
 DOORS = ("sign_up.py", "forgot.py", "link.py")

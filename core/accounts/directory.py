@@ -64,7 +64,8 @@ class Directory:
                 dao.add_user(connection, user_id, normal, shown, is_operator=is_operator)
             if password_hash is not None:
                 dao.set_password_hash(connection, user_id, password_hash)
-            if dao.put_membership(connection, org_id, user_id, role) or password_hash is not None:
+            is_raised = known is not None and is_operator and dao.make_operator(connection, user_id)
+            if dao.put_membership(connection, org_id, user_id, role) or password_hash is not None or is_raised:
                 sign_in_dao.revoke_sessions_of(connection, user_id)
         return user_id
 

@@ -10,20 +10,11 @@ from itertools import groupby
 
 from core.ai.providers.hosts import HOSTS
 from core.errors import AssayError
+from core.market.sources.registry import SWITCHED_ON_BY
 from core.metering.books import NOBODY, ODD_ADVICE, Audit, DifferenceRow, OddCall, advice, audit
 from core.ops.smtp import mail_server_of
 from core.settings import VERSION, Settings
 from core.workbench import Workbench, open_database, open_workbench
-
-SOURCES = {
-    "alphavantage": "set ALPHAVANTAGE_API_KEY",
-    "fmp": "set FMP_API_KEY",
-    "yahoo": "set YAHOO_ENABLED=1; its terms allow personal use only",
-    "finnhub": "set FINNHUB_API_KEY",
-    "brave": "set BRAVE_API_KEY",
-    "sec_edgar": "set SEC_EDGAR_USER_AGENT to a name and an e-mail address",
-}
-"""Sources of market data, and what switches each on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +81,11 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
 
 def _market(bench: Workbench) -> Iterator[Finding]:
     sources, as_of = bench.market.sources, bench.market.time.default()
-    live = {source.name for source in sources.quotes} | {source.name for source in sources.news}
-    live |= {sources.filings.name} if sources.filings is not None else set()
+    live = {source.name for source in sources.all}
     seen = "today, on live quotes" if as_of.is_live else "the last session of the shipped history"
     yield Finding("market", "ok", f"as of {as_of.day}, {seen}")
-    for name, words in SOURCES.items():
-        yield Finding(name, "ok" if name in live else "off", "configured" if name in live else words)
+    for name, setting in SWITCHED_ON_BY.items():
+        yield Finding(name, "ok" if name in live else "off", "configured" if name in live else f"set {setting}")
 
 
 def accounting_lines(found: Audit) -> Iterator[str]:

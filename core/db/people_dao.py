@@ -89,6 +89,12 @@ def add_user(connection: Connection, user_id: UUID, email: str, name: str, *, is
     )
 
 
+def make_operator(connection: Connection, user_id: UUID) -> bool:
+    """Lets a user run the installation; False where they did already."""
+    statement = text("UPDATE users SET is_operator = true WHERE id = :id AND NOT is_operator")
+    return connection.execute(statement, {"id": user_id}).rowcount == 1
+
+
 def change_user(
     connection: Connection,
     user_id: UUID,

@@ -87,6 +87,15 @@ def require(*roles: Role) -> Principal:
     return principal
 
 
+def require_operator() -> Principal:
+    """As `require`, for those who run the installation."""
+    principal = require()
+    if not principal.is_operator:
+        show_denied("This page is for the operators of the platform.", "They run the installation for everybody.")
+        st.stop()
+    return principal
+
+
 def open_session(ticket: str, *, at_start: bool = False) -> None:
     """Let the browser carry the ticket to the server, which sets the cookie; then the same page is loaded again.
 

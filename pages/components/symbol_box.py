@@ -39,6 +39,12 @@ def show(key: str, instruments: Instruments, principal: Principal, as_of: AsOf) 
             st.caption(f":material/info: {plain(found.note)}")
         _show_others(key, [each for each in found.candidates if each.symbol != found.exact.symbol])
         return found.exact
+    unheld = instruments.unheld(text) if as_of.is_live and text.strip() else None
+    if unheld is not None:
+        st.query_params[PARAMETER] = unheld.symbol
+        st.caption(f":material/info: No universe holds {plain(unheld.symbol)}; only live sources are asked.")
+        _show_others(key, [*found.candidates, *found.suggestions])
+        return unheld
     if found.candidates:
         st.markdown("Several instruments fit. Which one?" if len(found.candidates) > 1 else "Did you mean:")
         _show_choices(key, found.candidates)

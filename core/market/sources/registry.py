@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from core.clock import Clock
 from core.errors import ConfigurationError
@@ -15,7 +16,31 @@ from core.market.sources.remote import Remote, Vendor
 from core.market.sources.wire import LIMIT_S, Fetch, Wire
 from core.settings import Settings
 
+SWITCHED_ON_BY = {
+    "alphavantage": "ALPHAVANTAGE_API_KEY",
+    "fmp": "FMP_API_KEY",
+    "yahoo": "YAHOO_ENABLED=1; its terms allow personal use only",
+    "finnhub": "FINNHUB_API_KEY",
+    "brave": "BRAVE_API_KEY",
+    "sec_edgar": "SEC_EDGAR_USER_AGENT to a name and an e-mail address",
+}
+"""Every source, and what an operator sets to have it asked."""
+
 _Priced = alphavantage.AlphaVantage | fmp.FinancialModelingPrep | yahoo.Yahoo
+
+
+class Allowed(Protocol):
+    """As much of any source as is counted."""
+
+    @property
+    def name(self) -> str:
+        """Its name in settings and answers."""
+        ...
+
+    @property
+    def allowance(self) -> Allowance:
+        """What may be asked of it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +56,12 @@ class Sources:
     """None where SEC_EDGAR_USER_AGENT is unset."""
     close: Callable[[], None]
     """Closes all connections."""
+
+    @property
+    def all(self) -> tuple[Allowed, ...]:
+        """Each source that is configured, once."""
+        filings = (self.filings,) if self.filings is not None else ()
+        return tuple({source.name: source for source in (*self.quotes, *self.bars, *self.news, *filings)}.values())
 
 
 def build_sources(

@@ -305,6 +305,8 @@ PAGES: dict[str, frozenset[Caller]] = {
     "usage": PEOPLE,
     "members": frozenset({C.OWNER, C.ADMIN}),
     "settings": PEOPLE,
+    "symbol": PEOPLE,
+    "admin": frozenset({C.OPERATOR}),
     "link": PEOPLE | OUTSIDERS,
     "sign_up": OUTSIDERS,
     "forgot": OUTSIDERS,

@@ -234,3 +234,15 @@ def test_an_organisation_keeps_its_plan_until_it_is_changed_on_purpose(
 ) -> None:
     with pytest.raises(Conflict, match="plan set"):
         workbench.directory.add_user("bob@test.example", org_name="ann's organisation", plan="team", role=Role.ANALYST)
+
+
+def test_a_user_who_is_there_becomes_an_operator_and_signs_in_anew(workbench: Workbench, member: MakeMember) -> None:
+    ann = member("ann", org="Acme", plan="team")
+    session = workbench.accounts.redeem_ticket(
+        workbench.accounts.ticket(ann.user_id, ann.org_id, method="link"), address="192.0.2.1", agent="test"
+    )
+    workbench.directory.add_user(ann.email, org_name="Acme", plan="team", role=ann.role, is_operator=True)
+    assert workbench.accounts.principal_of_session(session) is None
+    assert workbench.directory.member(ann.email, "Acme").is_operator
+    workbench.directory.add_user(ann.email, org_name="Acme", plan="team", role=ann.role)
+    assert workbench.directory.member(ann.email, "Acme").is_operator, "it is not taken away by leaving it out"
