@@ -26,6 +26,7 @@ from core.errors import (
     NotFound,
     PayloadTooLarge,
     ProviderError,
+    RateLimited,
     StillRunning,
     Unauthenticated,
     place_of,
@@ -188,7 +189,7 @@ def headers_of(error: AssayError) -> dict[str, str]:
     if isinstance(error, StillRunning):
         return {"Retry-After": str(error.retry_after_s)}
     wait_s = error.denial.retry_after_s if isinstance(error, MeteringDenied) else None
-    if isinstance(error, ProviderError) and error.retry_after_s is not None:
+    if isinstance(error, ProviderError | RateLimited) and error.retry_after_s is not None:
         wait_s = max(1, ceil(error.retry_after_s))
     return {} if wait_s is None else {"Retry-After": str(wait_s)}
 

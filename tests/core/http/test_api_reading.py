@@ -97,6 +97,17 @@ def test_a_failure_of_the_sec_is_free_and_says_how_the_caller_stands(sourced: Ap
         assert answer.headers["x-quota-remaining"] == "3"
 
 
+def test_where_the_sec_asks_to_wait_the_caller_is_told_how_long_and_nothing_is_counted(
+    sourced: Api, vendor: VendorServer
+) -> None:
+    vendor.reply("sec_edgar", status=429, headers={"Retry-After": "90"}, body="Slow down")
+    with sourced.client(sourced.member("bea")) as client:
+        answer = client.get("/sec-edgar?cik=1")
+        assert_problem(answer, 503, "source_unavailable")
+        assert 80 <= int(answer.headers["retry-after"]) <= 90
+        assert answer.headers["x-quota-remaining"] == "3"
+
+
 def test_a_request_that_is_sent_again_is_answered_again_and_counts_once(sourced: Api, vendor: VendorServer) -> None:
     with sourced.client(sourced.member("bea")) as client:
         key = {"Idempotency-Key": "one"}
