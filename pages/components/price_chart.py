@@ -132,7 +132,7 @@ def _layout(history: BarHistory, *, is_log: bool) -> dict[str, Any]:
         "hovermode": "x",
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0},
         "bargap": 0.2,
-        "xaxis": {"type": "date", "rangeslider": {"visible": False}, "fixedrange": True,
+        "xaxis": {"type": "date", "anchor": "y2", "rangeslider": {"visible": False}, "fixedrange": True,
                   "rangebreaks": [{"bounds": ["sat", "mon"]}, {"values": _closed(history)}]},
         "yaxis": {
             "type": "log" if is_log else "linear",
