@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
+from threading import Lock
 
-from core.errors import InvalidRequest, NotFound
+from core.errors import InvalidRequest, NoData, NotFound
 from core.market.as_of import AsOf
+from core.market.gate import Gate
 from core.market.instruments import Instrument, Instruments
+from core.market.sources.contract import FilingSource, Listing
 from core.market.sources.sample_reading import Issuer, SampleReading
-from core.market.symbols import checked_symbol
+from core.market.symbols import canonical, checked_symbol
 
 MAX_CIK = 10**10 - 1
 
@@ -30,9 +34,22 @@ class Company:
 class Companies:
     """Finds companies; the fictitious ones of the sample before all others."""
 
-    def __init__(self, instruments: Instruments, sample: SampleReading) -> None:
+    def __init__(
+        self,
+        instruments: Instruments,
+        sample: SampleReading,
+        *,
+        gate: Gate | None = None,
+        listings: FilingSource | None = None,
+    ) -> None:
+        """`listings` is who knows which company files under which symbol; asked where we do not, once a day."""
         self._instruments = instruments
         self._sample = sample
+        self._gate = gate
+        self._listings = listings
+        self._lines: dict[str, Listing] = {}
+        self._listed_on: date | None = None
+        self._lock = Lock()
 
     def of_symbol(self, symbol: str, as_of: AsOf) -> Company:
         """The company of a symbol. One that no universe holds is asked for by its symbol alone.
@@ -68,13 +85,31 @@ class Companies:
         Raises:
             InvalidRequest: both or neither is given, or what cannot be one.
             NotFound: the company of that symbol files nothing with the SEC, as far as is known.
+            SourceError: it is not known here, and the SEC's list of symbols cannot be had.
         """
         if (symbol is None) == (cik is None):
             raise InvalidRequest("Give either symbol or cik.")
         company = self.of_cik(cik, as_of) if cik is not None else self.of_symbol(symbol or "", as_of)
+        if company.cik is None and not company.is_generated:
+            line = self._listed(company.symbol, as_of)
+            company = company if line is None else replace(company, name=line.name, cik=line.cik)
         if company.cik is None:
             raise no_filer(company.symbol)
         return company
+
+    def _listed(self, symbol: str, as_of: AsOf) -> Listing | None:
+        """The line of a symbol in the SEC's list, which a process asks for once a day, when it first needs it."""
+        if self._gate is None or self._listings is None:
+            return None
+        with self._lock:
+            if self._listed_on != as_of.now.date():
+                try:
+                    lines = self._gate.call(self._listings, self._listings.tickers)
+                except NoData:
+                    lines = ()
+                self._lines = {canonical(line.symbol): line for line in reversed(lines)}  # the first of two counts
+                self._listed_on = as_of.now.date()
+            return self._lines.get(symbol)
 
 
 def no_filer(symbol: str) -> NotFound:

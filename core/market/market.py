@@ -86,7 +86,7 @@ def open_market(settings: Settings, database: Database, clock: Clock, telemetry:
     store = BarStore(database, bars_folder(settings))
     bars = Bars(store)
     sample = SampleReading()
-    companies = Companies(instruments, sample)
+    companies = Companies(instruments, sample, gate=gate, listings=sources.filings)
     return Market(
         lists=lists,
         time=MarketTime(

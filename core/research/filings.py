@@ -103,11 +103,12 @@ class Filings:
         """What was listed of a company within the last six hours, by anybody: free, and the SEC is not asked.
 
         Raises:
-            InvalidRequest, NotFound: no company that files.
+            InvalidRequest: what cannot be a symbol.
         """
         require(principal, Action.READ)
         as_of = self._time.of(principal)
-        return self._archive.kept(self._companies.filer(as_of, symbol=symbol), as_of, forms=forms)
+        company = self._companies.of_symbol(symbol, as_of)
+        return None if company.cik is None else self._archive.kept(company, as_of, forms=forms)
 
     def open(self, principal: Principal, symbol: str, filing: Filing) -> FilingText:
         """A filing of a list as text, with its items; it counts nothing.

@@ -21,6 +21,7 @@ from tests.core.market.edgar_answers import SUBMISSIONS, submissions
 from tests.core.market.reading import LISTED
 from tests.core.market.vendor_server import VendorServer
 
+TICKERS = "/files/company_tickers_exchange.json"
 FILED = [("10-K", "2010-02-20"), ("8-K", "2010-01-28")]
 
 
@@ -110,6 +111,19 @@ def test_a_flaw_of_ours_is_free_too(bench: Workbench, make: MakeMember, monkeypa
     assert_balanced(bench)
 
 
+def test_a_symbol_that_is_not_known_here_is_looked_for_in_the_secs_list_once_a_day(
+    bench: Workbench, make: MakeMember, sec: VendorServer
+) -> None:
+    bench.market.load_shipped()
+    sec.answers[TICKERS] = {"fields": ["cik", "name", "ticker", "exchange"], "data": [[1, "Newco", "NEWCO", "NYSE"]]}
+    ann = make("ann")
+    assert bench.filings.list(ann, symbol="newco").filings.cik == 1
+    with pytest.raises(NotFound):
+        bench.filings.list(ann, symbol="OTHERCO")
+    assert bench.filings.list(ann, symbol="NEWCO").filings.symbol == "NEWCO"
+    assert (used(bench, ann), sec.count(TICKERS)) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("asked", "error"),
     [({"symbol": "NOCIK"}, NotFound), ({"symbol": "WHAT"}, NotFound), ({}, AssayError), ({"cik": 0}, AssayError)],
@@ -120,7 +134,7 @@ def test_what_names_no_company_is_refused_before_anything_is_counted(
     ann = make("ann")
     with pytest.raises(error):
         bench.filings.list(ann, **asked)  # type: ignore[arg-type]  # as a caller may send it
-    assert (used(bench, ann), rows(bench, ann), sec.requests) == (0, [], [])
+    assert (used(bench, ann), rows(bench, ann), sec.count("/submissions/")) == (0, [], 0)
 
 
 def test_when_the_month_is_used_up_the_sec_is_not_asked(bench: Workbench, make: MakeMember, sec: VendorServer) -> None:
