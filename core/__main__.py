@@ -6,6 +6,8 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
 
 from core.errors import AssayError, InvalidRequest
 from core.principal import Role
@@ -68,10 +70,58 @@ def _parser() -> argparse.ArgumentParser:
     plan_set.add_argument("plan", metavar="PLAN")
     plan_set.set_defaults(run=_plan_set)
 
+    _add_bars(commands.add_parser("bars", help="daily bars").add_subparsers(required=True, metavar="COMMAND"))
+
     doctor = commands.add_parser("doctor", help="what is configured, reachable and missing")
     doctor.add_argument("--accounting", action="store_true", help="check that the books balance")
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _add_bars(bars: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    update = bars.add_parser("update", help="load what is shipped, and fetch new bars from the configured sources")
+    update.add_argument("--universe", metavar="ID", help="universe whose symbols are fetched (the default one)")
+    update.add_argument("--org", metavar="NAME", help="organisation whose own universe it is")
+    update.add_argument(
+        "--first", type=date.fromisoformat, metavar="DATE", help="first day (where the last update ended)"
+    )
+    update.add_argument("--last", type=date.fromisoformat, metavar="DATE", help="last day (the last closed session)")
+    update.set_defaults(run=_bars_update)
+    bring = bars.add_parser("import", help="bring bars of your own as CSV or Parquet; all of a file or nothing")
+    bring.add_argument("file", type=Path, metavar="FILE")
+    bring.add_argument("--org", required=True, metavar="NAME", help="organisation that alone will see them")
+    bring.add_argument("--universe", required=True, metavar="NAME", help="universe that their symbols make")
+    bring.add_argument("--dry-run", action="store_true", help="tell every row's fate, and load nothing")
+    bring.add_argument("--currency", metavar="CODE", help="currency, where no column tells it: USD, INR, ...")
+    bring.add_argument("--exchange", metavar="MIC", help="exchange, where no column tells it: XNYS, XNSE, ...")
+    bring.add_argument("--adjusted", action="store_true", help="the prices are adjusted for splits already")
+    bring.add_argument("--decimal", choices=[".", ","], help="decimal sign, where the file does not show it")
+    bring.add_argument(
+        "--dates", choices=["dmy", "mdy"], help="order of day and month, where the file does not show it"
+    )
+    bring.set_defaults(run=_bars_import)
+    check = bars.add_parser("check", help="look for gaps, impossible bars, unadjusted splits and stale histories")
+    check.add_argument("--universe", metavar="ID", help="universe that is looked at (the default one)")
+    check.add_argument("--org", metavar="NAME", help="organisation whose own universe or bars they are")
+    check.set_defaults(run=_bars_check)
+
+
+def _bars_update(settings: Settings, given: argparse.Namespace) -> int:
+    from core.commands import bars
+
+    return bars.update(settings, universe=given.universe, org=given.org, first=given.first, last=given.last)
+
+
+def _bars_import(settings: Settings, given: argparse.Namespace) -> int:
+    from core.commands import bars
+
+    return bars.bring(settings, given.file, bars.Brought(**{key: getattr(given, key) for key in bars.BROUGHT}))
+
+
+def _bars_check(settings: Settings, given: argparse.Namespace) -> int:
+    from core.commands import bars
+
+    return bars.check(settings, universe=given.universe, org=given.org)
 
 
 def _serve(settings: Settings, given: argparse.Namespace) -> int:

@@ -110,6 +110,21 @@ class Directory:
             raise NotFound(_NO_MEMBER)
         return principal_of(row, "command")
 
+    def owner(self, org_name: str) -> Principal:
+        """The principal of a command that acts for an organisation, by name or id: its first owner.
+
+        Raises:
+            NotFound: there is no such organisation, or nobody owns it.
+            Conflict: there are several of that name.
+        """
+        with self._database.service() as connection:
+            found = _one_named(connection, org_name)
+            owner = None if found is None else dao.first_owner(connection, found.id)
+            row = None if found is None or owner is None else sign_in_dao.who_of_member(connection, owner, found.id)
+        if row is None:
+            raise NotFound("There is no organisation of that name, or nobody owns it.")
+        return principal_of(row, "command")
+
     def has_user(self, email: str) -> bool:
         """Whether there is a user with that address."""
         with self._database.service() as connection:

@@ -276,6 +276,18 @@ def has_other_owner(connection: Connection, org_id: UUID, user_id: UUID) -> bool
     return found is True
 
 
+def first_owner(connection: Connection, org_id: UUID) -> UUID | None:
+    """Who has owned an organisation for longest."""
+    found: UUID | None = connection.execute(
+        text(
+            "SELECT user_id FROM memberships WHERE org_id = :org_id AND role = 'owner' AND ended_at IS NULL "
+            "ORDER BY created_at, user_id LIMIT 1"
+        ),
+        {"org_id": org_id},
+    ).scalar_one_or_none()
+    return found
+
+
 def put_membership(connection: Connection, org_id: UUID, user_id: UUID, role: str) -> bool:
     """Makes a user a member with that role, again where they had left; True where they were one with another role."""
     before = role_of(connection, org_id, user_id)

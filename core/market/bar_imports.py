@@ -96,6 +96,14 @@ class ImportReport:
         """How many rows cannot be right."""
         return sum(row.count for row in self.fates if row.fate is Fate.REFUSED)
 
+    def spans(self) -> list[tuple[str, date, date]]:
+        """Each symbol with its first and last day, in order."""
+        import polars as pl
+
+        days = pl.col("date")
+        grouped = self.frame.group_by("symbol").agg(days.min().alias("first"), days.max().alias("last"))
+        return list(grouped.sort("symbol").iter_rows())
+
 
 class BarImports:
     """Reads files of bars and gives them to the store."""
@@ -114,7 +122,11 @@ class BarImports:
             Conflict: the bars there are raw and these adjusted, or the reverse.
         """
         report = read_bars(content, request, today=self._today)
-        if report.refused or request.is_dry_run or not report.bars:
+        return report if request.is_dry_run else self.load(report, request)
+
+    def load(self, report: ImportReport, request: ImportRequest) -> ImportReport:
+        """Loads what was read of a file, unless a row of it is refused; raises as `run`."""
+        if report.refused or not report.bars:
             return report
         source = f"{request.org_name}: {PurePath(request.file_name).name}"
         key = DatasetKey("own", request.universe, source, org_id=request.org_id)

@@ -194,6 +194,18 @@ class BarStore:
         with _read_errors():
             return pl.concat(scans).collect() if len(scans) > 1 else scans[0].collect()
 
+    def overlap(self, series: SeriesRow, days: pl.Series) -> pl.DataFrame:
+        """What is kept of a history on days that a source has just told: to compare, never to be read by anyone."""
+        import polars as pl
+
+        with self._database.service() as connection:
+            files = bars_dao.files(connection, [series.dataset_id])
+        years = {day.year for day in days}
+        parts = [
+            self._whole_year(file).filter(pl.col("symbol") == series.symbol) for file in files if file.year in years
+        ]
+        return pl.concat([_empty(), *parts]).filter(pl.col("date").is_in(days.implode())).drop("symbol")
+
     def find(self, key: DatasetKey) -> DatasetRow | None:
         """The dataset of that name, when there is one."""
         with self._database.service() as connection:

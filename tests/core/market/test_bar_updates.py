@@ -1,0 +1,170 @@
+"""Updates from sources: incremental, idempotent, the first that answers, and never two histories mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+import polars as pl
+import pytest
+
+from core.clock import SystemClock
+from core.db.engine import Database
+from core.errors import NoData, NotConfigured, SourceDown
+from core.market.bar_store import BarStore
+from core.market.bar_updates import BarUpdates, Outcome, SymbolUpdate, Wanted
+from core.market.bars import Bars
+from core.market.calendars import Calendars
+from core.market.circuit import RetryPolicy
+from core.market.gate import Gate
+from core.market.sources.contract import ActionKind, Adjustment, Allowance, BarHistory, CorporateAction
+from tests.core.market.bars_made import as_of, frame_of
+
+NOW = datetime(2024, 6, 14, 22, tzinfo=UTC)
+"""A Friday, after the close in New York."""
+APPLE = Wanted("AAPL", "XNYS", "USD")
+SPLIT = CorporateAction(date(2024, 6, 10), ActionKind.SPLIT, Decimal(10))
+
+
+@dataclass
+class Source:
+    """A source whose closes are 100, and 10 from a 10:1 split on, as far as it knows of it."""
+
+    name: str = "steady"
+    adjustment: Adjustment = Adjustment.RAW
+    actions: tuple[CorporateAction, ...] = ()
+    fails: Exception | None = None
+    has_last_close: bool = True
+    factor: float = 1.0
+    allowance: Allowance = field(default_factory=Allowance)
+    asked: list[tuple[str, date, date]] = field(default_factory=list)
+
+    def bars(self, symbol: str, first: date, last: date) -> BarHistory:
+        """Bars of every weekday."""
+        self.asked.append((symbol, first, last))
+        if self.fails:
+            raise self.fails
+        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        closes = {day: self._close(day, last) * self.factor for day in days if day.weekday() < 5}
+        frame = frame_of({symbol: closes}).drop("symbol")
+        if not self.has_last_close:
+            frame = frame.with_columns(close=pl.when(pl.col("date") == last).then(None).otherwise("close"))
+        told = tuple(action for action in self.actions if first <= action.ex_date <= last)
+        return BarHistory(symbol, "USD", self.adjustment, frame, told)
+
+    def _close(self, day: date, last: date) -> float:
+        is_split = any(action.ex_date <= day for action in self.actions)
+        is_applied = self.adjustment is Adjustment.SPLIT and any(a.ex_date <= last for a in self.actions)
+        return 10.0 if is_split or is_applied else 100.0
+
+
+@pytest.fixture
+def store(database: Database, tmp_path: Path) -> BarStore:
+    """A store of the test's own."""
+    return BarStore(database, tmp_path / "bars")
+
+
+Update = Callable[..., SymbolUpdate]
+
+
+@pytest.fixture
+def update(store: BarStore, database: Database) -> Update:
+    """Updates AAPL from sources as of a moment: `update(source, now=…)`."""
+    gate = Gate(database, SystemClock(), Random(1), retry=RetryPolicy(attempts=1))
+    calendars = Calendars(today=NOW.date())
+
+    def run(*sources: Source, now: datetime = NOW, wanted: Wanted = APPLE, **more: date) -> SymbolUpdate:
+        updates = BarUpdates(store, gate, sources, calendars, lambda symbol, _source: symbol)
+        return updates.run([wanted], now, **more)[0]
+
+    return run
+
+
+def closes(store: BarStore, day: date) -> list[float]:
+    """The last closes as of a day, adjusted."""
+    return [float(value) for value in Bars(store).panel(["AAPL"], as_of(day)).of("AAPL").close]
+
+
+def test_an_update_asks_only_for_what_is_new_and_nothing_when_there_is_none(store: BarStore, update: Update) -> None:
+    source = Source()
+    assert update(source).outcome is Outcome.UPDATED
+    assert source.asked[0][2] == NOW.date()
+    assert update(source).outcome is Outcome.UP_TO_DATE
+    assert update(source, now=NOW + timedelta(days=2)).outcome is Outcome.UP_TO_DATE, "a weekend has no session"
+    assert len(source.asked) == 1
+    before = len(closes(store, date(2024, 6, 30)))
+    assert update(source, now=NOW + timedelta(days=4)).outcome is Outcome.UPDATED
+    assert source.asked[1][1] > NOW.date() - timedelta(days=30)
+    assert min(250, before + 2) == len(closes(store, date(2024, 6, 30)))
+
+
+def test_a_session_that_is_still_open_is_not_stored(store: BarStore, update: Update) -> None:
+    update(Source(), now=NOW.replace(hour=15))
+    about = Bars(store).about("AAPL", as_of(date(2024, 12, 31)))
+    assert about is not None
+    assert about.last_day == date(2024, 6, 13)
+
+
+def test_a_last_bar_without_a_close_waits_for_the_next_update(store: BarStore, update: Update) -> None:
+    update(Source(has_last_close=False))
+    about = Bars(store).about("AAPL", as_of(date(2024, 12, 31)))
+    assert about is not None
+    assert about.last_day == date(2024, 6, 13)
+    assert update(Source()).outcome is Outcome.UPDATED
+
+
+def test_the_first_source_that_answers_is_taken_and_failures_are_told(update: Update) -> None:
+    down = Source("first", fails=SourceDown("It is down.", source="first"))
+    empty = Source("second", fails=NoData("Nothing.", source="second"))
+    assert update(down, empty, Source("third")) == SymbolUpdate("AAPL", Outcome.UPDATED, "third")
+    failed = update(replace(down, name="a"), replace(empty, name="b"))
+    assert (failed.outcome, failed.source) == (Outcome.FAILED, None)
+    assert "It is down." in failed.words and "Nothing." in failed.words
+
+
+def test_a_raw_history_goes_on_over_a_split(store: BarStore, update: Update) -> None:
+    source = Source(actions=(SPLIT,))
+    update(source, now=NOW - timedelta(days=9))
+    assert update(source).outcome is Outcome.UPDATED
+    assert set(closes(store, NOW.date())) == {10.0}
+    assert set(closes(store, date(2024, 6, 5))) == {100.0}
+
+
+def test_an_adjusted_history_is_fetched_whole_again_after_a_split(store: BarStore, update: Update) -> None:
+    source = Source(adjustment=Adjustment.SPLIT, actions=(SPLIT,))
+    update(source, now=NOW - timedelta(days=9))
+    assert update(source).outcome is Outcome.REPLACED
+    assert set(closes(store, NOW.date())) == {10.0}
+    assert set(closes(store, date(2024, 6, 5))) == {100.0}, "in the shares of the day"
+
+
+def test_a_split_that_a_source_applied_without_telling_is_seen_by_comparing(store: BarStore, update: Update) -> None:
+    update(Source(adjustment=Adjustment.SPLIT), now=NOW - timedelta(days=4))
+    changed = update(Source(adjustment=Adjustment.SPLIT, factor=0.1))
+    assert changed.outcome is Outcome.REPLACED
+    assert set(closes(store, NOW.date())) == {10.0}
+
+
+def test_a_source_that_turns_from_raw_to_adjusted_is_fetched_whole_again(store: BarStore, update: Update) -> None:
+    update(Source(), now=NOW - timedelta(days=4))
+    assert update(Source(adjustment=Adjustment.SPLIT)).outcome is Outcome.REPLACED
+    about = Bars(store).about("AAPL", as_of(NOW.date()))
+    assert about is not None
+    assert about.adjustment is Adjustment.SPLIT
+
+
+def test_an_explicit_span_is_fetched_however_new_what_is_kept(update: Update) -> None:
+    source = Source()
+    update(source)
+    assert update(source, first=date(2020, 1, 2), last=date(2024, 6, 5)).outcome is not Outcome.FAILED
+    assert source.asked[1][1:] == (date(2020, 1, 2), date(2024, 6, 5))
+
+
+def test_an_exchange_that_nobody_knows_fails_alone_and_no_source_is_an_error(update: Update) -> None:
+    assert "XABC" in update(Source(), wanted=Wanted("A", "XABC")).words
+    with pytest.raises(NotConfigured, match="ALPHAVANTAGE_API_KEY"):
+        update()
