@@ -27,6 +27,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from core.db import market_tables, notebook_tables
 from core.db.schema import METADATA, Credits, Moment, Usd
 
+__all__ = ["METADATA", "MORE_TABLES", "TENANT_TABLES"]
+
 plan_limits = Table(
     "plan_limits",
     METADATA,
