@@ -3,7 +3,7 @@
 A file is never changed. A writer writes new ones beside those in force, and one transaction exchanges them in the
 catalogue if nobody else has written meanwhile; whatever fails before leaves the old ones in force. Within a file bars
 are ordered by quarter, then symbol, then day: a scan of the last year skips other quarters, one symbol's history other
-symbols, and neither has to sort (`docs/decisions/0008-bars-in-parquet.md`).
+symbols, and neither has to sort (`docs/decisions/0012-bars-in-parquet.md`).
 """
 
 from __future__ import annotations
