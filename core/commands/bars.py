@@ -57,8 +57,10 @@ def update(settings: Settings, *, universe: str | None, org: str | None, first: 
             print("The shipped history is in place.")
             print("No source of bars is configured: set ALPHAVANTAGE_API_KEY, FMP_API_KEY or YAHOO_ENABLED.")
             return 0
-        members = _members(market, universe, directory.owner(org) if org else None)
-        wanted = [Wanted(each.symbol, each.exchange, each.currency) for each in members]
+        asked = _universe(market, universe, directory.owner(org) if org else None)
+        if asked.is_generated:
+            raise InvalidRequest("The companies of this universe do not exist: no source is asked about them.")
+        wanted = [Wanted(each.symbol, each.exchange, each.currency) for each in asked.members]
         updates = BarUpdates(market.store, market.gate, market.sources.bars, market.calendars, market.instruments.alias)
         done = updates.run(wanted, SystemClock().now(), first=first, last=last)
     counts = Counter(each.outcome for each in done)
@@ -103,7 +105,7 @@ def check(settings: Settings, *, universe: str | None, org: str | None) -> int:
     with _market(settings) as (market, directory):
         market.load_shipped()
         owner = directory.owner(org) if org else None
-        symbols = [each.symbol for each in _members(market, universe, owner)]
+        symbols = [each.symbol for each in _universe(market, universe, owner).members]
         as_of = market.time.default()
         checks = BarChecks(market.store, market.calendars)
         found = checks.run(symbols, as_of, owner.org_id if owner else None)
@@ -125,20 +127,27 @@ def _market(settings: Settings) -> Iterator[tuple[Market, Directory]]:
             yield market, Directory(database)
 
 
-def _members(market: Market, universe: str | None, owner: Principal | None) -> Sequence[MemberRow]:
-    """The members of a universe: a shipped one by its id, an organisation's own by id or title."""
+@dataclass(frozen=True, slots=True)
+class _Universe:
+    """As much of a universe as is needed here."""
+
+    is_generated: bool
+    members: Sequence[MemberRow]
+
+
+def _universe(market: Market, universe: str | None, owner: Principal | None) -> _Universe:
+    """A shipped universe by its id or title, or an organisation's own."""
     if owner is not None:
         listed = market.universes.list(owner)
         named = [each for each in listed if universe is None or universe in (each.id, each.title)]
         own = [each for each in named if each.is_own] or named
         if not own:
             raise NotFound("There is no such universe.")
-        return market.universes.members(owner, own[0].id)
-    shipped = market.lists.universes
-    found = [each for each in shipped if universe in (None, each.id, each.title)]
+        return _Universe(own[0].is_generated, market.universes.members(owner, own[0].id))
+    found = [each for each in market.lists.universes if universe in (None, each.id, each.title)]
     if not found:
         raise NotFound("There is no such universe; of an organisation's own say whose it is (--org).")
-    return found[0].members
+    return _Universe(found[0].is_generated, found[0].members)
 
 
 def _keep_universe(market: Market, owner: Principal, title: str, file_name: str, report: ImportReport) -> None:

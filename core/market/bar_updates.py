@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -14,7 +15,14 @@ from core.market.bar_checks import Severity, compare
 from core.market.bar_store import COLUMNS, BarStore, Batch, DatasetKey, SeriesFacts
 from core.market.calendars import Calendars
 from core.market.gate import Source
-from core.market.sources.contract import ActionKind, Adjustment, BarHistory, BarSource
+from core.market.sources.contract import (
+    ActionKind,
+    ActionSource,
+    Adjustment,
+    BarHistory,
+    BarSource,
+    CorporateAction,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,6 +31,8 @@ FIRST_FETCH = timedelta(days=2 * 366)
 """How far back a symbol is fetched that was never fetched before."""
 OVERLAP = timedelta(days=10)
 """Days that are fetched again, so that what a source changed since is seen."""
+WORTH_ASKING = 0.15
+"""Move of a close after which a source that tells splits on their own is asked for them again."""
 SYMBOLS_A_WRITE = 200
 """Symbols whose bars are written together; those of earlier writes stay when a later one fails."""
 
@@ -161,6 +171,9 @@ class BarUpdates:
         def fetched(since: date, until: date, *, is_whole: bool) -> _Fetched:
             answer = self._gate.call(source, lambda: source.bars(spelled, since, until))
             history = replace(answer, symbol=each.symbol, frame=_finished(answer, until, source.name))
+            if isinstance(source, ActionSource) and (is_whole or _moves(history.frame)):
+                told = self._actions(source, source, spelled)
+                history = replace(history, actions=tuple(action for action in told if since <= action.ex_date <= until))
             return _Fetched(history, until, is_whole)
 
         if series is None:
@@ -171,6 +184,16 @@ class BarUpdates:
             return found
         begin = min(series.first_day, first or series.first_day)
         return fetched(begin, max(until, series.last_day), is_whole=True)
+
+    def _actions(self, source: GatedBarSource, teller: ActionSource, spelled: str) -> list[CorporateAction]:
+        """Splits, without which raw bars must not be kept, and dividends, without which they may."""
+        try:
+            found = [*self._gate.call(source, lambda: teller.actions(spelled, ActionKind.SPLIT))]
+        except NoData:
+            found = []
+        with suppress(SourceError):
+            found += self._gate.call(source, lambda: teller.actions(spelled, ActionKind.DIVIDEND))
+        return found
 
     def _continues(self, series: SeriesRow, answer: BarHistory) -> bool:
         """Whether an answer can be put behind what is kept: adjusted alike, and telling the same where both tell."""
@@ -204,6 +227,14 @@ class BarUpdates:
             )
         replaced = frozenset(symbol for symbol, (_, found) in histories.items() if found.is_whole)
         self._store.write(_key(name), Batch(pl.concat(frames), facts, replaced=replaced))
+
+
+def _moves(frame: pl.DataFrame) -> bool:
+    """Whether a close moves so much that a split may be the reason: then it is worth a request to ask."""
+    import polars as pl
+
+    moved = frame.select(((pl.col("close") / pl.col("close").shift(1) - 1).abs() > WORTH_ASKING).any()).item()
+    return bool(moved)
 
 
 def _key(source: str) -> DatasetKey:

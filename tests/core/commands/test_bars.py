@@ -12,6 +12,8 @@ import psycopg
 import pytest
 
 from core.settings import ROOT
+from tests.fakes.market_answers import DAYS
+from tests.fakes.market_server import MarketServer
 
 Service = psycopg.Connection[tuple[object, ...]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -24,8 +26,9 @@ GOOD = (
 def run(database_url: str, tmp_path: Path) -> Run:
     """Runs `python -m core …` on the test's database, with no source configured."""
 
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "DATABASE_URL": database_url, "ASSAY_HOME": str(tmp_path / "home")}
+    def command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        given = {"DATABASE_URL": database_url, "ASSAY_HOME": str(tmp_path / "home"), **environ}
+        environment = {**os.environ, **given}
         return subprocess.run(
             [sys.executable, "-m", "core", *arguments],
             cwd=ROOT,
@@ -76,6 +79,26 @@ def test_import_makes_a_universe_of_the_organisations_own(run: Run, service: Ser
     assert row == ("Mine", "2024-03-05", "2024-03-06")
     again = run("bars", "import", str(file), "--org", "Acme", "--universe", "Mine")
     assert "0 new days, 0 changed" in again.stdout
+
+
+def test_update_fetches_an_organisations_universe_from_the_configured_sources(
+    run: Run, service: Service, file: Path
+) -> None:
+    add_ann(run)
+    file.write_text("Symbol,Date,Close,Exchange\nACME,2024-03-05,10.5,XNYS\n", "utf-8")
+    assert run("bars", "import", str(file), "--org", "Acme", "--universe", "Mine").returncode == 0
+    with MarketServer() as server:
+        live = {"FMP_API_KEY": "key", "FMP_BASE_URL": server.url}
+        span = ("--first", DAYS[0].isoformat(), "--last", DAYS[-1].isoformat())
+        outcome = run("bars", "update", "--org", "Acme", "--universe", "Mine", *span, **live)
+        assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "1 updated.\n", "")
+        generated = run("bars", "update", "--universe", "nse_generated", **live)
+        assert (generated.returncode, "do not exist" in generated.stderr) == (2, True)
+    found = service.execute(
+        "SELECT s.rows, s.last_day FROM bar_series s JOIN bar_datasets d ON d.id = s.dataset_id "
+        "WHERE d.kind = 'fetched'"
+    ).fetchall()
+    assert found == [(len(DAYS), DAYS[-1])]
 
 
 def test_a_bad_row_is_told_by_line_and_keeps_out_the_whole_file(run: Run, service: Service, file: Path) -> None:

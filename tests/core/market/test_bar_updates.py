@@ -36,7 +36,7 @@ class Source:
 
     name: str = "steady"
     adjustment: Adjustment = Adjustment.RAW
-    actions: tuple[CorporateAction, ...] = ()
+    splits: tuple[CorporateAction, ...] = ()
     fails: Exception | None = None
     has_last_close: bool = True
     factor: float = 1.0
@@ -53,12 +53,12 @@ class Source:
         frame = frame_of({symbol: closes}).drop("symbol")
         if not self.has_last_close:
             frame = frame.with_columns(close=pl.when(pl.col("date") == last).then(None).otherwise("close"))
-        told = tuple(action for action in self.actions if first <= action.ex_date <= last)
+        told = tuple(action for action in self.splits if first <= action.ex_date <= last)
         return BarHistory(symbol, "USD", self.adjustment, frame, told)
 
     def _close(self, day: date, last: date) -> float:
-        is_split = any(action.ex_date <= day for action in self.actions)
-        is_applied = self.adjustment is Adjustment.SPLIT and any(a.ex_date <= last for a in self.actions)
+        is_split = any(action.ex_date <= day for action in self.splits)
+        is_applied = self.adjustment is Adjustment.SPLIT and any(a.ex_date <= last for a in self.splits)
         return 10.0 if is_split or is_applied else 100.0
 
 
@@ -77,7 +77,7 @@ def update(store: BarStore, database: Database) -> Update:
     gate = Gate(database, SystemClock(), Random(1), retry=RetryPolicy(attempts=1))
     calendars = Calendars(today=NOW.date())
 
-    def run(*sources: Source, now: datetime = NOW, wanted: Wanted = APPLE, **more: date) -> SymbolUpdate:
+    def run(*sources: Source | RawTeller, now: datetime = NOW, wanted: Wanted = APPLE, **more: date) -> SymbolUpdate:
         updates = BarUpdates(store, gate, sources, calendars, lambda symbol, _source: symbol)
         return updates.run([wanted], now, **more)[0]
 
@@ -127,7 +127,7 @@ def test_the_first_source_that_answers_is_taken_and_failures_are_told(update: Up
 
 
 def test_a_raw_history_goes_on_over_a_split(store: BarStore, update: Update) -> None:
-    source = Source(actions=(SPLIT,))
+    source = Source(splits=(SPLIT,))
     update(source, now=NOW - timedelta(days=9))
     assert update(source).outcome is Outcome.UPDATED
     assert set(closes(store, NOW.date())) == {10.0}
@@ -135,7 +135,7 @@ def test_a_raw_history_goes_on_over_a_split(store: BarStore, update: Update) -> 
 
 
 def test_an_adjusted_history_is_fetched_whole_again_after_a_split(store: BarStore, update: Update) -> None:
-    source = Source(adjustment=Adjustment.SPLIT, actions=(SPLIT,))
+    source = Source(adjustment=Adjustment.SPLIT, splits=(SPLIT,))
     update(source, now=NOW - timedelta(days=9))
     assert update(source).outcome is Outcome.REPLACED
     assert set(closes(store, NOW.date())) == {10.0}
@@ -155,6 +155,50 @@ def test_a_source_that_turns_from_raw_to_adjusted_is_fetched_whole_again(store: 
     about = Bars(store).about("AAPL", as_of(NOW.date()))
     assert about is not None
     assert about.adjustment is Adjustment.SPLIT
+
+
+class RawTeller:
+    """A source of raw bars that tells their splits on their own, each for a request, as Alpha Vantage does."""
+
+    name = "teller"
+    allowance = Allowance()
+
+    def __init__(self) -> None:
+        self.known = Source(splits=(SPLIT,))
+        self.told: list[ActionKind] = []
+        self.fails: Exception | None = None
+
+    def bars(self, symbol: str, first: date, last: date) -> BarHistory:
+        """Bars without actions."""
+        return replace(self.known.bars(symbol, first, last), actions=())
+
+    def actions(self, symbol: str, kind: ActionKind) -> tuple[CorporateAction, ...]:
+        """All actions of a kind."""
+        self.told.append(kind)
+        if self.fails:
+            raise self.fails
+        return (SPLIT,) if kind is ActionKind.SPLIT else ()
+
+
+def test_splits_that_a_source_tells_on_their_own_are_asked_for_at_first_and_when_a_close_jumps(
+    store: BarStore, update: Update
+) -> None:
+    teller = RawTeller()
+    update(teller, now=NOW - timedelta(days=14))
+    assert teller.told == [ActionKind.SPLIT, ActionKind.DIVIDEND]
+    update(teller, now=NOW - timedelta(days=9))
+    assert len(teller.told) == 2, "nothing moved: no request is spent"
+    update(teller)
+    assert len(teller.told) == 4
+    assert set(closes(store, NOW.date())) == {10.0}
+
+
+def test_raw_bars_are_not_kept_while_their_splits_cannot_be_asked_for(store: BarStore, update: Update) -> None:
+    teller = RawTeller()
+    teller.fails = SourceDown("It is down.", source="teller")
+    assert update(teller).outcome is Outcome.FAILED
+    assert Bars(store).about("AAPL", as_of(NOW.date())) is None
+    assert update(teller, Source()).source == "steady"
 
 
 def test_an_explicit_span_is_fetched_however_new_what_is_kept(update: Update) -> None:
