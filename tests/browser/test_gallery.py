@@ -65,6 +65,9 @@ class Gallery:
         expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=60_000)
 
 
+GROUPED = "window.found.map((e) => e.role === 'radio' || !!e.closest('[data-testid=stButtonGroup]'))"
+
+
 @pytest.fixture(scope="module")
 def gallery() -> Iterator[Gallery]:
     """One gallery for all tests here."""
@@ -101,7 +104,7 @@ def test_it_fits_every_window_and_can_be_read_in_both_themes(gallery: Gallery, v
     gallery.open(page)
     height = page.evaluate("document.querySelector('.stMain').scrollHeight")
     page.set_viewport_size({"width": width, "height": height})
-    expect(page.locator(".js-plotly-plot")).to_have_count(3)
+    expect(page.locator(".js-plotly-plot")).to_have_count(7)
     screenshot(page, f"gallery-{scheme}-{width}")
     assert page.evaluate(WIDER) == []
     assert not page.evaluate("document.querySelector('.stMain').scrollWidth > window.innerWidth")
@@ -126,8 +129,8 @@ def test_everything_that_can_be_used_is_reached_by_the_keyboard_and_seen_to_be(
             break
         if number >= 0:
             reached[number] = page.evaluate(LOOK, number)
-    radios = page.evaluate("window.found.map((e) => e.role === 'radio')")  # the arrow keys lead on among them
-    missed = [name for number, name in enumerate(names) if number not in reached and not radios[number]]
+    grouped = page.evaluate(GROUPED)  # the arrow keys lead on among them
+    missed = [name for number, name in enumerate(names) if number not in reached and not grouped[number]]
     assert missed == []
     unseen = [names[number] for number, look in reached.items() if look == plain[number] and names[number] != "CANVAS"]
     assert unseen == []
@@ -145,7 +148,7 @@ def test_everything_that_can_be_used_has_a_name(gallery: Gallery, browser_page: 
     ] == []
     images = [node for node in tree if not node["ignored"] and _word(node, "role") == "image"]
     assert sum(_word(image, "name").startswith("Picture of") for image in images) > 10
-    for table in page.get_by_test_id("stDataFrame").all():
+    for table in page.locator("[data-testid=stDataFrame]:not(details:not([open]) *)").all():
         expect(table).to_be_visible()
     for words in ("Made-up charges of a month", "One made-up day", "Made-up requests of an organisation"):
         assert any(words in _word(node, "name") for node in tree), f"no alternative text: {words}"

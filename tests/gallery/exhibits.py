@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.gallery import accounts, basics, conversations, figures, reading
+from tests.gallery import accounts, basics, conversations, figures, market, reading
 
 Exhibit = Callable[[], None]
 """Draws one component in one or more states; its docstring is the caption."""
@@ -31,6 +31,11 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "usage_log": (figures.requests,),
     "chat_history": (conversations.answers, conversations.suggestions, conversations.unanswered),
     "chat_cost": (conversations.costs,),
+    "money": (market.prices,),
+    "quote_line": (market.quotes,),
+    "market_clock": (market.clocks,),
+    "price_chart": (market.charts,),
+    "source_states": (market.sources,),
     "news_list": (reading.news, reading.no_news),
     "filings_list": (reading.filings, reading.no_filings),
     "statements_view": (reading.statements, reading.poor_statements),
@@ -46,6 +51,8 @@ EXCUSED = {
     "chat_text": "draws nothing by itself; its words are in chat_history",
     "chat_turn": "draws nothing: it keeps what was asked",
     "chat_waiting": "looks for an answer in the database, every second",
+    "price_history": "asks for the bars of an instrument; its chart is price_chart",
+    "symbol_box": "reads and writes the address of the Symbol page",
     "connection": "is seen once the server is gone",
     "settings_sections": "is a page's own navigation, in its address",
     "theme": "draws nothing by itself; its style is on every page, this one too",
