@@ -65,6 +65,7 @@ class Gallery:
         expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=60_000)
 
 
+CHARTS = 7
 GROUPED = "window.found.map((e) => e.role === 'radio' || !!e.closest('[data-testid=stButtonGroup]'))"
 
 
@@ -104,7 +105,7 @@ def test_it_fits_every_window_and_can_be_read_in_both_themes(gallery: Gallery, v
     gallery.open(page)
     height = page.evaluate("document.querySelector('.stMain').scrollHeight")
     page.set_viewport_size({"width": width, "height": height})
-    expect(page.locator(".js-plotly-plot")).to_have_count(7)
+    expect(page.locator(".js-plotly-plot")).to_have_count(CHARTS)
     screenshot(page, f"gallery-{scheme}-{width}")
     assert page.evaluate(WIDER) == []
     assert not page.evaluate("document.querySelector('.stMain').scrollWidth > window.innerWidth")
@@ -118,6 +119,7 @@ def test_everything_that_can_be_used_is_reached_by_the_keyboard_and_seen_to_be(
 ) -> None:
     page = browser_page
     gallery.open(page)
+    expect(page.locator(".js-plotly-plot")).to_have_count(CHARTS)  # what is drawn late takes the focus away
     page.evaluate(FIND)
     names = page.evaluate("window.found.map((e) => (e.ariaLabel || e.textContent || e.tagName))")
     plain = page.evaluate(f"Promise.all(window.found.map((e, number) => ({LOOK})(number)))")
