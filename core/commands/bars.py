@@ -12,8 +12,8 @@ from pathlib import Path
 from core.accounts.directory import Directory
 from core.clock import SystemClock
 from core.db.instruments_dao import MemberRow
-from core.errors import InvalidRequest, NotFound
-from core.market.bar_checks import BarChecks, Severity
+from core.errors import InvalidRequest, NotFound, SourceError
+from core.market.bar_checks import Severity
 from core.market.bar_imports import BarImports, Fate, ImportReport, ImportRequest, read_bars
 from core.market.bar_tables import MOST_BYTES
 from core.market.bar_updates import BarUpdates, Outcome, Wanted
@@ -53,6 +53,7 @@ def update(settings: Settings, *, universe: str | None, org: str | None, first: 
     """Loads what is shipped, and fetches what is new of a universe; 1 where a symbol got nothing."""
     with _market(settings) as (market, directory):
         market.load_shipped()
+        _refresh_listings(market)
         if not market.sources.bars:
             print("The shipped history is in place.")
             print("No source of bars is configured: set ALPHAVANTAGE_API_KEY, FMP_API_KEY or YAHOO_ENABLED.")
@@ -68,6 +69,19 @@ def update(settings: Settings, *, universe: str | None, org: str | None, first: 
     failed = [each for each in done if each.outcome is Outcome.FAILED]
     _print_some([f"{each.symbol}: {each.words}" for each in failed])
     return 1 if failed else 0
+
+
+def _refresh_listings(market: Market) -> None:
+    """Takes over the SEC's list of tickers; without it bars are fetched all the same."""
+    if market.sources.filings is None:
+        return
+    try:
+        refreshed = market.refresh_listings()
+    except SourceError as error:
+        print(f"The SEC's list of tickers was not taken over: {error.detail}")
+        return
+    if refreshed is not None:
+        print(f"{refreshed.listed:,} tickers of the SEC: {refreshed.added:,} new, {refreshed.renamed:,} renamed.")
 
 
 def bring(settings: Settings, file: Path, brought: Brought) -> int:
@@ -107,8 +121,7 @@ def check(settings: Settings, *, universe: str | None, org: str | None) -> int:
         owner = directory.owner(org) if org else None
         symbols = [each.symbol for each in _universe(market, universe, owner).members]
         as_of = market.time.default()
-        checks = BarChecks(market.store, market.calendars)
-        found = checks.run(symbols, as_of, owner.org_id if owner else None)
+        found = market.checks.run(symbols, as_of, owner.org_id if owner else None)
     counts = Counter(each.severity for each in found)
     told = ", ".join(f"{counts[severity]} {severity}s" for severity in Severity)
     print(f"{len(symbols)} symbols up to {as_of.day}: {told}.")

@@ -8,6 +8,7 @@ from random import SystemRandom
 from core.clock import Clock
 from core.db.engine import Database
 from core.errors import NotConfigured
+from core.market.bar_checks import BarChecks
 from core.market.bar_store import BarStore, bars_folder
 from core.market.bars import Bars
 from core.market.calendars import Calendars
@@ -41,6 +42,7 @@ class Market:
     calendars: Calendars
     store: BarStore
     bars: Bars
+    checks: BarChecks
     quotes: Quotes
     companies: Companies
     news: News
@@ -101,6 +103,7 @@ def open_market(settings: Settings, database: Database, clock: Clock, telemetry:
         calendars=calendars,
         store=store,
         bars=bars,
+        checks=BarChecks(store, calendars),
         quotes=Quotes(
             QuoteParts(
                 database=database,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import streamlit as st
 
 from core.errors import NotFound
 from core.market.as_of import AsOf
+from core.market.bar_checks import BarChecks, Finding, Severity
 from core.market.bars import Bars, SeriesAbout
 from core.market.instruments import Instrument
 from core.market.sources.contract import BarHistory
@@ -19,9 +21,19 @@ from pages.components.words import plain
 
 RANGES: dict[str, int | None] = {"1M": 31, "3M": 92, "6M": 183, "1Y": 366, "5Y": 1827, "All": None}
 """Days of each range."""
+MOST_FINDINGS = 20
 
 
-def show(key: str, bars: Bars, instrument: Instrument, as_of: AsOf, *, org_id: UUID, benchmark: str) -> None:
+def show(
+    key: str,
+    bars: Bars,
+    checks: BarChecks,
+    instrument: Instrument,
+    as_of: AsOf,
+    *,
+    org_id: UUID,
+    benchmark: str,
+) -> None:
     """The choices, then the chart; `benchmark` is what the organisation compares with, and offered first."""
     about = bars.about(instrument.symbol, as_of, org_id)
     if about is None:
@@ -57,6 +69,18 @@ def show(key: str, bars: Bars, instrument: Instrument, as_of: AsOf, *, org_id: U
         is_log=scale == "Log",
     )
     st.caption(_words(about, history))
+    _show_findings([found for found in checks.run([instrument.symbol], as_of, org_id) if found.symbol is not None])
+
+
+def _show_findings(findings: Sequence[Finding]) -> None:
+    """What is wrong with the whole history, worst first; nothing of it was mended."""
+    if not findings:
+        return
+    color = "orange" if findings[0].severity is not Severity.NOTE else "gray"
+    count = f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}"
+    with st.expander(f":{color}[{count} in these bars]", icon=":material/rule:"):
+        for found in findings[:MOST_FINDINGS]:
+            st.markdown(f"**{found.severity.capitalize()}** {plain(found.words)}")
 
 
 def _benchmark(bars: Bars, typed: str, as_of: AsOf, first: date) -> BarHistory | None:

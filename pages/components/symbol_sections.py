@@ -64,6 +64,7 @@ def show_history(visit: Visit) -> None:
         price_history.show(
             "symbol_chart",
             bench.market.bars,
+            bench.market.checks,
             visit.instrument,
             visit.as_of,
             org_id=visit.principal.org_id,

@@ -67,6 +67,13 @@ def test_a_quote_and_a_chart_say_where_they_are_from_and_of_when(ann: Principal,
     assert "adjusted for splits (not for dividends)" in _words(app)
 
 
+def test_what_is_wrong_with_the_bars_is_said_below_them(ann: Principal) -> None:
+    app = _open("SPLS")
+    assert any("finding" in expander.label for expander in app.expander)
+    assert "Sessions without a bar: 2009-09-08" in _words(app)
+    assert not any("finding" in expander.label for expander in _open("CHAMELI.NS").expander)
+
+
 def test_what_is_generated_says_so_wherever_it_is_shown(ann: Principal) -> None:
     app = _open("EKTAINFO.NS")
     assert next(metric for metric in app.metric if metric.label == "Price").value.startswith("₹")
