@@ -14,7 +14,7 @@ from core.accounts.permissions import Action, require
 from core.db import notebook_dao as dao
 from core.db.engine import Database, Transaction
 from core.db.notebook_dao import TemplateRow, TickRow
-from core.errors import ConfigurationError, InvalidRequest, NotFound
+from core.errors import ConfigurationError, Conflict, InvalidRequest, NotFound
 from core.ids import new_id
 from core.market.as_of import AsOf
 from core.market.symbols import checked_symbol
@@ -171,11 +171,22 @@ class Checklists:
             dao.add_template(connection, template_id, named, written, author_of(principal))
             return _one(connection, str(template_id))
 
-    def change(self, principal: Principal, template_id: str, title: str, items: Sequence[Item]) -> Template:
+    def change(
+        self,
+        principal: Principal,
+        template_id: str,
+        title: str,
+        items: Sequence[Item],
+        *,
+        since: datetime | None = None,
+    ) -> Template:
         """Changes a checklist of the organisation's own; an item keeps its id, and with it what was ticked.
+
+        `since` is `updated_at` of the checklist that the change was made to.
 
         Raises:
             NotFound: the organisation has none of that id.
+            Conflict: somebody else has changed it since.
             InvalidRequest: as `create`, or an id that is not on the checklist.
             Forbidden: a viewer, or a token without the scope.
         """
@@ -183,7 +194,10 @@ class Checklists:
         named = _checked_title(title)
         with self._database.app(principal) as connection:
             dao.lock_template(connection, _uuid(template_id))
-            known = {item.id for item in _one(connection, template_id).items}
+            current = _one(connection, template_id)
+            if since is not None and since != current.updated_at:
+                raise Conflict("Somebody changed this checklist meanwhile. Nothing was kept of this change.")
+            known = {item.id for item in current.items}
             if not {item.id for item in items if item.id} <= known:
                 raise InvalidRequest("Somebody changed this checklist meanwhile; look at it again.")
             dao.change_template(connection, _uuid(template_id), named, _checked_items(items), author_of(principal))

@@ -76,6 +76,9 @@ def _told(line: Line, principal: Principal) -> str:
 
 def _show_form(key: str, service: Checklists, principal: Principal, progress: Progress | None) -> None:
     template = progress.template if progress else None
+    place = f"{key}_since"
+    since = st.session_state.setdefault(place, template.updated_at) if template else None
+    key = f"{key}_{since}" if template else key  # what is typed belongs to the checklist that it was typed into
     with st.form(f"{key}_form", border=False):
         title = text_field(
             "Title", template.title if template else "", required=True, max_chars=MAX_TITLE_CHARS, key=f"{key}_title"
@@ -94,7 +97,10 @@ def _show_form(key: str, service: Checklists, principal: Principal, progress: Pr
                 if template is None:
                     service.create(principal, title, lines)
                 else:
-                    service.change(principal, template.id, title, matched(template.items, lines))
+                    service.change(principal, template.id, title, matched(template.items, lines), since=since)
+                    st.session_state.pop(place)
+    if template is not None and since != template.updated_at:
+        st.button("Show it as it is now", key=f"{key}_anew", on_click=st.session_state.pop, args=(place,))
 
 
 def _show_withdraw(key: str, service: Checklists, principal: Principal, progress: Progress) -> None:

@@ -17,7 +17,7 @@ from core.research.filings import CountedList
 from pages.components.errors import show_errors
 from pages.components.money import age
 from pages.components.states import show_empty, show_loading
-from pages.components.words import plain
+from pages.components.words import numbered, plain
 
 SHOWN_CHARS = 20_000
 """Of a section; the rest is behind its address."""
@@ -60,18 +60,19 @@ def show(
 
 
 def _show_list(key: str, listed: FilingList, open_text: Callable[[Filing], FilingText]) -> None:
-    forms = st.pills("Forms", listed.forms[:12], selection_mode="multi", key=f"{key}_forms")
+    forms = st.pills("Forms", listed.forms[:12], format_func=plain, selection_mode="multi", key=f"{key}_forms")
     shown = [filing for filing in listed.filings if not forms or filing.form in forms]
     st.caption(plain(_words(listed, len(shown))))
     if not shown:
         show_empty("No filing matches", "Choose other forms, or another date.", icon=":material/description:")
         return
     _show_table(key, shown)
+    names = numbered([_name(filing) for filing in shown])
     chosen = st.selectbox(
         "Read a filing",
         range(len(shown)),
         index=None,
-        format_func=lambda place: _name(shown[place]),
+        format_func=names.__getitem__,
         placeholder="Choose one to read its text here",
         key=f"{key}_open",
     )

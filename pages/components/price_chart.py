@@ -16,6 +16,8 @@ VOLUME_SHARE = 0.2
 """Part of the height that the volume takes."""
 MAX_CANDLES = 1_300
 """Past these, about five years, candles are narrower than a pixel and closes are drawn as a line."""
+MAX_SPAN_DAYS = 2_000
+"""Of a longer period days without a bar are not left out: there would be too many to name."""
 _MARKS = {ActionKind.SPLIT: ("Split", "S", "primary"), ActionKind.DIVIDEND: ("Dividend", "D", "gray")}
 
 
@@ -152,5 +154,7 @@ def _closed(history: BarHistory) -> list[date]:
     if not days or len(days) > MAX_CANDLES:
         return []
     first, span = min(days), (max(days) - min(days)).days
+    if span > MAX_SPAN_DAYS:
+        return []
     every = (first + timedelta(days=number) for number in range(span))
     return [day for day in every if day.weekday() < 5 and day not in days]

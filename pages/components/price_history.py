@@ -65,7 +65,7 @@ def show(
     price_chart.show(
         f"{key}_chart",
         history,
-        benchmark=_benchmark(bars, compared, as_of, history.frame["date"][0]) if compared else None,
+        benchmark=_benchmark(bars, compared, as_of, history.frame["date"][0], org_id) if compared else None,
         is_log=scale == "Log",
     )
     st.caption(_words(about, history))
@@ -83,10 +83,10 @@ def _show_findings(findings: Sequence[Finding]) -> None:
             st.markdown(f"**{found.severity.capitalize()}** {plain(found.words)}")
 
 
-def _benchmark(bars: Bars, typed: str, as_of: AsOf, first: date) -> BarHistory | None:
+def _benchmark(bars: Bars, typed: str, as_of: AsOf, first: date, org_id: UUID) -> BarHistory | None:
     symbol = typed[:MAX_SYMBOL_CHARS].strip().upper()
     try:
-        return bars.history(symbol, as_of, first=first)
+        return bars.history(symbol, as_of, first=first, org_id=org_id)
     except NotFound:
         st.caption(f":material/info: There are no bars of {plain(symbol)} in this range.")
         return None

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from time import sleep
+from uuid import uuid4
 
 import streamlit as st
 
 from core import workbench
-from core.errors import NotConfigured, NotFound
+from core.errors import NotConfigured, NotFound, StillRunning
 from core.market.as_of import AsOf
 from core.market.fundamentals import Fundamentals, priced_by
 from core.market.instruments import Instrument
+from core.metering.repeats import Idempotency
 from core.principal import Principal
+from core.research.filings import CountedList
 from pages.components import (
     checklist,
     filings_list,
@@ -28,6 +34,9 @@ from pages.components.errors import show_errors
 from pages.components.headings import section
 from pages.components.states import show_empty
 from pages.components.words import plain
+
+WAITS = 10
+"""How often the page asks after a list that is still being fetched, a second apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,8 @@ def show_head(visit: Visit) -> None:
         if instrument.delisted_on:
             show_badge(Badge(f"delisted on {instrument.delisted_on:%d %b %Y}", "orange"))
     with show_errors(visit.principal):
-        quote = market.quotes.get([instrument.symbol], visit.as_of)[instrument.symbol]
+        found = market.quotes.get([instrument.symbol], visit.as_of, visit.principal.org_id)
+        quote = found[instrument.symbol]
         quote_line.show(quote, is_generated=instrument.is_generated, zone=instrument.zone)
 
 
@@ -128,9 +138,32 @@ def _show_filings(visit: Visit) -> None:
         symbol,
         visit.as_of,
         kept=lambda: filings.kept(principal, symbol),
-        fetch=lambda: filings.list(principal, symbol=symbol),
+        fetch=lambda: _fetched(visit),
         open_text=lambda filing: filings.open(principal, symbol, filing),
     )
+
+
+def _fetched(visit: Visit) -> CountedList:
+    """One list, counted once however often the button is pressed before it is there."""
+    symbol, day = visit.instrument.symbol, visit.as_of.day
+    place = f"symbol_filings_{symbol}_{day}"
+    key = Idempotency("page filings", st.session_state.setdefault(place, str(uuid4())), _asked(symbol, day))
+    for waits_left in reversed(range(WAITS)):
+        try:
+            listed = workbench.current().filings.list(visit.principal, symbol=symbol, idempotency=key)
+        except StillRunning as running:
+            if not waits_left:
+                raise
+            sleep(running.retry_after_s)
+        else:
+            break
+    st.session_state.pop(place, None)
+    return listed
+
+
+def _asked(symbol: str, day: date) -> bytes:
+    """What a press of the button asked for."""
+    return sha256(f"{symbol} {day}".encode()).digest()
 
 
 def _show_thesis(visit: Visit) -> None:

@@ -29,7 +29,7 @@ def show(key: str, principal: Principal, symbol: str, as_of: AsOf) -> None:
     )
     with show_errors(principal):
         thesis = service.get(principal, symbol, as_of, is_shared=whose == SHARED)
-        place = f"{key}_{symbol}_{'shared' if thesis.is_shared else 'own'}"
+        place = f"{key}_{symbol}_{as_of.day}_{'shared' if thesis.is_shared else 'own'}"
         if f"{place}_after" in st.session_state:
             _show_editor(place, service, principal, thesis, as_of)
             return

@@ -90,9 +90,9 @@ def test_a_thesis_is_written_shown_as_it_was_typed_and_its_history_stays(
     ann = member("ann")
     app = _opened(workbench, ann, monkeypatch)
     for text in ("**Phones** <b>sell</b>", "Phones and tablets"):
-        app.button(key="thesis_AAPL_own_edit").click().run()
-        app.text_area(key="thesis_AAPL_own_text").set_value(text)
-        app.button(key="thesis_AAPL_own_keep").click().run()
+        app.button(key="thesis_AAPL_2010-08-20_own_edit").click().run()
+        app.text_area(key="thesis_AAPL_2010-08-20_own_text").set_value(text)
+        app.button(key="thesis_AAPL_2010-08-20_own_keep").click().run()
     shown = [each.value for each in app.text]
     assert shown[:2] == ["Phones and tablets", "**Phones** <b>sell</b>"]
     assert "Version 2 by ann" in words_of(app)
@@ -107,12 +107,12 @@ def test_who_wrote_meanwhile_is_named_and_what_was_typed_stays(
     ben = member("ben", org="Acme", plan="team", role=Role.ANALYST)
     app = _opened(workbench, ann, monkeypatch)
     app.segmented_control(key="thesis_whose").set_value("The organisation’s").run()
-    app.button(key="thesis_AAPL_shared_edit").click().run()
+    app.button(key="thesis_AAPL_2010-08-20_shared_edit").click().run()
     workbench.theses.write(ben, "AAPL", "Ben's.", workbench.market.time.default(), after=0, is_shared=True)
-    app.text_area(key="thesis_AAPL_shared_text").set_value("Ann's.")
-    app.button(key="thesis_AAPL_shared_keep").click().run()
+    app.text_area(key="thesis_AAPL_2010-08-20_shared_text").set_value("Ann's.")
+    app.button(key="thesis_AAPL_2010-08-20_shared_keep").click().run()
     assert "ben wrote a newer version meanwhile" in words_of(app)
-    assert app.text_area(key="thesis_AAPL_shared_text").value == "Ann's."
+    assert app.text_area(key="thesis_AAPL_2010-08-20_shared_text").value == "Ann's."
 
 
 def test_items_are_ticked_with_who_and_when(

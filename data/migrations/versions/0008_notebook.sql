@@ -139,7 +139,10 @@ CREATE POLICY by_analysts ON checklist_ticks TO assay_app
     USING (org_id = bound_org() AND bound_role() <> 'viewer')
     WITH CHECK (org_id = bound_org() AND user_id = bound_user() AND bound_role() <> 'viewer');
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON watchlists, watchlist_symbols, checklist_ticks TO assay_app;
+GRANT SELECT, INSERT, DELETE ON watchlists TO assay_app;
+-- Who may put a symbol on a shared list locks it by the policy above; whose it is cannot be changed.
+GRANT UPDATE (name, shared_with) ON watchlists TO assay_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON watchlist_symbols, checklist_ticks TO assay_app;
 GRANT SELECT, INSERT, UPDATE ON checklist_templates TO assay_app;
 GRANT SELECT, INSERT ON thesis_versions TO assay_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON watchlists, watchlist_symbols, thesis_versions, checklist_templates,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ConfigurationError, Forbidden, InvalidRequest, NotFound
+from core.errors import ConfigurationError, Conflict, Forbidden, InvalidRequest, NotFound
 from core.market.as_of import AsOf, Reason
 from core.notebook import checklists as module
 from core.notebook.checklists import Checklists, Item, Progress, load_checklists
@@ -86,6 +86,16 @@ def test_a_withdrawn_checklist_stays_where_it_was_begun(checklists: Checklists, 
     assert made.id not in {each.template.id for each in checklists.progress(ann, "MSFT", LATER)}
     with pytest.raises(NotFound):
         checklists.tick(ann, "AAPL", made.id, made.items[1].id, LATER)
+
+
+def test_a_change_to_what_somebody_else_has_changed_is_refused(checklists: Checklists, member: MakeMember) -> None:
+    ann, ben = member("ann", org="Acme", plan="team"), member("ben", org="Acme", plan="team")
+    made = checklists.create(ann, "Ours", ["Read it", "Count it"])
+    checklists.change(ben, made.id, "Ours", [*made.items, Item("", "by Ben")], since=made.updated_at)
+    with pytest.raises(Conflict, match="meanwhile"):
+        checklists.change(ann, made.id, "Ours", [*made.items, Item("", "by Ann")], since=made.updated_at)
+    (kept,) = (each for each in checklists.templates(ann) if each.is_own)
+    assert [item.text for item in kept.items] == ["Read it", "Count it", "by Ben"]
 
 
 def test_what_there_is_not_cannot_be_ticked_or_changed(checklists: Checklists, member: MakeMember) -> None:
