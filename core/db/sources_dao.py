@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from psycopg.rows import class_row
 
 from core.db.engine import Driver
 
 _TAKE = """
-    SELECT granted, is_probe, refused_by, wait_s FROM source_take(%(name)s, %(wanted)s, %(per_second)s::integer,
-        %(per_minute)s::integer, %(per_day)s::integer, %(probe_s)s)
+    SELECT granted, is_probe, refused_by, wait_s, taken_on FROM source_take(%(name)s, %(wanted)s,
+        %(per_second)s::integer, %(per_minute)s::integer, %(per_day)s::integer, %(probe_s)s)
 """
 _SETTLE = """
-    SELECT source_settle(%(name)s, %(has_answered)s, %(failures)s, %(unused)s, %(is_probe)s, %(failure)s::text,
-        %(block_s)s::double precision, %(latency_ms)s::integer, %(most_failures)s, %(rest_s)s, %(longest_rest_s)s)
+    SELECT source_settle(%(name)s, %(has_answered)s, %(failures)s, %(unused)s, %(taken_on)s, %(is_probe)s,
+        %(failure)s::text, %(block_s)s::double precision, %(latency_ms)s::integer, %(most_failures)s, %(rest_s)s,
+        %(longest_rest_s)s)
 """
 _STATES = """
     SELECT name, per_second, per_minute, per_day,
@@ -41,6 +42,8 @@ class TakeRow:
     refused_by: str | None
     """blocked, circuit, second, minute or day."""
     wait_s: float | None
+    taken_on: date
+    """The day, in UTC, whose allowance was charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class SettleRow:
     failures: int
     """After the last one that was answered."""
     unused: int
+    taken_on: date
+    """The day that was charged for them; what is unused is given back to no other."""
     is_probe: bool
     failure: str | None
     block_s: float | None

@@ -37,7 +37,7 @@ from core.ops.telemetry import Telemetry
 AT_ONCE = 100
 """Requests that one process has under way at once; threads for them are made when first needed, and kept."""
 PATIENCE_S = 2.0
-"""Longest wait of a call for its turn in an allowance."""
+"""How long a call goes on for want of room in an allowance: waiting for its turns, and asking in all but the last."""
 LONGEST_BLOCK_S = 86_400.0
 """A source that asks us to wait for longer is asked once a day."""
 OK = "ok"
@@ -152,7 +152,13 @@ class Gate:
                 patience_s -= wait_s
                 continue
             batch, waiting = waiting[: taken.granted], waiting[taken.granted :]
-            outcomes |= self._asked(source, {key: asks[key] for key in batch}, is_probe=taken.is_probe)
+            asked_at = self._clock.monotonic()
+            outcomes |= self._asked(source, {key: asks[key] for key in batch}, taken)
+            if waiting:
+                patience_s -= self._clock.monotonic() - asked_at
+                if patience_s <= 0:
+                    slow = _too_slow(source)
+                    return {key: outcomes.get(key, slow) for key in asks}
             attempts |= {key: attempts[key] + 1 for key in batch}
             again = [
                 key
@@ -194,7 +200,7 @@ class Gate:
             )
 
     def _asked(
-        self, source: Source, asks: Mapping[_K, Callable[[], _T]], *, is_probe: bool
+        self, source: Source, asks: Mapping[_K, Callable[[], _T]], taken: dao.TakeRow
     ) -> dict[_K, _T | AssayError]:
         """What came of requests that were taken together; it is written down before it is given."""
         batch = _Batch(source.name, self._clock, self._circuit, self._telemetry)
@@ -205,7 +211,7 @@ class Gate:
             wait(futures.values())
             return {key: future.result() for key, future in futures.items()}
         finally:
-            self._settle(source, batch.settled(len(asks), is_probe=is_probe))
+            self._settle(source, batch.settled(taken))
 
     def _settle(self, source: Source, settled: dao.SettleRow) -> None:
         policy = self._circuit
@@ -259,7 +265,7 @@ class _Batch:
         finally:
             self._note(failure, self._clock.monotonic() - begun)
 
-    def settled(self, taken: int, *, is_probe: bool) -> dao.SettleRow:
+    def settled(self, taken: dao.TakeRow) -> dao.SettleRow:
         """What to write down of them."""
         answered_s = [seconds for failure, seconds in self._ends if _is_answer(failure)]
         failures = [failure for failure, _ in self._ends if failure is not None and not isinstance(failure, NoData)]
@@ -267,8 +273,9 @@ class _Batch:
         return dao.SettleRow(
             has_answered=bool(answered_s),
             failures=self._failures_in_a_row(),
-            unused=taken - len(self._ends),
-            is_probe=is_probe,
+            unused=taken.granted - len(self._ends),
+            taken_on=taken.taken_on,
+            is_probe=taken.is_probe,
             failure=type(failures[-1]).__name__ if failures else None,
             block_s=max(blocks_s, default=None),
             latency_ms=round(1000 * sum(answered_s) / len(answered_s)) if answered_s else None,
@@ -312,6 +319,14 @@ def _refusal(source: Source, taken: dao.TakeRow) -> AssayError:
         )
     why = _REFUSALS[taken.refused_by or "blocked"].format(name=source.name)
     return RateLimited(f"{why}; there is room again {when}.", source=source.name, retry_after_s=wait_s)
+
+
+def _too_slow(source: Source) -> RateLimited:
+    return RateLimited(
+        f"{source.name} takes too few requests at once, and answers too slowly, for all that were asked together.",
+        source=source.name,
+        retry_after_s=0.0,
+    )
 
 
 _REFUSALS = {

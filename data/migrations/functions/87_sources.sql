@@ -10,11 +10,13 @@ CREATE OR REPLACE FUNCTION minute_tick(p_epoch double precision) RETURNS bigint 
 -- Takes up to p_wanted requests of a source, as many as its second, its minute, its day (in UTC) and its circuit allow.
 -- Where they allow none: which of them refuses for longest, and the seconds until one may fit.
 -- A half open circuit allows one request for all processes, the probe; one that never comes back is given up after
--- p_probe_s.
-CREATE OR REPLACE FUNCTION source_take(
+-- p_probe_s. taken_on is the day that was charged.
+DROP FUNCTION IF EXISTS source_take(text, integer, integer, integer, integer, double precision);
+CREATE FUNCTION source_take(
     p_name text, p_wanted integer, p_per_second integer, p_per_minute integer, p_per_day integer,
     p_probe_s double precision
-) RETURNS TABLE (granted integer, is_probe boolean, refused_by text, wait_s double precision) LANGUAGE plpgsql AS $$
+) RETURNS TABLE (granted integer, is_probe boolean, refused_by text, wait_s double precision, taken_on date)
+LANGUAGE plpgsql AS $$
 DECLARE
     s sources;
     moment timestamptz;
@@ -60,6 +62,7 @@ BEGIN
         ) AS r (name, room, wait);
 
     is_probe := is_probe AND granted > 0;
+    taken_on := s.day;
     s.second_counts[s.second_tick % 60 + 1] := s.second_counts[s.second_tick % 60 + 1] + granted;
     s.minute_counts[s.minute_tick % 60 + 1] := s.minute_counts[s.minute_tick % 60 + 1] + granted;
     UPDATE sources SET per_second = p_per_second, per_minute = p_per_minute, per_day = p_per_day,
@@ -74,11 +77,13 @@ END $$;
 -- Writes down what came of requests that were taken together, and moves the circuit.
 -- p_failures counts those that failed after the last one that was answered (p_has_answered says whether one was); a late
 -- word of requests that left before the circuit opened does not move it, only the probe's does. What was taken and not
--- asked after all (p_unused) is given back to the day.
+-- asked after all (p_unused) is given back to the day that was charged (p_taken_on), unless that is over.
+DROP FUNCTION IF EXISTS source_settle(text, boolean, integer, integer, boolean, text, double precision, integer, integer,
+    double precision, double precision);
 CREATE OR REPLACE FUNCTION source_settle(
-    p_name text, p_has_answered boolean, p_failures integer, p_unused integer, p_is_probe boolean, p_failure text,
-    p_block_s double precision, p_latency_ms integer, p_most_failures integer, p_rest_s double precision,
-    p_longest_rest_s double precision
+    p_name text, p_has_answered boolean, p_failures integer, p_unused integer, p_taken_on date, p_is_probe boolean,
+    p_failure text, p_block_s double precision, p_latency_ms integer, p_most_failures integer,
+    p_rest_s double precision, p_longest_rest_s double precision
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     s sources;
@@ -99,7 +104,7 @@ BEGIN
         s.rests_until := moment + make_interval(secs => least(p_longest_rest_s, p_rest_s * 2 ^ least(s.rests - 1, 30)));
     END IF;
     UPDATE sources SET failures = s.failures, rests = s.rests, rests_until = s.rests_until, probed_until = s.probed_until,
-            day_used = greatest(0, day_used - p_unused),
+            day_used = CASE WHEN day = p_taken_on THEN greatest(0, day_used - p_unused) ELSE day_used END,
             blocked_until = greatest(blocked_until, moment + make_interval(secs => p_block_s)),
             answered_at = CASE WHEN p_has_answered THEN moment ELSE answered_at END,
             latency_ms = coalesce((4 * latency_ms + p_latency_ms) / 5, p_latency_ms, latency_ms),

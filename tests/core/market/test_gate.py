@@ -445,6 +445,43 @@ def test_what_was_taken_and_not_asked_is_given_back(make_gate: MakeGate) -> None
     assert state_of(gate).windows[2].used == count
 
 
+def test_what_was_taken_before_midnight_is_not_given_back_to_the_new_day(gate: Gate, move_time: MoveTime) -> None:
+    vendor, midnight = Vendor(allowance=Allowance(per_day=200)), datetime(2026, 5, 6, tzinfo=UTC)
+    first, others = threading.Lock(), threading.Event()
+    move_time(midnight - timedelta(seconds=10))
+
+    def ask() -> str:
+        if first.acquire(blocking=False):
+            move_time(midnight + timedelta(seconds=1))
+            assert gate.take(vendor, 60) == 60
+            others.set()
+        others.wait(5)
+        raise RateLimited("Slow down.", source="vendor", retry_after_s=600)
+
+    gate.call_each(vendor, dict.fromkeys(range(150), ask))
+    assert state_of(gate).windows[2].used == 60
+
+
+@pytest.mark.parametrize(("patience_s", "most"), [(0.0, 1), (0.1, 2)])
+def test_patience_counts_what_asking_takes_where_not_all_may_be_asked_at_once(
+    gate: Gate, move_time: MoveTime, patience_s: float, most: int
+) -> None:
+    vendor = Vendor(allowance=Allowance(per_second=1))
+
+    def ask_slowly() -> str:
+        threading.Event().wait(0.06)
+        move_time(NOON + timedelta(seconds=2 * vendor.asked))  # there is room again when it answers
+        return vendor.ask()
+
+    move_time(NOON - timedelta(seconds=2))
+    outcomes = list(gate.call_each(vendor, dict.fromkeys(range(5), ask_slowly), patience_s=patience_s).values())
+    assert 1 <= vendor.asked <= most
+    assert outcomes[: vendor.asked] == ["answer"] * vendor.asked
+    for left in outcomes[vendor.asked :]:
+        assert isinstance(left, RateLimited)
+        assert left.retry_after_s == 0
+
+
 def test_a_flaw_of_ours_is_raised_and_counts_as_a_failure(gate: Gate) -> None:
     vendor = Vendor(failures=[ZeroDivisionError()])
     with pytest.raises(ZeroDivisionError):
