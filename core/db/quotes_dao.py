@@ -74,7 +74,8 @@ def settle(
     miss_s: float,
 ) -> None:
     """Ends the holder's fetches of these symbols: keeps what was found in place of what was kept, as fetched at this
-    moment; what the sources had nothing of need not be asked for again for `miss_s`."""
+    moment; what the sources had nothing of need not be asked for again for `miss_s`. Those that another has taken over
+    meanwhile are left to it."""
     values = {
         "symbols": list(symbols),
         "holder": holder,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from uuid import UUID
 
 import numpy as np
 
@@ -28,9 +29,9 @@ class PastQuotes:
         self._bars = bars
         self._calendars = calendars
 
-    def quotes(self, symbols: Sequence[str], as_of: AsOf) -> Mapping[str, PastQuote]:
+    def quotes(self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None) -> Mapping[str, PastQuote]:
         """The last close of each symbol up to the day, with its change; those without bars are left out."""
-        panel = self._bars.panel(symbols, as_of, BARS)
+        panel = self._bars.panel(symbols, as_of, BARS, org_id)
         made = {symbol: self._quote(symbol, panel.of(symbol), panel.about[symbol]) for symbol in panel.symbols}
         return {symbol: quote for symbol, quote in made.items() if quote is not None}
 
@@ -52,7 +53,7 @@ class PastQuotes:
             change_pct=price / previous - 1 if previous else None,
             volume=volume,
         )
-        return PastQuote(quote, about.source if about.dataset.startswith("fetched") else "sample")
+        return PastQuote(quote, "sample" if about.dataset.startswith("shipped") else about.source)
 
     def _close_of(self, exchange: str | None, day: date) -> datetime:
         """When the session of a day closed; the end of the day where no session is known."""

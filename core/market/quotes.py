@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Protocol
@@ -35,7 +35,7 @@ MAX_SYMBOLS = 200
 LONGEST = 64
 """Characters of what is looked at as a symbol; longer ones are none, however they go on."""
 LEASE_S = 15.0
-"""How long who fetches a symbol may be silent; longer than any one source takes, retries included."""
+"""How long who fetches a symbol may be silent; longer than any one source takes, its turns and retries included."""
 WAIT_S = 20.0
 """Longest wait for a quote that another request fetches; longer than a lease, so that a dead holder is replaced."""
 FIRST_LOOK_S, LOOKS_GROW, LAST_LOOK_S = 0.02, 1.5, 0.25
@@ -87,8 +87,11 @@ class PastQuote:
 class HistoricalQuotes(Protocol):
     """Knows prices of the past."""
 
-    def quotes(self, symbols: Sequence[str], as_of: AsOf) -> Mapping[str, PastQuote]:
-        """The last price of each symbol, by symbol, as it was known at that moment; those without are left out."""
+    def quotes(self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None) -> Mapping[str, PastQuote]:
+        """The last price of each symbol, by symbol, as it was known at that moment; those without are left out.
+
+        An organisation's own prices are known to it alone.
+        """
         ...
 
 
@@ -97,6 +100,14 @@ class Sessions(Protocol):
 
     def last_session(self, exchange: str, moment: datetime) -> date:
         """The last session that had closed by then; NotFound where the exchange is not known."""
+        ...
+
+    def is_open(self, exchange: str, moment: datetime) -> bool:
+        """Whether a session was on at that moment."""
+        ...
+
+    def next_close(self, exchange: str, moment: datetime) -> datetime | None:
+        """When the first session closed that closed after that moment."""
         ...
 
 
@@ -121,10 +132,11 @@ class Quotes:
         self._parts = parts
         self._fetches = itertools.count(1)
 
-    def get(self, symbols: Iterable[str], as_of: AsOf) -> dict[str, Quote]:
+    def get(self, symbols: Iterable[str], as_of: AsOf, org_id: UUID | None = None) -> dict[str, Quote]:
         """The quotes of these symbols, in their order, as they were asked for in capitals; each fails alone.
 
-        What cannot be a symbol has no quote, and nobody is asked for it.
+        What cannot be a symbol has no quote, and nobody is asked for it; nor has, on live sources, an instrument that
+        is generated. An organisation's own bars quote the past to it; live quotes are the same for all.
 
         Raises:
             InvalidRequest: more than MAX_SYMBOLS.
@@ -135,12 +147,15 @@ class Quotes:
         if not wanted:
             return {each: Quote(each) for each in asked}
         seen = _Seen(self._parts.instruments.many(wanted, as_of), self._parts.sessions, as_of.moment)
-        quotes = self._live(wanted, seen) if as_of.is_live else self._past(wanted, seen, as_of)
+        if as_of.is_live:
+            quotes = self._live([symbol for symbol in wanted if not seen.is_generated(symbol)], seen)
+        else:
+            quotes = self._past(wanted, seen, as_of, org_id)
         return {each: quotes.get(symbol or "") or Quote(symbol or each) for each, symbol in asked.items()}
 
-    def _past(self, symbols: Sequence[str], seen: _Seen, as_of: AsOf) -> dict[str, Quote]:
+    def _past(self, symbols: Sequence[str], seen: _Seen, as_of: AsOf, org_id: UUID | None) -> dict[str, Quote]:
         quotes = {}
-        for symbol, past in self._parts.past.quotes(symbols, as_of).items():
+        for symbol, past in self._parts.past.quotes(symbols, as_of, org_id).items():
             if past.quote.as_of > as_of.moment:  # nothing later is seen, whoever offers it
                 continue
             try:
@@ -252,7 +267,6 @@ class _Seen:
 
     def quote(self, row: QuoteRow, source: str, age_s: float, problems: tuple[str, ...] = ()) -> Quote:
         """The answer that a price makes."""
-        instrument = self.known.get(row.symbol)
         return Quote(
             symbol=row.symbol,
             source=source,
@@ -262,17 +276,33 @@ class _Seen:
             as_of=row.as_of,
             origin=row.origin,
             age_s=max(0, int(age_s)),
-            is_stale=self._is_stale(row),
-            is_generated=source == "sample" and instrument is not None and instrument.is_generated,
+            is_stale=self._is_stale(row, age_s),
+            is_generated=source == "sample" and self.is_generated(row.symbol),
             problems=problems,
         )
 
-    def _is_stale(self, row: QuoteRow) -> bool | None:
+    def is_generated(self, symbol: str) -> bool:
+        """Whether a program made the instrument up."""
+        instrument = self.known.get(symbol)
+        return instrument is not None and instrument.is_generated
+
+    def _is_stale(self, row: QuoteRow, age_s: float) -> bool | None:
         instrument = self.known.get(row.symbol)
         if instrument is None or not instrument.exchange:
             return None
-        then, now = (self._last(instrument.exchange, moment) for moment in (row.as_of, self.moment))
-        return None if then is None or now is None else then < now
+        exchange = instrument.exchange
+        then, now = (self._last(exchange, moment) for moment in (row.as_of, self.moment))
+        if then is None or now is None:
+            return None
+        # Whoever asks after a close is told the last trade before it: that is the price of this close.
+        closed_at = self._close_after(exchange, row.as_of) if then < now else None
+        if closed_at is not None and closed_at <= self.moment - timedelta(seconds=age_s):
+            then = self._last(exchange, closed_at) or then
+        return then < now
+
+    def _close_after(self, exchange: str, moment: datetime) -> datetime | None:
+        """When the session closed that was on at a moment; None where none was."""
+        return self.sessions.next_close(exchange, moment) if self.sessions.is_open(exchange, moment) else None
 
     def _last(self, exchange: str, moment: datetime) -> date | None:
         key = (exchange, moment)

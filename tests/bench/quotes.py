@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from random import Random
+from uuid import UUID
 
 from core.clock import SystemClock
 from core.market.as_of import AsOf, Reason
@@ -29,7 +30,7 @@ ROOMY = {f"FMP_PER_{window}": "1000000" for window in ("SECOND", "MINUTE", "DAY"
 
 
 class _NoPast:
-    def quotes(self, symbols: Sequence[str], as_of: AsOf) -> Mapping[str, PastQuote]:
+    def quotes(self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None) -> Mapping[str, PastQuote]:
         """Of none."""
         return {}
 

@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
+from uuid import UUID
 
 from core.clock import SystemClock
 from core.db.engine import Database
@@ -42,7 +43,7 @@ class Nothing:
         """None of them."""
         return {}
 
-    def quotes(self, symbols: Sequence[str], as_of: AsOf) -> Mapping[str, PastQuote]:
+    def quotes(self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None) -> Mapping[str, PastQuote]:
         """None of them."""
         return {}
 

@@ -40,7 +40,7 @@ async def quotes(
 
 def _quotes(asked: QuotesQuery, principal: Principal, bench: Workbench) -> QuotesAnswer:
     market = bench.market
-    found = market.quotes.get(asked.symbols.split(","), market.time.of(principal))
+    found = market.quotes.get(asked.symbols.split(","), market.time.of(principal), principal.org_id)
     if not found:
         raise InvalidRequest("Name at least one symbol: ?symbols=AAPL,MSFT.")
     return QuotesAnswer(quotes={symbol: _told(quote) for symbol, quote in found.items()})

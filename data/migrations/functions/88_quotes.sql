@@ -49,7 +49,8 @@ LANGUAGE sql AS $$
 $$;
 
 -- Ends the holder's fetches of p_symbols: keeps what was found as told at this moment, and remembers for p_miss_s what
--- the sources had nothing of. A crash may take the last half second of it along: it is fetched once more.
+-- the sources had nothing of. Whose lease has lapsed and been taken over changes nothing: the next one knows better. A
+-- crash may take the last half second of it along: it is fetched once more.
 CREATE OR REPLACE FUNCTION quote_settle(
     p_symbols text[], p_holder uuid, p_missed text[], p_miss_s double precision,
     p_found text[], p_prices numeric[], p_currencies text[], p_changes numeric[], p_as_ofs timestamptz[],
@@ -57,13 +58,15 @@ CREATE OR REPLACE FUNCTION quote_settle(
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM FROM quote_fetches WHERE symbol = ANY(p_symbols) AND holder = p_holder ORDER BY symbol FOR UPDATE;
     INSERT INTO quotes (symbol, price, currency, change_pct, as_of, origin, fetched_at)
         SELECT s.*, assay_now()
-        FROM unnest(p_found, p_prices, p_currencies, p_changes, p_as_ofs, p_origins) AS s (symbol) ORDER BY s.symbol
+        FROM unnest(p_found, p_prices, p_currencies, p_changes, p_as_ofs, p_origins) AS s (symbol)
+        WHERE EXISTS (SELECT FROM quote_fetches f WHERE f.symbol = s.symbol AND f.holder = p_holder)
+        ORDER BY s.symbol
     ON CONFLICT (symbol) DO UPDATE SET price = excluded.price, currency = excluded.currency,
         change_pct = excluded.change_pct, as_of = excluded.as_of, origin = excluded.origin,
         fetched_at = excluded.fetched_at;
-    PERFORM FROM quote_fetches WHERE symbol = ANY(p_symbols) AND holder = p_holder ORDER BY symbol FOR UPDATE;
     DELETE FROM quote_fetches WHERE symbol = ANY(p_symbols) AND holder = p_holder AND NOT symbol = ANY(p_missed);
     UPDATE quote_fetches SET holder = NULL, until = assay_now() + make_interval(secs => p_miss_s)
         WHERE symbol = ANY(p_missed) AND holder = p_holder;

@@ -9,10 +9,12 @@ from decimal import Decimal
 import httpx2
 import pytest
 
+from core.market.bar_store import Batch, DatasetKey, SeriesFacts
 from core.market.quotes import MAX_SYMBOLS
 from core.principal import Scope
 from tests.core.accounts.sign_ins import new_token
 from tests.core.http.conftest import Api, ServeApi, assert_problem
+from tests.core.market.bars_made import frame_of
 from tests.fakes.market_answers import Share
 from tests.fakes.market_server import KEY, MarketServer
 
@@ -126,6 +128,17 @@ def test_without_a_live_source_the_shipped_history_quotes_its_last_session(api: 
     assert (quotes["CHAMELI.NS"]["source"], quotes["CHAMELI.NS"]["currency"]) == ("sample", "INR")
     assert (apple["is_generated"], quotes["CHAMELI.NS"]["is_generated"]) == (False, True)
     assert (quotes["NOPE"]["price"], quotes["NOPE"]["source"]) == (None, "none")
+
+
+def test_an_organisations_own_bars_quote_it_alone(api: Api) -> None:
+    market, ann, bob = api.workbench.market, api.member("ann"), api.member("bob")
+    market.load_shipped()
+    key, facts = DatasetKey("own", "mine", "Ann's file", org_id=ann.org_id), {"PRIVATE": SeriesFacts("USD", "XNYS")}
+    market.store.write(key, Batch(frame_of({"PRIVATE": {market.time.last_session: 8.0}}), facts))
+    for principal, told in ((ann, ("8", "Ann's file")), (bob, (None, None))):
+        with api.client(principal) as client:
+            quote = client.get("/quotes?symbols=PRIVATE").json()["quotes"]["PRIVATE"]
+        assert (quote["price"] and f"{Decimal(quote['price']).normalize():f}", quote["origin"]) == told
 
 
 def test_the_shipped_history_never_stands_in_for_a_live_source_that_failed(live: Api, market: MarketServer) -> None:

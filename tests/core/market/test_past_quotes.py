@@ -8,8 +8,11 @@ from decimal import Decimal
 import pytest
 
 from core.market.as_of import AsOf, Reason
+from core.market.bar_store import Batch, DatasetKey, SeriesFacts
 from core.market.market import Market
 from core.workbench import Workbench
+from tests.conftest import MakeMember
+from tests.core.market.bars_made import frame_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -62,3 +65,15 @@ def test_a_split_between_two_closes_is_no_fall(market: Market) -> None:
     assert before.price > Decimal("1.8") * after.price
     assert after.change_pct is not None
     assert abs(after.change_pct) < Decimal("0.05")
+
+
+def test_an_organisations_own_bars_quote_it_alone(market: Market, member: MakeMember) -> None:
+    ours, day, seen = member("ann").org_id, date(2010, 8, 20), at(2010, 8, 20)
+    facts = {"AAPL": SeriesFacts("USD", "XNYS")}
+    key = DatasetKey("own", "mine", "Acme: bars.csv", org_id=ours)
+    market.store.write(key, Batch(frame_of({"AAPL": {date(2010, 8, 19): 80.0, day: 100.0}}), facts))
+    quote = market.quotes.get(["AAPL"], seen, ours)["AAPL"]
+    assert (quote.price, quote.change_pct) == (Decimal(100), Decimal("0.25"))
+    assert (quote.source, quote.origin) == ("cache", "Acme: bars.csv")
+    for org_id in (None, member("bob").org_id):
+        assert market.quotes.get(["AAPL"], seen, org_id)["AAPL"].origin == "sample"

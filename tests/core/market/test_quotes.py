@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -63,7 +64,7 @@ class KnownInstruments(dict[str, Instrument]):
 class Bars(dict[str, PastQuote]):
     """Prices of the past, of the test's own; it offers all it has, also what is later."""
 
-    def quotes(self, symbols: Sequence[str], as_of: AsOf) -> Mapping[str, PastQuote]:
+    def quotes(self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None) -> Mapping[str, PastQuote]:
         """Those of the symbols that it has."""
         return {symbol: self[symbol] for symbol in symbols if symbol in self}
 
@@ -286,6 +287,25 @@ def test_a_symbol_that_no_universe_holds_is_still_asked_at_the_live_sources(mark
     assert [quote.source for quote in found.values()] == ["alphavantage"] * 2
 
 
+def test_an_instrument_that_is_generated_is_asked_for_nowhere(market: Market) -> None:
+    market.instruments["MADEUP"] = Instrument(is_generated=True)
+    market.list("MADEUP")
+    found = market.make().get(["MADEUP", "ACME"], live())
+    assert [(quote.source, quote.price is None) for quote in found.values()] == [
+        ("none", True),
+        ("alphavantage", False),
+    ]
+    assert market.asked() == {"alphavantage": 1, "fmp": 0, "yahoo": 0}
+
+
+def test_a_source_that_is_slow_and_takes_one_at_a_time_leaves_the_others_to_the_next(market: Market) -> None:
+    market.list("A", "B", "C")
+    market.servers["alphavantage"].reply(delay_s=1.2)
+    found = market.make("alphavantage", "fmp", ALPHAVANTAGE_PER_SECOND="1").get(["A", "B", "C"], live())
+    assert [quote.source for quote in found.values()] == ["alphavantage", "fmp", "fmp"]
+    assert market.asked() == {"alphavantage": 1, "fmp": 2, "yahoo": 0}
+
+
 def test_where_an_allowance_is_short_those_of_whom_least_is_known_come_first(
     market: Market, move_time: MoveTime
 ) -> None:
@@ -368,6 +388,26 @@ def test_one_who_was_thought_dead_takes_nothing_from_the_next(database: Database
             ("B", None),
             ("C", "running"),
         ]
+
+
+def test_one_who_was_thought_dead_keeps_no_price_over_that_of_the_next(database: Database, move_time: MoveTime) -> None:
+    first, second = new_id(), new_id()
+
+    def settle(holder: UUID, price: int) -> None:
+        told = [QuoteRow("A", Decimal(price), None, None, NOW, "fmp")]
+        dao.settle(driver, ["A"], holder, found=told, miss_s=MISS_S)
+
+    with database.heart() as driver:
+        dao.claim(driver, ["A"], first, LEASE_S)
+        move_time(timedelta(seconds=LEASE_S + 1))
+        dao.claim(driver, ["A"], second, LEASE_S)
+        settle(first, 1)
+        assert dao.look(driver, ["A"])["A"].kept is None
+        settle(second, 2)
+        settle(first, 1)
+        kept = dao.look(driver, ["A"])["A"].kept
+    assert kept is not None
+    assert kept.price == 2
 
 
 def test_claims_in_any_order_never_wait_for_one_another(database: Database) -> None:
@@ -468,6 +508,42 @@ def test_over_a_weekend_a_price_of_friday_is_not_stale(market: Market) -> None:
         False,
         True,
     ]
+
+
+MONDAY = datetime(2025, 9, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "traded_h", "fetched_h", "seen_h", "is_stale"),
+    [
+        ("XNSE", 9.9997, 11, 11, False),  # the second before the close, 10:00 UTC
+        ("XNYS", 19.75, 21, 21, False),  # a thin share, a quarter of an hour before it
+        ("XNYS", 19.75, 24 + 15, 24 + 15, False),  # not dealt in since
+        ("XNYS", 19.75, 21, 24 + 21, True),  # the next session has closed
+        ("XNYS", 19.75, 19.8, 21, True),  # fetched while deals went on
+        ("XNYS", 11, 21, 21, True),  # before the opening
+    ],
+)
+def test_the_last_trade_before_a_close_is_the_price_of_that_close(
+    market: Market,
+    move_time: MoveTime,
+    *,
+    exchange: str,
+    traded_h: float,
+    fetched_h: float,
+    seen_h: float,
+    is_stale: bool,
+) -> None:
+    traded, fetched, seen = (MONDAY + timedelta(hours=hours) for hours in (traded_h, fetched_h, seen_h))
+    market.instruments["ACME"] = Instrument(exchange)
+    market.list("ACME", time_s=int(traded.timestamp()))
+    quotes = market.make("yahoo")
+    move_time(fetched)
+    quotes.get(["ACME"], live(fetched))
+    move_time(seen)
+    market.take_down("yahoo")
+    quote = quotes.get(["ACME"], live(seen))["ACME"]
+    assert (quote.as_of, quote.is_stale) == (traded.replace(microsecond=0), is_stale)
 
 
 def test_of_an_unknown_exchange_nobody_says_whether_it_is_stale(market: Market) -> None:
