@@ -6,8 +6,8 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from core.errors import InvalidRequest, PayloadTooLarge
@@ -45,6 +45,8 @@ _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM
 _DATE_FORMS = {"year first": "%Y-%m-%d", "without separators": "%Y%m%d", "day first, with dots": "%d.%m.%Y"}
 _ORDERS = {"dmy": ("day first", "%d/%m/%Y"), "mdy": ("month first", "%m/%d/%Y")}
 _MISSING = ("", "-", "na", "n/a", "nan", "null", "none", "#n/a")
+MORE_FIELDS = "it has more fields than the heading (a decimal comma between commas needs quotes)"
+OPEN_QUOTE = "a quote is open in it, or a field has a line break"
 
 Row = TypeVar("Row")
 
@@ -58,14 +60,17 @@ class Table:
     sector as far as the file has them."""
     how: tuple[str, ...]
     """How it was read, a sentence each."""
-    refused_lines: tuple[int, ...] = ()
-    """Lines with more fields than the heading: the first of them."""
-    refused_count: int = 0
+    refused: Mapping[str, list[int]] = field(default_factory=dict)
+    """Lines that were not even split into columns, by the reason."""
+
+    @property
+    def refused_count(self) -> int:
+        """How many those lines are."""
+        return sum(len(lines) for lines in self.refused.values())
 
     def refused_rows(self, fate: object, make: Callable[..., Row]) -> list[Row]:
-        """The rows that were not even split into columns, as a report tells them."""
-        words = "it has more fields than the heading (a decimal comma between commas needs quotes)"
-        return [make(fate, words, self.refused_count, self.refused_lines)] if self.refused_count else []
+        """Those lines as a report tells them."""
+        return [make(fate, words, len(lines), tuple(lines[:MOST_EXAMPLES])) for words, lines in self.refused.items()]
 
 
 def read_table(content: bytes, *, decimal: str | None = None, date_order: str | None = None) -> Table:
@@ -75,23 +80,41 @@ def read_table(content: bytes, *, decimal: str | None = None, date_order: str | 
         PayloadTooLarge: more bytes or rows than are taken.
         InvalidRequest: no table, columns are missing, or numbers or dates can be read in two ways.
     """
+    from polars.exceptions import PanicException, PolarsError
+
     if len(content) > MOST_BYTES:
         raise PayloadTooLarge(f"The file is larger than {MOST_BYTES // 1024**2} MiB. Divide it, and import the parts.")
+    try:
+        return _read(content, decimal, date_order)
+    except (PolarsError, PanicException, csv.Error) as error:
+        raise InvalidRequest(
+            "The file cannot be read as a table of bars: a field is too long, or a column is no text."
+        ) from error
+
+
+def _read(content: bytes, decimal: str | None, date_order: str | None) -> Table:
+    import polars as pl
+
+    refused: dict[str, list[int]] = {}
     if content.startswith(b"PAR1"):
-        raw, how, refused = _parquet(content), ["Parquet."], list[int]()
+        raw, how, first_line = _parquet(content), ["Parquet."], 1
     else:
-        raw, how, refused = _csv(content)
-    renamed, ignored = _named(raw)
+        raw, how, first_line = _csv(content, refused)
+    named, ignored = _named(raw)
+    # Numbered under our names alone: a file may have any other column, one called line too.
+    numbered = named.with_row_index("line", offset=first_line)
+    if refused:
+        numbered = numbered.filter(~pl.col("line").is_in([line for lines in refused.values() for line in lines]))
     if ignored:
         how.append(f"Columns that are not used: {', '.join(ignored)}.")
-    frame, dates = _with_dates(renamed, date_order)
+    frame, dates = _with_dates(numbered, date_order)
     frame, numbers = _with_numbers(frame, decimal)
-    return Table(frame, (*how, *dates, *numbers), tuple(refused[:MOST_EXAMPLES]), len(refused))
+    return Table(frame, (*how, *dates, *numbers), refused)
 
 
 def _parquet(content: bytes) -> pl.DataFrame:
     import polars as pl
-    from polars.exceptions import PolarsError
+    from polars.exceptions import PanicException, PolarsError
 
     try:
         lazy = pl.scan_parquet(io.BytesIO(content))
@@ -100,12 +123,16 @@ def _parquet(content: bytes) -> pl.DataFrame:
             raise PayloadTooLarge(_too_many_rows(rows))
         if len(lazy.collect_schema()) > MOST_COLUMNS:
             raise InvalidRequest(f"The file has more than {MOST_COLUMNS} columns.")
-        return lazy.collect().with_row_index("line", offset=1)
-    except (PolarsError, OSError) as error:
-        raise InvalidRequest("The file begins as Parquet, and cannot be read as such.") from error
+        return lazy.collect()
+    except (PolarsError, PanicException, OSError) as error:
+        raise InvalidRequest(
+            "The file begins as Parquet, and cannot be read as such: it is broken, or has a time zone without a name "
+            "(Asia/Kolkata is one)."
+        ) from error
 
 
-def _csv(content: bytes) -> tuple[pl.DataFrame, list[str], list[int]]:
+def _csv(content: bytes, refused: dict[str, list[int]]) -> tuple[pl.DataFrame, list[str], int]:
+    """The rows, how they were read and the line of the first; lines that are no rows are noted as refused."""
     import polars as pl
     from polars.exceptions import PolarsError
 
@@ -117,12 +144,14 @@ def _csv(content: bytes) -> tuple[pl.DataFrame, list[str], list[int]]:
     if skipped:
         how.append(f"{skipped} {'line' if skipped == 1 else 'lines'} above the heading left out.")
     lines = text.split("\n", skipped)[skipped]
-    refused: list[int] = []
     options = {"separator": separator, "infer_schema": False, "truncate_ragged_lines": False}
     try:
         raw = pl.read_csv(io.BytesIO(lines.encode()), **options)  # type: ignore[arg-type]  # one table for both reads
     except PolarsError:
-        lines, refused = _without_ragged_lines(lines, separator, skipped)
+        raw = None
+    # Fewer rows than lines: a field goes on in the next line, and with a quote left open it is the next row.
+    if raw is None or raw.height < lines.count("\n") - lines.endswith("\n"):
+        lines = _without_refused(lines, separator, skipped, refused)
         try:
             raw = pl.read_csv(io.BytesIO(lines.encode()), **options)  # type: ignore[arg-type]  # as above
         except PolarsError as error:
@@ -131,8 +160,7 @@ def _csv(content: bytes) -> tuple[pl.DataFrame, list[str], list[int]]:
             ) from error
     if raw.height > MOST_ROWS:
         raise PayloadTooLarge(_too_many_rows(raw.height))
-    numbered = raw.with_row_index("line", offset=skipped + 2)
-    return numbered.filter(~pl.col("line").is_in(refused)), how, refused
+    return raw, how, skipped + 2
 
 
 def _decoded(content: bytes) -> tuple[str, str]:
@@ -175,22 +203,28 @@ def _heading(text: str) -> tuple[str, int]:
     raise InvalidRequest(f"{words} Its first line is: {seen}" if seen else "The file is empty.")
 
 
-def _without_ragged_lines(lines: str, separator: str, skipped: int) -> tuple[str, list[int]]:
-    """The rows that have no more fields than the heading, and the line numbers of the others."""
+def _without_refused(lines: str, separator: str, skipped: int, refused: dict[str, list[int]]) -> str:
+    """The rows that lie in one line and have no more fields than the heading; the lines of others are noted."""
     reader = csv.reader(io.StringIO(lines), delimiter=separator)
-    kept, refused, width, before = io.StringIO(), [], 0, 0
+    kept, width, before = io.StringIO(), 0, 0
     writer = csv.writer(kept, delimiter=separator, lineterminator="\n")
     try:
         for row in reader:
+            own, before = range(before, reader.line_num), reader.line_num
+            is_open = any("\n" in value for value in row)
+            if not width and is_open:
+                raise InvalidRequest("A quote is open in the heading.")
             width = width or len(row)
-            if len(row) > width:
-                refused.append(skipped + before + 1)
-            # The place of a row that is left out is kept, so that those after it keep their numbers.
-            writer.writerow(row if len(row) <= width else [""] * width)
-            before = reader.line_num
+            if not is_open and len(row) <= width:
+                writer.writerow(row)
+                continue
+            refused.setdefault(OPEN_QUOTE if is_open else MORE_FIELDS, []).extend(skipped + at + 1 for at in own)
+            # The place of lines that are left out is kept, so that those after them keep their numbers.
+            writer.writerows([[""] * width] * len(own))
     except csv.Error as error:
-        raise InvalidRequest("The file cannot be read as a table: a quote is open, or a field is too long.") from error
-    return kept.getvalue(), refused
+        where = f"a quote is open (line {skipped + before + 1}), or a field is too long"
+        raise InvalidRequest(f"The file cannot be read as a table: {where}.") from error
+    return kept.getvalue()
 
 
 def _named(raw: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
@@ -200,8 +234,8 @@ def _named(raw: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     ignored = []
     for column in raw.columns:
         name = _NAMES.get(_key(column))
-        if column == "line" or (name is not None and name != "adjusted" and name not in chosen):
-            chosen["line" if column == "line" else str(name)] = column
+        if name is not None and name != "adjusted" and name not in chosen:
+            chosen[name] = column
         else:
             ignored.append(column)
     if "close" not in chosen and any(_NAMES.get(_key(column)) == "adjusted" for column in ignored):
@@ -212,6 +246,7 @@ def _named(raw: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     if missing:
         raise InvalidRequest(f"The file has no column for {' and '.join(missing)}.")
     frame = raw.select(pl.col(column).alias(name) for name, column in chosen.items())
+    _refuse_other_kinds(frame)
     absent = [name for name in _NUMBERS if name not in chosen]
     for name in ("symbol", "currency", "exchange", "name", "sector"):
         if name in chosen:
@@ -219,11 +254,31 @@ def _named(raw: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     return frame.with_columns(pl.lit(None, pl.Float64).alias(name) for name in absent), ignored
 
 
+def _refuse_other_kinds(frame: pl.DataFrame) -> None:
+    """Raises InvalidRequest where a typed column has what no day, number or text can be made of."""
+    import polars as pl
+
+    for name, kind in frame.schema.items():
+        if name in _NUMBERS:
+            fits = kind.is_numeric() or kind in (pl.String, pl.Null)
+        elif name == "date":
+            fits = not kind.is_nested() and (not kind.is_temporal() or kind in (pl.Date, pl.Datetime))
+        else:
+            fits = not kind.is_nested()
+        if not fits:
+            needed = {"date": "days"}.get(name, "numbers" if name in _NUMBERS else "text")
+            raise InvalidRequest(f"The column for {name} has values of the kind {kind.base_type()}; it needs {needed}.")
+
+
 def _with_dates(frame: pl.DataFrame, order: str | None) -> tuple[pl.DataFrame, list[str]]:
     import polars as pl
 
-    if frame["date"].dtype.is_temporal():
-        days = frame["date"].cast(pl.Date)
+    days = frame["date"]
+    if days.dtype.is_temporal():
+        if days.dtype == pl.Datetime:
+            # The day that its zone's clock shows: a cast alone would take the day in UTC.
+            days = days.dt.replace_time_zone(None)
+        days = days.cast(pl.Date)
         return frame.with_columns(date=days, date_text=days.cast(pl.String)), []
     text = frame["date"].cast(pl.String).str.strip_chars().str.replace(r"[T ]\d{1,2}:\d{2}.*$", "")
     text = text.set(text.str.to_lowercase().is_in(_MISSING), None)

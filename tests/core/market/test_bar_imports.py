@@ -224,7 +224,7 @@ def test_what_is_no_table_of_bars_is_refused_with_a_sentence(content: str | byte
 
 def test_a_quote_that_is_never_closed_loads_nothing() -> None:
     report = judge('Symbol,Date,Close\nAAA,2024-03-05,"1\nBBB,2024-03-05,2\nCCC,2024-03-05,3\n')
-    assert report.refused == 1
+    assert report.refused == 3
 
 
 def test_what_can_be_read_in_two_ways_is_read_as_the_user_says() -> None:
@@ -301,3 +301,44 @@ def test_a_million_rows_are_read_whole_and_every_one_is_accounted_for() -> None:
     report = judge(wrong.write_csv())
     assert (report.rows, report.bars) == (1_000_000, 999_999)
     assert refusals(report) == {"a price is not above 0": (777_779,)}
+
+
+def test_prices_in_pence_are_kept_in_pounds_by_the_capitals_of_their_unit() -> None:
+    head = "symbol,date,close,volume,currency\n"
+    rows = "A.L,2024-03-05,70.5,9,GBp\nB.L,2024-03-05,70.5,9,GBX\nC.L,2024-03-05,70.5,9,GBP\n"
+    others = (
+        "D.JO,2024-03-05,70.5,9,ZAc\nE.TA,2024-03-05,70.5,9,ILA\nF.L,2024-03-05,70.5,9,gbx\nG.KW,2024-03-05,70.5,9,\n"
+    )
+    report = judge(head + rows + others, currency="KWF")
+    assert {symbol: facts.currency for symbol, facts in report.facts.items()} == {
+        **dict.fromkeys(("A.L", "B.L", "C.L", "F.L"), "GBP"),
+        "D.JO": "ZAR",
+        "E.TA": "ILS",
+        "G.KW": "KWD",
+    }
+    assert dict(zip(report.frame["symbol"], report.frame["close"], strict=True)) == {
+        **dict.fromkeys(("A.L", "B.L", "D.JO", "E.TA", "F.L"), 0.705),
+        "C.L": 70.5,
+        "G.KW": 0.0705,
+    }
+    assert set(report.frame["volume"]) == {9.0}
+    assert "kept in GBP, ILS, KWD, ZAR" in report.how[-1]
+    clash = judge(head + "A.L,2024-03-05,70.5,9,GBp\nA.L,2024-03-06,70.5,9,GBP\n")
+    assert refusals(clash) == {"its currency is of a wrong form, or contradicts another row of its symbol": (2, 3)}
+
+
+@pytest.mark.parametrize("told", ["GBX", "GBp"])
+def test_pence_may_be_said_of_a_whole_file(told: str, load: Load, store: BarStore, org_id: UUID) -> None:
+    load(HEAD + "VOD.L,2024-03-05,70,71,69,70.5,1000\n", currency=told)
+    about = Bars(store).about("VOD.L", as_of(TODAY), org_id)
+    assert about is not None
+    assert about.currency == "GBP"
+    assert closes(store, "VOD.L", org_id) == {date(2024, 3, 5): 0.705}
+
+
+def test_symbols_are_kept_as_we_spell_them_and_two_spellings_are_one() -> None:
+    report = judge(HEAD + "brk-b,2024-03-05,1,1,1,1,1\nBRK/B,2024-03-05,1,1,1,1,1\nVOD.LON,2024-03-05,1,1,1,1,1\n")
+    assert report.symbols == ("BRK.B", "VOD.L")
+    assert [(row.reason, row.lines) for row in report.fates] == [("it repeats another row", (3,))]
+    assert set(report.facts) == {"BRK.B", "VOD.L"}
+    assert judge("Date,Close\n2024-03-05,1\n", "brk-b.csv").symbols == ("BRK.B",)
