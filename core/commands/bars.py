@@ -20,6 +20,7 @@ from core.market.bar_updates import BarUpdates, Outcome, Wanted
 from core.market.market import Market, open_market
 from core.market.sources.contract import Adjustment
 from core.market.symbols import EXCHANGES, exchange_of
+from core.market.universes import checked_title
 from core.metering.plans import load_plans
 from core.metering.plans_sync import sync_plans
 from core.ops.telemetry import Telemetry
@@ -90,11 +91,12 @@ def bring(settings: Settings, file: Path, brought: Brought) -> int:
         raise InvalidRequest(f"There is no file {file.name}.")
     if file.stat().st_size > MOST_BYTES:
         raise InvalidRequest(f"The file is larger than {MOST_BYTES // 1024**2} MiB. Divide it, and import the parts.")
+    title = checked_title(brought.universe)
     with _market(settings) as (market, directory):
         owner = directory.owner(brought.org)
         request = ImportRequest(
             file_name=file.name,
-            universe=brought.universe,
+            universe=title,
             org_id=owner.org_id,
             org_name=owner.org_name,
             currency=brought.currency,
@@ -107,9 +109,11 @@ def bring(settings: Settings, file: Path, brought: Brought) -> int:
         today = SystemClock().now().date()
         report = read_bars(file.read_bytes(), request, today=today)
         if report.bars and not report.refused and not brought.dry_run:
-            # The universe may still refuse a symbol or an exchange: it comes first, so that no bars lie without one.
-            _keep_universe(market, owner, brought.universe, file.name, report)
+            members, source = _members(market, owner, title, report), f"{owner.org_name}: {file.name}"
+            # What the universe would refuse is refused before bars are written; it changes once they are.
+            market.universes.check(owner, title, members, source=source)
             report = BarImports(market.store, today=today).load(report, request)
+            market.universes.replace(owner, title, members, source=source)
     _print_report(report, is_dry_run=brought.dry_run)
     return 1 if report.refused or not report.bars else 0
 
@@ -150,6 +154,7 @@ class _Universe:
 
 def _universe(market: Market, universe: str | None, owner: Principal | None) -> _Universe:
     """A shipped universe by its id or title, or an organisation's own."""
+    universe = checked_title(universe) if universe is not None else None
     if owner is not None:
         listed = market.universes.list(owner)
         named = [each for each in listed if universe is None or universe in (each.id, each.title)]
@@ -163,8 +168,8 @@ def _universe(market: Market, universe: str | None, owner: Principal | None) -> 
     return _Universe(found[0].is_generated, found[0].members)
 
 
-def _keep_universe(market: Market, owner: Principal, title: str, file_name: str, report: ImportReport) -> None:
-    """Makes the symbols of a file members, beside those that the universe has."""
+def _members(market: Market, owner: Principal, title: str, report: ImportReport) -> list[MemberRow]:
+    """The symbols of a file, beside those that the universe has."""
     held = next((each for each in market.universes.list(owner) if each.is_own and each.title == title), None)
     members = {each.symbol: each for each in (market.universes.members(owner, held.id) if held else ())}
     for symbol, first, last in report.spans():
@@ -181,7 +186,7 @@ def _keep_universe(market: Market, owner: Principal, title: str, file_name: str,
             last_day=max(last, known.last_day or last) if known else last,
         )
         members[symbol] = replace(made, name=name or known.name, sector=sector or known.sector) if known else made
-    market.universes.replace(owner, title, list(members.values()), source=f"{owner.org_name}: {file_name}")
+    return list(members.values())
 
 
 def _print_report(report: ImportReport, *, is_dry_run: bool) -> None:

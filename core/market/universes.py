@@ -44,6 +44,15 @@ class Universes:
         with self._database.app(principal) as connection:
             return dao.members(connection, _one(dao.universes(connection, universe_id)))
 
+    def check(self, principal: Principal, title: str, members: Sequence[MemberRow], *, source: str) -> None:
+        """Raises what `replace` would of these, and changes nothing."""
+        require_analyst(principal)
+        _line(source, MAX_SOURCE_CHARS, "source")
+        named = checked_title(title)
+        _checked(members)
+        with self._database.app(principal) as connection:
+            _require_room(dao.universes(connection), named)
+
     def replace(
         self,
         principal: Principal,
@@ -61,16 +70,12 @@ class Universes:
             Forbidden: a viewer, or a token that may only read.
         """
         require_analyst(principal)
-        named = _line(title, MAX_TITLE_CHARS, "title")
-        if not named:
-            raise InvalidRequest("A universe needs a title.")
+        named = checked_title(title)
         rows = _checked(members)
         first = [row.first_day for row in rows if row.first_day is not None]
         last = [row.last_day for row in rows if row.last_day is not None]
         with self._database.app(principal) as connection:
-            own = [each for each in dao.universes(connection) if each.is_own]
-            if len(own) >= MAX_OWN_UNIVERSES and named not in {each.title for each in own}:
-                raise InvalidRequest(f"An organisation has at most {MAX_OWN_UNIVERSES} universes; delete one first.")
+            _require_room(dao.universes(connection), named)
             universe_id = dao.put_own_universe(
                 connection,
                 new_id(),
@@ -108,6 +113,24 @@ def require_analyst(principal: Principal) -> None:
         raise Forbidden("As a viewer you may not bring data; an admin of your organisation can change your role.")
     if Scope.ASK not in principal.scopes:
         raise Forbidden(f"This token lacks the scope {Scope.ASK}, which bringing data takes.")
+
+
+def checked_title(title: str) -> str:
+    """A universe's title as it is kept: in one line, with single spaces.
+
+    Raises:
+        InvalidRequest: nothing is left of it, or it is too long.
+    """
+    named = _line(title, MAX_TITLE_CHARS, "title")
+    if not named:
+        raise InvalidRequest("A universe needs a title.")
+    return named
+
+
+def _require_room(found: Sequence[UniverseRow], title: str) -> None:
+    own = {each.title for each in found if each.is_own}
+    if len(own) >= MAX_OWN_UNIVERSES and title not in own:
+        raise InvalidRequest(f"An organisation has at most {MAX_OWN_UNIVERSES} universes; delete one first.")
 
 
 def _one(found: Sequence[UniverseRow]) -> UniverseRow:

@@ -112,6 +112,34 @@ def test_a_bad_row_is_told_by_line_and_keeps_out_the_whole_file(run: Run, servic
     assert service.execute("SELECT count(*) FROM own_universes").fetchone() == (0,)
 
 
+def test_a_refused_import_changes_neither_the_bars_nor_the_universe(run: Run, service: Service, file: Path) -> None:
+    add_ann(run)
+    assert run("bars", "import", str(file), "--org", "Acme", "--universe", "Mine", "--adjusted").returncode == 0
+    held = service.execute("SELECT symbol, last_day FROM own_universe_members").fetchall()
+    file.write_text("Symbol,Date,Close\nTATA.NS,2024-03-07,11\nNEW.NS,2024-03-07,5\n", "utf-8")
+    raw = run("bars", "import", str(file), "--org", "Acme", "--universe", "Mine")
+    assert (raw.returncode, "never mixed" in raw.stderr) == (1, True)
+    assert service.execute("SELECT symbol, last_day FROM own_universe_members").fetchall() == held
+    file.write_text("Symbol,Date,Close,Exchange\nNEW.NS,2024-03-07,5,ABCD\n", "utf-8")
+    nowhere = run("bars", "import", str(file), "--org", "Acme", "--universe", "Mine")
+    assert (nowhere.returncode, "no exchange 'ABCD'" in nowhere.stderr) == (2, True)
+    assert service.execute("SELECT symbol, last_day FROM own_universe_members").fetchall() == held
+    assert service.execute("SELECT symbol, rows FROM bar_series").fetchall() == [("TATA.NS", 2)]
+
+
+def test_files_add_to_one_universe_however_its_title_is_spaced(run: Run, service: Service, file: Path) -> None:
+    add_ann(run)
+    assert run("bars", "import", str(file), "--org", "Acme", "--universe", " My  list").returncode == 0
+    file.write_text(GOOD.replace("TATA", "INFY"), "utf-8")
+    assert run("bars", "import", str(file), "--org", "Acme", "--universe", " My  list").returncode == 0
+    assert service.execute("SELECT title FROM own_universes").fetchall() == [("My list",)]
+    assert service.execute("SELECT DISTINCT name FROM bar_datasets").fetchall() == [("My list",)]
+    members = service.execute("SELECT symbol FROM own_universe_members ORDER BY symbol").fetchall()
+    assert members == [("INFY.NS",), ("TATA.NS",)]
+    checked = run("bars", "check", "--org", "Acme", "--universe", "My  list")
+    assert checked.stdout.startswith("2 symbols")
+
+
 def test_check_tells_the_defects_of_the_shipped_history(run: Run) -> None:
     outcome = run("bars", "check")
     assert (outcome.returncode, outcome.stderr) == (1, ""), "a jump that looks like a split is an error"
