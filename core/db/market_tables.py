@@ -75,6 +75,7 @@ news_articles = Table(
     Column("publisher", Text, nullable=False),
     Column("summary", Text, nullable=False),
     Column("published_at", Moment, nullable=False),
+    Column("stored_at", Moment, nullable=False),
 )
 
 news_fetches = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -39,17 +40,21 @@ _FETCHES = text(
 )
 _PUT_ARTICLE = text(
     """
-    INSERT INTO news_articles (symbol, source, url_key, url, title, publisher, summary, published_at)
-        VALUES (:symbol, :source, :url_key, :url, :title, :publisher, :summary, :published_at)
+    INSERT INTO news_articles (symbol, source, url_key, url, title, publisher, summary, published_at, stored_at)
+        VALUES (:symbol, :source, :url_key, :url, :title, :publisher, :summary, :published_at, assay_now())
         ON CONFLICT (symbol, source, url_key) DO UPDATE SET title = excluded.title, publisher = excluded.publisher,
-            summary = excluded.summary, published_at = excluded.published_at
+            summary = excluded.summary, published_at = excluded.published_at, stored_at = excluded.stored_at
     """
 )
 _TRIM_ARTICLES = text(
     """
-    DELETE FROM news_articles WHERE symbol = :symbol AND source = :source AND published_at <= (
-        SELECT published_at FROM news_articles WHERE symbol = :symbol AND source = :source
-        ORDER BY published_at DESC OFFSET :most LIMIT 1)
+    WITH gone AS (
+        DELETE FROM news_articles WHERE (symbol, source, url_key) IN (
+            SELECT symbol, source, url_key FROM news_articles WHERE symbol = :symbol AND source = :source
+            ORDER BY stored_at DESC OFFSET :most)
+        RETURNING stored_at)
+    DELETE FROM news_fetches WHERE symbol = :symbol AND source = :source AND last_day <> :last_day
+        AND EXISTS (SELECT FROM gone WHERE stored_at BETWEEN asked_at AND fetched_at)
     """
 )
 _TRIM_FETCHES = text(
@@ -81,6 +86,7 @@ _TRIM_KEPT = text(
         SELECT fetched_at FROM kept_readings WHERE kind = :kind ORDER BY fetched_at DESC OFFSET :most LIMIT 1)
     """
 )
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ def claim_fetch(
 def put_articles(
     connection: Connection, symbol: str, source: str, last_day: date, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Keeps what a source answered, which may be nothing."""
+    """Keeps what a source answered, which may be nothing; the row that is given last is forgotten last."""
     if rows:
         connection.execute(_PUT_ARTICLE, [{**row, "symbol": symbol, "source": source} for row in rows])
     connection.execute(_ANSWERED, {"symbol": symbol, "source": source, "last_day": last_day})
@@ -139,9 +145,12 @@ def fetch_failed(connection: Connection, symbol: str, source: str, last_day: dat
     connection.execute(_FAILED, {"symbol": symbol, "source": source, "last_day": last_day, "error": error})
 
 
-def trim_news(connection: Connection, symbol: str, source: str, *, most: int, days: int) -> None:
-    """Forgets the oldest articles of a source beyond `most`, and askings of so many days ago."""
-    connection.execute(_TRIM_ARTICLES, {"symbol": symbol, "source": source, "most": most})
+def trim_news(connection: Connection, symbol: str, source: str, last_day: date, *, most: int, days: int) -> None:
+    """Forgets the articles beyond `most` that were told the longest ago, and askings of so many days ago.
+
+    Another day's asking of which an article is gone is forgotten too, so that it is asked anew.
+    """
+    connection.execute(_TRIM_ARTICLES, {"symbol": symbol, "source": source, "last_day": last_day, "most": most})
     connection.execute(_TRIM_FETCHES, {"symbol": symbol, "source": source, "days": days})
 
 
@@ -173,6 +182,15 @@ def kept(connection: Connection, kind: str, subject: str) -> KeptRow | None:
 
 def keep(connection: Connection, kind: str, subject: str, source: str, value: object, *, most: int) -> None:
     """Keeps an answer in place of the one before; of its kind, the newest `most` stay."""
-    document = json.dumps(value, default=str).replace("\\u0000", "")
+    document = json.dumps(_storable(value), default=str)
     connection.execute(_KEEP, {"kind": kind, "subject": subject, "source": source, "value": document})
     connection.execute(_TRIM_KEPT, {"kind": kind, "most": most})
+
+
+def _storable(value: object) -> object:
+    """The value without what the database takes in no text: NULs and halves of characters."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("", value)
+    if isinstance(value, Mapping):
+        return {_storable(name): _storable(each) for name, each in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, list | tuple) else value

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
 from core.db import reading_dao as dao
@@ -42,6 +42,8 @@ MOST_KEPT = 1_000
 """Articles of one source about one instrument."""
 MOST_FETCH_DAYS = 400
 AT_ONCE = 8
+NOBODY = "none"
+"""In place of a source, where none is configured."""
 
 _log = logging.getLogger(__name__)
 
@@ -140,7 +142,9 @@ class News:
         fresh_s = PAST_FRESH_S if is_past else 60.0 * refresh_minutes
         for future in wait([self._started(asking, fresh_s) for asking in askings]).done:
             future.result()
-        return self._page(askings, as_of, fresh_s=fresh_s, most=min(most, MOST_ITEMS))
+        page = self._page(askings, as_of, fresh_s=fresh_s, most=min(most, MOST_ITEMS))
+        unasked = [company.symbol for company in companies if not self._sources(company)]
+        return replace(page, states=(*page.states, *map(_nobody_asked, unasked)))
 
     def close(self) -> None:
         """Waits for what is under way."""
@@ -178,7 +182,7 @@ class News:
             return
         with self._database.service() as connection:
             dao.put_articles(connection, company.symbol, source.name, last, _rows(articles))
-            dao.trim_news(connection, company.symbol, source.name, most=MOST_KEPT, days=MOST_FETCH_DAYS)
+            dao.trim_news(connection, company.symbol, source.name, last, most=MOST_KEPT, days=MOST_FETCH_DAYS)
 
     def _asked(self, asking: _Asking) -> Sequence[Article]:
         company, source = asking.company, asking.source
@@ -216,10 +220,15 @@ class News:
 
 
 def _rows(articles: Sequence[Article]) -> list[dict[str, object]]:
-    """What is kept of a source's answer: each address once, and nothing that cannot be shown."""
+    """What is kept of a source's answer, oldest first: each address once, and nothing that cannot be shown."""
     by_key = {url_key(article.url): article for article in map(cleaned, articles) if article is not None}
+    by_age = sorted(by_key.items(), key=lambda one: one[1].published_at)
     kept = ("url", "title", "publisher", "summary", "published_at")
-    return [{"url_key": key, **{name: asdict(article)[name] for name in kept}} for key, article in by_key.items()]
+    return [{"url_key": key, **{name: asdict(article)[name] for name in kept}} for key, article in by_age]
+
+
+def _nobody_asked(symbol: str) -> NewsState:
+    return NewsState(NOBODY, symbol, None, is_stale=True, error=NotConfigured.code)
 
 
 def _item(row: dao.ArticleRow) -> NewsItem:

@@ -137,6 +137,23 @@ def test_of_each_source_and_instrument_only_so_many_articles_are_kept(
     assert titles == [f"Acme does thing {n} of its kind" for n in range(1, 6)]
 
 
+def test_news_of_a_past_day_is_not_forgotten_for_newer_articles(
+    news: News, base: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.market.news.MOST_KEPT", 5)
+    base.server.answers[BRAVE] = {"results": []}
+    base.server.answers[FINNHUB] = [finnhub(f"Acme does thing {n} of its kind", n, n) for n in range(1, 6)]
+    news.of(["ACME"], live())
+    past = datetime.now(UTC) - timedelta(days=60)
+    base.server.answers[FINNHUB] = [finnhub(f"Acme did thing {n} of old", 60 * 24 * 60 + n, 10 + n) for n in range(3)]
+    assert len(news.of(["ACME"], chosen(past.date())).news) == 3
+    assert len(news.of(["ACME"], chosen(past.date())).news) == 3
+    asked = base.server.count(FINNHUB)
+    base.server.answers[FINNHUB] = [finnhub(f"Acme does thing {n} of its kind", n, n) for n in range(1, 6)]
+    assert len(news.of(["ACME"], live()).news) == 5
+    assert base.server.count(FINNHUB) == asked + 1, "what was forgotten is asked for anew"
+
+
 def test_an_article_of_the_future_is_not_shown_before_its_time(news: News, base: Ground) -> None:
     base.server.answers[FINNHUB] = [finnhub("Acme will have beaten estimates", -30, 9)]
     assert all("will have" not in one.item.title for one in news.of(["ACME"], live()).news)
@@ -167,6 +184,12 @@ def test_the_sample_says_nothing_about_a_real_company(database: Database, databa
         assert news.of(["AROHICEM.NS"], SHIPPED).news
         with pytest.raises(NotConfigured, match="FINNHUB_API_KEY"):
             news.of(["ACME"], SHIPPED)
+        both = news.of(["AROHICEM.NS", "ACME"], SHIPPED)
+        assert both.news
+        assert [(state.symbol, state.source, state.error) for state in both.states] == [
+            ("AROHICEM.NS", "sample", None),
+            ("ACME", "none", "not_configured"),
+        ]
 
 
 @pytest.mark.parametrize("symbols", [[], [""], ["A;B"], ["x" * 40], [f"S{n}" for n in range(MOST_SYMBOLS + 1)]])
