@@ -15,11 +15,11 @@ MOST = 500
 LONGEST = 2_000
 """Characters of a title or a summary."""
 _TAG = re.compile(r"</?[A-Za-z!][^<>]{0,500}>")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 
 
 def plain(told: object) -> str:
-    """Text from outside without markup, control characters and marks that turn the direction of reading."""
+    """Text from outside without markup, control characters, halves of characters and marks that turn reading around."""
     if not isinstance(told, str):
         return ""
     words = _TAG.sub("", html.unescape(_TAG.sub("", told[: 4 * LONGEST])))  # markup may come escaped

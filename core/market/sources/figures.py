@@ -21,6 +21,7 @@ HUNDREDTHS = {"GBp": "GBP", "GBX": "GBP", "GBx": "GBP", "ILA": "ILS", "ZAc": "ZA
 """Units that are a hundredth of a currency, as vendors name them; capitals matter."""
 THOUSANDTHS = {"KWF": "KWD"}
 PRICES = ("open", "high", "low", "close")
+_HALVES = re.compile(r"[\ud800-\udfff]")
 
 
 def number(value: object) -> Decimal | None:
@@ -107,8 +108,8 @@ def listing(value: object) -> list[Any]:
 
 
 def text(value: object) -> str:
-    """The text that stands at this place, or an empty one."""
-    return value.strip() if isinstance(value, str) else ""
+    """The text that stands at this place, or an empty one; half of a character, as JSON may hold it, is left out."""
+    return _HALVES.sub("", value).strip() if isinstance(value, str) else ""
 
 
 def is_same(asked: str, answered: object) -> bool:

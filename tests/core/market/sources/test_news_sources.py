@@ -78,6 +78,7 @@ def test_no_news_is_an_answer(finnhub: NewsSource, brave: NewsSource, market_ser
         ("Yield < 5% and > 3%", "Yield < 5% and > 3%"),
         ("Two\nlines\tand\u202e turned\u200b", "Two lines and turned"),
         ("<script>alert(1)</script>", "alert(1)"),
+        ("Acme \ud83d rises", "Acme rises"),
     ],
 )
 def test_text_from_outside_is_plain(told: str, plain: str, brave: NewsSource, market_server: MarketServer) -> None:
