@@ -84,13 +84,14 @@ class Companies:
 
         Raises:
             InvalidRequest: both or neither is given, or what cannot be one.
-            NotFound: the company of that symbol files nothing with the SEC, as far as is known.
+            NotFound: the company of that symbol files nothing with the SEC, as far as was known on that day.
             SourceError: it is not known here, and the SEC's list of symbols cannot be had.
         """
         if (symbol is None) == (cik is None):
             raise InvalidRequest("Give either symbol or cik.")
         company = self.of_cik(cik, as_of) if cik is not None else self.of_symbol(symbol or "", as_of)
-        if company.cik is None and not company.is_generated:
+        # The SEC's list is today's: on a past day a symbol may have been another company's.
+        if company.cik is None and not company.is_generated and as_of.is_live:
             line = self._listed(company.symbol, as_of)
             company = company if line is None else replace(company, name=line.name, cik=line.cik)
         if company.cik is None:

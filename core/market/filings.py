@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 from pydantic import TypeAdapter
 
@@ -19,7 +20,7 @@ from core.market.companies import Company, no_filer
 from core.market.filing_text import FilingText, read_filing, sectioned
 from core.market.gate import Gate
 from core.market.kept import Shelf
-from core.market.sources.contract import Filer, Filing, FilingSource
+from core.market.sources.contract import Filer, Filing, FilingSource, OlderFilings
 from core.market.sources.sample_reading import SCHEME, SampleReading
 
 LIST_LIFE_S = 6 * 3600.0
@@ -92,12 +93,15 @@ class FilingArchive:
         return _listed(company, filer, as_of, forms, source.name)
 
     def kept(self, company: Company, as_of: AsOf, *, forms: Collection[str] = ()) -> FilingList | None:
-        """What was fetched within the last six hours; the sample's is always there. Asks nobody."""
+        """What was fetched within the last six hours, if it reaches back far enough; the sample's is always there.
+
+        Asks nobody.
+        """
         cik = _cik(company)
         if company.is_generated:
             return _listed(company, self._sample.filer(cik), as_of, forms, self._sample.name)
         found = self._lists.fresh(str(cik))
-        if found is None:
+        if found is None or _lacking(found.value, as_of.day) is not None:
             return None
         return replace(_listed(company, found.value, as_of, forms, found.source), age_s=found.age_s)
 
@@ -122,14 +126,23 @@ class FilingArchive:
 
     def _with_older(self, source: FilingSource, filer: Filer, day: date) -> Filer:
         """With pages of older filings, where the newest thousand do not reach back behind the day that is looked at."""
-        found = list(filer.filings)
-        pages = sorted((page for page in filer.older if page.first <= day), key=lambda page: page.last, reverse=True)
-        for page in pages[:MOST_PAGES]:
-            if sum(filing.filing_date <= day for filing in found) >= MOST_FILINGS:
+        for _ in range(MOST_PAGES):
+            page = _lacking(filer, day)
+            if page is None:
                 break
-            found += self._gate.call(source, lambda page=page: source.older_filings(filer.cik, page))  # type: ignore[misc]  # a default binds the loop's value
-        found.sort(key=lambda filing: filing.filing_date, reverse=True)
-        return replace(filer, filings=tuple(found), older=())
+            more = self._gate.call(source, partial(source.older_filings, filer.cik, page))
+            filings = sorted([*filer.filings, *more], key=lambda filing: filing.filing_date, reverse=True)
+            unread = tuple(other for other in filer.older if other != page)
+            filer = replace(filer, filings=tuple(filings), older=unread)
+        return filer
+
+
+def _lacking(filer: Filer, day: date) -> OlderFilings | None:
+    """The newest page that was not read and may hold a filing of the list of a day; None: that list is whole."""
+    seen = [filing.filing_date for filing in filer.filings if filing.filing_date <= day]
+    oldest = seen[MOST_FILINGS - 1] if len(seen) >= MOST_FILINGS else date.min
+    pages = (page for page in filer.older if page.first <= day and page.last >= oldest)
+    return max(pages, key=lambda page: page.last, default=None)
 
 
 def _listed(company: Company, filer: Filer, as_of: AsOf, forms: Collection[str], source: str) -> FilingList:
@@ -153,7 +166,8 @@ def _listed(company: Company, filer: Filer, as_of: AsOf, forms: Collection[str],
 
 
 def _is_seen(filing: Filing, as_of: AsOf) -> bool:
-    is_accepted = filing.accepted_at is None or filing.accepted_at <= as_of.moment
+    """Whether it was there. What the SEC lists now is; its clock, which is not always UTC, tells of past days alone."""
+    is_accepted = as_of.is_live or filing.accepted_at is None or filing.accepted_at <= as_of.moment
     return filing.filing_date <= as_of.day and is_accepted
 
 

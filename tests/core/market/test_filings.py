@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from core.clock import SystemClock
+from core.db import reading_dao as dao
 from core.db.engine import Database
 from core.errors import NoData, NotConfigured, NotFound, SourceDown
+from core.market.companies import Companies
 from core.market.filings import FilingArchive
+from core.market.instruments import Instruments
 from tests.conftest import MoveTime
 from tests.core.market.edgar_answers import SUBMISSIONS, columns_of, submissions
 from tests.core.market.reading import SHIPPED, Ground, chosen, ground, live
@@ -62,9 +66,19 @@ def test_what_was_filed_later_is_not_seen(archive: FilingArchive, base: Ground) 
     assert [filing.form for filing in kept.filings] == ["10-K/A"]
 
 
-def test_what_was_accepted_this_evening_is_not_seen_at_noon(archive: FilingArchive, base: Ground) -> None:
+def test_the_newest_filing_is_seen_live_though_its_clock_is_not_known(archive: FilingArchive, base: Ground) -> None:
+    """16:30 may be New York's or UTC; at 12:00 UTC, the SEC lists it already."""
     base.server.answers[SUBMISSIONS] = submissions([("8-K", "2026-11-20"), ("10-Q", "2026-11-03")])
-    assert [one.form for one in archive.fetch(base.companies.of_cik(1, TODAY), TODAY).filings] == ["10-Q"]
+    acme = base.companies.of_cik(1, TODAY)
+    assert [one.form for one in archive.fetch(acme, TODAY).filings] == ["8-K", "10-Q"]
+
+
+def test_what_was_accepted_late_in_the_evening_is_not_seen_on_that_day(archive: FilingArchive, base: Ground) -> None:
+    told = submissions([("8-K", "2026-11-19"), ("10-Q", "2026-11-03")])
+    told["filings"]["recent"]["acceptanceDateTime"] = ["2026-11-19T21:30:00.000Z", "2026-11-03T16:30:00.000Z"]
+    base.server.answers[SUBMISSIONS] = told
+    acme = base.companies.of_cik(1, TODAY)
+    assert [one.form for one in archive.fetch(acme, chosen(date(2026, 11, 19))).filings] == ["10-Q"]
 
 
 def test_a_day_long_past_is_found_on_a_page_of_older_filings(archive: FilingArchive, base: Ground) -> None:
@@ -73,6 +87,28 @@ def test_a_day_long_past_is_found_on_a_page_of_older_filings(archive: FilingArch
     base.server.answers[f"/submissions/{page['name']}"] = columns_of([("10-K", "2012-03-01")])
     found = archive.fetch(base.companies.of_cik(1, TODAY), chosen(date(2012, 12, 31)))
     assert [filing.filing_date for filing in found.filings] == [date(2012, 3, 1)]
+
+
+def test_a_kept_list_is_not_told_of_a_day_for_which_a_page_was_not_read(archive: FilingArchive, base: Ground) -> None:
+    many = [("4", (date(2026, 11, 19) - timedelta(days=back)).isoformat()) for back in range(250)]
+    pages = [
+        {"name": f"CIK0000000001-submissions-00{number}.json", "filingFrom": first, "filingTo": last, "filingCount": 1}
+        for number, first, last in ((1, "2015-01-01", "2026-03-15"), (2, "2009-01-01", "2014-12-31"))
+    ]
+    base.server.answers[SUBMISSIONS] = submissions(many, pages=tuple(pages))
+    base.server.answers[f"/submissions/{pages[0]['name']}"] = columns_of([("10-K", "2016-03-01")])
+    base.server.answers[f"/submissions/{pages[1]['name']}"] = columns_of([("10-K", "2012-03-01")])
+    acme, past, between = base.companies.of_cik(1, TODAY), chosen(date(2012, 12, 31)), chosen(date(2017, 1, 1))
+    archive.fetch(acme, TODAY)
+    assert archive.kept(acme, TODAY) is not None
+    assert archive.kept(acme, past) is None
+    archive.fetch(acme, past)
+    kept = archive.kept(acme, past)
+    assert kept is not None
+    assert [filing.filing_date for filing in kept.filings] == [date(2012, 3, 1)]
+    assert archive.kept(acme, between) is None, "the page of those years was not read"
+    assert archive.kept(acme, TODAY) is not None
+    assert len(archive.fetch(acme, between).filings) == 2
 
 
 def test_a_document_is_read_once_a_day_and_cut_into_its_items(archive: FilingArchive, base: Ground) -> None:
@@ -112,6 +148,41 @@ def test_without_an_identity_only_the_shipped_issuers_are_known(
         text = archive.document(base.companies.of_symbol("DHARAPOW.NS", TODAY), found.filings[0], SHIPPED)
         assert "The company does not exist." in text.text
         assert base.server.requests == []
+
+
+def test_half_a_character_in_a_description_can_be_kept(archive: FilingArchive, base: Ground) -> None:
+    told = submissions(FILED)
+    told["filings"]["recent"]["primaryDocDescription"] = ["8-K \ud83d", "a\x00b", "10-K/A", "10-Q"]
+    base.server.answers[SUBMISSIONS] = told
+    acme = base.companies.of_cik(1, TODAY)
+    assert archive.fetch(acme, TODAY).filings[0].description == "8-K"
+    kept = archive.kept(acme, TODAY)
+    assert kept is not None
+    assert [filing.description for filing in kept.filings] == ["8-K", "ab", "10-Q", "10-K/A"]
+
+
+def test_what_the_database_takes_in_no_text_is_left_out_of_what_is_kept(base: Ground) -> None:
+    told = {"a\ud83d": ["x\x00\udfffy", {"n": 1, "none": None}], "path": "C:\\u0000"}
+    with base.database.service() as connection:
+        dao.keep(connection, "filer", "1", "sec_edgar", told, most=10)
+        kept = dao.kept(connection, "filer", "1")
+    assert kept is not None
+    assert kept.value == {"a": ["xy", {"n": 1, "none": None}], "path": "C:\\u0000"}
+
+
+def test_on_a_past_day_the_sec_is_not_asked_whose_symbol_it_is_today(base: Ground) -> None:
+    """CB was Chubb Corp in 2010, and is Chubb Ltd, the former ACE, today."""
+    filings = base.sources.filings
+    base.server.answers["/files/company_tickers_exchange.json"] = {
+        "fields": ["cik", "name", "ticker", "exchange"],
+        "data": [[2, "Nobody, Inc.", "NOCIK", "NYSE"], [3, "Other, Inc.", "OTHER", "NYSE"]],
+    }
+    companies = Companies(Instruments(base.database, SystemClock()), base.sample, gate=base.gate, listings=filings)
+    for symbol in ("NOCIK", "OTHER"):
+        with pytest.raises(NotFound, match=symbol):
+            companies.filer(chosen(date(2010, 8, 20)), symbol=symbol)
+    assert base.server.requests == []
+    assert [companies.filer(TODAY, symbol=symbol).cik for symbol in ("NOCIK", "OTHER")] == [2, 3]
 
 
 def test_a_company_without_a_cik_files_nothing(archive: FilingArchive, base: Ground) -> None:
