@@ -20,7 +20,7 @@ from core.market.filings import NOT_CONFIGURED
 from core.market.gate import Gate
 from core.market.kept import Kept, Shelf
 from core.market.key_statistics import PriceTag, Statistic, key_statistics
-from core.market.quotes import Quotes
+from core.market.quotes import Quote, Quotes
 from core.market.sources.contract import CompanyFacts, CorporateAction, FilingSource
 from core.market.sources.sample_reading import SampleReading
 from core.market.statement_table import StatementTable, shipped_table
@@ -51,10 +51,16 @@ def priced_by(quotes: Quotes, bars: Bars, as_of: AsOf) -> PricedBy:
 
     def price_of(symbol: str) -> SharePrice:
         quote = quotes.get([symbol], as_of)[symbol]
-        tag = None if quote.price is None else PriceTag(quote.price, quote.currency, quote.source)
-        return SharePrice(tag, bars.actions(symbol, as_of))
+        return SharePrice(tag_of(quote), bars.actions(symbol, as_of))
 
     return price_of
+
+
+def tag_of(quote: Quote) -> PriceTag | None:
+    """The price of a quote with its day; None where there is none."""
+    if quote.price is None or quote.as_of is None:
+        return None
+    return PriceTag(quote.price, quote.currency, quote.source, quote.as_of.date(), is_stale=quote.is_stale is True)
 
 
 @dataclass(frozen=True, slots=True)

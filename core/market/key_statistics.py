@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
+from math import prod
 
 from core.market.sources.contract import ActionKind, CorporateAction
 from core.market.statements import Cell, Ledger, Period, quarters, years
 
 QUARTERS = 4
+OLDEST_PRICE = timedelta(days=10)
+"""An older price than that makes no statistic: longer than the longest holidays of an exchange."""
+OLDEST_COUNT = timedelta(days=400)
+"""So much older than the last report may a number of shares be: each annual report gives it."""
 _PRECISION = Decimal("0.000001")
 
 
@@ -34,11 +39,14 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PriceTag:
-    """The price of one share, as traded that day."""
+    """The price of one share, as traded on its day."""
 
     price: Decimal
     currency: str | None
     source: str
+    day: date
+    is_stale: bool = False
+    """Whether a session has closed since, of which it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +91,14 @@ class _Desk:
         self._splits = [split for split in splits if split.kind is ActionKind.SPLIT]
         self._years = years(ledger)
         self._quarters = quarters(ledger)
+        self._day = ledger.as_of if price is None else min(price.day, ledger.as_of)
 
     def price(self) -> Decimal:
         """Of one share, in the currency of the statements."""
         if self._price is None:
             raise NotDefined("no price is known")
+        if self._price.is_stale or self._price.day < self._ledger.as_of - OLDEST_PRICE:
+            raise NotDefined(f"the last price that is known is of {self._price.day}")
         if self._price.currency is None or self._price.currency != self._ledger.currency:
             told = self._price.currency or "an unknown currency"
             raise NotDefined(f"the price is in {told}, the statements are in {self._ledger.currency or 'none'}")
@@ -99,6 +110,8 @@ class _Desk:
         if newest is None:
             raise NotDefined("the number of shares is not reported")
         day, cell = newest
+        if self._ledger.last_filed is not None and day < self._ledger.last_filed - OLDEST_COUNT:
+            raise NotDefined(f"the number of shares was last reported of {day}")
         return self._in_todays_shares(_sound(cell, "the number of shares"), since=day)
 
     def diluted_shares(self) -> Decimal:
@@ -133,11 +146,20 @@ class _Desk:
             raise NotDefined("no balance sheet is reported")
         return _sound(self._ledger.cell(key, None, newest[0]), _words(key))
 
+    def dividends(self) -> Decimal:
+        """Of the last fiscal year for one share of the price's day. A report tells them of shares of its own day."""
+        if not self._years:
+            raise NotDefined("dividends of a fiscal year are not reported")
+        cell = self._ledger.cell("dividends_per_share", self._years[0].start, self._years[0].end)
+        paid = _sound(cell, _words("dividends_per_share"))
+        return paid if cell is None else paid / self._split_since(cell.filed)
+
     def _in_todays_shares(self, count: Decimal, *, since: date) -> Decimal:
-        for split in self._splits:
-            if since < split.ex_date <= self._ledger.as_of:
-                count *= split.value
-        return count
+        return count * self._split_since(since)
+
+    def _split_since(self, day: date) -> Decimal:
+        """How many shares of the price's day one of that day has become."""
+        return prod((split.value for split in self._splits if day < split.ex_date <= self._day), start=Decimal(1))
 
 
 def _statistic(desk: _Desk, rule: _Rule) -> Statistic:
@@ -216,7 +238,7 @@ _RULES = (
         "Dividend yield",
         Shape.SHARE,
         "dividends declared per share in the last fiscal year ÷ price",
-        lambda desk: _ratio(desk.year("dividends_per_share", 0), desk.price(), "the price"),
+        lambda desk: _ratio(desk.dividends(), desk.price(), "the price"),
     ),
     _Rule(
         "earnings_per_share",

@@ -32,7 +32,7 @@ NOW = datetime(2010, 8, 20, 18, tzinfo=UTC)
 SAMPLE = SampleReading()
 SHIPPED = AsOf(NOW.date(), Reason.SHIPPED, NOW)
 CIK = 9_990_000_001
-PRICE = PriceTag(Decimal("1511.25"), "INR", "sample")
+PRICE = PriceTag(Decimal("1511.25"), "INR", "sample", NOW.date())
 TITLES = ("Acme beats estimates", "Acme recalls 3,000 anvils", "Acme to hold its annual meeting", *TEXTS.values())
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from core.errors import InvalidRequest, NoData, NotConfigured, NotFound, SourceD
 from core.market import fundamentals as module
 from core.market.fundamentals import FundamentalsReader, SharePrice
 from core.market.key_statistics import PriceTag, Statistic, key_statistics
+from core.market.quotes import Quote
 from core.market.sources.contract import ActionKind, CompanyFacts, CorporateAction, Fact
 from core.market.statement_table import shipped_table
 from core.market.statements import Frequency, Ledger
@@ -108,9 +110,8 @@ def test_a_shipped_issuer_needs_no_source_and_is_labelled_generated(
         reader = reader_of(base)
         with pytest.raises(NotConfigured, match="SEC_EDGAR_USER_AGENT"):
             reader.of(live(), symbol="ACME")
-        found = reader.of(
-            SHIPPED, symbol="CHAMELI.NS", priced_by=lambda _: SharePrice(PriceTag(Decimal("1511.25"), "INR", "sample"))
-        )
+        tag = PriceTag(Decimal("1511.25"), "INR", "sample", SHIPPED.day)
+        found = reader.of(SHIPPED, symbol="CHAMELI.NS", priced_by=lambda _: SharePrice(tag))
         assert "(generated)" in found.company.name
         assert (found.source, found.statements.currency) == ("sample", "INR")
         assert all(statistic.value is not None for statistic in found.statistics if statistic.key != "dividend_yield")
@@ -148,7 +149,7 @@ BOOKS = (
     fact("Assets", None, "2025-12-31", 900, filed="2026-02-20", form="10-K"),
     fact("StockholdersEquity", None, "2025-12-31", 230, filed="2026-02-20", form="10-K"),
 )
-TAG = PriceTag(Decimal(23), "USD", "fmp")
+TAG = PriceTag(Decimal(23), "USD", "fmp", LATE)
 
 
 def statistics(
@@ -187,7 +188,7 @@ def test_what_is_not_defined_has_no_value_and_says_why() -> None:
 
 
 def test_a_price_in_another_currency_makes_no_ratio() -> None:
-    found = statistics(*BOOKS, price=PriceTag(Decimal(23), "GBP", "fmp"))
+    found = statistics(*BOOKS, price=PriceTag(Decimal(23), "GBP", "fmp", LATE))
     assert found["market_cap"].value is None
     assert "GBP" in found["market_cap"].note
     assert found["net_margin"].value is not None
@@ -213,3 +214,61 @@ def test_shares_that_were_split_since_they_were_counted_are_split_here_too() -> 
     earlier = CorporateAction(day("2026-02-15"), ActionKind.SPLIT, Decimal(4))
     told = statistics(*BOOKS, splits=(earlier,))
     assert (told["shares"].value, told["earnings_per_share"].value) == (76, Decimal("2.3"))
+
+
+def test_a_dividend_is_told_for_a_share_of_the_price_s_day() -> None:
+    paid = fact(
+        "CommonStockDividendsPerShareDeclared",
+        "2025-01-01",
+        "2025-12-31",
+        "9.2",
+        filed="2026-02-20",
+        form="10-K",
+        unit="USD/shares",
+    )
+    split = CorporateAction(day("2026-02-25"), ActionKind.SPLIT, Decimal(4))
+    assert statistics(*BOOKS, paid)["dividend_yield"].value == Decimal("0.4")
+    assert statistics(*BOOKS, paid, splits=(split,))["dividend_yield"].value == Decimal("0.1")
+    reported_since = CorporateAction(day("2026-02-20"), ActionKind.SPLIT, Decimal(4))
+    assert statistics(*BOOKS, paid, splits=(reported_since,))["dividend_yield"].value == Decimal("0.4")
+
+
+@pytest.mark.parametrize(
+    ("price", "is_old"),
+    [
+        (replace(TAG, day=day("2026-02-19")), False),
+        (replace(TAG, day=day("2026-02-18")), True),
+        (replace(TAG, is_stale=True), True),
+    ],
+)
+def test_an_old_price_makes_no_statistic_and_says_of_when_it_is(price: PriceTag, is_old: bool) -> None:
+    found = statistics(*BOOKS, price=price)
+    for key in ("market_cap", "price_to_earnings"):
+        assert (found[key].value is None) is is_old
+        assert (f"the last price that is known is of {price.day}" in found[key].note) is is_old
+    assert found["net_margin"].value is not None
+
+
+def test_shares_are_those_of_the_day_of_the_price() -> None:
+    split = CorporateAction(day("2026-02-25"), ActionKind.SPLIT, Decimal(4))
+    before = replace(TAG, day=day("2026-02-24"))
+    assert statistics(*BOOKS, price=before, splits=(split,))["market_cap"].value == 437
+    assert statistics(*BOOKS, price=replace(TAG, day=split.ex_date), splits=(split,))["market_cap"].value == 4 * 437
+
+
+def test_a_number_of_shares_that_was_reported_long_ago_is_none() -> None:
+    """A company with several classes of shares stops reporting one number."""
+    books = [one for one in BOOKS if one.tag != "EntityCommonStockSharesOutstanding"]
+    old = fact("dei:EntityCommonStockSharesOutstanding", None, "2011-01-18", 5, filed="2011-02-01", unit="shares")
+    found = statistics(*books, old)
+    for key in ("shares", "market_cap", "price_to_book"):
+        assert found[key].value is None
+        assert "last reported of 2011-01-18" in found[key].note
+
+
+def test_a_price_is_told_with_its_day_and_whether_it_is_stale() -> None:
+    at = datetime(2026, 2, 20, 21, tzinfo=UTC)
+    quote = Quote("ACME", "stale", Decimal(23), "USD", as_of=at, is_stale=True)
+    assert module.tag_of(quote) == PriceTag(Decimal(23), "USD", "stale", at.date(), is_stale=True)
+    assert module.tag_of(replace(quote, is_stale=None)) == PriceTag(Decimal(23), "USD", "stale", at.date())
+    assert module.tag_of(Quote("ACME")) is None
