@@ -64,11 +64,13 @@ _OWN_MEMBERS = text(
 )
 _OWN_FOUND = text(
     f"""
-    SELECT DISTINCT ON (m.symbol) {_OWN_MEMBER}, u.is_generated, m.symbol = ANY(:symbols) AS is_exact
-    FROM own_universe_members m JOIN own_universes u ON u.id = m.universe_id
-    WHERE m.org_id = bound_org() AND (m.symbol = ANY(:symbols)
-        OR (:sought <> '' AND (starts_with(m.symbol, :sought) OR position(:sought IN upper(m.name)) > 0)))
-    ORDER BY m.symbol, u.updated_at DESC LIMIT :most
+    SELECT * FROM (
+        SELECT DISTINCT ON (m.symbol) {_OWN_MEMBER}, u.is_generated, m.symbol = ANY(:symbols) AS is_exact
+        FROM own_universe_members m JOIN own_universes u ON u.id = m.universe_id
+        WHERE m.org_id = bound_org() AND (m.symbol = ANY(:symbols)
+            OR (:sought <> '' AND (starts_with(m.symbol, :sought) OR position(:sought IN upper(m.name)) > 0)))
+        ORDER BY m.symbol, u.updated_at DESC) AS found
+    ORDER BY is_exact DESC, symbol LIMIT :most
     """  # noqa: S608 (ours)
 )
 _OWN_EVERY = text(

@@ -106,6 +106,18 @@ def test_others_neither_see_nor_find_it(universes: Universes, workbench: Workben
     assert instruments.get("ACME.L", AS_OF) is None
 
 
+def test_an_own_symbol_is_found_however_many_names_hold_it(
+    universes: Universes, workbench: Workbench, member: MakeMember
+) -> None:
+    ann = member("ann")
+    many = [MemberRow(f"AA{number}", f"Zed {number}", "", "XNYS", "USD", None, None) for number in range(60)]
+    universes.replace(ann, "Ours", [*many, MemberRow("ZED", "Z", "", "XNYS", "USD", None, None)], source="x")
+    found = Instruments(workbench.database, SystemClock()).find("zed", AS_OF, ann)
+    assert found.exact is not None
+    assert (found.exact.symbol, found.exact.is_own) == ("ZED", True)
+    assert found.candidates[0].symbol == "ZED"
+
+
 def test_viewers_and_tokens_to_read_may_look_only(universes: Universes, member: MakeMember) -> None:
     viewer = member("vic", org="Acme", plan="team", role=Role.VIEWER)
     reader = replace(member("ann", org="Acme", plan="team"), scopes=frozenset({Scope.READ}), via="token")
