@@ -30,6 +30,8 @@ FREE = Allowance(per_second=1, per_day=25)
 COMPACT = timedelta(days=130)
 """Days for which the short answer of 100 bars is sure to be enough; the long one needs a paid plan."""
 NOTICES = ("Note", "Information")
+PAID = "premium feature"
+"""What a notice says of a question that the key's plan does not answer at all, be its allowance used up or not."""
 CLOSES = {
     "": ("America/New_York", time(16), "USD"),
     "TRT": ("America/Toronto", time(16), "CAD"),
@@ -117,7 +119,10 @@ def _read(answer: object) -> Mapping[str, Any]:
         raise VENDOR.down("unreadable")
     if "Error Message" in answer:
         raise VENDOR.nothing()
-    if any(name in answer for name in NOTICES):
+    notices = [figures.text(answer[name]) for name in NOTICES if name in answer]
+    if any(PAID in notice for notice in notices):
+        raise VENDOR.nothing("plan")
+    if notices:
         raise VENDOR.limited(sentence="notice")
     return answer
 

@@ -54,6 +54,15 @@ def test_a_notice_in_place_of_data_is_a_limit(
     assert KEY not in caught.value.detail and "notice in place of data" in caught.value.detail
 
 
+def test_a_long_answer_that_needs_a_paid_plan_is_no_limit_that_keeps_quotes_waiting(
+    source: AlphaVantage, market_server: MarketServer
+) -> None:
+    told = "The outputsize=full parameter value is a premium feature for the TIME_SERIES_DAILY endpoint."
+    market_server.reply("alphavantage", body={"Information": f"Thank you for using Alpha Vantage! {told}"})
+    with pytest.raises(NoData, match="plan behind ALPHAVANTAGE_API_KEY does not include this"):
+        source.bars("ACME", date(2020, 1, 2), LAST)
+
+
 @pytest.mark.parametrize("answer", [{"Global Quote": {}}, {"Error Message": "the call is not valid"}])
 def test_an_unknown_symbol_is_no_data(answer: Any, source: AlphaVantage, market_server: MarketServer) -> None:
     market_server.reply("alphavantage", body=answer)
