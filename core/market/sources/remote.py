@@ -153,7 +153,7 @@ class Remote:
     def _value(self, body: bytes) -> Any:
         try:
             return json.loads(body, parse_float=Decimal, parse_constant=lambda _: None)
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):  # an exponent that no Decimal holds is the second
             raise self.vendor.down("unreadable") from None
 
     def _rows(self, body: bytes, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -206,7 +206,7 @@ class Remote:
             return min(float(told[:9]), LONGEST_WAIT_S)
         try:
             moment = parsedate_to_datetime(told)
-        except ValueError:
+        except (ValueError, ArithmeticError):  # a zone too large is the second
             return None
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return min(max((aware - self._clock.now()).total_seconds(), 0.0), LONGEST_WAIT_S)

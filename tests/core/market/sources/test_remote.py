@@ -28,6 +28,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
         ("Fri, 20 Nov 2026 12:01:00", 60.0),
         ("99999999999999999999", LONGEST_WAIT_S),
         ("Fri, 20 Nov 2099 12:00:00 GMT", LONGEST_WAIT_S),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", None),
         ("-5", None),
         ("soon", None),
         ("1e3", None),
@@ -59,6 +60,11 @@ def test_numbers_keep_every_digit_and_nan_is_missing() -> None:
     body = b"\xef\xbb\xbf[0.10000000000000000555, 12345678901234567890, NaN, -Infinity]"
     value = _remote(Answer(200, {}, body)).json("/")
     assert [str(one) for one in value] == ["0.10000000000000000555", "12345678901234567890", "None", "None"]
+
+
+def test_a_number_that_cannot_be_held_is_an_answer_that_cannot_be_read() -> None:
+    with pytest.raises(SourceDown, match="cannot be read"):
+        _remote(Answer(200, {}, b'{"c": 1e99999999999999999999}')).json("/")
 
 
 def test_no_sentence_asks_for_a_word_of_the_vendors() -> None:
