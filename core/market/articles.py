@@ -76,9 +76,9 @@ def cleaned(article: Article) -> Article | None:
 
 
 def safe_url(url: str) -> str | None:
-    """An address of the web, without a name or password in it; None for anything else."""
+    """An address of the web, without a name or password in it, as the database takes it; None for anything else."""
     text = url.strip()
-    if len(text) > MAX_URL or any(sign.isspace() or not sign.isprintable() for sign in text):
+    if any(sign.isspace() or not sign.isprintable() for sign in text):
         return None
     try:
         parts = urlsplit(text)
@@ -87,7 +87,8 @@ def safe_url(url: str) -> str | None:
         return None
     if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None or port == 0:
         return None
-    return text
+    safe = urlunsplit(parts._replace(netloc=parts.netloc.lower()))  # urlsplit has lowered the scheme
+    return safe if len(safe) <= MAX_URL else None
 
 
 def url_key(url: str) -> str:

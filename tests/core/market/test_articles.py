@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.db.engine import Database
+from core.db.reading_dao import put_articles
 from core.market.articles import MAX_TITLE, NewsItem, cleaned, merged, safe_url, url_key
 from core.market.sources.contract import Article
 
@@ -54,6 +56,24 @@ def test_a_title_is_text_without_markup_or_signs_that_are_not_seen(told: str, sh
 def test_an_address_that_is_not_of_the_web_drops_the_article(url: str) -> None:
     assert safe_url(url) is None
     assert cleaned(replace(ARTICLE, url=url)) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("HTTPS://example.com/a", "https://example.com/a"),
+        (" hTTp://EXAMPLE.com:8080/A?B=C#D ", "http://example.com:8080/A?B=C#D"),
+        ("https://example.com/" + "x" * 1980, "https://example.com/" + "x" * 1980),
+        ("https://\u0130.example/" + "x" * 1980, "https://i\u0307.example/" + "x" * 1980),
+        ("https://\u0130.example/" + "x" * 1982, None),
+    ],
+)
+def test_an_address_is_given_as_the_database_takes_it(database: Database, url: str, kept: str | None) -> None:
+    found = cleaned(replace(ARTICLE, url=url))
+    assert (found and found.url) == kept
+    if found is not None:
+        with database.service() as connection:
+            put_articles(connection, "ACME", "finnhub", NOON.date(), [{**asdict(found), "url_key": "x"}])
 
 
 @pytest.mark.parametrize(
