@@ -7,14 +7,17 @@ table of contents each item stands before its time: of an item's places the one 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from lxml import etree, html  # type: ignore[import-untyped]  # it ships no types
 
 MAX_CHARS = 5_000_000
 """A longer text is cut, and says so."""
+MOST_PLACES = 5_000
+"""Places that are read as the beginning of an item, or of a part; what follows them stays in the last."""
 MOST_PASSAGES = 50
 AROUND_CHARS = 160
 LONGEST_QUERY = 200
@@ -110,7 +113,7 @@ def read_filing(document: str) -> FilingText:
 
 def sectioned(text: str, *, is_cut: bool = False) -> FilingText:
     """The items of a text."""
-    found = list(_ITEM.finditer(text))
+    found = list(islice(_ITEM.finditer(text), MOST_PLACES))
     if not found:
         return FilingText(text, (Section("", "", 0, len(text)),) if text else (), is_cut)
     ends = [after.start() for _, after in pairwise(found)] + [len(text)]
@@ -128,11 +131,10 @@ def sectioned(text: str, *, is_cut: bool = False) -> FilingText:
 
 def _numbers(text: str, items: Sequence[re.Match[str]]) -> list[str]:
     """The number of each place; with its part where two parts have it. In a table of contents there may be no part."""
-    parts = [(found.start(), found["part"].upper()) for found in _PART.finditer(text)]
-    told = [
-        (next((part for start, part in reversed(parts) if start <= item.start()), ""), item["item"].upper())
-        for item in items
-    ]
+    parts = list(islice(_PART.finditer(text), MOST_PLACES))
+    starts = [part.start() for part in parts]
+    names = ["", *(part["part"].upper() for part in parts)]
+    told = [(names[bisect_right(starts, item.start())], item["item"].upper()) for item in items]
     by_number: dict[str, list[str]] = {}
     for part, number in told:
         if part and part not in by_number.setdefault(number, []):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from core.market.filing_text import MAX_CHARS, read_filing
+from core.market.filing_text import MAX_CHARS, MOST_PLACES, read_filing
 from core.market.sources.sample_reading import SampleReading
 
 ANNUAL = """
@@ -57,6 +59,19 @@ def test_a_number_that_two_parts_have_is_named_with_its_part() -> None:
     assert first is not None
     assert "None of them is open." in found.of(legal)
     assert first.item == "I-1"
+
+
+def test_a_document_of_nothing_but_headings_is_read_in_a_moment() -> None:
+    began = time.thread_time()
+    found = read_filing("ITEM 1\n" * 20_000 + "PART I\n" * 20_000)
+    assert time.thread_time() - began < 5
+    assert [one.item for one in found.sections] == ["", "1"]
+
+
+def test_only_so_many_places_begin_an_item_and_no_text_is_lost() -> None:
+    found = read_filing("\n".join(f"Item {n // 100}.{n % 100:02}" for n in range(2 * MOST_PLACES)))
+    assert len(found.sections) == MOST_PLACES
+    assert "".join(found.of(section) for section in found.sections) == found.text
 
 
 def test_no_text_is_lost_between_the_sections() -> None:
