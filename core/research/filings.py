@@ -178,6 +178,8 @@ class Filings:
         finally:
             if not is_settled:
                 self._meter.release(hold, "failed", record(error_code=error_code))
+        if resolved.outcome != "settled":
+            raise SourceDown("The list came too late to be counted; it cost you nothing.", source=source)
         quota = hold.quota
         if quota is not None and resolved.quota_used is not None:
             quota = replace(quota, used=resolved.quota_used)

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.errors import AssayError, Conflict, Forbidden, MeteringDenied, NoData, NotConfigured, NotFound, SourceDown
 from core.metering.books import audit
+from core.metering.meter import Resolved
 from core.metering.repeats import Idempotency
 from core.principal import Principal, Role, Scope
 from core.workbench import Workbench, open_workbench
-from tests.conftest import MakeMember, make_settings, member_factory
+from tests.conftest import MakeMember, MoveTime, make_settings, member_factory
 from tests.core.market.edgar_answers import SUBMISSIONS, submissions
 from tests.core.market.reading import LISTED
 from tests.core.market.vendor_server import VendorServer
@@ -108,6 +110,24 @@ def test_a_flaw_of_ours_is_free_too(bench: Workbench, make: MakeMember, monkeypa
     with pytest.raises(RuntimeError):
         bench.filings.list(ann, symbol="ACME")
     assert used(bench, ann) == 0
+    assert_balanced(bench)
+
+
+def test_a_list_that_came_too_late_to_be_counted_is_not_given(
+    bench: Workbench, make: MakeMember, sec: VendorServer, move_time: MoveTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = make("ann")
+    settle = bench.meter.settle
+
+    def late(*args: Any) -> Resolved:
+        move_time(timedelta(minutes=10))
+        return settle(*args)
+
+    monkeypatch.setattr(bench.meter, "settle", late)
+    with pytest.raises(SourceDown, match="came too late to be counted; it cost you nothing"):
+        bench.filings.list(ann, symbol="ACME")
+    assert (used(bench, ann), sec.count(SUBMISSIONS)) == (0, 1)
+    assert rows(bench, ann) == [("unresolved", "sec_edgar", "sec_filing")]
     assert_balanced(bench)
 
 
