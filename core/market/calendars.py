@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,12 @@ YEARS_AHEAD = 1
 """Sessions are known to the end of the next year, as far as the exchange has announced them."""
 MOST_CALENDARS = 16
 """Exchanges whose sessions one process keeps."""
-SAME_SESSIONS = {"XNSE": "XBOM", "NSE": "XBOM", "BSE": "XBOM", "NYSE": "XNYS", "NASDAQ": "XNYS", "XNAS": "XNYS"}
-"""Exchanges that keep the sessions of another; those of the National Stock Exchange of India are Bombay's."""
+SAME_SESSIONS = {
+    **dict.fromkeys(("XNSE", "NSE", "BSE"), "XBOM"),
+    **dict.fromkeys(("NYSE", "NASDAQ", "XNAS"), "XNYS"),
+    "XSHE": "XSHG",
+}
+"""Exchanges that keep the sessions of another: India's National Stock Exchange Bombay's, Shenzhen Shanghai's."""
 
 Days = NDArray[np.datetime64]
 
@@ -89,18 +94,27 @@ class Calendars:
         return len(self.of(exchange).between(older + timedelta(days=1), newer)) if newer > older else 0
 
     def is_open(self, exchange: str, moment: datetime) -> bool:
-        """Whether the exchange trades at that moment (a break at noon counts as trading)."""
-        sessions, at = self.of(exchange), _epoch(moment)
+        """Whether the exchange trades at that moment (a break at noon counts as trading).
+
+        Raises:
+            NotFound: the moment is past what is known.
+        """
+        sessions, at = self._known_at(exchange, moment), _epoch(moment)
         number = int(np.searchsorted(sessions.opens, at, side="right")) - 1
         return number >= 0 and at < int(sessions.closes[number])
+
+    def day_at(self, exchange: str, moment: datetime) -> date:
+        """The date at an exchange at that moment."""
+        return moment.astimezone(ZoneInfo(self.of(exchange).zone)).date()
 
     def last_session(self, exchange: str, moment: datetime) -> date:
         """The last session that had closed by that moment.
 
         Raises:
-            NotFound: none had, as far as is known.
+            NotFound: none had, as far as is known, or the moment is past what is known: some exchanges announce their
+                holidays a year ahead alone.
         """
-        sessions = self.of(exchange)
+        sessions = self._known_at(exchange, moment)
         number = int(np.searchsorted(sessions.closes, _epoch(moment), side="right")) - 1
         if number < 0:
             raise NotFound(f"No session of {exchange} is known before {moment:%Y-%m-%d}.")
@@ -120,6 +134,12 @@ class Calendars:
         number = int(np.searchsorted(sessions.days, _day(day)))
         is_session = number < len(sessions.days) and sessions.days[number] == _day(day)
         return datetime.fromtimestamp(int(sessions.closes[number]), UTC) if is_session else None
+
+    def _known_at(self, exchange: str, moment: datetime) -> Sessions:
+        sessions = self.of(exchange)
+        if self.day_at(exchange, moment) > sessions.last_known:
+            raise NotFound(f"The sessions of {exchange} are known up to {sessions.last_known}, and not since.")
+        return sessions
 
     def _made(self, name: str) -> Sessions:
         from exchange_calendars.errors import InvalidCalendarName

@@ -32,9 +32,10 @@ def test_sessions_leave_out_weekends_and_holidays(calendars: Calendars) -> None:
     assert calendars.sessions("XNYS", date(2026, 11, 28), date(2026, 11, 29)) == []
 
 
-def test_nasdaq_keeps_new_yorks_sessions_and_the_nse_bombays(calendars: Calendars) -> None:
+def test_nasdaq_keeps_new_yorks_sessions_the_nse_bombays_and_shenzhen_shanghais(calendars: Calendars) -> None:
     assert calendars.of("XNAS") is calendars.of("XNYS")
     assert calendars.of("XNSE") is calendars.of("XBOM")
+    assert calendars.of("XSHE") is calendars.of("XSHG")
     assert calendars.of("XNSE").zone == "Asia/Kolkata"
 
 
@@ -87,3 +88,13 @@ def test_no_more_than_some_exchanges_are_kept() -> None:
     first = calendars.of("X0")
     assert calendars.of("X0") is first
     assert len(calendars._kept) == MOST_CALENDARS
+
+
+def test_past_the_sessions_that_an_exchange_has_announced_nothing_is_told_of_it() -> None:
+    later = Calendars(today=date(2060, 1, 1))
+    known = later.of("XNSE").last_known
+    assert known < date(2060, 1, 1), "the exchange announces its holidays a year or two ahead"
+    assert later.last_session("XNSE", datetime(known.year, known.month, known.day, 12, tzinfo=UTC)) == known
+    for ask in (later.last_session, later.is_open):
+        with pytest.raises(NotFound, match=str(known)):
+            ask("XNSE", datetime(2060, 1, 1, 12, tzinfo=UTC))
