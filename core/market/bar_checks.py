@@ -118,7 +118,11 @@ class BarChecks:
             return [
                 _of_all(Check.CALENDAR, Severity.WARNING, f"There are symbols of {exchange}, {words}", len(members))
             ]
-        return check_days(mine, sessions.days, as_of.day)
+        found = check_days(mine, sessions.days, as_of.day)
+        if as_of.day > sessions.last_known:
+            words = f"The sessions of {exchange} are known up to {sessions.last_known}: what came since is not checked."
+            found.append(_of_all(Check.CALENDAR, Severity.WARNING, words, len(members)))
+        return found
 
 
 def check_values(frame: pl.DataFrame) -> list[Finding]:
@@ -238,10 +242,11 @@ def check_days(
     return found
 
 
-def compare(one: BarHistory, other: BarHistory) -> list[Finding]:
+def compare(one: BarHistory, other: BarHistory, *, differs: float = DIFFERS) -> list[Finding]:
     """Whether two histories of a symbol tell the same, where they overlap; a split that only one applied is found.
 
-    Raw bars are compared with raw ones alone, and adjusted ones with adjusted ones.
+    Closes that are apart by a share of more than `differs` are not the same. Raw bars are compared with raw ones alone,
+    and adjusted ones with adjusted ones.
     """
     import polars as pl
 
@@ -251,7 +256,7 @@ def compare(one: BarHistory, other: BarHistory) -> list[Finding]:
     left, right = (part.frame.select("date", "close").drop_nulls() for part in (one, other))
     both = left.join(right, on="date", suffix="_other").sort("date").filter(pl.col("close_other") > 0)
     ratio = both.with_columns(ratio=pl.col("close") / pl.col("close_other"))
-    apart = ratio.filter((pl.col("ratio") - 1).abs() > DIFFERS)
+    apart = ratio.filter((pl.col("ratio") - 1).abs() > differs)
     if apart.is_empty():
         return []
     share = float(np.median(apart["ratio"].to_numpy()))

@@ -31,6 +31,7 @@ from core.settings import Settings
 
 if TYPE_CHECKING:
     import polars as pl
+    from sqlalchemy import Connection
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("symbol", "date", *PRICES, "volume")
@@ -101,6 +102,20 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What is known of some symbols at one moment: all that is read by it fits together, whatever is written since."""
+
+    chosen: Sequence[ChosenRow]
+    """The one history that serves each symbol."""
+    files: Sequence[FileRow]
+    """Of the datasets of these histories; they stay readable for `READERS_LEAVE_WITHIN`."""
+    counts: Mapping[UUID, int]
+    """How many symbols each dataset holds."""
+    actions: Sequence[ActionRow]
+    """As `BarStore.all_actions` gives them."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Year:
     """A year as it will be."""
 
@@ -132,13 +147,28 @@ class BarStore:
     def chosen(self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None) -> Sequence[ChosenRow]:
         """The one history that serves each symbol as of a day, among everyone's and an organisation's own."""
         with self._database.service() as connection:
-            # Every write counts, so that what was chosen holds for as long as the sum of all counts.
-            key = (bars_dao.writes(connection), tuple(symbols), as_of.day, org_id)
-            with self._lock:
-                kept = self._choices.get(key)
-            if kept is not None:
-                return kept
-            found = tuple(bars_dao.chosen(connection, symbols, as_of.day, org_id))
+            return self._chosen(connection, symbols, as_of, org_id)
+
+    def catalogue(
+        self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None, kind: ActionKind | None = None
+    ) -> Catalogue:
+        """What `read` needs of symbols as of a day, from one moment: their histories, files and actions (of a kind)."""
+        with self._database.snapshot() as connection:
+            chosen = self._chosen(connection, symbols, as_of, org_id)
+            series = [found.series for found in chosen]
+            files, counts = _files(connection, {row.dataset_id for row in series})
+            return Catalogue(chosen, files, counts, _actions(connection, series, kind))
+
+    def _chosen(
+        self, connection: Connection, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None
+    ) -> Sequence[ChosenRow]:
+        # Every write counts, so that what was chosen holds for as long as the sum of all counts.
+        key = (bars_dao.writes(connection), tuple(symbols), as_of.day, org_id)
+        with self._lock:
+            kept = self._choices.get(key)
+        if kept is not None:
+            return kept
+        found = tuple(bars_dao.chosen(connection, symbols, as_of.day, org_id))
         with self._lock:
             self._choices[key] = found
             while len(self._choices) > MOST_CHOICES:
@@ -151,17 +181,16 @@ class BarStore:
 
     def all_actions(self, series: Iterable[SeriesRow], kind: ActionKind | None = None) -> list[ActionRow]:
         """As `actions`, later ones too: only to undo what a source applied to earlier prices since."""
-        asked = {(row.dataset_id, row.symbol) for row in series}
-        datasets = list({dataset_id for dataset_id, _ in asked})
-        only = [symbol for _, symbol in asked] if len(asked) <= 100 else None
         with self._database.service() as connection:
-            rows = bars_dao.actions(connection, datasets, only, kind)
-        return [row for row in rows if (row.dataset_id, row.symbol) in asked]
+            return _actions(connection, series, kind)
 
-    def read(self, series: Sequence[SeriesRow], as_of: AsOf, first: date | None = None) -> pl.DataFrame:
+    def read(
+        self, series: Sequence[SeriesRow], as_of: AsOf, first: date | None = None, within: Catalogue | None = None
+    ) -> pl.DataFrame:
         """The bars of histories as they are kept, up to the day of `as_of`: this is the one way out of the store.
 
         Each symbol's bars are in order, those of one quarter together; a symbol comes again with the next quarter.
+        They are of now, or of the moment of the catalogue that they are read `within`.
 
         Raises:
             SourceDown: a file that the catalogue names is not there or cannot be read.
@@ -171,9 +200,11 @@ class BarStore:
         by_dataset: dict[UUID, list[str]] = {}
         for row in series:
             by_dataset.setdefault(row.dataset_id, []).append(row.symbol)
-        with self._database.service() as connection:
-            files = bars_dao.files(connection, list(by_dataset))
-            known = bars_dao.series_counts(connection, list(by_dataset))
+        if within is None:
+            with self._database.service() as connection:
+                files, known = _files(connection, by_dataset)
+        else:
+            files, known = within.files, within.counts
         earliest = first or date.min
         scans = []
         for dataset_id, symbols in by_dataset.items():
@@ -313,6 +344,8 @@ class BarStore:
         for series in adjusted:
             through = batch.facts[series.symbol].adjusted_through or date.max
             since = series.adjusted_through or date.min
+            if through < since:
+                raise Conflict(f"The bars kept of {series.symbol} were adjusted later: replace its whole history.")
             if any(symbol == series.symbol and since < day <= through for symbol, day in splits):
                 raise Conflict(f"{series.symbol} was split since its bars were adjusted: replace its whole history.")
 
@@ -384,6 +417,20 @@ def bars_folder(settings: Settings) -> Path:
             "BARS_URL must be a folder that this machine can write, as /srv/bars or file:///srv/bars."
         )
     return Path(parts.path)
+
+
+def _files(connection: Connection, dataset_ids: Iterable[UUID]) -> tuple[Sequence[FileRow], Mapping[UUID, int]]:
+    """The files of datasets in force, and how many symbols each dataset holds."""
+    asked = list(dataset_ids)
+    return bars_dao.files(connection, asked), bars_dao.series_counts(connection, asked)
+
+
+def _actions(connection: Connection, series: Iterable[SeriesRow], kind: ActionKind | None) -> list[ActionRow]:
+    asked = {(row.dataset_id, row.symbol) for row in series}
+    datasets = list({dataset_id for dataset_id, _ in asked})
+    only = [symbol for _, symbol in asked] if len(asked) <= 100 else None
+    rows = bars_dao.actions(connection, datasets, only, kind)
+    return [row for row in rows if (row.dataset_id, row.symbol) in asked]
 
 
 def _changed_at(path: Path) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from core.db.bars_dao import SeriesRow
 from core.errors import NoData, NotConfigured, NotFound, SourceError
-from core.market.bar_checks import Severity, compare
+from core.market.bar_checks import DIFFERS, Severity, compare
 from core.market.bar_store import COLUMNS, BarStore, Batch, DatasetKey, SeriesFacts
 from core.market.calendars import Calendars
 from core.market.gate import Source
@@ -33,6 +33,8 @@ OVERLAP = timedelta(days=10)
 """Days that are fetched again, so that what a source changed since is seen."""
 WORTH_ASKING = 0.15
 """Move of a close after which a source that tells splits on their own is asked for them again."""
+DIFFERS_ADJUSTED = 0.02
+"""Share by which a source's adjusted close may differ from the one it told before: no split is as small as that."""
 SYMBOLS_A_WRITE = 200
 """Symbols whose bars are written together; those of earlier writes stay when a later one fails."""
 
@@ -82,10 +84,21 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class _Span:
+    """The days that are asked for."""
+
+    first: date | None
+    """None for what is new."""
+    until: date
+    asked_on: date
+    """The date at the exchange when it is asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Fetched:
     history: BarHistory
-    until: date
-    """The last day that was asked for."""
+    through: date
+    """In whose day's shares its bars are, if they are adjusted."""
     is_whole: bool
 
 
@@ -137,8 +150,8 @@ class BarUpdates:
             except NotFound as error:
                 done.append(SymbolUpdate(each.symbol, Outcome.FAILED, words=error.detail))
                 continue
-            until = min(last or closed, closed)
-            update, found = self._fetch(each, first, until, kept)
+            span = _Span(first, min(last or closed, closed), self._calendars.day_at(each.exchange, now))
+            update, found = self._fetch(each, span, kept)
             done.append(update)
             if found is not None and update.source is not None:
                 fetched.setdefault(update.source, {})[each.symbol] = (each, found)
@@ -147,15 +160,15 @@ class BarUpdates:
         return done
 
     def _fetch(
-        self, each: Wanted, first: date | None, until: date, kept: Mapping[str, Mapping[str, SeriesRow]]
+        self, each: Wanted, span: _Span, kept: Mapping[str, Mapping[str, SeriesRow]]
     ) -> tuple[SymbolUpdate, _Fetched | None]:
         failures = []
         for source in self._sources:
             series = kept[source.name].get(each.symbol)
-            if first is None and series is not None and series.last_day >= until:
+            if span.first is None and series is not None and series.last_day >= span.until:
                 return SymbolUpdate(each.symbol, Outcome.UP_TO_DATE, source.name), None
             try:
-                found = self._ask(source, each, series, first, until)
+                found = self._ask(source, each, series, span)
             except (SourceError, NotConfigured) as error:
                 failures.append(f"{source.name}: {error.detail}")
                 continue
@@ -163,24 +176,25 @@ class BarUpdates:
             return SymbolUpdate(each.symbol, outcome, source.name), found
         return SymbolUpdate(each.symbol, Outcome.FAILED, words=" ".join(failures)), None
 
-    def _ask(
-        self, source: GatedBarSource, each: Wanted, series: SeriesRow | None, first: date | None, until: date
-    ) -> _Fetched:
-        spelled = self._spell(each.symbol, source.name)
+    def _ask(self, source: GatedBarSource, each: Wanted, series: SeriesRow | None, span: _Span) -> _Fetched:
+        spelled, first, until = self._spell(each.symbol, source.name), span.first, span.until
 
         def fetched(since: date, until: date, *, is_whole: bool) -> _Fetched:
             answer = self._gate.call(source, lambda: source.bars(spelled, since, until))
             history = replace(answer, symbol=each.symbol, frame=_finished(answer, until, source.name))
+            # A split after the last bar is in its prices already, and has to be known to be undone.
+            through = span.asked_on if answer.is_as_of_asking else until
             if isinstance(source, ActionSource) and (is_whole or _moves(history.frame)):
                 told = self._actions(source, source, spelled)
-                history = replace(history, actions=tuple(action for action in told if since <= action.ex_date <= until))
-            return _Fetched(history, until, is_whole)
+                inside = tuple(action for action in told if since <= action.ex_date <= through)
+                history = replace(history, actions=inside)
+            return _Fetched(history, through, is_whole)
 
         if series is None:
             return fetched(first or until - FIRST_FETCH, until, is_whole=True)
         since = min(first, series.last_day - OVERLAP) if first else series.last_day - OVERLAP
         found = fetched(max(since, series.first_day) if first is None else since, until, is_whole=False)
-        if self._continues(series, found.history):
+        if self._continues(series, found):
             return found
         begin = min(series.first_day, first or series.first_day)
         return fetched(begin, max(until, series.last_day), is_whole=True)
@@ -195,17 +209,21 @@ class BarUpdates:
             found += self._gate.call(source, lambda: teller.actions(spelled, ActionKind.DIVIDEND))
         return found
 
-    def _continues(self, series: SeriesRow, answer: BarHistory) -> bool:
-        """Whether an answer can be put behind what is kept: adjusted alike, and telling the same where both tell."""
+    def _continues(self, series: SeriesRow, found: _Fetched) -> bool:
+        """Whether an answer can be put to what is kept: adjusted alike, and telling the same of days that both tell."""
+        answer = found.history
         if answer.adjustment != series.adjustment:
             return False
         through = series.adjusted_through
-        if through is not None and any(
-            action.kind is ActionKind.SPLIT and action.ex_date > through for action in answer.actions
+        if through is not None and (
+            found.through < through
+            or any(action.kind is ActionKind.SPLIT and action.ex_date > through for action in answer.actions)
         ):
             return False
         known = BarHistory(series.symbol, None, answer.adjustment, self._store.overlap(series, answer.frame["date"]))
-        return not any(found.severity is Severity.ERROR for found in compare(known, answer))
+        differs = DIFFERS if answer.adjustment is Adjustment.RAW else DIFFERS_ADJUSTED
+        told = compare(known, answer, differs=differs)
+        return not (known.frame.is_empty() or any(finding.severity is Severity.ERROR for finding in told))
 
     def _kept(self, source: GatedBarSource, symbols: Sequence[str]) -> Mapping[str, SeriesRow]:
         dataset = self._store.find(_key(source.name))
@@ -222,7 +240,7 @@ class BarUpdates:
                 currency=found.history.currency or each.currency,
                 exchange=each.exchange,
                 adjustment=found.history.adjustment,
-                adjusted_through=None if is_raw else found.until,
+                adjusted_through=None if is_raw else found.through,
                 actions=found.history.actions,
             )
         replaced = frozenset(symbol for symbol, (_, found) in histories.items() if found.is_whole)

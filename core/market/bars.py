@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from core.db.bars_dao import ActionRow, ChosenRow, SeriesRow
 from core.errors import NotFound
 from core.market.as_of import AsOf
-from core.market.bar_store import COLUMNS, PRICES, BarStore, Batch, DatasetKey, SeriesFacts, Written
+from core.market.bar_store import COLUMNS, PRICES, BarStore, Batch, Catalogue, DatasetKey, SeriesFacts, Written
 from core.market.sources.contract import ActionKind, Adjustment, BarHistory, CorporateAction
 from core.market.sources.sample import ShippedDataset, read_datasets
 
@@ -129,12 +129,11 @@ class Bars:
         Raises:
             NotFound: there are none.
         """
-        chosen = self._store.chosen([symbol], as_of, org_id)
-        if not chosen:
+        catalogue = self._store.catalogue([symbol], as_of, org_id)
+        if not catalogue.chosen:
             raise NotFound(f"There are no bars of {symbol} up to {as_of.day}.")
-        series = chosen[0].series
-        frame = self._store.read([series], as_of, first).drop("symbol").sort("date")
-        known = self._store.all_actions([series])
+        series, known = catalogue.chosen[0].series, catalogue.actions
+        frame = self._store.read([series], as_of, first, catalogue).drop("symbol").sort("date")
         actions = tuple(_action(row) for row in known if row.ex_date <= as_of.day)
         adjustment = Adjustment(series.adjustment)
         if adjusted:
@@ -150,23 +149,23 @@ class Bars:
         """The last `n` bars of each symbol up to the day, adjusted for splits."""
         asked = sorted(set(symbols))
         n = min(n, MOST_BARS)
-        chosen = sorted(self._store.chosen(asked, as_of, org_id), key=lambda found: found.series.symbol)
+        catalogue = self._store.catalogue(asked, as_of, org_id, ActionKind.SPLIT)
+        chosen = sorted(catalogue.chosen, key=lambda found: found.series.symbol)
         filling = _Filling.of(sum(min(found.series.rows, n) for found in chosen))
         for begin in range(0, len(chosen), SYMBOLS_AT_ONCE):
-            self._fill(filling, chosen[begin : begin + SYMBOLS_AT_ONCE], as_of, n)
+            self._fill(filling, catalogue, chosen[begin : begin + SYMBOLS_AT_ONCE], as_of, n)
         panel = filling.panel(asked, {found.series.symbol: found for found in chosen})
-        splits = self._store.all_actions([found.series for found in chosen], ActionKind.SPLIT)
-        _adjust(panel, splits, as_of.day)
+        _adjust(panel, catalogue.actions, as_of.day)
         return panel
 
-    def _fill(self, filling: _Filling, chosen: Sequence[ChosenRow], as_of: AsOf, n: int) -> None:
+    def _fill(self, filling: _Filling, catalogue: Catalogue, chosen: Sequence[ChosenRow], as_of: AsOf, n: int) -> None:
         """Reads the last bars of some symbols, those that are later in the alphabet than what is there."""
         first = as_of.day - timedelta(days=int(n * DAYS_A_BAR) + MORE_DAYS)
-        frame = self._store.read([found.series for found in chosen], as_of, first)
+        frame = self._store.read([found.series for found in chosen], as_of, first, catalogue)
         runs = _runs(frame)
         short = _short_of_bars(runs, chosen, first, n)
         if short:
-            frame = _with_all_bars(frame, self._store.read(short, as_of), short)
+            frame = _with_all_bars(frame, self._store.read(short, as_of, within=catalogue), short)
             runs = _runs(frame)
         filling.add(frame, runs, n)
 

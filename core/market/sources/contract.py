@@ -51,7 +51,7 @@ class Adjustment(StrEnum):
     RAW = "raw"
     """As they were traded on the day."""
     SPLIT = "split"
-    """Prices and volumes in shares of the last day, for splits alone."""
+    """Prices and volumes in shares of one day, for splits alone; which day it is `BarHistory` says."""
 
 
 class ActionKind(StrEnum):
@@ -81,6 +81,8 @@ class BarHistory:
     frame: pl.DataFrame
     """Columns date (Date), open, high, low, close, volume (Float64); a value that the source lacks is null."""
     actions: tuple[CorporateAction, ...] = ()
+    is_as_of_asking: bool = False
+    """Whether adjusted bars are in shares of the day of asking, rather than of the last day that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ each request asks for one. The text of a limit may come with status 200.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -68,7 +69,8 @@ class FinancialModelingPrep:
         _with_a_unit(symbol)
         path, query = "/stable/historical-price-eod/full", {"from": first.isoformat(), "to": last.isoformat()}
         rows = [(self._day(row.get("date")), row) for row in self._rows(path, symbol, query)]
-        return figures.history(VENDOR, symbol, rows, first=first, last=last, adjustment=Adjustment.SPLIT)
+        found = figures.history(VENDOR, symbol, rows, first=first, last=last, adjustment=Adjustment.SPLIT)
+        return replace(found, is_as_of_asking=True)
 
     def actions(self, symbol: str, kind: ActionKind) -> tuple[CorporateAction, ...]:
         """All splits or all dividends, oldest first, as they were paid."""

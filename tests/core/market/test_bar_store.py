@@ -133,6 +133,8 @@ def test_adjusted_bars_from_before_a_split_are_not_mixed_with_later_ones(store: 
     with pytest.raises(Conflict, match="split since"):
         store.write(KEY, Batch(frame_of({"A": {later: 5.0}}), facts(later, split)))
     store.write(KEY, Batch(frame_of({"A": {later: 5.0}}), facts(later)))
+    with pytest.raises(Conflict, match="adjusted later"):
+        store.write(KEY, Batch(frame_of({"A": {date(2020, 1, 2): 10.0}}), facts(date(2020, 1, 2))))
 
 
 def test_an_organisations_own_bars_serve_it_alone(store: BarStore, make_org: Callable[[str], UUID]) -> None:

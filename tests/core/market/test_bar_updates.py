@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -40,6 +41,8 @@ class Source:
     fails: Exception | None = None
     has_last_close: bool = True
     factor: float = 1.0
+    asked_on: date | None = None
+    """Where it adjusts up to the day of asking, that day; otherwise it adjusts up to the last day asked for."""
     allowance: Allowance = field(default_factory=Allowance)
     asked: list[tuple[str, date, date]] = field(default_factory=list)
 
@@ -54,12 +57,11 @@ class Source:
         if not self.has_last_close:
             frame = frame.with_columns(close=pl.when(pl.col("date") == last).then(None).otherwise("close"))
         told = tuple(action for action in self.splits if first <= action.ex_date <= last)
-        return BarHistory(symbol, "USD", self.adjustment, frame, told)
+        return BarHistory(symbol, "USD", self.adjustment, frame, told, is_as_of_asking=self.asked_on is not None)
 
     def _close(self, day: date, last: date) -> float:
-        is_split = any(action.ex_date <= day for action in self.splits)
-        is_applied = self.adjustment is Adjustment.SPLIT and any(a.ex_date <= last for a in self.splits)
-        return 10.0 if is_split or is_applied else 100.0
+        until = day if self.adjustment is Adjustment.RAW else max(day, self.asked_on or last)
+        return 100.0 / float(math.prod(action.value for action in self.splits if action.ex_date <= until))
 
 
 @pytest.fixture
@@ -77,7 +79,9 @@ def update(store: BarStore, database: Database) -> Update:
     gate = Gate(database, SystemClock(), Random(1), retry=RetryPolicy(attempts=1))
     calendars = Calendars(today=NOW.date())
 
-    def run(*sources: Source | RawTeller, now: datetime = NOW, wanted: Wanted = APPLE, **more: date) -> SymbolUpdate:
+    def run(
+        *sources: Source | RawTeller | AskedTeller, now: datetime = NOW, wanted: Wanted = APPLE, **more: date
+    ) -> SymbolUpdate:
         updates = BarUpdates(store, gate, sources, calendars, lambda symbol, _source: symbol)
         return updates.run([wanted], now, **more)[0]
 
@@ -155,6 +159,73 @@ def test_a_source_that_turns_from_raw_to_adjusted_is_fetched_whole_again(store: 
     about = Bars(store).about("AAPL", as_of(NOW.date()))
     assert about is not None
     assert about.adjustment is Adjustment.SPLIT
+
+
+def test_a_split_of_ten_percent_is_seen_by_comparing_adjusted_bars(store: BarStore, update: Update) -> None:
+    small = replace(SPLIT, value=Decimal("1.1"))
+    source = Source(adjustment=Adjustment.SPLIT, splits=(small,))
+    update(source, now=NOW - timedelta(days=9))
+    unsaid = Source(adjustment=Adjustment.SPLIT, factor=1 / 1.1)
+    assert update(unsaid).outcome is Outcome.REPLACED
+    assert len(set(closes(store, NOW.date()))) == 1, "in shares of one day"
+
+
+@pytest.mark.parametrize("adjustment", list(Adjustment))
+def test_a_backfill_that_leaves_a_gap_is_fetched_whole(store: BarStore, update: Update, adjustment: Adjustment) -> None:
+    source = Source(adjustment=adjustment, splits=(SPLIT,))
+    update(source)
+    backfill = update(source, first=date(2020, 1, 2), last=date(2021, 6, 4))
+    assert backfill.outcome is Outcome.REPLACED
+    series = Bars(store).about("AAPL", as_of(NOW.date()))
+    assert series is not None
+    assert (series.first_day, series.last_day) == (date(2020, 1, 2), NOW.date())
+    for day, close in ((date(2021, 6, 4), 100.0), (date(2024, 6, 7), 100.0), (NOW.date(), 10.0)):
+        assert closes(store, day)[-1] == close, f"in the shares of {day}"
+
+
+class AskedTeller:
+    """A source that adjusts bars to the day of asking, and tells splits on their own, as FMP does."""
+
+    name = "asked"
+    allowance = Allowance()
+
+    def __init__(self) -> None:
+        self.asked_on = NOW.date()
+
+    def bars(self, symbol: str, first: date, last: date) -> BarHistory:
+        """Bars without actions."""
+        known = Source(adjustment=Adjustment.SPLIT, splits=(SPLIT,), asked_on=self.asked_on)
+        return replace(known.bars(symbol, first, last), actions=())
+
+    def actions(self, symbol: str, kind: ActionKind) -> tuple[CorporateAction, ...]:
+        """All actions of a kind, those that are announced too."""
+        return (SPLIT,) if kind is ActionKind.SPLIT else ()
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_split_after_the_last_bar_that_is_in_its_prices_already_is_undone_as_of_that_bar(
+    store: BarStore, update: Update, is_new: bool
+) -> None:
+    source, friday = AskedTeller(), date(2024, 6, 7)
+    if not is_new:
+        source.asked_on = date(2024, 6, 5)
+        update(source, now=datetime(2024, 6, 5, 22, tzinfo=UTC))
+    source.asked_on = SPLIT.ex_date
+    update(source, now=datetime(2024, 6, 10, 15, tzinfo=UTC))
+    assert set(closes(store, friday)) == {100.0}
+    assert set(closes(store, SPLIT.ex_date)) == {10.0}
+    source.asked_on = NOW.date()
+    assert update(source).outcome is Outcome.UPDATED
+    assert set(closes(store, friday)) == {100.0}
+    assert set(closes(store, NOW.date())) == {10.0}
+
+
+def test_a_split_before_the_day_of_asking_is_undone_where_older_days_alone_are_fetched(
+    store: BarStore, update: Update
+) -> None:
+    update(AskedTeller(), last=date(2024, 6, 7))
+    assert set(closes(store, date(2024, 6, 7))) == {100.0}
+    assert set(closes(store, NOW.date())) == {10.0}
 
 
 class RawTeller:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.db.bars_dao import SeriesRow
 from core.db.engine import Database
 from core.errors import NotFound
-from core.market.bar_store import BarStore, Batch, DatasetKey, SeriesFacts
+from core.market.as_of import AsOf
+from core.market.bar_store import BarStore, Batch, Catalogue, DatasetKey, SeriesFacts
 from core.market.bars import Bars
 from core.market.sources.contract import ActionKind, Adjustment, CorporateAction
 from core.market.sources.sample import LAST_SESSION
@@ -94,13 +98,40 @@ def test_a_panel_says_the_same_as_the_histories(store: BarStore, bars: Bars) -> 
 
 
 def test_a_missing_value_is_nan_in_a_panel_and_null_in_a_history(store: BarStore, bars: Bars) -> None:
-    import polars as pl
-
     frame = frame_of({"A": {DAYS[0]: 1.0, DAYS[1]: 2.0}})
     gap = frame.with_columns(close=pl.when(pl.col("date") == DAYS[1]).then(None).otherwise("close"))
     store.write(KEY, Batch(gap, {"A": SeriesFacts()}))
     assert bars.history("A", as_of(DAYS[1])).frame["close"].to_list() == [1.0, None]
     assert np.isnan(bars.panel(["A"], as_of(DAYS[1])).of("A").close).tolist() == [False, True]
+
+
+class Overtaken(BarStore):
+    """A store that another process writes to, each time before bars are read of it."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        super().__init__(database, folder)
+        self.other = BarStore(database, folder)
+
+    def read(
+        self, series: Sequence[SeriesRow], as_of: AsOf, first: date | None = None, within: Catalogue | None = None
+    ) -> pl.DataFrame:
+        """Bars of an adjusted history that was split 4:1 on the sixth day, and went on since."""
+        facts = SeriesFacts("USD", "XNYS", Adjustment.SPLIT, adjusted_through=DAYS[-1], actions=(SPLIT,))
+        batch = Batch(frame_of({"A": dict.fromkeys(DAYS, 25.0)}), {"A": facts}, replaced=frozenset({"A"}))
+        self.other.write(KEY, batch)
+        return super().read(series, as_of, first, within)
+
+
+def test_what_is_written_between_the_catalogue_and_the_files_is_not_read(database: Database, tmp_path: Path) -> None:
+    store = Overtaken(database, tmp_path)
+    facts = SeriesFacts("USD", "XNYS", Adjustment.SPLIT, adjusted_through=DAYS[4])
+    before = Batch(frame_of({"A": dict.fromkeys(DAYS[:5], 100.0)}), {"A": facts}, is_whole=True)
+    store.other.write(KEY, before)
+    assert Bars(store).panel(["A"], as_of(DAYS[-1])).of("A").close.tolist() == [100.0] * 5
+    store.other.write(KEY, before)
+    assert Bars(store).history("A", as_of(DAYS[-1])).frame["close"].to_list() == [100.0] * 5
+    assert Bars(store.other).history("A", as_of(DAYS[4])).frame["close"].to_list() == [100.0] * 5
+    assert Bars(store.other).history("A", as_of(DAYS[-1])).frame["close"].to_list() == [25.0] * 10
 
 
 def test_no_bars_are_an_error_of_one_symbol_and_an_absence_in_a_panel(bars: Bars) -> None:

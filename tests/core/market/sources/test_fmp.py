@@ -117,7 +117,7 @@ def test_a_market_that_quotes_in_pence_has_no_price_here(
 def test_bars_are_in_shares_of_today_oldest_first(source: FinancialModelingPrep, market_server: MarketServer) -> None:
     market_server.shares["ACME"] = Share("ACME", splits={DAYS[3]: (4, 1)})
     history = source.bars("ACME", DAYS[2], DAYS[3])
-    assert history.adjustment is Adjustment.SPLIT
+    assert (history.adjustment, history.is_as_of_asking) == (Adjustment.SPLIT, True)
     assert history.frame["close"].to_list() == [60.75, 244.0]
     query = market_server.requests[0].query
     assert (query["from"], query["to"]) == ("2025-09-17", "2025-09-18")
