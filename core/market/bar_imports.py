@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -14,6 +15,8 @@ from core.errors import InvalidRequest
 from core.market.bar_store import COLUMNS, PRICES, BarStore, Batch, DatasetKey, SeriesFacts, Written
 from core.market.bar_tables import Table, read_table
 from core.market.sources.contract import Adjustment
+from core.market.sources.figures import HUNDREDTHS, THOUSANDTHS, Unit, unit
+from core.market.symbols import checked_symbol
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,9 +27,10 @@ MOST_SYMBOLS = 20_000
 MOST_NAME_CHARS = 80
 EARLIEST = date(1900, 1, 1)
 MOST_PRICE = 1e9
-SYMBOL = r"^[A-Z0-9^][A-Z0-9.\-=&^]{0,19}$"
 EXCHANGE = r"^[A-Z0-9]{4}$"
-CURRENCY = r"^[A-Z]{3}$"
+UNITS = [*HUNDREDTHS, *THOUSANDTHS]
+FORMS = {"currency": rf"^([A-Z]{{3}}|{'|'.join(UNITS)})$", "exchange": EXCHANGE}
+"""What the columns of a symbol's facts hold."""
 
 
 class Fate(StrEnum):
@@ -59,6 +63,7 @@ class ImportRequest:
     org_id: UUID
     org_name: str
     currency: str | None = None
+    """ISO 4217, or a part of one in which prices are quoted: GBX or GBp are pence, and kept as pounds."""
     exchange: str | None = None
     """MIC."""
     adjustment: Adjustment = Adjustment.RAW
@@ -149,8 +154,8 @@ def _check_request(request: ImportRequest) -> None:
     name = request.universe
     if not 1 <= len(name.strip()) <= MOST_NAME_CHARS or not name.isprintable():
         raise InvalidRequest(f"The universe needs a name of 1 to {MOST_NAME_CHARS} characters.")
-    if request.currency is not None and not re.match(CURRENCY, request.currency):
-        raise InvalidRequest("A currency has three letters, as USD or INR.")
+    if request.currency is not None and unit(request.currency) is None:
+        raise InvalidRequest("A currency has three capital letters, as USD or INR; pence are GBX.")
     if request.exchange is not None and not re.match(EXCHANGE, request.exchange):
         raise InvalidRequest("An exchange is named by its MIC of four letters, as XNYS or XNSE.")
 
@@ -161,7 +166,7 @@ def _judged(table: Table, request: ImportRequest, today: date) -> ImportReport:
     frame = table.frame
     if "symbol" not in frame.columns:
         frame = frame.with_columns(symbol=pl.lit(_symbol_of(request.file_name)))
-    frame = frame.with_columns(pl.col("symbol").str.strip_chars().str.to_uppercase())
+    frame = _with_our_symbols(frame)
     judged = frame.with_columns(reason=_reason(today)).with_columns(
         fate=pl.when(pl.col("reason").is_null())
         .then(pl.lit(Fate.LOADED))
@@ -173,23 +178,41 @@ def _judged(table: Table, request: ImportRequest, today: date) -> ImportReport:
     good = judged.filter(pl.col("fate") == Fate.LOADED)
     fates = (*table.refused_rows(Fate.REFUSED, RowFate), *_fates(judged))
     symbols = tuple(good["symbol"].unique().sort())
-    if len(symbols) > MOST_SYMBOLS:
-        raise InvalidRequest(f"The file has {len(symbols):,} symbols; {MOST_SYMBOLS:,} are the most.")
     last = good["date"].max()
-    facts, clashes = _facts(good, request, last if isinstance(last, date) else None)
+    facts, units, clashes = _facts(good, request, last if isinstance(last, date) else None)
+    good, words = _in_currencies(good, units)
     first = good["date"].min()
     return ImportReport(
         is_loaded=False,
         rows=table.frame.height + table.refused_count,
         bars=good.height,
         fates=(*clashes, *fates),
-        how=table.how,
+        how=(*table.how, *words),
         symbols=symbols,
         first_day=first if isinstance(first, date) else None,
         last_day=last if isinstance(last, date) else None,
         facts=facts,
         names=_names(good),
         frame=good.select(COLUMNS),
+    )
+
+
+def _with_our_symbols(frame: pl.DataFrame) -> pl.DataFrame:
+    """The symbols as we spell them, so that BRK-B and BRK.B are one; `is_symbol` says which can be one."""
+    import polars as pl
+
+    told = frame["symbol"].unique().drop_nulls()
+    if len(told) > 2 * MOST_SYMBOLS:
+        raise InvalidRequest(f"The file has {len(told):,} symbols; {MOST_SYMBOLS:,} are the most.")
+    ours = {}
+    for text in told:
+        with suppress(InvalidRequest):
+            ours[text] = checked_symbol(text)
+    if len(set(ours.values())) > MOST_SYMBOLS:
+        raise InvalidRequest(f"The file has {len(set(ours.values())):,} symbols; {MOST_SYMBOLS:,} are the most.")
+    known = pl.col("symbol").replace_strict(ours, default=None, return_dtype=pl.String)
+    return frame.with_columns(
+        symbol=pl.coalesce(known, pl.col("symbol").str.strip_chars()), is_symbol=known.is_not_null()
     )
 
 
@@ -206,7 +229,7 @@ def _reason(today: date) -> pl.Expr:
     wrong = (
         (is_blank, EMPTY),
         (pl.col("symbol").is_null() | (pl.col("symbol") == ""), "it has no symbol"),
-        (~pl.col("symbol").str.contains(SYMBOL), "its symbol has characters that no symbol has, or more than 20"),
+        (~pl.col("is_symbol"), "its symbol has characters that no symbol has, or more than 20"),
         (pl.col("date").is_null() & pl.col("date_text").is_null(), "it has no date"),
         (pl.col("date").is_null(), "its date cannot be read, or is of another form than the others"),
         (pl.col("date") > today, "its date is in the future"),
@@ -261,34 +284,57 @@ def _fates(judged: pl.DataFrame) -> list[RowFate]:
 
 def _facts(
     good: pl.DataFrame, request: ImportRequest, last: date | None
-) -> tuple[dict[str, SeriesFacts], tuple[RowFate, ...]]:
-    """Currency and exchange of each symbol; rows that contradict others of their symbol, or cannot be, are refused."""
+) -> tuple[dict[str, SeriesFacts], dict[str, Unit], tuple[RowFate, ...]]:
+    """Currency and exchange of each symbol, and the unit of its prices; rows that contradict others of their symbol,
+    or cannot be, are refused."""
     import polars as pl
 
     through = last if request.adjustment is Adjustment.SPLIT else None
     told: dict[str, dict[str, str | None]] = {}
     clashes = []
-    for column, default, form in (("currency", request.currency, CURRENCY), ("exchange", request.exchange, EXCHANGE)):
+    for column in ("currency", "exchange"):
         if column not in good.columns:
             continue
-        values = good.select("symbol", "line", pl.col(column).str.strip_chars().str.to_uppercase().alias("value"))
+        text = pl.col(column).str.strip_chars()
+        # GBp is a hundredth of GBP: of such names the capitals matter, and of no others.
+        value = pl.when(text.is_in(UNITS)).then(text).otherwise(text.str.to_uppercase())
+        values = good.select("symbol", "line", value.alias("value"))
         values = values.filter(pl.col("value").fill_null("") != "")
-        wrong = values.filter(~pl.col("value").str.contains(form) | (pl.col("value").n_unique().over("symbol") > 1))
+        is_wrong = ~pl.col("value").str.contains(FORMS[column])
+        wrong = values.filter(is_wrong | (pl.col("value").n_unique().over("symbol") > 1))
         if not wrong.is_empty():
             reason = f"its {column} is of a wrong form, or contradicts another row of its symbol"
             clashes.append(RowFate(Fate.REFUSED, reason, wrong.height, tuple(wrong["line"].head(MOST_EXAMPLES))))
         for symbol, value in values.group_by("symbol").agg(pl.col("value").first()).iter_rows():
-            told.setdefault(symbol, {})[column] = value or default
+            told.setdefault(symbol, {})[column] = value
+    units = {
+        symbol: unit(told.get(symbol, {}).get("currency", request.currency)) or Unit(None)
+        for symbol in good["symbol"].unique()
+    }
     facts = {
         symbol: SeriesFacts(
-            currency=told.get(symbol, {}).get("currency", request.currency),
+            currency=units[symbol].currency,
             exchange=told.get(symbol, {}).get("exchange", request.exchange),
             adjustment=request.adjustment,
             adjusted_through=through,
         )
-        for symbol in good["symbol"].unique()
+        for symbol in units
     }
-    return facts, tuple(clashes)
+    return facts, units, tuple(clashes)
+
+
+def _in_currencies(good: pl.DataFrame, units: Mapping[str, Unit]) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The prices in currencies rather than in parts of them, as pence, and a sentence where there were such."""
+    import polars as pl
+
+    parts = {symbol: float(each.per_currency) for symbol, each in units.items() if each.per_currency != 1}
+    if not parts:
+        return good, ()
+    share = pl.col("symbol").replace_strict(parts, default=1.0, return_dtype=pl.Float64)
+    count = f"{len(parts)} {'symbol' if len(parts) == 1 else 'symbols'}"
+    kept = ", ".join(sorted({units[symbol].currency or "" for symbol in parts}))
+    words = f"Prices of {count} are told in parts of a currency, as pence, and kept in {kept}."
+    return good.with_columns(pl.col(name) / share for name in PRICES), (words,)
 
 
 def _names(good: pl.DataFrame) -> dict[str, tuple[str, str]]:
@@ -303,9 +349,8 @@ def _names(good: pl.DataFrame) -> dict[str, tuple[str, str]]:
 
 def _symbol_of(file_name: str) -> str:
     """The symbol of a file without a column for it: its name."""
-    import re
-
-    symbol = PurePath(file_name).stem.strip().upper()
-    if not re.match(SYMBOL, symbol):
-        raise InvalidRequest("The file has no column for the symbol, and its name is no symbol, as in AAPL.csv.")
-    return symbol
+    try:
+        return checked_symbol(PurePath(file_name).stem)
+    except InvalidRequest:
+        sentence = "The file has no column for the symbol, and its name is no symbol, as in AAPL.csv."
+        raise InvalidRequest(sentence) from None
