@@ -37,10 +37,11 @@ def sec() -> Iterator[VendorServer]:
 
 @pytest.fixture
 def bench(database_url: str, tmp_path: Path, sec: VendorServer) -> Iterator[Workbench]:
-    """A workbench whose SEC is that server."""
+    """A workbench whose SEC is that server, and whose day is today, for a source of quotes is configured."""
     settings = make_settings(
         database_url,
         tmp_path,
+        FMP_API_KEY="unused",
         SEC_EDGAR_USER_AGENT="Test test@test.example",
         SEC_EDGAR_BASE_URL=sec.url,
         SEC_EDGAR_WWW_BASE_URL=sec.url,
