@@ -22,7 +22,7 @@ from uuid import UUID
 
 from core.db import bars_dao
 from core.db.bars_dao import ActionRow, ChosenRow, DatasetRow, FileRow, SeriesRow
-from core.db.engine import Database
+from core.db.engine import Database, Transaction
 from core.errors import ConfigurationError, Conflict, SourceDown
 from core.ids import new_id
 from core.market.as_of import AsOf
@@ -31,7 +31,6 @@ from core.settings import Settings
 
 if TYPE_CHECKING:
     import polars as pl
-    from sqlalchemy import Connection
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("symbol", "date", *PRICES, "volume")
@@ -160,7 +159,7 @@ class BarStore:
             return Catalogue(chosen, files, counts, _actions(connection, series, kind))
 
     def _chosen(
-        self, connection: Connection, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None
+        self, connection: Transaction, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None
     ) -> Sequence[ChosenRow]:
         # Every write counts, so that what was chosen holds for as long as the sum of all counts.
         key = (bars_dao.writes(connection), tuple(symbols), as_of.day, org_id)
@@ -419,13 +418,13 @@ def bars_folder(settings: Settings) -> Path:
     return Path(parts.path)
 
 
-def _files(connection: Connection, dataset_ids: Iterable[UUID]) -> tuple[Sequence[FileRow], Mapping[UUID, int]]:
+def _files(connection: Transaction, dataset_ids: Iterable[UUID]) -> tuple[Sequence[FileRow], Mapping[UUID, int]]:
     """The files of datasets in force, and how many symbols each dataset holds."""
     asked = list(dataset_ids)
     return bars_dao.files(connection, asked), bars_dao.series_counts(connection, asked)
 
 
-def _actions(connection: Connection, series: Iterable[SeriesRow], kind: ActionKind | None) -> list[ActionRow]:
+def _actions(connection: Transaction, series: Iterable[SeriesRow], kind: ActionKind | None) -> list[ActionRow]:
     asked = {(row.dataset_id, row.symbol) for row in series}
     datasets = list({dataset_id for dataset_id, _ in asked})
     only = [symbol for _, symbol in asked] if len(asked) <= 100 else None

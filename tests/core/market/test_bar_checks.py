@@ -207,3 +207,15 @@ def test_an_exchange_that_nobody_knows_is_said_and_the_rest_is_still_checked(
         (Check.CALENDAR, Severity.WARNING),
         (Check.CALENDAR, Severity.NOTE),
     ]
+
+
+def test_bars_past_the_sessions_that_an_exchange_has_announced_are_said_not_to_be_checked(
+    database: Database, tmp_path: Path
+) -> None:
+    store, day = BarStore(database, tmp_path / "bars"), date(2060, 1, 2)
+    facts = {"A": SeriesFacts(exchange="XNSE")}
+    store.write(DatasetKey("fetched", "test", "a test"), Batch(frame_of({"A": {DAYS[0]: 100.0}}), facts))
+    findings = BarChecks(store, Calendars(today=day)).run(["A"], as_of(day))
+    told = [found for found in findings if found.check is Check.CALENDAR]
+    assert [found.severity for found in told] == [Severity.WARNING]
+    assert "known up to" in told[0].words
