@@ -10,11 +10,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.market.as_of import AsOf, Reason
+from core.market.bar_store import Batch, DatasetKey, SeriesFacts
 from core.principal import Principal, Role
 from core.settings import ROOT
 from core.workbench import Workbench
 from pages.components import market_clock, money, session
 from tests.conftest import MakeMember
+from tests.core.market.bars_made import frame_of
 
 MAIN = str(ROOT / "pages" / "main.py")
 
@@ -65,6 +67,23 @@ def test_a_quote_and_a_chart_say_where_they_are_from_and_of_when(ann: Principal,
     assert "of Fri 20 Aug 2010, 16:00 New York" in _words(app)
     assert "Nasdaq closed, opens Mon 23 Aug 09:30 New York" in _words(app)
     assert "adjusted for splits (not for dividends)" in _words(app)
+
+
+def test_an_organisations_own_bars_serve_quote_and_benchmark_as_they_serve_the_chart(
+    ann: Principal, workbench: Workbench
+) -> None:
+    days = (date(2010, 8, 19), date(2010, 8, 20))
+    frame = frame_of({symbol: dict.fromkeys(days, 1234.5) for symbol in ("MSFT", "PRIVATE")})
+    facts = dict.fromkeys(("MSFT", "PRIVATE"), SeriesFacts("USD", "XNYS"))
+    key = DatasetKey("own", "mine", "Ours: bars.csv", org_id=ann.org_id)
+    workbench.market.store.write(key, Batch(frame, facts))
+    app = _open("MSFT")
+    assert next(metric for metric in app.metric if metric.label == "Price").value == "$1,234.50"
+    compared = app.selectbox(key="symbol_chart_benchmark")
+    compared.options.append("PRIVATE")  # as typed: what runs the page here knows no other way to say it
+    compared.set_value("PRIVATE").run()
+    assert not app.exception
+    assert "There are no bars of PRIVATE" not in _words(app)
 
 
 def test_what_is_wrong_with_the_bars_is_said_below_them(ann: Principal) -> None:
