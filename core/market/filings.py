@@ -87,7 +87,7 @@ class FilingArchive:
         """
         source, cik = self.source_of(company), _cik(company)
         filer = source.filer(cik) if company.is_generated else self._gate.call(source, lambda: source.filer(cik))
-        filer = self._with_older(source, filer, as_of.day)
+        filer = self._with_older(source, filer, as_of.day, forms)
         if not company.is_generated:
             self._lists.put(str(cik), source.name, filer)
         return _listed(company, filer, as_of, forms, source.name)
@@ -101,7 +101,7 @@ class FilingArchive:
         if company.is_generated:
             return _listed(company, self._sample.filer(cik), as_of, forms, self._sample.name)
         found = self._lists.fresh(str(cik))
-        if found is None or _lacking(found.value, as_of.day) is not None:
+        if found is None or _lacking(found.value, as_of.day, forms) is not None:
             return None
         return replace(_listed(company, found.value, as_of, forms, found.source), age_s=found.age_s)
 
@@ -124,10 +124,10 @@ class FilingArchive:
 
         return sectioned(self._texts.get(filing.url, source.name, fetch).value)
 
-    def _with_older(self, source: FilingSource, filer: Filer, day: date) -> Filer:
+    def _with_older(self, source: FilingSource, filer: Filer, day: date, forms: Collection[str]) -> Filer:
         """With pages of older filings, where the newest thousand do not reach back behind the day that is looked at."""
         for _ in range(MOST_PAGES):
-            page = _lacking(filer, day)
+            page = _lacking(filer, day, forms)
             if page is None:
                 break
             more = self._gate.call(source, partial(source.older_filings, filer.cik, page))
@@ -137,22 +137,16 @@ class FilingArchive:
         return filer
 
 
-def _lacking(filer: Filer, day: date) -> OlderFilings | None:
-    """The newest page that was not read and may hold a filing of the list of a day; None: that list is whole."""
-    seen = [filing.filing_date for filing in filer.filings if filing.filing_date <= day]
+def _lacking(filer: Filer, day: date, forms: Collection[str]) -> OlderFilings | None:
+    """The newest page that was not read and may hold a filing of those forms of a day's list; None: it is whole."""
+    seen = [filing.filing_date for filing in _of_forms(filer, forms) if filing.filing_date <= day]
     oldest = seen[MOST_FILINGS - 1] if len(seen) >= MOST_FILINGS else date.min
     pages = (page for page in filer.older if page.first <= day and page.last >= oldest)
     return max(pages, key=lambda page: page.last, default=None)
 
 
 def _listed(company: Company, filer: Filer, as_of: AsOf, forms: Collection[str], source: str) -> FilingList:
-    wanted = {form.strip().upper() for form in forms}
-    seen = [
-        filing
-        for filing in filer.filings
-        if _is_seen(filing, as_of)
-        and (not wanted or filing.form.upper() in wanted or filing.form.upper().removesuffix("/A") in wanted)
-    ]
+    seen = [filing for filing in _of_forms(filer, forms) if _is_seen(filing, as_of)]
     return FilingList(
         cik=filer.cik,
         name=filer.name,
@@ -163,6 +157,16 @@ def _listed(company: Company, filer: Filer, as_of: AsOf, forms: Collection[str],
         source=source,
         as_of=as_of.day,
     )
+
+
+def _of_forms(filer: Filer, forms: Collection[str]) -> list[Filing]:
+    """The filings of some forms and their amendments; all where no form is named."""
+    wanted = {form.strip().upper() for form in forms}
+    return [
+        filing
+        for filing in filer.filings
+        if not wanted or filing.form.upper() in wanted or filing.form.upper().removesuffix("/A") in wanted
+    ]
 
 
 def _is_seen(filing: Filing, as_of: AsOf) -> bool:

@@ -13,7 +13,7 @@ from core.db import reading_dao as dao
 from core.db.engine import Database
 from core.errors import NoData, NotConfigured, NotFound, SourceDown
 from core.market.companies import Companies
-from core.market.filings import FilingArchive
+from core.market.filings import MOST_FILINGS, FilingArchive
 from core.market.instruments import Instruments
 from tests.conftest import MoveTime
 from tests.core.market.edgar_answers import SUBMISSIONS, columns_of, submissions
@@ -87,6 +87,16 @@ def test_a_day_long_past_is_found_on_a_page_of_older_filings(archive: FilingArch
     base.server.answers[f"/submissions/{page['name']}"] = columns_of([("10-K", "2012-03-01")])
     found = archive.fetch(base.companies.of_cik(1, TODAY), chosen(date(2012, 12, 31)))
     assert [filing.filing_date for filing in found.filings] == [date(2012, 3, 1)]
+
+
+def test_a_form_is_found_behind_however_many_newer_filings_of_others(archive: FilingArchive, base: Ground) -> None:
+    page = {"name": "CIK0000000001-submissions-001.json", "filingFrom": "2009-01-01", "filingTo": "2019-12-31"}
+    base.server.answers[SUBMISSIONS] = submissions([("4", "2026-02-20")] * 250, pages=({**page, "filingCount": 1},))
+    base.server.answers[f"/submissions/{page['name']}"] = columns_of([("10-K", "2012-03-01")])
+    acme = base.companies.of_symbol("ACME", TODAY)
+    assert len(archive.fetch(acme, TODAY).filings) == MOST_FILINGS
+    assert archive.kept(acme, TODAY, forms=["10-K"]) is None, "its page was not read"
+    assert [filing.form for filing in archive.fetch(acme, TODAY, forms=["10-K"]).filings] == ["10-K"]
 
 
 def test_a_kept_list_is_not_told_of_a_day_for_which_a_page_was_not_read(archive: FilingArchive, base: Ground) -> None:
