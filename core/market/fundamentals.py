@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from threading import Lock
+from uuid import UUID
 
 from pydantic import TypeAdapter
 
@@ -46,12 +47,12 @@ PricedBy = Callable[[str], SharePrice]
 """The price of a symbol on the day that is looked at."""
 
 
-def priced_by(quotes: Quotes, bars: Bars, as_of: AsOf) -> PricedBy:
-    """Prices as quotes have them on a day."""
+def priced_by(quotes: Quotes, bars: Bars, as_of: AsOf, org_id: UUID | None = None) -> PricedBy:
+    """Prices as quotes have them on a day; of a past day an organisation's own bars come first."""
 
     def price_of(symbol: str) -> SharePrice:
-        quote = quotes.get([symbol], as_of)[symbol]
-        return SharePrice(tag_of(quote), bars.actions(symbol, as_of))
+        quote = quotes.get([symbol], as_of, org_id)[symbol]
+        return SharePrice(tag_of(quote), bars.actions(symbol, as_of, org_id))
 
     return price_of
 

@@ -112,7 +112,7 @@ def _fundamentals(visit: Visit) -> Fundamentals | None:
         return market.fundamentals.of(
             visit.as_of,
             symbol=visit.instrument.symbol,
-            priced_by=priced_by(market.quotes, market.bars, visit.as_of),
+            priced_by=priced_by(market.quotes, market.bars, visit.as_of, visit.principal.org_id),
         )
     except (NotFound, NotConfigured) as missing:
         show_empty("No figures of this company", missing.detail, icon=":material/table_chart:")

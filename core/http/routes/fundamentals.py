@@ -65,7 +65,10 @@ def _fundamentals(asked: CompanyQuery, principal: Principal, bench: Workbench) -
     market = bench.market
     as_of = market.time.of(principal)
     found = market.fundamentals.of(
-        as_of, symbol=asked.symbol, cik=asked.number(), priced_by=priced_by(market.quotes, market.bars, as_of)
+        as_of,
+        symbol=asked.symbol,
+        cik=asked.number(),
+        priced_by=priced_by(market.quotes, market.bars, as_of, principal.org_id),
     )
     return _told(found)
 
