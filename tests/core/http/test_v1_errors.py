@@ -260,6 +260,8 @@ def _one_of_each() -> Iterator[AssayError]:
             yield kind(_denial("quota_exceeded"))
         elif issubclass(kind, errors.ProviderError):
             yield kind("It failed.", provider="openai")
+        elif issubclass(kind, errors.SourceError):
+            yield kind("It failed.", source="fmp")
         elif kind.__name__ == "InvalidParameter":
             yield kind("It is wrong.", None)  # type: ignore[call-arg]
         else:
