@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -34,6 +37,24 @@ def test_an_analyst_finds_a_company_by_name_and_reads_where_its_price_is_from(
     expect(chart).to_be_visible()
     page.reload()
     expect(page.get_by_role("heading", name="Microsoft")).to_be_visible()
+
+
+def test_filings_that_are_asked_for_twice_at_once_count_once(live_app: LiveApp, browser_page: Page) -> None:
+    page, before = browser_page, filings_used(live_app)
+    sign_in(page, live_app, live_app.email, "/symbol?symbol=CHAMELI.NS")
+    page.get_by_role("radio", name="Filings").click()
+    page.get_by_role("button", name=re.compile("Fetch")).dblclick()
+    expect(page.get_by_text("13 filings until 20 Aug 2010")).to_be_visible()
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    assert filings_used(live_app) == before + 1
+
+
+def filings_used(app: LiveApp) -> int:
+    """How many filings of the month the demo's analyst has used."""
+    token = app.command("user", "token", app.email).stdout.strip()
+    answer = httpx2.get(f"{app.base_url}/api/user/usage", headers={"Authorization": f"Bearer {token}"})
+    used: int = answer.json()["usage"]["monthly"]["secFilings"]["used"]
+    return used
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
