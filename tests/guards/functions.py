@@ -412,7 +412,7 @@ _PERIODS = _of(
     ),
     (
         "rates: what fell out of the window is empty",
-        "p_counts[bucket % 60 + 1] := 0;",
+        "p_counts[(p_at + step) % 60 + 1] := 0;",
         "NULL;",
         f"{METER}::test_requests_a_minute_slide",
     ),

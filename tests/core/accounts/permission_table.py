@@ -185,6 +185,9 @@ METHODS: dict[str, Method] = {
     "market.universes.members": Method(
         INSIDERS, lambda t: t.bench.market.universes.members(t.who, "none"), ends=NotFound
     ),
+    "market.universes.check": Method(
+        ASKERS, lambda t: t.bench.market.universes.check(t.who, "Ours", [MEMBER], source="a file")
+    ),
     "market.universes.replace": Method(
         ASKERS, lambda t: t.bench.market.universes.replace(t.who, "Ours", [MEMBER], source="a file")
     ),
