@@ -1,0 +1,3 @@
+"""The tables of plumbing: jobs, notifications, deliveries."""
+
+from __future__ import annotations
