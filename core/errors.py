@@ -136,7 +136,7 @@ class NotEnoughData(AssayError):
 class StaleBars(NotEnoughData):
     """The bars end too long before the day that is asked about."""
 
-    def __init__(self, detail: str, newest: date) -> None:
+    def __init__(self, detail: str, newest: date | None = None) -> None:
         super().__init__(detail)
         self.newest = newest
         """The day of the newest bar: as of it there is enough."""

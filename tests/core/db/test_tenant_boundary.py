@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
-from core.db import bars_dao, joining_dao, sign_in_dao, tables
+from core.db import bars_dao, joining_dao, records_dao, sign_in_dao, tables
 from core.db.engine import Database
 from core.db.instruments_dao import MemberRow
 from core.ids import new_id
@@ -78,6 +78,16 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
         )
         bars_dao.dataset(
             connection, new_id=new_id(), kind="own", org_id=principal.org_id, name="x", source="x", is_generated=False
+        )
+        records_dao.put(
+            connection,
+            new_id(),
+            org_id=principal.org_id,
+            universe_id="x",
+            as_of=date(2010, 8, 20),
+            formula_version=1,
+            bars_version="x",
+            figures={},
         )
         connection.execute(
             text(
