@@ -315,6 +315,11 @@ def universes(connection: Connection, universe_id: str | None = None) -> list[Un
     return [UniverseRow(**row) for row in connection.execute(_LIST, {"id": universe_id}).mappings()]
 
 
+def bind(connection: Connection, org_id: UUID | None) -> None:
+    """Binds a transaction of the service role to an organisation: of jobs, which no principal asked for."""
+    connection.execute(text("SELECT set_config('app.org_id', :org_id, true)"), {"org_id": str(org_id or "")})
+
+
 def members(connection: Connection, universe: UniverseRow) -> list[MemberRow]:
     """The members of a universe, in order."""
     rows = connection.execute(_OWN_MEMBERS if universe.is_own else _MEMBERS, {"id": universe.id})

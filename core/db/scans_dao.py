@@ -12,13 +12,15 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 _ABOUT = (
-    "id, org_id, universe_id, as_of, formula_version, bars_version, status, parts, total, scanned, skipped, market, "
-    "failure, started_at, finished_at, duration_ms"
+    "id, org_id, universe_id, exchange, as_of, formula_version, bars_version, status, parts, total, scanned, skipped, market, "
+    "failure, started_at, finished_at, stamped_at, duration_ms"
 )
 _BEGIN = text(
     """
-    INSERT INTO scans (id, org_id, universe_id, as_of, formula_version, bars_version, status, parts, total, started_at)
-    VALUES (:id, :org_id, :universe_id, :as_of, :formula_version, :bars_version, 'running', :parts, :total, assay_now())
+    INSERT INTO scans (id, org_id, universe_id, exchange, as_of, formula_version, bars_version, status, parts, total,
+        started_at)
+    VALUES (:id, :org_id, :universe_id, :exchange, :as_of, :formula_version, :bars_version, 'running', :parts, :total,
+        assay_now())
     ON CONFLICT (id) DO NOTHING
     """
 )
@@ -94,7 +96,9 @@ _STAMP = text(
     WHERE s.scan_id = :id AND s.type = c.type
     """
 )
-_PUT_RESULTS = text("UPDATE scans SET results = :results WHERE id = :id AND results IS NOT NULL")
+_PUT_RESULTS = text(
+    "UPDATE scans SET results = :results, stamped_at = assay_now() WHERE id = :id AND results IS NOT NULL"
+)
 _COPY_SIGNALS = (
     "COPY signals (id, scan_id, org_id, symbol, type, direction, family, state, day, confirmed_at, close, entry, stop, "
     "target, reward_risk, confidence, confidence_n, base_rate, shape) FROM STDIN"
@@ -109,6 +113,7 @@ class ScanRow:
     org_id: UUID | None
     """None: shared by all organisations."""
     universe_id: str
+    exchange: str | None
     as_of: date
     formula_version: int
     bars_version: int
@@ -121,6 +126,7 @@ class ScanRow:
     failure: str | None
     started_at: datetime
     finished_at: datetime | None
+    stamped_at: datetime | None
     duration_ms: int | None
 
 
@@ -131,6 +137,7 @@ class NewScan:
     id: UUID
     org_id: UUID | None
     universe_id: str
+    exchange: str | None
     as_of: date
     formula_version: int
     bars_version: int
@@ -189,6 +196,7 @@ def begin(connection: Connection, scan: NewScan) -> None:
         "id": scan.id,
         "org_id": scan.org_id,
         "universe_id": scan.universe_id,
+        "exchange": scan.exchange,
         "as_of": scan.as_of,
         "formula_version": scan.formula_version,
         "bars_version": scan.bars_version,

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Date, ForeignKey, Integer, Table, Text, Uuid
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    Date,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.db.schema import METADATA, Moment
@@ -18,4 +31,62 @@ signal_records = Table(
     Column("bars_version", Text, nullable=False),
     Column("computed_at", Moment, nullable=False),
     Column("figures", JSONB, nullable=False),
+)
+
+scans = Table(
+    "scans",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("org_id", Uuid, ForeignKey("organisations.id")),
+    Column("universe_id", Text, nullable=False),
+    Column("exchange", Text),
+    Column("as_of", Date, nullable=False),
+    Column("formula_version", Integer, nullable=False),
+    Column("bars_version", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("scanned", Integer),
+    Column("skipped", JSONB),
+    Column("market", JSONB),
+    Column("results", LargeBinary),
+    Column("failure", Text),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("stamped_at", Moment),
+    Column("duration_ms", Integer),
+)
+
+scan_parts = Table(
+    "scan_parts",
+    METADATA,
+    Column("scan_id", Uuid, ForeignKey("scans.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("symbols", ARRAY(Text), nullable=False),
+    Column("result", LargeBinary),
+)
+
+signals = Table(
+    "signals",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("scan_id", Uuid, ForeignKey("scans.id", ondelete="CASCADE"), nullable=False),
+    Column("org_id", Uuid),
+    Column("symbol", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("family", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("confirmed_at", Date, nullable=False),
+    Column("close", Double, nullable=False),
+    Column("entry", Double),
+    Column("stop", Double),
+    Column("target", Double),
+    Column("reward_risk", Double),
+    Column("confidence", Double),
+    Column("confidence_n", Integer, nullable=False),
+    Column("base_rate", Double),
+    Column("shape", JSONB),
+    UniqueConstraint("scan_id", "symbol", "type", "confirmed_at"),
 )
