@@ -1,0 +1,120 @@
+"""What an entry at every bar turned out to be worth: the move, how far prices went both ways, and the benchmark's move.
+
+An entry is one that a signal at the close of bar t could have led to: it is made at the open of the symbol's next bar,
+t + 1, and left at the close of bar t + h, so that it is held over h sessions, that of the entry included. Highs and
+lows are those of the same h sessions. All are shares of the entry price, before costs, as one who bought sees them; for
+a bearish signal their signs are turned by who reads them (`core.screener.records`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import talib
+
+from core.market.bars import Days, Floats
+from core.screener.series import Flags, Numbers, Series
+
+if TYPE_CHECKING:
+    import polars as pl
+
+HORIZONS = (1, 5, 20, 60)
+"""Sessions that an entry is held."""
+LONGEST_GAP_DAYS = 15
+"""Where two bars of a symbol are further apart, it was not traded: nothing is told of an entry held over it."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What an entry is compared with: a dated series that is bought and sold at the same opens and closes."""
+
+    symbol: str
+    dates: Days
+    """In order."""
+    open: Floats
+    close: Floats
+
+    @classmethod
+    def of(cls, symbol: str, frame: pl.DataFrame) -> Benchmark:
+        """From bars as `Bars.history` gives them."""
+        import polars as pl
+
+        whole = frame.drop_nulls(["open", "close"]).filter((pl.col("open") > 0) & (pl.col("close") > 0)).sort("date")
+        dates = whole["date"].to_numpy().astype("datetime64[D]")
+        return cls(symbol, dates, whole["open"].to_numpy(), whole["close"].to_numpy())
+
+    def at(self, days: Days) -> tuple[Floats, Floats]:
+        """Opens and closes of days; NaN where there are none."""
+        if not len(self.dates):
+            return np.full(len(days), np.nan), np.full(len(days), np.nan)
+        places = np.minimum(np.searchsorted(self.dates, days), len(self.dates) - 1)
+        is_there = self.dates[places] == days
+        return np.where(is_there, self.open[places], np.nan), np.where(is_there, self.close[places], np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of every bar of a series, what an entry after it was worth over one horizon; NaN where that is not known."""
+
+    move: Floats
+    highest: Floats
+    """How far the price rose above the entry at most; where it never did, below 0."""
+    lowest: Floats
+    """How far it fell below the entry at most, as a share below 0."""
+    benchmark: Floats
+    """The move of the benchmark between the same open and close; NaN where it has no price of either day too."""
+
+
+class Outcomes:
+    """The outcomes of all entries of a series, one horizon at a time."""
+
+    def __init__(self, series: Series, benchmark: Benchmark | None = None) -> None:
+        self.series = series
+        self.benchmark = benchmark
+
+    def over(self, sessions: int) -> Outcome:
+        """What entries were worth that were held so many sessions."""
+        series, known = self.series, self._known(sessions)
+        entered, left = known + 1, known + sessions
+        entry = series.open[entered]
+
+        def told(values: Floats) -> Floats:
+            column = np.full(len(series), np.nan)
+            column[known] = values
+            return column
+
+        # The window of `sessions` bars that ends where the entry is left begins where it was made: it holds one symbol.
+        highest = talib.MAX(series.high, sessions) if 1 < sessions <= len(series) else series.high
+        lowest = talib.MIN(series.low, sessions) if 1 < sessions <= len(series) else series.low
+        opens, closes = self._benchmark_at
+        return Outcome(
+            move=told(series.close[left] / entry - 1),
+            highest=told(highest[left] / entry - 1),
+            lowest=told(lowest[left] / entry - 1),
+            benchmark=told(closes[left] / opens[entered] - 1),
+        )
+
+    def _known(self, sessions: int) -> Numbers:
+        """The places of bars that have so many bars of their symbol after them, without a gap."""
+        series = self.series
+        places = np.arange(len(series))
+        known = places[places + sessions < np.repeat(series.starts[1:], series.lengths)]
+        is_whole: Flags = self._gaps[known + sessions] == self._gaps[known]
+        return known[is_whole]
+
+    @cached_property
+    def _gaps(self) -> Numbers:
+        """How many gaps there are up to each bar; those between two symbols lie within no entry."""
+        is_gap: Flags = np.diff(self.series.dates).astype(np.int64) > LONGEST_GAP_DAYS
+        gaps: Numbers = np.concatenate(([0], np.cumsum(is_gap)))
+        return gaps
+
+    @cached_property
+    def _benchmark_at(self) -> tuple[Floats, Floats]:
+        if self.benchmark is None:
+            nothing = np.full(len(self.series), np.nan)
+            return nothing, nothing
+        return self.benchmark.at(self.series.dates)
