@@ -37,8 +37,10 @@ from core.metering.usage_log import UsageLog
 from core.notebook.checklists import Checklists, load_checklists
 from core.notebook.theses import Theses
 from core.notebook.watchlists import Watchlists
+from core.ops.jobs import Queue
 from core.ops.mail import Mailer, mailer_of
 from core.ops.telemetry import Telemetry
+from core.ops.worker import Worker
 from core.research.assistant import Assistant
 from core.research.conversations import Conversations
 from core.research.filings import Filings
@@ -77,6 +79,7 @@ class Workbench:
     conversations: Conversations
     cache: AnswerCache
     telemetry: Telemetry
+    queue: Queue
     market: Market
     filings: Filings
     watchlists: Watchlists
@@ -88,6 +91,10 @@ class Workbench:
         if not self.settings.loads_demo:
             return None
         return demo_sign_ins(load_demo(self.directory, prepared_home(self.settings)))
+
+    def worker(self) -> Worker:
+        """A worker on the queue; whoever starts it stops it before the workbench is closed."""
+        return Worker(self.database, self.queue, jobs_at_once=self.settings.worker_jobs_at_once)
 
     def close(self) -> None:
         """Ends calls under way, writes what waits, and closes connections."""
@@ -112,8 +119,7 @@ def open_workbench(settings: Settings) -> Workbench:
     prices = PriceBook.load(DATA / "prices")
     catalogue = Catalogue.load(settings.models_file, prices)
     prompt = load_prompt(DATA / "prompts", "chat")
-    providers = build_providers(settings)
-    mailer = mailer_of(settings)
+    providers, mailer = build_providers(settings), mailer_of(settings)
     database, embedded = open_database(settings)
     sync_plans(database, plans)
     telemetry = Telemetry()
@@ -165,6 +171,7 @@ def open_workbench(settings: Settings) -> Workbench:
         conversations=conversations,
         cache=cache,
         telemetry=telemetry,
+        queue=_queue(database),
         market=market,
         filings=Filings(meter, usage_log, market.filings, market.companies, market.time),
         watchlists=Watchlists(database),
@@ -206,6 +213,13 @@ def current() -> Workbench:
             if _current is None:
                 _current = open_workbench(load_settings())
     return _current
+
+
+def _queue(database: Database) -> Queue:
+    """The queue, with what is done for each kind of job, and what every so often."""
+    queue = Queue(database)
+    queue.every("tidy_jobs", 60, queue.tidy)
+    return queue
 
 
 def _cache(settings: Settings, database: Database) -> AnswerCache:

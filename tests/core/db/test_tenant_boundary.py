@@ -20,6 +20,7 @@ from core.ids import new_id
 from core.market.as_of import AsOf, Reason
 from core.market.universes import Universes
 from core.metering.repeats import Idempotency
+from core.ops.jobs import Queue
 from core.principal import Principal, Role
 from core.workbench import Workbench
 from tests.conftest import MakeMember
@@ -41,6 +42,7 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
     key = Idempotency("POST /api/ai/chat", "key", b"body")
     workbench.assistant.ask(principal, "What is duration?", idempotency=key).session.result()
     _leave_notes(workbench, principal)
+    Queue(workbench.database).submit("count", {}, key="all", org_id=principal.org_id)
     life = timedelta(minutes=1)
     with workbench.database.service() as connection:
         sign_in_dao.add_ticket(

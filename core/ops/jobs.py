@@ -1,0 +1,268 @@
+"""Jobs: work that outlives a request, submitted once, done by a worker, looked up by whoever may see it.
+
+What is known of a job is a row of ours; Procrastinate's queue only says whose turn it is. Both are written in the
+transaction that submits. Delivery is at least once: a handler may be run again after its worker died, and does its work
+so that this changes nothing. What a run writes to its job after another has taken it over is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from core.db import jobs_dao as dao
+from core.db.engine import Database
+from core.db.queue_connection import enqueue
+from core.errors import AssayError, Conflict, DatabaseUnavailable, NotFound
+from core.ids import new_id
+from core.principal import Principal
+
+JOB_TASK = "job"
+KEEP = timedelta(days=30)
+"""So long a finished job can be looked up."""
+PRUNED_AT_ONCE = 10_000
+UNHEARD = timedelta(hours=6)
+"""A job that was left running, and of which nothing was heard for so long, has failed."""
+STALLED_AFTER_S = 20.0
+"""A worker without a heartbeat for so long is dead, and its jobs are taken over."""
+MAX_WORDS = 500
+_JOINS = 5
+
+
+class JobStatus(StrEnum):
+    """Where a job is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work, and how far it is."""
+
+    id: UUID
+    org_id: UUID | None
+    """Whose it is; None: the installation's."""
+    kind: str
+    key: str
+    """What is the same piece of work: there is one unfinished job of a kind and key."""
+    arguments: Mapping[str, Any]
+    status: JobStatus
+    done: int
+    failed: int
+    total: int | None
+    """Parts in all, as soon as it is known."""
+    detail: str | None
+    """What it is at, in words."""
+    error: str | None
+    """Why it failed, in a sentence."""
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.finished_at is not None
+
+    @classmethod
+    def of(cls, row: dao.JobRow) -> Job:
+        """A job as it is stored."""
+        values = {name: getattr(row, name) for name in cls.__slots__}
+        return cls(**{**values, "status": JobStatus(row.status)})
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """How the queue is."""
+
+    waiting: int
+    running: int
+    failed: int
+    """In the last 24 hours."""
+    workers: int
+    """Workers that gave a sign of life."""
+
+
+class JobTakenOver(AssayError):
+    """The job is not this run's any more: it was interrupted, or another run took it over."""
+
+    title = "The job goes on elsewhere"
+
+    def __init__(self) -> None:
+        super().__init__("This run's job was taken over.")
+
+
+class JobContext:
+    """What a handler is given: its job, and how to say how far it is."""
+
+    def __init__(self, database: Database, job: Job, run: UUID) -> None:
+        self.job = job
+        self._database = database
+        self._run = run
+        self._is_interrupted = False
+        self._is_left = False
+
+    @property
+    def is_left_running(self) -> bool:
+        """Whether the handler said that others will finish the job."""
+        return self._is_left
+
+    def progress(
+        self, *, done: int | None = None, failed: int | None = None, total: int | None = None, detail: str | None = None
+    ) -> None:
+        """Says how far the job is, for all to see at once; what is not given stays. Lost while the database is away.
+
+        Raises:
+            JobTakenOver: stop now, others do it.
+        """
+        if self._is_interrupted:
+            raise JobTakenOver
+        words = detail[:MAX_WORDS] if detail else detail
+        figures = dao.Progress(done, failed, total, words)
+        with suppress(DatabaseUnavailable), self._database.single() as connection:
+            if not dao.progress(connection, self.job.id, self._run, figures):
+                raise JobTakenOver
+
+    def leave_running(self) -> None:
+        """Lets the job go on after the handler has returned, until `Queue.finish` or `Queue.fail`.
+
+        Say it last, after the jobs that carry it on are submitted: a run that dies before is made again.
+        """
+        if self._is_interrupted:
+            raise JobTakenOver
+        with self._database.single() as connection:
+            dao.leave(connection, self.job.id, self._run)
+        self._is_left = True
+
+    def interrupt(self) -> None:
+        """For the worker: whatever the handler still says is refused from now on."""
+        self._is_interrupted = True
+
+
+Handler = Callable[[JobContext], None]
+"""Does one job. An `AssayError` ends it as failed, in that error's words; anything else is tried again a few times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """Something that one worker of all does every so many minutes."""
+
+    minutes: float
+    handler: Callable[[], None]
+
+
+class Queue:
+    """Where jobs are submitted and looked up; what workers know how to do."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._handlers: dict[str, Handler] = {}
+        self._periodic: dict[str, Periodic] = {}
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What is done for each kind of job."""
+        return self._handlers
+
+    @property
+    def periodic(self) -> Mapping[str, Periodic]:
+        """What is done every so often, by name."""
+        return self._periodic
+
+    def handle(self, handlers: Mapping[str, Handler]) -> None:
+        """Says who does which kinds of jobs; before a worker starts."""
+        self._handlers.update(handlers)
+
+    def every(self, name: str, minutes: float, handler: Callable[[], None]) -> None:
+        """Has one worker of all call this every so many minutes, never twice at once; before a worker starts."""
+        self._periodic[name] = Periodic(minutes, handler)
+
+    def submit(
+        self,
+        kind: str,
+        arguments: Mapping[str, Any],
+        *,
+        key: str,
+        org_id: UUID | None,
+        requested_by: UUID | None = None,
+    ) -> Job:
+        """Asks for a piece of work; joins the unfinished job of the same kind, key and organisation where there is one.
+
+        Raises:
+            DatabaseUnavailable: nothing was submitted.
+        """
+        wanted = dao.NewJob(new_id(), org_id, kind, key, arguments, requested_by)
+        for _ in range(_JOINS):
+            with self._database.service() as connection:
+                if dao.add(connection, wanted):
+                    enqueue(connection, JOB_TASK, job_id=str(wanted.id))
+                # One that we waited for, and that ended in between, is not found any more: ours is added then.
+                row = dao.unfinished(connection, kind=kind, key=key, org_id=org_id)
+            if row is not None:
+                return Job.of(row)
+        raise Conflict("Jobs of this kind end as quickly as they are asked for. Try again.")
+
+    def get(self, principal: Principal, job_id: UUID) -> Job:
+        """A job of the principal's organisation, or of the installation.
+
+        Raises:
+            NotFound: there is none that they may see.
+        """
+        with self._database.app(principal) as connection:
+            return _found(dao.get(connection, job_id))
+
+    def get_of_installation(self, job_id: UUID) -> Job:
+        """A job of the installation, for the scheduler that started it.
+
+        Raises:
+            NotFound: there is none, or it is an organisation's.
+        """
+        with self._database.single() as connection:
+            row = dao.get(connection, job_id)
+        return _found(row if row is not None and row.org_id is None else None)
+
+    def advance(self, job_id: UUID, *, done: int = 0, failed: int = 0, detail: str | None = None) -> Job:
+        """Adds to what is done of a job, whoever else does; gives it as it then is: exactly one sees the last part.
+
+        Raises:
+            NotFound: it has ended.
+        """
+        with self._database.single() as connection:
+            return _found(dao.advance(connection, job_id, done=done, failed=failed, detail=detail))
+
+    def finish(self, job_id: UUID) -> bool:
+        """Ends a job that was left running; False where it has ended before."""
+        with self._database.single() as connection:
+            return dao.finish(connection, job_id, None, status=JobStatus.DONE)
+
+    def fail(self, job_id: UUID, error: str) -> bool:
+        """Ends a job that was left running as failed, with a sentence; False where it has ended before."""
+        with self._database.single() as connection:
+            return dao.finish(connection, job_id, None, status=JobStatus.FAILED, error=error[:MAX_WORDS])
+
+    def figures(self, *, stalled_after_s: float = STALLED_AFTER_S) -> QueueFigures:
+        """How many jobs wait, run and failed, and how many workers are alive."""
+        with self._database.single() as connection:
+            row = dao.figures(connection, stalled=timedelta(seconds=stalled_after_s))
+        return QueueFigures(row.waiting, row.running, row.failed, row.workers)
+
+    def tidy(self) -> None:
+        """Deletes jobs that ended `KEEP` ago, and ends those that nobody carries on."""
+        with self._database.service() as connection:
+            dao.give_up(connection, unheard=UNHEARD, error="Nothing was heard of it for hours: start it again.")
+            dao.prune(connection, age=KEEP, most=PRUNED_AT_ONCE)
+
+
+def _found(row: dao.JobRow | None) -> Job:
+    if row is None:
+        raise NotFound("There is no such job.")
+    return Job.of(row)
