@@ -63,6 +63,14 @@ class Series:
         number = self._numbers[symbol]
         return self._part(self.symbols[number : number + 1], int(self.starts[number]), int(self.starts[number + 1]))
 
+    def only(self, is_chosen: Flags) -> Series:
+        """The bars of the chosen symbols."""
+        if is_chosen.all():
+            return self
+        symbols = tuple(self.symbols[number] for number in np.flatnonzero(is_chosen))
+        starts = np.concatenate(([0], np.cumsum(self.lengths[is_chosen])))
+        return self._picked(symbols, starts, np.flatnonzero(np.repeat(is_chosen, self.lengths)))
+
     def split(self, parts: int) -> list[Series]:
         """The same symbols in so many series of about as many symbols each, without a copy."""
         at = np.linspace(0, len(self.symbols), parts + 1).astype(int).tolist()
