@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import InvalidRequest
 from core.screener.conditions import Condition, Group, Match, Other, Screen, Value, conditions_of, groups_of
 from core.screener.consistency import MAX_CONDITIONS, MAX_DEPTH, MAX_TEXT_CHARS, MAX_VALUES, checked
 from core.screener.fields import Operator
-from core.screener.matching import WHY, matching
 from core.screener.wording import spoken, spoken_condition
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = [
     "MAX_CONDITIONS",
@@ -34,7 +36,24 @@ __all__ = [
     "to_json",
 ]
 
+WHY = "why"
+"""The column that `matching` adds."""
 _FORM = 'A screen is {"match": "all" or "any", "items": […]}'
+
+
+def matching(frame: pl.DataFrame, screen: Screen) -> pl.DataFrame:
+    """The rows that meet the screen, in their order, with a column `why`: the conditions that held, with the figures.
+
+    A figure that is missing (null, NaN, infinite, or a column that this scan does not have) meets no condition.
+
+    Raises:
+        InvalidRequest: as `checked`.
+    """
+    from core.screener.matching import rows_that_meet
+
+    root = checked(screen).root
+    found, reasons = rows_that_meet(frame, root)
+    return found.with_columns(reasons.alias(WHY))
 
 
 def to_json(screen: Screen) -> dict[str, Any]:

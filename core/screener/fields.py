@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 
-from core.screener.choices import PATTERN_LABELS, SIGNAL_LABELS
+from core.screener.chart_patterns.patterns import CHART_PATTERNS
+from core.screener.direction import Direction
+from core.screener.signals import SIGNALS
 
 
 class Unit(StrEnum):
@@ -55,8 +57,8 @@ OPERATOR_LABELS: Mapping[Operator, str] = {
     Operator.IS: "is",
     Operator.IS_NOT: "is not",
     Operator.IS_ONE_OF: "is one of",
-    Operator.CONTAINS_ANY: "has any of",
-    Operator.CONTAINS_ALL: "has all of",
+    Operator.CONTAINS_ANY: "is any of",
+    Operator.CONTAINS_ALL: "includes all of",
 }
 
 _NUMBERS = (
@@ -143,20 +145,22 @@ def _text(name: str, label: str, group: str, help_: str, choices: Mapping[str, s
     return Field(name, label, group, Unit.TEXT, help_, choices=choices)
 
 
-_DIRECTIONS = {"bullish": "Bullish", "bearish": "Bearish"}
+_DIRECTIONS = {direction.value: direction.capitalize() for direction in Direction}
+_PATTERNS = {name: pattern.label for name, pattern in CHART_PATTERNS.items()}
+_SIGNALS = {**{name: signal.label for name, signal in SIGNALS.items()}, **_PATTERNS}
 
 _TABLE: tuple[Field, ...] = (
     _price("close", "Close", "Price", "Last close, adjusted for splits, in the instrument's currency."),
     _fraction("change", "Change", "Price", "Close ÷ close of the session before − 1."),
     _fraction("gap", "Gap", "Price", "Open ÷ close of the session before − 1."),
-    _fraction("return_5", "Return, 5 sessions", "Price", "Close ÷ close 5 sessions earlier − 1, without dividends."),
-    _fraction("return_20", "Return, 20 sessions", "Price", "Close ÷ close 20 sessions earlier − 1, without dividends."),
-    _fraction("return_60", "Return, 60 sessions", "Price", "Close ÷ close 60 sessions earlier − 1, without dividends."),
+    _fraction("return_5", "5-session return", "Price", "Close ÷ close 5 sessions earlier − 1, without dividends."),
+    _fraction("return_20", "20-session return", "Price", "Close ÷ close 20 sessions earlier − 1, without dividends."),
+    _fraction("return_60", "60-session return", "Price", "Close ÷ close 60 sessions earlier − 1, without dividends."),
     _fraction(
-        "return_120", "Return, 120 sessions", "Price", "Close ÷ close 120 sessions earlier − 1, without dividends."
+        "return_120", "120-session return", "Price", "Close ÷ close 120 sessions earlier − 1, without dividends."
     ),
     _fraction(
-        "return_250", "Return, 250 sessions", "Price", "Close ÷ close 250 sessions earlier − 1, without dividends."
+        "return_250", "250-session return", "Price", "Close ÷ close 250 sessions earlier − 1, without dividends."
     ),
     _price("sma_20", "20-day average", "Trend", "Mean of the last 20 closes (simple moving average)."),
     _price("sma_50", "50-day average", "Trend", "Mean of the last 50 closes (simple moving average)."),
@@ -191,10 +195,10 @@ _TABLE: tuple[Field, ...] = (
     ),
     _points("stoch_d", "Stochastic %D", "Momentum", "Mean of the last 3 slow %K."),
     _price("atr_14", "ATR", "Volatility", "Average true range over 14 sessions, Wilder's smoothing."),
-    _fraction("atr_pct", "ATR, part of price", "Volatility", "ATR ÷ close.", low=0.0),
+    _fraction("atr_pct", "ATR ÷ close", "Volatility", "ATR ÷ close.", low=0.0),
     _fraction(
         "volatility_20",
-        "Volatility, annual",
+        "Annual volatility",
         "Volatility",
         "Sample standard deviation of the last 20 daily returns × √252.",
         low=0.0,
@@ -210,7 +214,7 @@ _TABLE: tuple[Field, ...] = (
     ),
     _fraction(
         "bb_position",
-        "Place between the bands",
+        "Place in the bands",
         "Volatility",
         "(Close − lower band) ÷ (upper − lower): 0 % on the lower Bollinger band, 100 % on the upper, beyond outside.",
         low=-100.0,
@@ -233,7 +237,7 @@ _TABLE: tuple[Field, ...] = (
     _count("dollar_volume", "Traded value", "Volume", "Close × volume, in the instrument's currency.", step=1_000_000),
     _fraction(
         "obv_20",
-        "OBV, 20 sessions",
+        "20-session OBV",
         "Volume",
         "Change of on-balance volume over 20 sessions ÷ volume of these sessions, −100 % to 100 %.",
         high=1.0,
@@ -261,18 +265,18 @@ _TABLE: tuple[Field, ...] = (
     _fraction("from_week52_high", "Distance to 52-week high", "52 weeks", "Close ÷ 52-week high − 1.", high=0.0),
     _count(
         "week52_bars",
-        "Bars of the 52 weeks",
+        "Bars in 52 weeks",
         "52 weeks",
         "How many of the 252 sessions there are; with fewer the high and low are of those.",
         high=252,
     ),
     Field(
         "signals",
-        "Signals",
+        "Signal",
         "Signals",
         Unit.LIST,
         "Types of the signals on the day of the scan.",
-        choices=SIGNAL_LABELS,
+        choices=_SIGNALS,
     ),
     Field(
         "pattern",
@@ -280,7 +284,7 @@ _TABLE: tuple[Field, ...] = (
         "Signals",
         Unit.LIST,
         "Chart patterns that were confirmed by the day of the scan: forming, or triggered on it.",
-        choices=PATTERN_LABELS,
+        choices=_PATTERNS,
     ),
     _text(
         "direction",

@@ -7,33 +7,25 @@ from functools import reduce
 
 import polars as pl
 
-from core.screener.conditions import Condition, Group, Match, Other, Screen, conditions_of
-from core.screener.consistency import checked, interval_of
+from core.screener.conditions import Condition, Group, Match, Other, conditions_of
+from core.screener.consistency import interval_of
 from core.screener.fields import FIELDS, Field, Operator, Unit
 from core.screener.wording import spoken_claim, spoken_other
 
-WHY = "why"
 _CUT = "\x1f"
 """Between reasons: no figure, label or checked text holds it."""
 _THOUSAND, _MILLION, _BILLION = 1e3, 1e6, 1e9
 
 
-def matching(frame: pl.DataFrame, screen: Screen) -> pl.DataFrame:
-    """The rows that meet the screen, in their order, with a column `why`: the conditions that held, with the figures.
-
-    A figure that is missing (null, NaN, infinite, or a column that this scan does not have) meets no condition.
-
-    Raises:
-        InvalidRequest: as `checked`.
-    """
-    root = checked(screen).root
+def rows_that_meet(frame: pl.DataFrame, root: Group) -> tuple[pl.DataFrame, pl.Expr]:
+    """The rows that meet a checked group, and the list of the reasons of each as an expression over them."""
     figures = {name: _figure(frame, FIELDS[name]) for name in _names(root)}
     reasons = [
         pl.when(held).then(_reason(condition, figures)) for held, condition in _held(root, figures, pl.lit(value=True))
     ]
     # One text that is cut again takes a tenth of the time of a list from which the missing are dropped.
     joined = pl.concat_str(reasons, separator=_CUT, ignore_nulls=True)
-    return frame.filter(_holds(root, figures)).with_columns(joined.str.split(_CUT).alias(WHY))
+    return frame.filter(_holds(root, figures)), joined.str.split(_CUT)
 
 
 def _names(root: Group) -> set[str]:

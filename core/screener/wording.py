@@ -18,7 +18,7 @@ def spoken_condition(condition: Condition) -> str:
     """A condition as part of a sentence; of an unknown field or operator, its name stands for itself."""
     field = FIELDS.get(condition.field)
     label = condition.field if field is None else field.phrase
-    return f"{label} {spoken_claim(condition)}"
+    return f"{'the ' if label[:1].isdigit() else ''}{label} {spoken_claim(condition)}"
 
 
 def spoken_claim(condition: Condition) -> str:
@@ -61,7 +61,7 @@ def plain(number: float) -> str:
     return f"{number:,.10f}".rstrip("0").rstrip(".") if abs(number) < 1e15 else f"{number:g}"
 
 
-_OF_ONE = {Operator.IS_ONE_OF: "is", Operator.CONTAINS_ANY: "has", Operator.CONTAINS_ALL: "has"}
+_OF_ONE = dict.fromkeys((Operator.IS_ONE_OF, Operator.CONTAINS_ANY, Operator.CONTAINS_ALL), "is")
 
 
 def _joined(group: Group) -> str:

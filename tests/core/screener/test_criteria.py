@@ -245,7 +245,7 @@ def test_what_has_another_form_is_refused_in_a_sentence(garbage: object) -> None
         (all_of(), "no condition yet"),
         (all_of(RSI_LOW, Group(Match.ANY, (), "Volume")), "The group “Volume” has no condition"),
         (all_of(Condition("sector", Operator.IS_ONE_OF, ())), "Sector is one of … needs at least one value"),
-        (all_of(Condition("signals", Operator.CONTAINS_ANY, ())), "Signals has any of … needs at least one value"),
+        (all_of(Condition("signals", Operator.CONTAINS_ANY, ())), "Signal is any of … needs at least one value"),
         (all_of(Condition("price", Operator.ABOVE, 1.0)), "There is no figure “price”"),
         (all_of(Condition("close", Operator.IS, "10")), "Close cannot be asked with “is”"),
         (all_of(Condition("direction", Operator.IS, "sideways")), "Direction is never “sideways”"),
