@@ -25,8 +25,8 @@ def series_of(bars: Mapping[str, Sequence[Bar]], days: Mapping[str, Sequence[dat
     ]
     volume = np.full(len(prices), 1000.0)
     is_mended = np.zeros(len(prices), dtype=bool)
-    columns = [np.ascontiguousarray(column) for column in prices.T]
-    return Series(symbols, starts, np.concatenate([weekdays(0), *dates]), *columns, volume, is_mended)
+    opened, high, low, close = (np.ascontiguousarray(column) for column in prices.T)
+    return Series(symbols, starts, np.concatenate([weekdays(0), *dates]), opened, high, low, close, volume, is_mended)
 
 
 def weekdays(number: int, first: date = FIRST) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
@@ -62,11 +62,14 @@ def drawn(symbols: int, bars: int, *, seed: int = 1, volatility: float = 0.02) -
     high = np.maximum(opened, close) * np.exp(np.abs(random.normal(0, volatility / 3, size)))
     low = np.minimum(opened, close) * np.exp(-np.abs(random.normal(0, volatility / 3, size)))
     volume = random.lognormal(12, 0.6, size)
-    columns = [column.ravel() for column in (opened, high, low, close, volume)]
     return Series(
         tuple(f"S{number:04d}" for number in range(symbols)),
         np.arange(symbols + 1, dtype=np.int64) * bars,
         np.tile(weekdays(bars), symbols),
-        *columns,
+        open=opened.ravel(),
+        high=high.ravel(),
+        low=low.ravel(),
+        close=close.ravel(),
+        volume=volume.ravel(),
         is_mended=np.zeros(symbols * bars, dtype=bool),
     )
