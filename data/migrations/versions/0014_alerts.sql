@@ -119,7 +119,7 @@ GRANT SELECT (id, org_id, user_id, name, screen_id, universe_id, tells_in_app, t
     TO assay_app;
 GRANT INSERT, DELETE ON alerts TO assay_app;
 GRANT UPDATE (name, screen_id, universe_id, tells_in_app, tells_by_mail, webhook_url, webhook_secret, is_paused,
-    silent_because, screen_version, scan_id, matching) ON alerts TO assay_app;
-GRANT SELECT, DELETE ON alert_matches TO assay_app;
+    silent_because, screen_version, scan_id, as_of, scanned_at, matching) ON alerts TO assay_app;
+GRANT SELECT, INSERT, DELETE ON alert_matches TO assay_app;
 GRANT SELECT ON alert_deliveries TO assay_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON notifications, alerts, alert_matches, alert_deliveries TO assay_service;
