@@ -11,6 +11,7 @@ import io
 import logging
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 COMPRESSION: Final = "lz4"
 DIGEST_BYTES = sha256().digest_size
+UNFINISHED_FOR_S = 3600.0
+"""After so long nobody is writing a file any more."""
 _ENDING = ".events"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
@@ -119,7 +122,7 @@ class EventFiles:
         rows = _about(blocks, digests)[computed].join(events.group_by("block").agg("codes", "bars"), "block", "left")
         rows = rows.with_columns(pl.col("codes", "bars").fill_null([]))
         try:
-            self._forget_other_versions()
+            self._forget_useless()
             for (year,), part in rows.select(_empty().columns).group_by("year"):
                 self._write(int(str(year)), part)
         except OSError as error:
@@ -160,10 +163,14 @@ class EventFiles:
     def _path(self, year: int) -> Path:
         return self.folder / f"{year}{_ENDING}"
 
-    def _forget_other_versions(self) -> None:
+    def _forget_useless(self) -> None:
+        """Files of other versions of the formulas, and those that a process which was ended left unfinished."""
         for other in self.folder.parent.glob("v*"):
             if other != self.folder:
                 shutil.rmtree(other, ignore_errors=True)
+        for unfinished in self.folder.glob("*.part"):
+            if time.time() - unfinished.stat().st_mtime > UNFINISHED_FOR_S:
+                unfinished.unlink(missing_ok=True)
 
 
 def _about(blocks: Blocks, digests: Digests) -> pl.DataFrame:

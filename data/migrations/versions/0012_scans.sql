@@ -20,7 +20,7 @@ COMMENT ON TABLE signal_records IS 'What the signals of each type were worth in 
 COMMENT ON COLUMN signal_records.org_id IS 'Whose own universe it is; NULL: everyone''s.';
 COMMENT ON COLUMN signal_records.as_of IS 'No bar later than this day was read.';
 COMMENT ON COLUMN signal_records.bars_version IS 'Which bars they come from: sha256 of all that was read.';
-COMMENT ON COLUMN signal_records.figures IS 'By signal type, then by horizon in sessions.';
+COMMENT ON COLUMN signal_records.figures IS 'Benchmark, number of symbols, and the figures by signal type, then by horizon in sessions.';
 
 ALTER TABLE signal_records ENABLE ROW LEVEL SECURITY;
 ALTER TABLE signal_records FORCE ROW LEVEL SECURITY;
