@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, help="port to listen on (8501)")
     serve.set_defaults(run=_serve)
 
+    worker = commands.add_parser("worker", help="work on queued jobs until SIGTERM")
+    worker.set_defaults(run=_worker)
+
     migrate = commands.add_parser("migrate", help="bring the database to this version")
     migrate.set_defaults(run=_migrate)
 
@@ -128,6 +131,12 @@ def _serve(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import serve
 
     return serve.run(settings, host=given.host, port=given.port)
+
+
+def _worker(settings: Settings, _given: argparse.Namespace) -> int:
+    from core.commands import worker
+
+    return worker.run(settings)
 
 
 def _migrate(settings: Settings, _given: argparse.Namespace) -> int:

@@ -37,7 +37,7 @@ from core.metering.usage_log import UsageLog
 from core.notebook.checklists import Checklists, load_checklists
 from core.notebook.theses import Theses
 from core.notebook.watchlists import Watchlists
-from core.ops.jobs import Queue
+from core.ops.jobs import Job, Queue
 from core.ops.mail import Mailer, mailer_of
 from core.ops.telemetry import Telemetry
 from core.ops.worker import Worker
@@ -45,6 +45,9 @@ from core.research.assistant import Assistant
 from core.research.conversations import Conversations
 from core.research.filings import Filings
 from core.research.prompts import load_prompt
+from core.screener.presets import load_presets
+from core.screener.screener import Screener, open_screener
+from core.screener.screens import Screens
 from core.settings import DATA, Settings, load_settings
 
 _log = logging.getLogger(__name__)
@@ -81,10 +84,12 @@ class Workbench:
     telemetry: Telemetry
     queue: Queue
     market: Market
+    screener: Screener
     filings: Filings
     watchlists: Watchlists
     theses: Theses
     checklists: Checklists
+    screens: Screens
 
     def load_demo(self) -> str | None:
         """Loads the demo where the settings ask for it; gives its sign-ins as they are printed, or None."""
@@ -96,11 +101,16 @@ class Workbench:
         """A worker on the queue; whoever starts it stops it before the workbench is closed."""
         return Worker(self.database, self.queue, jobs_at_once=self.settings.worker_jobs_at_once)
 
+    def nightly(self) -> Job:
+        """Starts what is done every night, or joins it where it is under way."""
+        return self.screener.nights.start_all()
+
     def close(self) -> None:
         """Ends calls under way, writes what waits, and closes connections."""
         self.gateway.close()
         for provider in self.providers.values():
             provider.close()
+        self.screener.close()
         self.market.close()
         self.usage_log.close()
         self.mailer.close()
@@ -125,23 +135,11 @@ def open_workbench(settings: Settings) -> Workbench:
     telemetry = Telemetry()
     meter, usage_log = Meter(database, plans, telemetry=telemetry), UsageLog(database, telemetry=telemetry)
     cache = _cache(settings, database)
-    market = open_market(settings, database, SystemClock(), telemetry)
+    queue, market = _queue(database), open_market(settings, database, SystemClock(), telemetry)
     router, conversations = Router(catalogue, prices, providers), Conversations(database)
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)
-    gateway = Gateway(
-        GatewayParts(
-            meter=meter,
-            plans=plans,
-            router=router,
-            cache=cache,
-            usage_log=usage_log,
-            clock=SystemClock(),
-            limits=_time_limits(settings),
-            max_prompt_chars=settings.max_prompt_chars,
-            default_model=settings.default_model,
-        )
-    )
+    gateway = _gateway(settings, meter, plans, router, cache, usage_log)
     return Workbench(
         settings=settings,
         database=database,
@@ -171,12 +169,14 @@ def open_workbench(settings: Settings) -> Workbench:
         conversations=conversations,
         cache=cache,
         telemetry=telemetry,
-        queue=_queue(database),
+        queue=queue,
         market=market,
+        screener=open_screener(settings, database, queue, market),
         filings=Filings(meter, usage_log, market.filings, market.companies, market.time),
         watchlists=Watchlists(database),
         theses=Theses(database),
         checklists=Checklists(database, load_checklists(DATA / "checklists.yaml")),
+        screens=Screens(database, load_presets(DATA / "presets.yaml")),
     )
 
 
@@ -220,6 +220,24 @@ def _queue(database: Database) -> Queue:
     queue = Queue(database)
     queue.every("tidy_jobs", 60, queue.tidy)
     return queue
+
+
+def _gateway(
+    settings: Settings, meter: Meter, plans: Plans, router: Router, cache: AnswerCache, usage_log: UsageLog
+) -> Gateway:
+    return Gateway(
+        GatewayParts(
+            meter=meter,
+            plans=plans,
+            router=router,
+            cache=cache,
+            usage_log=usage_log,
+            clock=SystemClock(),
+            limits=_time_limits(settings),
+            max_prompt_chars=settings.max_prompt_chars,
+            default_model=settings.default_model,
+        )
+    )
 
 
 def _cache(settings: Settings, database: Database) -> AnswerCache:

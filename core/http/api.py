@@ -15,6 +15,7 @@ from core.http.routes import (
     docs,
     fundamentals,
     health,
+    jobs,
     models,
     news,
     profile,
@@ -26,6 +27,7 @@ from core.http.routes import (
 )
 from core.http.routes.health import HEALTH_THREADS, DatabaseProbe
 from core.http.routes.providers import LastHour
+from core.ops.probe import Probe
 
 AREAS = (
     health,
@@ -42,6 +44,7 @@ AREAS = (
     news,
     fundamentals,
     sec_edgar,
+    jobs,
 )
 """The files of routes; one that is added here is served."""
 
@@ -52,6 +55,7 @@ def create_api(entrance: Entrance) -> FastAPI:
     app.router.routes.extend(route for area in AREAS for route in area.router.routes)
     app.state.health_threads = ThreadPoolExecutor(HEALTH_THREADS)
     app.state.probe = DatabaseProbe(entrance.workbench.database.ping)
+    app.state.queue_probe = Probe(entrance.workbench.queue.figures)
     app.state.last_hour = LastHour(entrance.workbench.usage.calls_by_provider)
     install_problems(app)
     document = docs.openapi_document(app)

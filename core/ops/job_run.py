@@ -15,6 +15,8 @@ from core.ids import new_id
 from core.ops.jobs import MAX_WORDS, Handler, Job, JobContext, JobStatus, JobTakenOver
 
 INTERNAL = "Something went wrong inside (internal). The operator's log has more."
+RETRIES = (2.0, 20.0)
+"""Pauses in seconds before a job that failed unexpectedly is tried again; then it has failed."""
 RECORD_AGAIN_S = (0.1, 0.5, 2.0, 5.0, 10.0, 20.0)
 """Pauses between attempts to record how a job ended, while the database is away."""
 

@@ -26,7 +26,7 @@ JOB_TASK = "job"
 KEEP = timedelta(days=30)
 """So long a finished job can be looked up."""
 PRUNED_AT_ONCE = 10_000
-UNHEARD = timedelta(hours=6)
+UNHEARD = timedelta(hours=1)
 """A job that was left running, and of which nothing was heard for so long, has failed."""
 STALLED_AFTER_S = 20.0
 """A worker without a heartbeat for so long is dead, and its jobs are taken over."""
@@ -220,7 +220,16 @@ class Queue:
         with self._database.app(principal) as connection:
             return _found(dao.get(connection, job_id))
 
-    def get_of_installation(self, job_id: UUID) -> Job:
+    def find(self, job_id: UUID) -> Job:
+        """A job, whoever's it is: for handlers and commands.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._database.single() as connection:
+            return _found(dao.get(connection, job_id))
+
+    def find_of_installation(self, job_id: UUID) -> Job:
         """A job of the installation, for the scheduler that started it.
 
         Raises:
@@ -258,7 +267,7 @@ class Queue:
     def tidy(self) -> None:
         """Deletes jobs that ended `KEEP` ago, and ends those that nobody carries on."""
         with self._database.service() as connection:
-            dao.give_up(connection, unheard=UNHEARD, error="Nothing was heard of it for hours: start it again.")
+            dao.give_up(connection, unheard=UNHEARD, error="Nothing was heard of it for an hour: start it again.")
             dao.prune(connection, age=KEEP, most=PRUNED_AT_ONCE)
 
 

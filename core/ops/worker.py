@@ -29,7 +29,7 @@ from core.db import jobs_dao as dao
 from core.db.engine import Database
 from core.db.queue_connection import QUEUE, queue_connector
 from core.errors import DatabaseUnavailable, place_of
-from core.ops.job_run import JobRun
+from core.ops.job_run import RETRIES, JobRun
 from core.ops.jobs import JOB_TASK, STALLED_AFTER_S, Periodic, Queue
 
 MOST_DEATHS = 5
@@ -53,7 +53,7 @@ class WorkerTimes:
     """Between two looks for jobs that nobody announced: those to try again, or taken over."""
     finish_within_s: float = 10.0
     """What runs when the worker is told to stop may take so long to finish."""
-    backoff_s: tuple[float, ...] = (2.0, 20.0)
+    backoff_s: tuple[float, ...] = RETRIES
     """Pauses before a job that failed unexpectedly is tried again."""
     restart_s: float = 1.0
     """Pause after losing the database."""

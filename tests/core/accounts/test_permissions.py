@@ -275,4 +275,4 @@ def _answer(everybody: Everybody, base_url: str, caller: Caller, method: str, pa
 def _filled(everybody: Everybody, path: str, caller: Caller = Caller.OWNER) -> str:
     conversation_id = everybody.conversations.get(caller, everybody.conversations[Caller.OWNER])
     filled = path.replace("{conversation_id}", str(conversation_id)).replace("{name:path}", "auto")
-    return filled.replace("{name}", "no-such-file")
+    return filled.replace("{name}", "no-such-file").replace("{job_id}", str(conversation_id))

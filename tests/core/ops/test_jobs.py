@@ -47,7 +47,7 @@ def finished(queue: Queue, job: Job) -> Job:
     """The job as it ended; asked for until then."""
     pause = threading.Event()
     for _ in range(int(PATIENCE_S / 0.02)):
-        seen = queue.get_of_installation(job.id)
+        seen = queue.find(job.id)
         if seen.is_finished:
             return seen
         pause.wait(0.02)
@@ -80,7 +80,7 @@ def test_a_job_is_done_with_its_arguments_and_its_progress_is_seen(queue: Queue,
     start_worker()
     job = queue.submit("count", {"parts": 3}, key="all", org_id=None)
     assert seen.wait(PATIENCE_S)
-    half = queue.get_of_installation(job.id)
+    half = queue.find(job.id)
     assert (half.status, half.done, half.total, half.detail) == (JobStatus.RUNNING, 1, 3, "counting")
     go_on.set()
     whole = finished(queue, job)

@@ -1,0 +1,84 @@
+"""Jobs over HTTP: who may look one up, and what CRON_SECRET opens."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from core.ops.jobs import JobStatus
+from tests.core.http.conftest import Api, ServeApi, assert_problem
+
+SECRET = "a long secret of the scheduler"
+BEARER = {"Authorization": f"Bearer {SECRET}"}
+
+
+@pytest.fixture
+def api(serve_api: ServeApi) -> Api:
+    """An API whose scheduler has a secret."""
+    return serve_api(CRON_SECRET=SECRET)
+
+
+def test_a_scheduler_with_the_secret_starts_the_night_once_and_follows_it(api: Api) -> None:
+    started = [httpx2.post(f"{api.base_url}/jobs/scan", headers=BEARER) for _ in range(2)]
+    assert [answer.status_code for answer in started] == [202, 202]
+    job_id = started[0].json()["job_id"]
+    assert started[1].json() == {"job_id": job_id}
+    job = httpx2.get(f"{api.base_url}/jobs/{job_id}", headers=BEARER).json()
+    assert (job["id"], job["status"], job["done"], job["failed"], job["total"]) == (job_id, "waiting", 0, 0, None)
+    assert job["created_at"].endswith("Z")
+    assert (job["started_at"], job["finished_at"], job["error"]) == (None, None, None)
+
+
+def test_without_a_secret_nothing_is_started(serve_api: ServeApi) -> None:
+    api = serve_api()
+    for headers in ({}, BEARER, {"Authorization": "Bearer x"}):
+        answer = httpx2.post(f"{api.base_url}/jobs/scan", headers=headers)
+        assert_problem(answer, 501, "not_configured")
+        assert "CRON_SECRET" in answer.json()["detail"]
+    assert api.workbench.queue.figures().waiting == 0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Bearer {SECRET}x"},
+        {"Authorization": f"Bearer {SECRET[:-1]}"},
+        {"Authorization": f"Basic {SECRET}"},
+        {"Authorization": SECRET},
+    ],
+)
+def test_a_wrong_secret_starts_nothing(api: Api, headers: dict[str, str]) -> None:
+    assert_problem(httpx2.post(f"{api.base_url}/jobs/scan", headers=headers), 401, "unauthenticated")
+    assert api.workbench.queue.figures().waiting == 0
+
+
+def test_a_members_token_is_not_the_secret_and_the_secret_is_no_token(api: Api) -> None:
+    with api.client(api.member("ann")) as client:
+        assert_problem(client.post("/jobs/scan"), 401, "unauthenticated")
+    for path in ("/ai/usage", "/profile", "/ai/conversations", "/quotes?symbols=AAPL"):
+        assert_problem(httpx2.get(f"{api.base_url}{path}", headers=BEARER), 401, "unauthenticated")
+
+
+def test_a_member_sees_jobs_of_the_organisation_and_the_installation_and_no_others(api: Api) -> None:
+    ann, bob, queue = api.member("ann"), api.member("bob"), api.workbench.queue
+    ours = queue.submit("count", {}, key="x", org_id=ann.org_id)
+    everybodys = queue.submit("count", {}, key="x", org_id=None)
+    with api.client(ann) as client:
+        assert client.get(f"/jobs/{ours.id}").json()["status"] == JobStatus.WAITING
+        assert client.get(f"/jobs/{everybodys.id}").json()["kind"] == "count"
+        for unknown in (uuid4(), "not-an-id", "%00"):
+            assert_problem(client.get(f"/jobs/{unknown}"), 404, "not_found")
+    with api.client(bob) as client:
+        assert_problem(client.get(f"/jobs/{ours.id}"), 404, "not_found")
+    assert_problem(httpx2.get(f"{api.base_url}/jobs/{ours.id}", headers=BEARER), 404, "not_found")
+    assert_problem(httpx2.get(f"{api.base_url}/jobs/{everybodys.id}"), 401, "unauthenticated")
+
+
+def test_health_says_that_jobs_wait_for_nobody(api: Api) -> None:
+    api.workbench.queue.submit("count", {}, key="x", org_id=None)
+    health = httpx2.get(f"{api.base_url}/health").json()
+    assert (health["status"], health["worker"]) == ("degraded", "absent")
