@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 _ABOUT = (
-    "id, org_id, universe_id, exchange, as_of, formula_version, bars_version, status, parts, total, scanned, skipped, market, "
-    "failure, started_at, finished_at, stamped_at, duration_ms"
+    "id, org_id, universe_id, exchange, as_of, formula_version, bars_version, status, parts, total, scanned, skipped, "
+    "market, failure, started_at, finished_at, stamped_at, duration_ms"
 )
 _BEGIN = text(
     """
@@ -26,9 +26,8 @@ _BEGIN = text(
 )
 _ADD_PART = text("INSERT INTO scan_parts (scan_id, number, symbols) VALUES (:scan_id, :number, :symbols)")
 _PART = text("SELECT symbols, result IS NOT NULL AS is_done FROM scan_parts WHERE scan_id = :id AND number = :number")
-_KEEP_PART = text("UPDATE scan_parts SET result = :result WHERE scan_id = :id AND number = :number")
+_KEEP_PART = text("UPDATE scan_parts SET result = :result WHERE scan_id = :id AND number = :number AND result IS NULL")
 _PARTS = text("SELECT number, result FROM scan_parts WHERE scan_id = :id ORDER BY number")
-_PARTS_DONE = text("SELECT count(*) FILTER (WHERE result IS NOT NULL), count(*) FROM scan_parts WHERE scan_id = :id")
 _SCAN = text(f"SELECT {_ABOUT} FROM scans WHERE id = :id")  # noqa: S608 (a constant of this module)
 _LOCKED = text(f"SELECT {_ABOUT} FROM scans WHERE id = :id FOR UPDATE")  # noqa: S608 (a constant of this module)
 _FINISH = text(
@@ -69,6 +68,13 @@ _RECENT = text(
     WHERE started_at > assay_now() - make_interval(days => :days)
     """
 )
+_TRIES = text(
+    """
+    SELECT count(*) AS count, max(started_at) AS last_at, coalesce(bool_or(status = 'done'), false) AS is_done
+    FROM scans WHERE universe_id = :universe_id AND org_id IS NOT DISTINCT FROM CAST(:org_id AS uuid) AND as_of = :day
+        AND formula_version = :formula_version
+    """
+)
 _FORGET_RESULTS = text(
     "UPDATE scans SET results = NULL "
     "WHERE results IS NOT NULL AND finished_at < assay_now() - make_interval(days => :days)"
@@ -87,6 +93,12 @@ _SIGNALS = text(
     ORDER BY id LIMIT :most
     """  # noqa: S608 (a constant of this module)
 )
+_LEADING = text(
+    "SELECT symbol, type, direction, state, entry, stop, target, reward_risk FROM signals WHERE scan_id = :id "
+    "ORDER BY symbol, id"
+)
+LEADING_COLUMNS = ("symbol", "type", "direction", "state", "entry", "stop", "target", "reward_risk")
+"""What `leading` gives of each signal."""
 _ONE_SIGNAL = text(f"SELECT {_SIGNAL} FROM signals WHERE id = :id")  # noqa: S608 (a constant of this module)
 _STAMP = text(
     """
@@ -99,9 +111,15 @@ _STAMP = text(
 _PUT_RESULTS = text(
     "UPDATE scans SET results = :results, stamped_at = assay_now() WHERE id = :id AND results IS NOT NULL"
 )
-_COPY_SIGNALS = (
-    "COPY signals (id, scan_id, org_id, symbol, type, direction, family, state, day, confirmed_at, close, entry, stop, "
-    "target, reward_risk, confidence, confidence_n, base_rate, shape) FROM STDIN"
+# One statement: COPY is not to be had under row-level security.
+_ADD_SIGNALS = text(
+    f"""
+    INSERT INTO signals (org_id, {_SIGNAL})
+    SELECT :org_id, {_SIGNAL} FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, scan_id uuid, symbol text,
+        type text, direction text, family text, state text, day date, confirmed_at date, close double precision,
+        entry double precision, stop double precision, target double precision, reward_risk double precision,
+        confidence double precision, confidence_n integer, base_rate double precision, shape jsonb)
+    """  # noqa: S608 (a constant of this module)
 )
 
 
@@ -189,6 +207,23 @@ class SignalsWanted:
     after: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """A part of a run."""
+
+    symbols: Sequence[str]
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TriesRow:
+    """How often something was tried."""
+
+    count: int
+    last_at: datetime | None
+    is_done: bool
+
+
 def begin(connection: Connection, scan: NewScan) -> None:
     """Records a run and its parts; nothing where it is there already."""
     total = sum(len(symbols) for symbols in scan.parts)
@@ -209,26 +244,20 @@ def begin(connection: Connection, scan: NewScan) -> None:
         connection.execute(_ADD_PART, {"scan_id": scan.id, "number": number, "symbols": list(symbols)})
 
 
-def part(connection: Connection, scan_id: UUID, number: int) -> tuple[Sequence[str], bool] | None:
-    """The symbols of a part, and whether it is done; None where there is no such part (any more)."""
+def part(connection: Connection, scan_id: UUID, number: int) -> PartRow | None:
+    """A part; None where there is no such part (any more)."""
     row = connection.execute(_PART, {"id": scan_id, "number": number}).one_or_none()
-    return (row.symbols, row.is_done) if row else None
+    return PartRow(row.symbols, row.is_done) if row else None
 
 
-def keep_part(connection: Connection, scan_id: UUID, number: int, result: bytes) -> None:
-    """Keeps what a part came to."""
-    connection.execute(_KEEP_PART, {"id": scan_id, "number": number, "result": result})
+def keep_part(connection: Connection, scan_id: UUID, number: int, result: bytes) -> bool:
+    """Keeps what a part came to; False where another did before."""
+    return connection.execute(_KEEP_PART, {"id": scan_id, "number": number, "result": result}).rowcount > 0
 
 
 def parts(connection: Connection, scan_id: UUID) -> Sequence[bytes | None]:
     """What the parts came to, in order; None for one that is under way."""
     return [row.result for row in connection.execute(_PARTS, {"id": scan_id})]
-
-
-def parts_done(connection: Connection, scan_id: UUID) -> tuple[int, int]:
-    """How many parts are done, and how many there are."""
-    done, of = connection.execute(_PARTS_DONE, {"id": scan_id}).one()
-    return done, of
 
 
 def scan(connection: Connection, scan_id: UUID, *, lock: bool = False) -> ScanRow | None:
@@ -277,10 +306,8 @@ def finish(connection: Connection, scan_id: UUID, org_id: UUID | None, finished:
             "results": finished.results,
         },
     )
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(_COPY_SIGNALS) as copy:
-        for row in finished.signals:
-            copy.write_row(_copied(row, org_id))
+    rows = json.dumps([asdict(row) for row in finished.signals], default=str)
+    connection.execute(_ADD_SIGNALS, {"org_id": org_id, "rows": rows})
     connection.execute(_FORGET_PARTS, {"id": scan_id})
 
 
@@ -311,6 +338,11 @@ def signals(connection: Connection, scan_id: UUID, wanted: SignalsWanted, most: 
     return [SignalRow(**row._mapping) for row in connection.execute(_SIGNALS, values)]
 
 
+def leading(connection: Connection, scan_id: UUID) -> Sequence[tuple[Any, ...]]:
+    """Of every signal of a run what decides which one leads its row, as `LEADING_COLUMNS` names it."""
+    return [tuple(row) for row in connection.execute(_LEADING, {"id": scan_id})]
+
+
 def signal(connection: Connection, signal_id: UUID) -> SignalRow | None:
     """One signal."""
     row = connection.execute(_ONE_SIGNAL, {"id": signal_id}).one_or_none()
@@ -322,15 +354,12 @@ def recent(connection: Connection, days: int) -> Iterable[tuple[str, UUID | None
     return [(row.universe_id, row.org_id) for row in connection.execute(_RECENT, {"days": days})]
 
 
+def tries(connection: Connection, universe_id: str, org_id: UUID | None, day: date, formula_version: int) -> TriesRow:
+    """How often the scan of a session was tried."""
+    values = {"universe_id": universe_id, "org_id": org_id, "day": day, "formula_version": formula_version}
+    return TriesRow(*connection.execute(_TRIES, values).one())
+
+
 def forget_results(connection: Connection, days: int) -> int:
     """Forgets the frames of old runs; gives how many. Their signals stay."""
     return connection.execute(_FORGET_RESULTS, {"days": days}).rowcount
-
-
-def _copied(row: SignalRow, org_id: UUID | None) -> tuple[Any, ...]:
-    shape = json.dumps(row.shape) if row.shape is not None else None
-    return (
-        *(row.id, row.scan_id, org_id, row.symbol, row.type, row.direction, row.family, row.state),
-        *(row.day, row.confirmed_at, row.close, row.entry, row.stop, row.target, row.reward_risk),
-        *(row.confidence, row.confidence_n, row.base_rate, shape),
-    )

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from core.db.instruments_dao import MemberRow, UniverseRow
 from core.errors import NotEnoughData, NotFound, StaleBars
 from core.market.as_of import AsOf
 from core.market.bar_store import BarStore
+from core.market.bars import Days
 from core.market.calendars import Calendars
 from core.market.market_time import spoken
 from core.market.universes import Universes
 
 MOST_SESSIONS_BEHIND = 1
 """Sessions that bars may lack: after a close the evening's are still to come."""
+SESSIONS_READ_DAYS = 366
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,14 @@ class ScanPlanner:
         is_own = universe.is_own or any(found.kind == "own" for found in chosen)
         return ScanPlan(universe, members, session, exchange, org_id if is_own else None, version)
 
+    def universe(self, universe_id: str, org_id: UUID | None) -> tuple[UniverseRow, Sequence[MemberRow]]:
+        """A universe and all its members, whenever; raises NotFound as `plan`."""
+        return self._universes.of_job(universe_id, org_id)
+
+    def exchange(self, universe_id: str, org_id: UUID | None) -> str | None:
+        """Where most members of a universe are listed; raises NotFound as `plan`."""
+        return _exchange(self.universe(universe_id, org_id)[1])
+
     def sessions_behind(self, exchange: str | None, day: date, as_of: AsOf) -> int:
         """How many sessions have closed since `day`, up to the moment that is seen; 0 where no calendar says."""
         if exchange is None:
@@ -82,15 +92,19 @@ class ScanPlanner:
         except NotFound:
             return 0
 
+    def sessions(self, exchange: str | None, day: date) -> Days | None:
+        """The sessions of about a year up to a day; None where no calendar says."""
+        if exchange is None:
+            return None
+        try:
+            return self._calendars.of(exchange).between(day - timedelta(days=SESSIONS_READ_DAYS), day)
+        except NotFound:
+            return None
+
     def _session(self, exchange: str | None, newest: date) -> date:
         """The last session up to a day; the day itself where no calendar says."""
-        if exchange is None:
-            return newest
-        try:
-            sessions = self._calendars.of(exchange).between(date(newest.year - 1, 1, 1), newest)
-        except NotFound:
-            return newest
-        return sessions[-1].item() if len(sessions) else newest
+        sessions = self.sessions(exchange, newest)
+        return newest if sessions is None or not len(sessions) else sessions[-1].item()
 
     def _refuse_stale(self, universe: UniverseRow, exchange: str | None, day: date, as_of: AsOf) -> None:
         behind = self.sessions_behind(exchange, day, as_of)

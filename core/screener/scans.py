@@ -89,6 +89,18 @@ class Scans:
         """What a scan would be of as of the caller's day; raises as `request` but for what the role may."""
         return self._planner.plan(universe_id, self._time.of(principal), principal.org_id)
 
+    def of_job(self, job_id: UUID) -> ScanRow:
+        """The scan that a finished job made; for commands.
+
+        Raises:
+            NotFound: it made none.
+        """
+        with self._database.service() as connection:
+            found = dao.scan(connection, job_id)
+        if found is None:
+            raise NotFound("There is no such scan.")
+        return found
+
     def signals(
         self, principal: Principal, scan_id: UUID, wanted: SignalsWanted, most: int = MOST_SIGNALS
     ) -> Sequence[SignalRow]:
@@ -127,12 +139,18 @@ class Scans:
         return frame
 
 
-def submit_scan(queue: Queue, plan: ScanPlan, *, requested_by: UUID | None = None) -> Job:
-    """Starts the scan of a plan, or joins the one of the same universe and day that is under way."""
+def submit_scan(
+    queue: Queue, plan: ScanPlan, *, requested_by: UUID | None = None, parent_id: UUID | None = None
+) -> Job:
+    """Starts the scan of a plan, or joins the one of the same universe and day that is under way.
+
+    A parent is a job that was left running: it is told when the scan that it started has ended.
+    """
+    arguments = {"universe_id": plan.universe.id, "day": plan.day.isoformat()}
     return queue.submit(
         SCAN,
-        {"universe_id": plan.universe.id, "day": plan.day.isoformat()},
-        key=f"{plan.org_id or 'all'}/{plan.universe.id}/{plan.day}",
+        arguments | ({"parent_id": str(parent_id)} if parent_id else {}),
+        key=f"{plan.universe.id}/{plan.day}",
         org_id=plan.org_id,
         requested_by=requested_by,
     )

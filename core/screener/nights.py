@@ -1,0 +1,175 @@
+"""Nights: at 22:00 in an exchange's zone the bars of its session, then records, then the scan and what follows it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from core.clock import Clock
+from core.db import scans_dao as dao
+from core.db.engine import Database
+from core.db.instruments_dao import MemberRow
+from core.db.scans_dao import NewScan
+from core.errors import AssayError, StaleBars
+from core.market.as_of import AsOf, Reason
+from core.market.calendars import Calendars
+from core.market.market_time import spoken
+from core.ops.jobs import Handler, Job, JobContext, Queue
+from core.screener.scan_plan import ScanPlan, ScanPlanner
+from core.screener.scans import submit_scan
+from core.screener.version import FORMULA_VERSION
+
+NIGHT = "night"
+"""The kind of job that is one universe's night."""
+NIGHTLY = "nightly"
+"""The kind of job that a scheduler outside starts: all universes that are followed, at once."""
+STARTS_AT = time(22, 0)
+"""In the exchange's zone, on days with a session."""
+TICK_MINUTES = 5
+FOLLOWED_DAYS = 30
+"""A universe that was scanned in so many days is followed every night."""
+
+MOST_TRIES = 3
+TRY_AGAIN_MINUTES = 30
+
+UpdateBars = Callable[[Sequence[MemberRow]], None]
+"""Brings bars up to date, as far as the sources give them."""
+UpdateRecords = Callable[[ScanPlan, JobContext], None]
+"""Brings the records of a universe's signals up to a session."""
+Followed = tuple[str, UUID | None]
+"""A universe, and whose; None: everybody's."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class NightParts:
+    """What nights are made of."""
+
+    database: Database
+    queue: Queue
+    planner: ScanPlanner
+    calendars: Calendars
+    clock: Clock
+    as_of: Callable[[], AsOf]
+    """The day at which nobody chose another."""
+    default_universe: str
+    update_bars: UpdateBars
+    update_records: UpdateRecords
+    awaited: Callable[[], Sequence[Followed]]
+    """Universes that somebody waits for though nobody scanned them lately."""
+
+
+class Nights:
+    """Starts the night of each universe that is followed, once for each session."""
+
+    def __init__(self, parts: NightParts) -> None:
+        self._parts = parts
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """What is done for each kind of job."""
+        return {NIGHT: self._work, NIGHTLY: self._work_all}
+
+    def tick(self) -> list[Job]:
+        """Starts the nights that are due; gives their jobs. Called every few minutes."""
+        now = self._parts.clock.now()
+        jobs = []
+        for universe_id, org_id in self._followed():
+            try:
+                day = self._due(universe_id, org_id, now)
+            except AssayError as error:  # of one universe: the others have their night all the same
+                _log.info("No night for universe %s: %s", universe_id, error.detail)
+                continue
+            if day is not None:
+                jobs.append(self.start(universe_id, day, org_id))
+        return jobs
+
+    def start(self, universe_id: str, day: date, org_id: UUID | None) -> Job:
+        """Starts the night of one universe, or joins it."""
+        arguments = {"universe_id": universe_id, "day": day.isoformat()}
+        return self._parts.queue.submit(NIGHT, arguments, key=f"{universe_id}/{day}", org_id=org_id)
+
+    def start_all(self) -> Job:
+        """Starts the scans of all universes that are followed, whatever the hour, or joins that."""
+        return self._parts.queue.submit(NIGHTLY, {}, key=NIGHTLY, org_id=None)
+
+    def _followed(self) -> list[Followed]:
+        with self._parts.database.service() as connection:
+            scanned = dao.recent(connection, FOLLOWED_DAYS)
+        return list(dict.fromkeys([*scanned, *self._parts.awaited()]))
+
+    def _due(self, universe_id: str, org_id: UUID | None, now: datetime) -> date | None:
+        """The session whose night it is and that was not scanned, nor tried too often or too lately."""
+        exchange = self._parts.planner.exchange(universe_id, org_id)
+        if exchange is None:
+            return None
+        sessions = self._parts.calendars
+        day = sessions.last_session(exchange, now)
+        if now < datetime.combine(day, STARTS_AT, ZoneInfo(sessions.of(exchange).zone)):
+            return None
+        with self._parts.database.service() as connection:
+            tried = dao.tries(connection, universe_id, org_id, day, FORMULA_VERSION)
+        waits = tried.last_at is not None and now < tried.last_at + timedelta(minutes=TRY_AGAIN_MINUTES)
+        return None if tried.is_done or tried.count >= MOST_TRIES or waits else day
+
+    def _work_all(self, context: JobContext) -> None:
+        """Scans every universe that is followed, and the default one, whatever the hour."""
+        followed = list(dict.fromkeys([(self._parts.default_universe, None), *self._followed()]))
+        context.progress(done=0, failed=0, total=len(followed), detail="Fetching bars")
+        plans = [plan for universe_id, org_id in followed if (plan := self._planned(universe_id, org_id)) is not None]
+        context.progress(failed=len(followed) - len(plans), detail=f"Scanning {len(plans)} universes")
+        for plan in plans:
+            submit_scan(self._parts.queue, plan, parent_id=context.job.id)
+        if plans:
+            context.leave_running()
+
+    def _planned(self, universe_id: str, org_id: UUID | None) -> ScanPlan | None:
+        """The plan of a scan on fresh bars; None, and a line in the log, where there can be none."""
+        try:
+            self._fetch(universe_id, org_id)
+            return self._parts.planner.plan(universe_id, self._parts.as_of(), org_id)
+        except AssayError as error:
+            _log.warning("Universe %s is not scanned: %s", universe_id, error.detail)
+            return None
+
+    def _fetch(self, universe_id: str, org_id: UUID | None) -> None:
+        universe, members = self._parts.planner.universe(universe_id, org_id)
+        if not universe.is_generated:
+            self._parts.update_bars(members)
+
+    def _work(self, context: JobContext) -> None:
+        job = context.job
+        universe_id, day = str(job.arguments["universe_id"]), date.fromisoformat(job.arguments["day"])
+        try:
+            context.progress(detail="Fetching bars")
+            self._fetch(universe_id, job.org_id)
+            plan = self._parts.planner.plan(universe_id, AsOf(day, Reason.CHOSEN, self._parts.clock.now()), job.org_id)
+            if plan.day < day:
+                raise StaleBars(
+                    f"The bars of {spoken(day)} are not there yet; they end on {spoken(plan.day)}.", plan.day
+                )
+            context.progress(detail="Bringing records of signals up to date")
+            self._parts.update_records(plan, context)
+            submit_scan(self._parts.queue, plan)
+        except AssayError as error:
+            self._record_failure(job, universe_id, day, error.detail)
+            raise
+
+    def _record_failure(self, job: Job, universe_id: str, day: date, failure: str) -> None:
+        scan = NewScan(
+            id=job.id,
+            org_id=job.org_id,
+            universe_id=universe_id,
+            exchange=None,
+            as_of=day,
+            formula_version=FORMULA_VERSION,
+            bars_version=0,
+            parts=(),
+        )
+        with self._parts.database.service() as connection:
+            dao.begin(connection, scan)
+            dao.fail(connection, job.id, failure)

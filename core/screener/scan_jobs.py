@@ -1,0 +1,254 @@
+"""How a scan is done: its universe is cut into parts, each a job that any worker takes, and the last one joins them.
+
+A part is a pure function of its bars, so that it does not matter who computes it, or how often. Bars are read here and
+the figures computed in processes of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from core.clock import Clock
+from core.db import scans_dao as dao
+from core.db.engine import Database
+from core.db.scans_dao import Finished, NewScan, ScanRow, SignalRow
+from core.errors import AssayError, DatabaseUnavailable, NotFound
+from core.ids import new_id
+from core.market.as_of import AsOf, Reason
+from core.market.bars import Bars
+from core.ops.job_run import INTERNAL
+from core.ops.jobs import Handler, JobContext, Queue
+from core.ops.processes import Processes
+from core.screener.frames import bytes_of, frame_of
+from core.screener.merge import ScanResult, merged, with_confidences
+from core.screener.partition import PartitionResult, scan_partition
+from core.screener.record_store import Records
+from core.screener.records import Confidence
+from core.screener.scan_plan import ScanPlan, ScanPlanner
+from core.screener.scans import SCAN
+from core.screener.version import FORMULA_VERSION
+
+if TYPE_CHECKING:
+    import polars as pl
+
+WINDOW = 260
+"""Bars of each symbol that are read: 252 before the last, and some that the averages need to settle."""
+PART = "scan_part"
+"""The kind of job that computes a part."""
+STAMP = "scan_records"
+"""The kind of job that brings records up to a scan's day, and gives its signals their confidences."""
+MOST_SYMBOLS = 2_500
+"""Symbols of a part: more would take more memory than is worth it."""
+LEAST_SYMBOLS = 250
+"""Fewer symbols than these are not worth a part of their own."""
+KEPT_DAYS = 400
+"""Days for which the rows of a scan are kept; its signals stay."""
+
+_COPIED = (
+    "symbol type direction family state day confirmed_at close entry stop target reward_risk confidence confidence_n"
+).split()
+
+AfterScan = Callable[[ScanRow, "pl.DataFrame"], None]
+"""Is told of each finished scan and its rows, once its signals have their confidences; may be told again."""
+
+
+@dataclass(frozen=True)
+class ScanParts:
+    """What scans are done with."""
+
+    database: Database
+    queue: Queue
+    planner: ScanPlanner
+    bars: Bars
+    records: Records
+    processes: Processes
+    clock: Clock
+    after: Sequence[AfterScan] = ()
+
+
+class ScanJobs:
+    """The handlers of the jobs that a scan is made of."""
+
+    def __init__(self, parts: ScanParts) -> None:
+        self._parts = parts
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """What is done for each kind of job."""
+        return {SCAN: self._begin, PART: self._compute, STAMP: self._stamp}
+
+    def forget(self) -> None:
+        """Forgets the rows of scans that are too old to be looked at."""
+        with self._parts.database.service() as connection:
+            dao.forget_results(connection, KEPT_DAYS)
+
+    def _begin(self, context: JobContext) -> None:
+        job = context.job
+        plan = self._plan(job.arguments["universe_id"], date.fromisoformat(job.arguments["day"]), job.org_id)
+        cut = _cut(plan.symbols, self._parts.processes.count)
+        scan = NewScan(
+            id=job.id,
+            org_id=job.org_id,
+            universe_id=plan.universe.id,
+            exchange=plan.exchange,
+            as_of=plan.day,
+            formula_version=FORMULA_VERSION,
+            bars_version=plan.bars_version,
+            parts=cut,
+        )
+        with self._parts.database.service() as connection:
+            dao.begin(connection, scan)
+        context.progress(done=0, total=len(plan.symbols), detail=f"Scanning {plan.universe.title}")
+        for number in range(len(cut)):
+            arguments = {"scan_id": str(job.id), "number": number}
+            self._parts.queue.submit(PART, arguments, key=f"{job.id}/{number}", org_id=job.org_id)
+        context.leave_running()
+
+    def _compute(self, context: JobContext) -> None:
+        scan_id, number = UUID(context.job.arguments["scan_id"]), int(context.job.arguments["number"])
+        try:
+            self._compute_part(scan_id, number)
+            self._finish(scan_id)
+        except (BrokenProcessPool, DatabaseUnavailable):  # the part is tried again
+            raise
+        except AssayError as error:
+            self._fail(scan_id, error.detail)
+            raise
+        except Exception:
+            self._fail(scan_id, INTERNAL)
+            raise
+
+    def _compute_part(self, scan_id: UUID, number: int) -> None:
+        with self._parts.database.service() as connection:
+            scan, part = dao.scan(connection, scan_id), dao.part(connection, scan_id, number)
+        if scan is None or part is None or part.is_done:
+            return
+        panel = self._parts.bars.panel(part.symbols, self._as_of(scan.as_of), WINDOW, scan.org_id)
+        sessions = self._parts.planner.sessions(scan.exchange, scan.as_of)
+        result = self._parts.processes.run(scan_partition, panel, scan.as_of, chart_patterns=True, sessions=sessions)
+        with self._parts.database.service() as connection:
+            is_new = dao.keep_part(connection, scan_id, number, result.to_bytes())
+        if is_new:
+            with suppress(NotFound):
+                self._parts.queue.advance(scan_id, done=len(part.symbols))
+
+    def _finish(self, scan_id: UUID) -> None:
+        """Joins the parts where all are there; whoever comes second finds it done."""
+        with self._parts.database.service() as connection:
+            scan = dao.scan(connection, scan_id, lock=True)
+            if scan is None or scan.status != "running":
+                return
+            written = dao.parts(connection, scan_id)
+            done = [each for each in written if each is not None]
+            if len(done) < len(written):
+                return
+            plan = self._plan(scan.universe_id, scan.as_of, scan.org_id)
+            confidences = self._parts.records.confidences(scan.universe_id, scan.as_of, scan.org_id)
+            result = merged([PartitionResult.from_bytes(each) for each in done], plan.members, confidences or {})
+            dao.finish(connection, scan_id, scan.org_id, _finished(scan_id, result, confidences or {}))
+        self._end(scan_id)
+        self._follow(scan, has_records=confidences is not None)
+
+    def _follow(self, scan: ScanRow, *, has_records: bool) -> None:
+        arguments = {"scan_id": str(scan.id)}
+        key = f"{scan.universe_id}/{scan.as_of}"
+        if has_records:
+            self._tell(scan.id)
+        else:
+            self._parts.queue.submit(STAMP, arguments, key=key, org_id=scan.org_id)
+
+    def _stamp(self, context: JobContext) -> None:
+        scan_id = UUID(context.job.arguments["scan_id"])
+        with self._parts.database.service() as connection:
+            scan = dao.scan(connection, scan_id)
+        if scan is None or scan.status != "done":
+            return
+        plan = self._plan(scan.universe_id, scan.as_of, scan.org_id)
+        self._parts.records.update(
+            scan.universe_id, plan.symbols, self._as_of(scan.as_of), scan.org_id, progress=context.progress
+        )
+        self.stamp(scan_id)
+        self._tell(scan_id)
+
+    def stamp(self, scan_id: UUID) -> None:
+        """Gives the signals of a finished scan the confidences of the records that are known by its day."""
+        import polars as pl
+
+        with self._parts.database.service() as connection:
+            scan, written = dao.scan(connection, scan_id, lock=True), dao.results(connection, scan_id)
+            if scan is None or written is None:
+                return
+            confidences = self._parts.records.confidences(scan.universe_id, scan.as_of, scan.org_id) or {}
+            found = pl.DataFrame(dao.leading(connection, scan_id), schema=dao.LEADING_COLUMNS, orient="row")
+            frame = with_confidences(frame_of(written), found, confidences)
+            dao.stamp(connection, scan_id, bytes_of(frame), [_stamped(*item) for item in confidences.items()])
+
+    def _tell(self, scan_id: UUID) -> None:
+        with self._parts.database.service() as connection:
+            scan, written = dao.scan(connection, scan_id), dao.results(connection, scan_id)
+        if scan is None or written is None:
+            return
+        for tell in self._parts.after:
+            tell(scan, frame_of(written))
+
+    def _fail(self, scan_id: UUID, failure: str) -> None:
+        with self._parts.database.service() as connection:
+            dao.fail(connection, scan_id, failure)
+        self._end(scan_id, failure)
+
+    def _end(self, scan_id: UUID, failure: str | None = None) -> None:
+        """Ends the scan's job, and tells the one that started it."""
+        queue = self._parts.queue
+        has_ended = queue.finish(scan_id) if failure is None else queue.fail(scan_id, failure)
+        parent_id = queue.find(scan_id).arguments.get("parent_id")
+        if not has_ended or parent_id is None:
+            return
+        with suppress(NotFound):
+            parent = queue.advance(UUID(parent_id), done=failure is None, failed=failure is not None)
+            if parent.done + parent.failed == parent.total:
+                queue.finish(parent.id)
+
+    def _plan(self, universe_id: str, day: date, org_id: UUID | None) -> ScanPlan:
+        return self._parts.planner.plan(universe_id, self._as_of(day), org_id)
+
+    def _as_of(self, day: date) -> AsOf:
+        return AsOf(day, Reason.CHOSEN, self._parts.clock.now())
+
+
+def _cut(symbols: Sequence[str], processes: int) -> list[Sequence[str]]:
+    """The symbols in parts: as many as there are processes, of a size that is worth it."""
+    fewest = -(-len(symbols) // MOST_SYMBOLS)
+    parts = max(1, fewest, min(processes, len(symbols) // LEAST_SYMBOLS))
+    size = -(-len(symbols) // parts)
+    return [symbols[begin : begin + size] for begin in range(0, len(symbols), size)]
+
+
+def _finished(scan_id: UUID, result: ScanResult, confidences: Mapping[str, Confidence]) -> Finished:
+    return Finished(
+        scanned=result.results.height,
+        skipped=[(skip.symbol, skip.reason) for skip in result.skipped],
+        market=result.market,
+        results=bytes_of(result.results),
+        signals=[_signal(scan_id, row, confidences) for row in result.signals.iter_rows(named=True)],
+    )
+
+
+def _signal(scan_id: UUID, row: Mapping[str, Any], confidences: Mapping[str, Confidence]) -> SignalRow:
+    known = confidences.get(row["type"])
+    return SignalRow(
+        id=new_id(),
+        scan_id=scan_id,
+        **{name: row[name] for name in _COPIED},
+        base_rate=known.base_rate if known else None,
+        shape={"pivots": json.loads(row["pivots"])} if row["pivots"] else None,
+    )
+
+
+def _stamped(type_id: str, confidence: Confidence) -> Mapping[str, str | float | int | None]:
+    return {"type": type_id, "value": confidence.value, "n": confidence.n, "base_rate": confidence.base_rate}
