@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from math import sqrt
 from typing import Any, TypeAlias, TypeVar
@@ -58,6 +58,7 @@ class EngineCall:
     function: str
     inputs: tuple[str, ...]
     parameters: tuple[float, ...] = ()
+    outputs: int = 1
 
 
 Formula: TypeAlias = Callable[["Indicators"], Floats]
@@ -71,7 +72,7 @@ class Indicator:
     unit: Unit
     compute: EngineCall | Formula
     output: int = 0
-    """Which of the engine's outputs it is."""
+    """Which of the engine's outputs it is; each is one column alone."""
     is_whole: bool = False
     """Whether a formula needs the whole history, as the engine does."""
 
@@ -111,7 +112,7 @@ class Indicators(Mapping[str, Floats]):
             return self
         return Indicators(self.series.tail(bars), (self, self.series.tail_places(bars)[0]))
 
-    @property
+    @cached_property
     def age(self) -> NDArray[np.int32]:
         """How many bars of its symbol stand before each bar, in the whole history."""
         return self.series.age if self._whole is None else self._whole.series.age[self._places]
@@ -180,17 +181,24 @@ class Indicators(Mapping[str, Floats]):
         if compute not in self._outputs:
             self._outputs[compute] = self._called(compute)
         output = self._outputs[compute][indicator.output]
-        return output * (1 / UNITS) if indicator.unit is Unit.PRICE else output
+        if indicator.unit is Unit.PRICE:
+            output *= 1 / UNITS
+        return output
 
     def _called(self, call: EngineCall) -> tuple[Floats, ...]:
         views = [self._views(name) for name in call.inputs]
         function, parameters = _engine(call.function), call.parameters
-        found = [function(*inputs, *parameters) for inputs in zip(*views, strict=True)]
-        if not found:
-            return (np.empty(0),) * 3
-        if not isinstance(found[0], tuple):
-            return (np.concatenate(found),)
-        return tuple(np.concatenate(outputs) for outputs in zip(*found, strict=True))
+        outputs = tuple(np.empty(len(self.series)) for _ in range(call.outputs))
+        places = [slice(begin, end) for begin, end in self._runs]
+        if len(outputs) == 1:
+            (output,) = outputs
+            for place, inputs in zip(places, zip(*views, strict=True), strict=True):
+                output[place] = function(*inputs, *parameters)
+        else:
+            for place, inputs in zip(places, zip(*views, strict=True), strict=True):
+                for output, values in zip(outputs, function(*inputs, *parameters), strict=True):
+                    output[place] = values
+        return outputs
 
     def _views(self, name: str) -> list[Floats]:
         """The column of each symbol by itself, prices in the engine's units."""
@@ -199,8 +207,13 @@ class Indicators(Mapping[str, Floats]):
             if f"{name} in units" not in self._columns:
                 self._columns[f"{name} in units"] = column * UNITS
             column = self._columns[f"{name} in units"]
+        return [column[begin:end] for begin, end in self._runs]
+
+    @cached_property
+    def _runs(self) -> list[tuple[int, int]]:
+        """Where each symbol that has bars begins and ends."""
         starts: Sequence[int] = self.series.starts.tolist()
-        return [column[begin:end] for begin, end in pairwise(starts) if begin < end]
+        return [(begin, end) for begin, end in pairwise(starts) if begin < end]
 
 
 def indicators_of(series: Series) -> Indicators:
@@ -276,9 +289,9 @@ def _position(part: str, low: str, high: str) -> Formula:
 _BARS = ("open", "high", "low", "close", "volume")
 _PRICES = _BARS[:4]
 _RANGE = ("high", "low", "close")
-_MACD = EngineCall("MACD", ("close",), (12, 26, 9))
-_BANDS = EngineCall("BBANDS", ("close",), (20, 2.0, 2.0, 0))
-_STOCHASTICS = EngineCall("STOCH", _RANGE, (14, 3, 0, 3, 0))
+_MACD = EngineCall("MACD", ("close",), (12, 26, 9), 3)
+_BANDS = EngineCall("BBANDS", ("close",), (20, 2.0, 2.0, 0), 3)
+_STOCHASTICS = EngineCall("STOCH", _RANGE, (14, 3, 0, 3, 0), 2)
 
 INDICATORS: Mapping[str, Indicator] = {
     "change": Indicator("Change", Unit.FRACTION, _change_over(1)),
@@ -288,7 +301,7 @@ INDICATORS: Mapping[str, Indicator] = {
         "Relative volume", Unit.RATIO, lambda c: ratio(c["volume"], c.before("volume_sma_20"))
     ),
     "dollar_volume": Indicator("Value traded", Unit.MONEY, lambda c: c["close"] * c["volume"]),
-    "sma_20": Indicator("SMA 20", Unit.PRICE, _BANDS, 1),
+    "sma_20": Indicator("SMA 20", Unit.PRICE, lambda c: c["bb_middle"]),
     "sma_50": Indicator("SMA 50", Unit.PRICE, EngineCall("SMA", ("close",), (50,))),
     "sma_200": Indicator("SMA 200", Unit.PRICE, EngineCall("SMA", ("close",), (200,))),
     "ema_21": Indicator("EMA 21", Unit.PRICE, EngineCall("EMA", ("close",), (21,))),
