@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import accounts, bars, books, cache, hot_row, metered_call, metering, pages, quotes, start
+from tests.bench import accounts, bars, books, cache, hot_row, metered_call, metering, pages, quotes, records, start
 from tests.bench.figures import Figure
 from tests.bench.ground import Ground
 
@@ -31,6 +31,9 @@ MEASUREMENTS = {
     "bars": Measurement("the last 250 bars of 5,000 and 10,000 symbols into memory, with what that takes", bars.reads),
     "bar-import": Measurement("a CSV of a million bars: read, checked and stored", bars.imports),
     "books": Measurement("doctor --accounting over ten million calls, in a database of its own", books.audits),
+    "records": Measurement(
+        "the records of 500 symbols over ten years, from nothing and with one more day", records.histories
+    ),
     "warm-start": Measurement("a second start, until the page and the API answer", start.warm),
     "cold-start": Measurement("from `git clone` to a page that answers, on nothing but Python", start.cold),
 }
