@@ -23,11 +23,11 @@ DRIFT = 1.0
 def channels(chart: Chart) -> Iterator[Shape]:
     """Channels of three maxima and three minima; a close beyond the line against the channel's way ends the move."""
     runs = windows(chart.pivots, 2 * TOUCHES)
-    middle = runs.bar.mean(axis=1, keepdims=True)
-    times = runs.bar - middle
+    # From the run's own first bar: how a line is rounded must not depend on where in a universe the run stands.
+    times = (runs.bar - runs.bar[:, :1]).astype(np.float64)
     fits = [_fitted(times[:, at::2], runs.price[:, at::2]) for at in (0, 1)]
     (outer, outer_slope, outer_miss), (inner, inner_slope, inner_miss) = fits
-    width = outer - inner
+    width = outer - inner + (outer_slope - inner_slope) * times.mean(axis=1)
     slope = (outer_slope + inner_slope) / 2
     is_found = (
         (np.abs(outer_slope - inner_slope) <= PARALLEL_WITHIN * np.abs(slope))
@@ -37,10 +37,7 @@ def channels(chart: Chart) -> Iterator[Shape]:
     for row, side in runs.where(is_found):
         found = points(chart.pivots, int(runs.first[row]), _LABELS[side])
         begin, known = found[0].bar, int(runs.known[row])
-        rays = [
-            Ray(begin, side * float(price[row] + tilt[row] * times[row, 0]), side * float(tilt[row]))
-            for price, tilt, _ in fits
-        ]
+        rays = [Ray(begin, side * float(price[row]), side * float(tilt[row])) for price, tilt, _ in fits]
         upper, lower = rays if side > 0 else reversed(rays)
         is_rising = upper.slope > 0
         yield Shape(

@@ -75,10 +75,11 @@ def _has_rims(chart: Chart, rims: _Rims, depth: Floats) -> Flags:
 def _cup(chart: Chart, left: int, base: int, right: int) -> Shape | None:
     """The shape, where the base is round and the handle high; None otherwise."""
     pivots = chart.pivots
-    begin, end, known = int(pivots.bar[left]), int(pivots.bar[right]), int(pivots.known[right])
+    begin, tip, end = (int(pivots.bar[at]) for at in (left, base, right))
+    known = int(pivots.known[right])
     rim, bottom = float(pivots.price[right]), float(pivots.price[base])
     half = rim - GIVES_BACK * (rim - bottom)
-    if chart.low[end + 1 : known + 1].min() < half or not is_round(chart.close[begin : end + 1]):
+    if chart.low[end + 1 : known + 1].min() < half or not is_round(chart.close[begin : end + 1], tip - begin):
         return None
     places = ((left, "left rim"), (base, "base"), (right, "right rim"))
     edge = Ray(end, rim)
@@ -104,15 +105,27 @@ def _cup(chart: Chart, left: int, base: int, right: int) -> Shape | None:
     )
 
 
-def is_round(closes: Floats) -> bool:
-    """Whether a parabola that opens upwards, lowest near the middle, explains enough of the closes."""
+def is_round(closes: Floats, base: int) -> bool:
+    """Whether a parabola, lowest near the middle, explains enough of the closes, and more than a V with its tip there.
+
+    A straight fall and rise is explained by a parabola to 94 %, so that R² alone does not tell a cup from a V.
+    """
     times = np.arange(len(closes)) - (len(closes) - 1) / 2
     squares = times**2 - (times @ times) / len(times)
     centred = closes - closes.mean()
     slope = (centred @ times) / (times @ times)
     bend = (centred @ squares) / (squares @ squares)
     explained = slope**2 * (times @ times) + bend**2 * (squares @ squares)
-    if bend <= 0 or explained < ROUND_R2 * (centred @ centred):
+    spread = centred @ centred
+    if bend <= 0 or explained < ROUND_R2 * spread:
         return False
     lowest = 0.5 - slope / (2 * bend) / (len(closes) - 1)
-    return bool(BOTTOM[0] <= lowest <= BOTTOM[1])
+    return bool(BOTTOM[0] <= lowest <= BOTTOM[1]) and bool(spread - explained < _left_by_v(centred, base))
+
+
+def _left_by_v(closes: Floats, base: int) -> float:
+    """The squares that the best V with its tip at a bar leaves unexplained."""
+    after = np.arange(len(closes)) - base
+    sides = np.column_stack((np.ones(len(closes)), np.maximum(-after, 0), np.maximum(after, 0)))
+    left: Floats = closes - sides @ np.linalg.lstsq(sides, closes)[0]
+    return float(left @ left)

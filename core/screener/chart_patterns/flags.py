@@ -78,7 +78,7 @@ class _Poles:
         now, top = poles.top + length, bars.high[poles.top]
         return poles.where(
             (chart.stretch[now] == chart.stretch[poles.top])
-            & (_extreme(bars.high, poles.top, length) < top)
+            & (_extreme(bars.high, poles.top, length) <= top)
             & (-_extreme(-bars.low, poles.top, length) >= top - GIVES_BACK * poles.height)
         )
 
@@ -114,7 +114,7 @@ def _is_flag(bars: _Bars, poles: _Poles, length: int) -> tuple[Flags, Floats]:
     centred = times - times.mean()
     middle = bars.middle[at]
     middle = middle - middle.mean(axis=1, keepdims=True)
-    slope = middle @ centred / (centred @ centred)
+    slope = (middle * centred).sum(axis=1) / (centred @ centred)
     spread = (middle**2).sum(axis=1)
     explained = slope**2 * (centred @ centred)
     drift = slope[:, None] * times

@@ -41,7 +41,7 @@ def lives(chart: Chart, shapes: Iterable[Shape]) -> Iterator[Life]:
     """The life of each shape, by stretch, type and confirmation.
 
     A shape takes the place of one of its type that still forms. One that has been triggered after the last pivot of the
-    next was made of the same prices, and stands for both.
+    next was made of the same prices, and stands for both. One that is broken when it becomes known never was.
     """
     stretch = chart.stretch
     placed = sorted(
@@ -54,11 +54,14 @@ def lives(chart: Chart, shapes: Iterable[Shape]) -> Iterator[Life]:
         is_cut = number + 1 < len(chart.symbol) and chart.symbol[number] == chart.symbol[number + 1]
         before: Life | None = None
         for *_, shape in group:
+            life = _life(shape, closes, begin) or (Life(shape, End.EXPIRED, end) if is_cut else Life(shape))
+            if life.end is End.BROKEN and life.at == shape.known:
+                continue
             if before is not None:
                 if before.end is End.TRIGGERED and shape.points[-1].bar <= before.at <= shape.known:
                     continue
                 yield before if before.at <= shape.known else Life(before.shape, End.REPLACED, shape.known)
-            before = _life(shape, closes, begin) or (Life(shape, End.EXPIRED, end) if is_cut else Life(shape))
+            before = life
         if before is not None:
             yield before
 

@@ -11,6 +11,8 @@ from core.screener.chart_patterns.shape import FORMING_BARS, Ray, Shape, Windows
 
 SHOULDERS_WITHIN = 0.015
 """Of their mean; so are the two troughs beside the head."""
+HEAD_ABOVE = 0.15
+"""Of its height over the neckline: how far the head stands out above the higher shoulder; less is three tops."""
 TOPS_WITHIN = 0.015
 TOPS_APART_BARS = 22
 
@@ -32,8 +34,7 @@ def _head_and_shoulders(chart: Chart, runs: Windows) -> Iterator[Shape]:
     left, trough, head, second_trough, right = runs.price.T
     height = head - (trough + second_trough) / 2
     is_found = (
-        (head > left)
-        & (head > right)
+        (head - np.maximum(left, right) >= HEAD_ABOVE * height)
         & alike(runs.price[:, [0, 4]], SHOULDERS_WITHIN, height)
         & alike(runs.price[:, [1, 3]], SHOULDERS_WITHIN, height)
     )
