@@ -148,3 +148,31 @@ alert_deliveries = Table(
     Column("finished_at", Moment),
     UniqueConstraint("alert_id", "scan_id", "channel"),
 )
+
+screens = Table(
+    "screens",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("org_id", Uuid, nullable=False),
+    Column("user_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("shared_with", Text),
+    Column("made_by", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
+    UniqueConstraint("org_id", "user_id", "name"),
+)
+
+screen_versions = Table(
+    "screen_versions",
+    METADATA,
+    Column("screen_id", Uuid, ForeignKey("screens.id", ondelete="CASCADE"), primary_key=True),
+    Column("org_id", Uuid, nullable=False),
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("criteria", JSONB, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)

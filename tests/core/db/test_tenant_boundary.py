@@ -22,6 +22,8 @@ from core.market.universes import Universes
 from core.metering.repeats import Idempotency
 from core.ops.jobs import Queue
 from core.principal import Principal, Role
+from core.screener.criteria import Condition, Group, Match, Screen
+from core.screener.fields import Operator
 from core.workbench import Workbench
 from tests.conftest import MakeMember
 
@@ -112,6 +114,8 @@ def _leave_notes(workbench: Workbench, principal: Principal) -> None:
     member_row = MemberRow("AAPL", "Apple", "", "XNAS", "USD", None, None)
     Universes(workbench.database).replace(principal, "Ours", [member_row], source="typed by hand")
     workbench.watchlists.create(principal, "Ours", symbols=["AAPL"], shared_with="viewer")
+    screen = Screen(Group(Match.ALL, (Condition("close", Operator.ABOVE, 5.0),)))
+    workbench.screens.create(principal, "Ours", screen, shared_with="viewer")
     workbench.theses.write(principal, "AAPL", "Phones.", as_of, after=0, is_shared=True)
     made = workbench.checklists.create(principal, "Ours", ["Read it"])
     workbench.checklists.tick(principal, "AAPL", made.id, made.items[0].id, as_of)
