@@ -276,6 +276,12 @@ def known_symbols(connection: Connection, alert_id: UUID) -> frozenset[str]:
     return frozenset(connection.execute(_KNOWN, {"id": alert_id}).scalars())
 
 
+def now(connection: Connection) -> datetime:
+    """The moment by the clock of the database."""
+    moment: datetime = connection.execute(text("SELECT assay_now()")).scalar_one()
+    return moment
+
+
 def watched(connection: Connection, *, universe_id: str | None = None, org_id: UUID | None = None) -> list[UUID]:
     """Ids of the alerts that are not paused: all, or those of a universe, or of an organisation."""
     return list(connection.execute(_WATCHED, {"universe_id": universe_id, "org_id": org_id}).scalars())

@@ -11,7 +11,8 @@ from uuid import UUID
 from core.db.alerts_dao import KnownRow
 from core.errors import InvalidRequest
 from core.principal import Principal
-from core.screener.criteria import Screen, matching
+from core.screener.criteria import matching
+from core.screener.screens import SavedScreen, Screens
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,18 +23,6 @@ MAX_MATCHING = 1_000
 """A screen that matches more symbols is none to be told of."""
 
 
-@dataclass(frozen=True, slots=True)
-class SavedScreen:
-    """A saved screen as it stands."""
-
-    id: UUID
-    name: str
-    version: int
-    criteria: Screen
-
-
-FindScreen = Callable[[Principal, UUID], SavedScreen]
-"""A screen that the principal sees, their own or one that is shared with them; `NotFound` otherwise."""
 LatestScan = Callable[[Principal, str], "Scan | None"]
 """The newest finished scan of a universe that the principal sees."""
 
@@ -60,8 +49,8 @@ class Matched:
 class AlertMatching:
     """Screens on newest scans, of the present day: the date that somebody chose for their session changes nothing."""
 
-    def __init__(self, find_screen: FindScreen, latest_scan: LatestScan) -> None:
-        self._find_screen = find_screen
+    def __init__(self, screens: Screens, latest_scan: LatestScan) -> None:
+        self._screens = screens
         self._latest_scan = latest_scan
 
     def look(self, principal: Principal, screen_id: UUID, universe_id: str) -> Matched | None:
@@ -72,13 +61,13 @@ class AlertMatching:
             InvalidRequest: the screen makes no sense any more, or matches too many symbols.
         """
         now = replace(principal, as_of=None)
-        screen = self._find_screen(now, screen_id)
+        screen = self._screens.get(now, screen_id)
         scan = self._latest_scan(now, universe_id)
         if scan is None:
             return None
         about = scan.about
         assert about.finished_at is not None  # as that of every finished scan
-        rows = matching(scan.results, screen.criteria)
+        rows = matching(scan.results, screen.screen)
         if rows.height > MAX_MATCHING:
             raise InvalidRequest(
                 f"The screen matches {rows.height:,} symbols; an alert is for at most {MAX_MATCHING:,}: narrow it."

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from core.accounts.accounts import principal_of
 from core.accounts.permissions import Action, may
-from core.clock import Clock
 from core.db import alerts_dao as dao
 from core.db import scans_dao, sign_in_dao
 from core.db.alerts_dao import AlertRow
@@ -20,10 +19,11 @@ from core.db.scans_dao import ScanRow
 from core.errors import AssayError, Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
 from core.ops.notifications import Notifications
-from core.screener.alert_matching import AlertMatching, Matched, SavedScreen
+from core.screener.alert_matching import AlertMatching, Matched
 from core.screener.alert_words import Told, message_of, notice_of
 from core.screener.criteria import matching
 from core.screener.frames import frame_of
+from core.screener.screens import SavedScreen
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,7 +51,6 @@ class AlertWatch:
     database: Database
     matching: AlertMatching
     notifications: Notifications
-    clock: Clock
     wake: Wake
 
     def after_scan(self, about: ScanRow, _results: pl.DataFrame | None = None) -> None:
@@ -71,16 +70,17 @@ class AlertWatch:
     ) -> None:
         with self.database.service() as connection:
             watched = dao.watched(connection, universe_id=universe_id, org_id=org_id)
+            latest_end = dao.now(connection) - settled_for
         has_news = False
         for alert_id in watched:
             try:
-                has_news |= self._look(alert_id, settled_for)
+                has_news |= self._look(alert_id, latest_end)
             except AssayError as error:  # one alert holds up no other; the next round tries it again
                 _log.warning("An alert was not evaluated: %s", error.detail)
         if has_news:
             self.wake()
 
-    def _look(self, alert_id: UUID, settled_for: timedelta) -> bool:
+    def _look(self, alert_id: UUID, latest_end: datetime) -> bool:
         """Evaluates one alert; whether there is something to deliver."""
         with self.database.service() as connection:
             alert = dao.get(connection, alert_id)
@@ -96,7 +96,7 @@ class AlertWatch:
             matched = self.matching.look(owner, alert.screen_id, alert.universe_id)
         except (NotFound, InvalidRequest, Forbidden) as error:
             return self._silence(alert, error.detail)
-        if matched is None or self.clock.now() - matched.finished_at < settled_for:
+        if matched is None or matched.finished_at > latest_end:
             return False
         return self._record(alert, matched)
 
@@ -179,7 +179,7 @@ def _known(transaction: Transaction, alert: AlertRow, screen: SavedScreen) -> fr
     written = scans_dao.results(transaction, alert.scan_id)
     if written is None:
         return None
-    return frozenset(matching(frame_of(written), screen.criteria)["symbol"].to_list())
+    return frozenset(matching(frame_of(written), screen.screen)["symbol"].to_list())
 
 
 def _without(rows: pl.DataFrame, known: frozenset[str]) -> pl.DataFrame:

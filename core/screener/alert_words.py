@@ -13,7 +13,7 @@ from uuid import UUID
 from core.db.alerts_dao import AlertRow
 from core.ops.mail import Mail
 from core.ops.notifications import Notice
-from core.screener.alert_matching import SavedScreen
+from core.screener.screens import SavedScreen
 
 if TYPE_CHECKING:
     import polars as pl
