@@ -12,7 +12,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -167,6 +167,8 @@ class Worker:
             finally:
                 self._engine = None
                 sweeper.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sweeper
 
     async def _sweep(self, engine: Engine) -> None:
         """Looks for workers that died, and takes their jobs over."""
@@ -177,7 +179,7 @@ class Worker:
             if engine.worker_id is None or time.monotonic() - steady_since < times.stalled_after_s:
                 continue
             try:
-                seen = await _in_thread(partial(self._look, engine.worker_id, stalled))
+                seen = await _to_its_end(_in_thread(partial(self._look, engine.worker_id, stalled)))
             except Exception as error:  # noqa: BLE001 (the outermost edge of a task)
                 # While the database was away nobody could give a sign of life: all get the time for one.
                 steady_since = time.monotonic()
@@ -241,6 +243,16 @@ def _add_periodic(app: App, name: str, periodic: Periodic) -> None:
 
     task = app.task(name=f"every:{name}", queue=QUEUE, lock=name, queueing_lock=name, retry=_Retries())(run)
     app.periodic(cron=cron_of(periodic.minutes), periodic_id=name)(task)
+
+
+async def _to_its_end(step: Coroutine[None, None, _T]) -> _T:
+    """What a step gives; one that is cancelled is waited for, so that it holds no connection any more."""
+    task = asyncio.ensure_future(step)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=STOP_MARGIN_S)
+        raise
 
 
 async def _in_thread(work: Callable[[], _T]) -> _T:

@@ -6,14 +6,23 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import timedelta
+from uuid import UUID
 
+import psycopg
 import pytest
+from procrastinate.schema import SchemaManager
 
+from core.db import jobs_dao
 from core.db.engine import Database
-from core.errors import InvalidRequest
+from core.db.migrate import MIGRATIONS
+from core.errors import DatabaseUnavailable, InvalidRequest, NotFound
+from core.ids import new_id
 from core.ops.job_run import INTERNAL
-from core.ops.jobs import Job, JobContext, JobStatus, Queue
+from core.ops.jobs import Job, JobContext, JobStatus, JobTakenOver, Queue
 from core.ops.worker import Worker, WorkerTimes
+from core.workbench import Workbench
+from tests.conftest import MakeMember, MoveTime
 
 QUICK = WorkerTimes(
     heartbeat_s=0.2, stalled_after_s=1.0, sweep_s=0.2, poll_s=0.1, finish_within_s=1.0, backoff_s=(0.05, 0.1)
@@ -116,3 +125,124 @@ def test_a_kind_that_nobody_knows_fails_with_a_sentence(queue: Queue, start_work
     ended = finished(queue, queue.submit("levitate", {}, key="x", org_id=None))
     assert ended.status is JobStatus.FAILED
     assert "'levitate'" in str(ended.error)
+
+
+def test_the_same_key_in_two_organisations_is_two_jobs(workbench: Workbench, member: MakeMember) -> None:
+    ann, bob = member("ann"), member("bob")
+    queue = workbench.queue
+    jobs = [queue.submit("scan", {}, key="x", org_id=org_id) for org_id in (ann.org_id, bob.org_id, None)]
+    assert len({job.id for job in jobs}) == 3
+    assert queue.get(ann, jobs[0].id) == jobs[0]
+    assert queue.get(ann, jobs[2].id) == jobs[2]
+    with pytest.raises(NotFound):
+        queue.get(ann, jobs[1].id)
+
+
+def test_a_finished_job_is_not_joined(queue: Queue, start_worker: StartWorker) -> None:
+    queue.handle({"count": lambda _context: None})
+    start_worker()
+    first = finished(queue, queue.submit("count", {}, key="x", org_id=None))
+    assert queue.submit("count", {}, key="x", org_id=None).id != first.id
+
+
+def test_a_job_that_is_left_running_is_finished_by_the_last_of_its_parts(
+    queue: Queue, start_worker: StartWorker
+) -> None:
+    def begin(context: JobContext) -> None:
+        context.progress(total=5)
+        for number in range(5):
+            queue.submit("part", {"whole": str(context.job.id)}, key=f"{context.job.id}/{number}", org_id=None)
+        context.leave_running()
+
+    def part(context: JobContext) -> None:
+        whole = queue.advance(UUID(context.job.arguments["whole"]), done=1)
+        if whole.done == whole.total:
+            queue.finish(whole.id)
+
+    queue.handle({"whole": begin, "part": part})
+    start_worker(jobs_at_once=4)
+    ended = finished(queue, queue.submit("whole", {}, key="x", org_id=None))
+    assert (ended.status, ended.done, ended.total) == (JobStatus.DONE, 5, 5)
+    with pytest.raises(NotFound):
+        queue.advance(ended.id, done=1)
+    assert not queue.fail(ended.id, "too late")
+
+
+def test_a_run_whose_job_was_taken_over_is_told_so_and_changes_nothing(database: Database, queue: Queue) -> None:
+    job = queue.submit("count", {}, key="x", org_id=None)
+    runs = [new_id(), new_id()]
+    for run in runs:
+        with database.service() as connection:
+            assert jobs_dao.begin(connection, job.id, run) is not None
+    slow, quick = (JobContext(database, job, run) for run in runs)
+    with pytest.raises(JobTakenOver):
+        slow.progress(done=7)
+    with database.service() as connection:
+        assert not jobs_dao.finish(connection, job.id, runs[0], status=JobStatus.DONE)
+    quick.progress(done=1)
+    assert queue.find(job.id).done == 1
+
+
+def test_a_job_that_its_workers_do_not_survive_fails_in_the_end(
+    database: Database, queue: Queue, start_worker: StartWorker
+) -> None:
+    job = queue.submit("count", {}, key="x", org_id=None)
+    for _ in range(3):
+        with database.service() as connection:
+            jobs_dao.begin(connection, job.id, new_id())
+    queue.handle({"count": lambda _context: None})
+    start_worker()
+    ended = finished(queue, job)
+    assert (ended.status, ended.error) == (JobStatus.FAILED, "Its worker died 3 times while working on it.")
+
+
+def test_a_database_that_is_away_for_a_handler_is_a_reason_to_try_again(
+    queue: Queue, start_worker: StartWorker
+) -> None:
+    def fail_once(context: JobContext) -> None:
+        if context.job.attempts == 1:
+            raise DatabaseUnavailable
+
+    queue.handle({"count": fail_once})
+    start_worker()
+    ended = finished(queue, queue.submit("count", {}, key="x", org_id=None))
+    assert (ended.status, ended.attempts) == (JobStatus.DONE, 2)
+
+
+def test_finished_jobs_are_forgotten_after_a_month_and_those_left_running_given_up(
+    database: Database, queue: Queue, move_time: MoveTime
+) -> None:
+    old, left, waiting = (queue.submit("count", {}, key=key, org_id=None) for key in ("old", "left", "waiting"))
+    queue.finish(old.id)
+    run = new_id()
+    with database.service() as connection:
+        jobs_dao.begin(connection, left.id, run)
+        jobs_dao.leave(connection, left.id, run)
+    queue.tidy()
+    assert queue.find(old.id).status is JobStatus.DONE
+    assert queue.find(left.id).status is JobStatus.RUNNING
+    move_time(timedelta(days=31))
+    queue.tidy()
+    with pytest.raises(NotFound):
+        queue.find(old.id)
+    assert queue.find(left.id).status is JobStatus.FAILED
+    assert queue.find(waiting.id).status is JobStatus.WAITING
+
+
+def test_procrastinate_keeps_nothing_of_jobs_that_ended(
+    queue: Queue, start_worker: StartWorker, service: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    queue.handle({"count": lambda _context: None})
+    worker = start_worker()
+    finished(queue, queue.submit("count", {}, key="x", org_id=None))
+    finished(queue, queue.submit("unknown", {}, key="x", org_id=None))
+    worker.stop()
+    for table in ("jobs", "events", "workers"):
+        row = service.execute(f"SELECT count(*) FROM procrastinate_{table}").fetchone()
+        assert row == (0,), table
+
+
+def test_the_queue_of_this_version_is_that_of_the_installed_package() -> None:
+    shipped = (MIGRATIONS / "versions" / "0011_queue.sql").read_text("utf-8")
+    whole = SchemaManager.get_schema()
+    assert whole[whole.index("-- Enums") :].strip() in shipped
