@@ -85,7 +85,7 @@ class EventFiles:
 
         `progress` is told how many blocks of how many were computed.
         """
-        blocks = Blocks.of(series)
+        blocks = Blocks.of(series, detector)
         digests = blocks.digests(detector)
         known, others = self.known(blocks, digests)
         parts, done, computed = [*blocks.parts(others)], 0, []

@@ -1,15 +1,15 @@
 """Signals over whole histories, computed year by year, so that a year that is known need not be computed again.
 
 What an average or an oscillator says of a bar depends, by ever less, on where its history began. The signals of a
-calendar year are therefore computed from the bars of that year and the `WARM_UP` bars before it, and from nothing else:
-whoever computes them, whenever, and with however many years around them, finds the same ones to the bit. The digest of
-these bars says whether what is known of a year still holds.
+calendar year are therefore computed from the bars of that year and some before it, and from nothing else: whoever
+computes them, whenever, and with however many years around them, finds the same ones to the bit. The digest of these
+bars says whether what is known of a year still holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
@@ -21,11 +21,13 @@ from core.screener.direction import Direction
 from core.screener.indicators import indicators_of
 from core.screener.records import Events
 from core.screener.series import Numbers, Series
-from core.screener.signals import SIGNALS
+from core.screener.signals import SIGNALS, Family, SignalType
 from core.screener.version import FORMULA_VERSION
 
 WARM_UP = 300
 """Bars before a year that its signals are computed with: 52 weeks, and some in which averages settle."""
+CANDLES_WARM_UP = 32
+"""The same of candlestick patterns, which look back a few bars."""
 BARS_AT_ONCE = 60_000
 """Bars that are computed together: their columns stay in the processor's cache."""
 
@@ -63,18 +65,20 @@ class Detector:
     types: Mapping[str, Direction]
     find: Callable[[Series, Sequence[str]], Iterator[Numbers]]
     """Of a series and some types the places where each fired, in the order of the types."""
+    warm_up: int = WARM_UP
+    """Bars before a year that its signals are computed with."""
 
     def only(self, type_id: str) -> Detector:
         """The same for one type alone."""
-        return Detector(self.name, {type_id: self.types[type_id]}, self.find)
+        return replace(self, types={type_id: self.types[type_id]})
 
     def events(self, found: Found, begins: Numbers) -> dict[str, Events]:
         """The signals of each type in the order of the series; `begins` are the places of the blocks."""
         places = begins[found.blocks] + found.bars
-        order = np.lexsort((places, found.codes))
-        ends = np.searchsorted(found.codes[order], np.arange(len(self.types) + 1))
+        places = places[np.argsort(found.codes, kind="stable")]
+        ends = np.concatenate(([0], np.cumsum(np.bincount(found.codes, minlength=len(self.types)))))
         return {
-            type_id: Events(direction, places[order[ends[code] : ends[code + 1]]])
+            type_id: Events(direction, np.sort(places[ends[code] : ends[code + 1]]))
             for code, (type_id, direction) in enumerate(self.types.items())
         }
 
@@ -93,15 +97,15 @@ class Blocks:
     ends: Numbers
 
     @classmethod
-    def of(cls, series: Series) -> Blocks:
-        """The blocks of a series."""
+    def of(cls, series: Series, detector: Detector) -> Blocks:
+        """The blocks of a series, for a detector to work on."""
         years = series.dates.astype("datetime64[Y]").astype(np.int64) + 1970
         numbers = np.repeat(np.arange(len(series.symbols)), series.lengths)
         is_first = np.ones(len(series), dtype=bool)
         is_first[1:] = (np.diff(years) != 0) | (np.diff(numbers) != 0)
         begins = np.flatnonzero(is_first)
         ends = np.append(begins[1:], len(series))[: len(begins)]
-        windows = np.maximum(begins - WARM_UP, series.starts[numbers[begins]])
+        windows = np.maximum(begins - detector.warm_up, series.starts[numbers[begins]])
         return cls(series, numbers[begins], years[begins], windows, begins, ends)
 
     def __len__(self) -> int:
@@ -110,7 +114,7 @@ class Blocks:
     def digests(self, detector: Detector) -> Digests:
         """What the signals of each block are computed from, in 64 bits: bars, types and formulas."""
         series = self.series
-        begun = sha256(f"{FORMULA_VERSION} {WARM_UP} {[*detector.types]}".encode())
+        begun = sha256(f"{FORMULA_VERSION} {detector.warm_up} {[*detector.types]}".encode())
         columns = (series.dates, series.open, series.high, series.low, series.close, series.volume)
         rows = np.stack([column.view(np.int64) for column in columns], axis=1).data
         found = []
@@ -189,13 +193,17 @@ def _by_patterns(series: Series, wanted: Sequence[str]) -> Iterator[Numbers]:
         yield np.array(sorted(places), np.int64)
 
 
-RULES = Detector("signals", {one.id: Direction(one.direction) for one in SIGNALS.values()}, _by_rules)
-"""The signals that are rules of bars."""
-PATTERNS = Detector(
-    "chart_patterns", {name: Direction(one.direction) for name, one in CHART_PATTERNS.items()}, _by_patterns
-)
+def _types(signals: Mapping[str, SignalType], *, are_candlesticks: bool) -> Mapping[str, Direction]:
+    return {one.id: one.direction for one in signals.values() if (one.family is Family.CANDLESTICK) is are_candlesticks}
+
+
+RULES = Detector("signals", _types(SIGNALS, are_candlesticks=False), _by_rules)
+"""The signals that are rules of prices, volumes and indicators."""
+CANDLESTICKS = Detector("candlesticks", _types(SIGNALS, are_candlesticks=True), _by_rules, CANDLES_WARM_UP)
+"""The signals that are candlestick patterns."""
+PATTERNS = Detector("chart_patterns", {name: one.direction for name, one in CHART_PATTERNS.items()}, _by_patterns)
 """The signals that are chart patterns, which take far longer."""
-DETECTORS = (RULES, PATTERNS)
+DETECTORS = (RULES, CANDLESTICKS, PATTERNS)
 
 
 def detector_of(type_id: str) -> Detector:
@@ -212,6 +220,6 @@ def detector_of(type_id: str) -> Detector:
 
 def all_events(series: Series, detector: Detector) -> dict[str, Events]:
     """The signals of a whole history, from nothing."""
-    blocks = Blocks.of(series)
+    blocks = Blocks.of(series, detector)
     parts = blocks.parts(np.arange(len(blocks)))
     return detector.events(Found.joined(signals_in(part, detector) for part in parts), blocks.begins)

@@ -64,8 +64,8 @@ class Outcome:
     """How far the price rose above the entry at most; where it never did, below 0."""
     lowest: Floats
     """How far it fell below the entry at most, as a share below 0."""
-    benchmark: Floats
-    """The move of the benchmark between the same open and close; NaN where it has no price of either day too."""
+    benchmark: Floats | None
+    """The move of the benchmark between the same open and close; NaN where it lacks a price too, None without one."""
 
 
 class Outcomes:
@@ -89,12 +89,15 @@ class Outcomes:
         # The window of `sessions` bars that ends where the entry is left begins where it was made: it holds one symbol.
         highest = talib.MAX(series.high, sessions) if 1 < sessions <= len(series) else series.high
         lowest = talib.MIN(series.low, sessions) if 1 < sessions <= len(series) else series.low
-        opens, closes = self._benchmark_at
+        benchmark = None
+        if self._benchmark_at is not None:
+            opens, closes = self._benchmark_at
+            benchmark = told(closes[left] / opens[entered] - 1)
         return Outcome(
             move=told(series.close[left] / entry - 1),
             highest=told(highest[left] / entry - 1),
             lowest=told(lowest[left] / entry - 1),
-            benchmark=told(closes[left] / opens[entered] - 1),
+            benchmark=benchmark,
         )
 
     def _known(self, sessions: int) -> Numbers:
@@ -113,8 +116,5 @@ class Outcomes:
         return gaps
 
     @cached_property
-    def _benchmark_at(self) -> tuple[Floats, Floats]:
-        if self.benchmark is None:
-            nothing = np.full(len(self.series), np.nan)
-            return nothing, nothing
-        return self.benchmark.at(self.series.dates)
+    def _benchmark_at(self) -> tuple[Floats, Floats] | None:
+        return None if self.benchmark is None else self.benchmark.at(self.series.dates)

@@ -188,18 +188,23 @@ class _Base:
 
 
 def _figures(outcome: Outcome, base: _Base, events: Events) -> Figures:
-    places = events.places[base.is_known[events.places]]
+    places = events.places[base.is_known.take(events.places)]
     if not len(places):
         return _NOTHING
     is_up = events.direction is Direction.BULLISH
-    sign = 1.0 if is_up else -1.0
-    move = sign * outcome.move[places]
+
+    def gained(column: Floats) -> Floats:
+        """Of each signal, in its own direction."""
+        values = column.take(places)
+        return values if is_up else np.negative(values, out=values)
+
+    move = gained(outcome.move)
     best, worst = (outcome.highest, outcome.lowest) if is_up else (outcome.lowest, outcome.highest)
-    best, worst = sign * best[places], sign * worst[places]
-    excess = move - sign * outcome.benchmark[places]
+    best, worst = gained(best), gained(worst)
+    excess = move[:0] if outcome.benchmark is None else move - gained(outcome.benchmark)
     excess = excess[~np.isnan(excess)]
     extremes = float(best.max()), float(worst.min())
-    days = base.days[places]
+    days = base.days.take(places)
     first, last = int(days.min()), int(days.max())
     n, hits = len(places), int(np.count_nonzero(move > 0))
     base_hits, base_n = base.between(first, last, events.direction)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 
@@ -18,7 +19,7 @@ from core.market.as_of import AsOf, Reason
 from core.market.bar_store import COLUMNS, BarStore, Batch, DatasetKey, SeriesFacts
 from core.market.bars import Bars
 from core.market.calendars import Calendars
-from core.screener.history import PATTERNS, RULES, Detector
+from core.screener.history import CANDLESTICKS, PATTERNS, RULES, Detector
 from core.screener.record_store import FOLDER, Records, UniverseRecord
 from tests.bench.figures import Figure, Goal, figure
 from tests.bench.ground import Ground
@@ -28,6 +29,10 @@ FIRST, LAST = date(2015, 1, 2), date(2024, 12, 31)
 WHOLE_GOAL = Goal("p50", 10.0)
 REPETITIONS = 3
 SEED = 6
+MEASURED: Sequence[tuple[str, Sequence[Detector], tuple[Goal, ...]]] = (
+    ("every type but chart patterns", (RULES, CANDLESTICKS), (WHOLE_GOAL,)),
+    ("chart patterns", (PATTERNS,), ()),
+)
 
 
 def histories(ground: Ground) -> list[Figure]:
@@ -40,22 +45,22 @@ def histories(ground: Ground) -> list[Figure]:
         symbols = _fill(BarStore(database, folder), number, sessions)
         records = Records(Bars(BarStore(database, folder)), database, folder)
 
-        def update(day: int, detector: Detector) -> tuple[float, UniverseRecord]:
+        def update(day: int, detectors: Sequence[Detector]) -> tuple[float, UniverseRecord]:
             as_of = AsOf(sessions[day].astype(date), Reason.CHOSEN, datetime.now(UTC))
             begun = time.perf_counter()
-            record = records.update("bench", symbols, as_of, detectors=[detector])
+            record = records.update("bench", symbols, as_of, detectors=detectors)
             return time.perf_counter() - begun, record
 
         figures = []
-        for detector, goals in ((RULES, (WHOLE_GOAL,)), (PATTERNS, ())):
+        for named, detectors, goals in MEASURED:
             whole, further, events = [], [], 0
-            for _ in range(ground.repetitions(REPETITIONS) if detector is RULES else 1):
+            for _ in range(ground.repetitions(REPETITIONS) if goals else 1):
                 shutil.rmtree(folder / FOLDER, ignore_errors=True)
-                whole.append(update(-2, detector)[0])
-                seconds, record = update(-1, detector)
+                whole.append(update(-2, detectors)[0])
+                seconds, record = update(-1, detectors)
                 further.append(seconds)
                 events = sum(each[1].n for each in record.figures.values())
-            name = f"records of {number} symbols over ten years, {detector.name.replace('_', ' ')}"
+            name = f"records of {number} symbols over ten years, {named}"
             note = f"{number * len(sessions):,} bars, {events:,} signals"
             figures.append(figure(f"{name}: from nothing", whole, unit="s", goals=goals, note=note))
             figures.append(figure(f"{name}: one more day", further, unit="s"))

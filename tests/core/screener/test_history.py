@@ -14,7 +14,7 @@ from core.errors import NotFound
 from core.screener import event_files, history
 from core.screener.chart_patterns.patterns import chart_patterns_of
 from core.screener.event_files import EventFiles
-from core.screener.history import DETECTORS, PATTERNS, RULES, Blocks, Detector, all_events, detector_of
+from core.screener.history import CANDLESTICKS, DETECTORS, PATTERNS, RULES, Blocks, Detector, all_events, detector_of
 from core.screener.indicators import indicators_of
 from core.screener.records import Events
 from core.screener.series import Series
@@ -41,7 +41,7 @@ def _update(files: EventFiles, series: Series, detector: Detector = RULES) -> tu
 def test_the_rules_of_a_year_need_no_more_than_the_bars_before_it() -> None:
     """Year by year is the same as over the whole history at once, where it is not a matter of rounding."""
     whole = signals_of(indicators_of(LONG))
-    by_years = all_events(LONG, RULES)
+    by_years = all_events(LONG, RULES) | all_events(LONG, CANDLESTICKS)
     differing = {
         type_id: len(np.setxor1d(np.flatnonzero(whole[type_id]), by_years[type_id].places)) for type_id in SIGNALS
     }
@@ -49,11 +49,11 @@ def test_the_rules_of_a_year_need_no_more_than_the_bars_before_it() -> None:
 
 
 def test_every_type_is_there_with_its_direction() -> None:
-    assert set(RULES.types) == set(SIGNALS)
-    assert not set(RULES.types) & set(PATTERNS.types)
-    events = all_events(first_bars(LONG, 3), RULES)
-    assert set(events) == set(SIGNALS)
-    assert all(events[one.id].direction == one.direction for one in SIGNALS.values())
+    assert [*RULES.types, *CANDLESTICKS.types] == [*SIGNALS]
+    assert not set(SIGNALS) & set(PATTERNS.types)
+    for detector in DETECTORS:
+        events = all_events(first_bars(LONG, 3), detector)
+        assert {type_id: each.direction for type_id, each in events.items()} == detector.types
 
 
 def test_chart_patterns_are_signals_on_the_day_of_their_trigger() -> None:
@@ -74,7 +74,7 @@ def test_chart_patterns_are_signals_on_the_day_of_their_trigger() -> None:
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda one: one.name)
 def test_a_history_that_grew_day_by_day_is_that_from_nothing(detector: Detector, tmp_path: Path) -> None:
     files = _kept(tmp_path, detector)
-    series = LONG if detector is RULES else LONG.of("S0001")
+    series = LONG.of("S0001") if detector is PATTERNS else LONG
     for bars in (1, 300, 301, 600, 601, 602, 900):
         then = first_bars(series, bars)
         assert _update(files, then, detector)[0] == _as_plain(all_events(then, detector))
@@ -82,7 +82,7 @@ def test_a_history_that_grew_day_by_day_is_that_from_nothing(detector: Detector,
 
 def test_only_what_changed_is_computed_again(tmp_path: Path) -> None:
     files = _kept(tmp_path)
-    blocks = Blocks.of(LONG)
+    blocks = Blocks.of(LONG, RULES)
     assert _update(files, LONG)[1] == len(blocks) == 16
     assert _update(files, LONG)[1] == 0
     assert _update(files, first_bars(LONG, 899))[1] == 4, "the last year of each symbol"
@@ -146,9 +146,10 @@ def test_no_file_is_named_by_what_is_no_id(tmp_path: Path) -> None:
             EventFiles.of(tmp_path, name, None, "signals")
 
 
-def test_the_order_and_company_of_symbols_do_not_matter(tmp_path: Path) -> None:
-    alone = {symbol: _as_plain(all_events(LONG.of(symbol), RULES)) for symbol in LONG.symbols}
-    together = _as_plain(all_events(LONG, RULES))
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda one: one.name)
+def test_the_company_of_other_symbols_does_not_matter(detector: Detector) -> None:
+    alone = {symbol: _as_plain(all_events(LONG.of(symbol), detector)) for symbol in LONG.symbols}
+    together = _as_plain(all_events(LONG, detector))
     for number, symbol in enumerate(LONG.symbols):
         begin, end = int(LONG.starts[number]), int(LONG.starts[number + 1])
         for type_id, places in together.items():
@@ -159,14 +160,16 @@ def test_the_order_and_company_of_symbols_do_not_matter(tmp_path: Path) -> None:
 @given(kept=st.integers(1, 700), seed=st.integers(0, 3))
 def test_later_bars_change_no_earlier_signal(kept: int, seed: int) -> None:
     series = drawn(1, 701, seed=seed)
-    then, now = all_events(first_bars(series, kept), RULES), all_events(series, RULES)
-    for type_id, events in then.items():
-        later = now[type_id].places
-        assert events.places.tolist() == later[later < kept].tolist()
+    for detector in DETECTORS:
+        then, now = all_events(first_bars(series, kept), detector), all_events(series, detector)
+        for type_id, events in then.items():
+            later = now[type_id].places
+            assert events.places.tolist() == later[later < kept].tolist()
 
 
 def test_an_unknown_type_is_not_found() -> None:
     assert detector_of("breakout_20") is RULES
+    assert detector_of("cdl_doji") is CANDLESTICKS
     assert detector_of("double_top") is PATTERNS
     with pytest.raises(NotFound):
         detector_of("nonsense")

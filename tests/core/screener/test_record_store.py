@@ -183,7 +183,11 @@ def test_an_update_says_how_far_it_is(records: Records) -> None:
         told.append((done, total, detail))
 
     records.update("ours", SYMBOLS, as_of(LAST), progress=progress)
-    assert told == [(8, 8, "Records of signals"), (8, 8, "Records of chart patterns")]
+    assert told == [
+        (8, 8, "Records of signals"),
+        (8, 8, "Records of candlesticks"),
+        (8, 8, "Records of chart patterns"),
+    ]
 
 
 def test_without_bars_there_is_no_record(records: Records) -> None:
