@@ -175,8 +175,8 @@ _TABLE: tuple[Field, ...] = (
     _fraction("from_sma_50", "Distance to 50-day average", "Trend", "Close ÷ 50-day average − 1."),
     _fraction("from_sma_200", "Distance to 200-day average", "Trend", "Close ÷ 200-day average − 1."),
     _points("adx_14", "ADX", "Trend", "Average directional index over 14 sessions, Wilder's smoothing; 25 is a trend."),
-    _points("plus_di_14", "+DI", "Trend", "Positive directional indicator over 14 sessions, Wilder's smoothing."),
-    _points("minus_di_14", "−DI", "Trend", "Negative directional indicator over 14 sessions, Wilder's smoothing."),
+    _points("plus_di_14", "Plus DI", "Trend", "Positive directional indicator over 14 sessions, Wilder's smoothing."),
+    _points("minus_di_14", "Minus DI", "Trend", "Negative directional indicator over 14 sessions, Wilder's smoothing."),
     _points("rsi_14", "RSI", "Momentum", "Relative strength index of closes over 14 sessions, Wilder's smoothing."),
     _price(
         "macd",

@@ -27,7 +27,7 @@ def spoken_claim(condition: Condition) -> str:
     if isinstance(value, Other):
         verb = "is above" if condition.operator is Operator.ABOVE_FIELD else "is below"
         return f"{verb} {spoken_other(value)}"
-    if condition.operator is Operator.BETWEEN and isinstance(value, tuple):
+    if condition.operator is Operator.BETWEEN and isinstance(value, tuple) and len(value) == 2:
         low, high = (spoken_value(field, each) for each in value)
         return f"is between {low} and {high}"
     is_one = isinstance(value, tuple) and len(value) == 1
