@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import accounts, bars, books, cache, hot_row, metered_call, metering, pages, quotes, records, start
+from tests.bench import (
+    accounts,
+    bars,
+    books,
+    cache,
+    chart_patterns,
+    hot_row,
+    metered_call,
+    metering,
+    pages,
+    quotes,
+    records,
+    start,
+)
 from tests.bench.figures import Figure
 from tests.bench.ground import Ground
 
@@ -30,6 +43,9 @@ MEASUREMENTS = {
     "quotes": Measurement("a hundred quotes from the network and from the fresh cache", quotes.hundreds),
     "bars": Measurement("the last 250 bars of 5,000 and 10,000 symbols into memory, with what that takes", bars.reads),
     "bar-import": Measurement("a CSV of a million bars: read, checked and stored", bars.imports),
+    "chart-patterns": Measurement(
+        "chart patterns of 5,000 symbols in two processes, from nothing", chart_patterns.universe
+    ),
     "books": Measurement("doctor --accounting over ten million calls, in a database of its own", books.audits),
     "records": Measurement(
         "the records of 500 symbols over ten years, from nothing and with one more day", records.histories

@@ -41,7 +41,7 @@ def lives(chart: Chart, shapes: Iterable[Shape]) -> Iterator[Life]:
     """The life of each shape, by stretch, type and confirmation.
 
     A shape takes the place of one of its type that still forms. One that has been triggered after the last pivot of the
-    next was made of the same prices, and stands for both. One that is broken when it becomes known never was.
+    next was made of the same prices, and stands for both.
     """
     stretch = chart.stretch
     placed = sorted(
@@ -54,9 +54,9 @@ def lives(chart: Chart, shapes: Iterable[Shape]) -> Iterator[Life]:
         is_cut = number + 1 < len(chart.symbol) and chart.symbol[number] == chart.symbol[number + 1]
         before: Life | None = None
         for *_, shape in group:
-            life = _life(shape, closes, begin) or (Life(shape, End.EXPIRED, end) if is_cut else Life(shape))
-            if life.end is End.BROKEN and life.at == shape.known:
+            if _is_left(shape, closes, begin):
                 continue
+            life = _life(shape, closes, begin) or (Life(shape, End.EXPIRED, end) if is_cut else Life(shape))
             if before is not None:
                 if before.end is End.TRIGGERED and shape.points[-1].bar <= before.at <= shape.known:
                     continue
@@ -64,6 +64,19 @@ def lives(chart: Chart, shapes: Iterable[Shape]) -> Iterator[Life]:
             before = life
         if before is not None:
             yield before
+
+
+def _is_left(shape: Shape, closes: Sequence[float], begin: int) -> bool:
+    """Whether closes crossed its lines after the last pivot, before it was known: then it never was one to wait for.
+
+    A close beyond the trigger line on the very bar that makes it known is its signal.
+    """
+    side, trigger, broken = shape.side, shape.trigger, shape.broken
+    for bar in range(shape.points[-1].bar + 1, shape.known + 1):
+        close = closes[bar - begin]
+        if side * (close - broken.at(bar)) < 0 or (bar < shape.known and side * (close - trigger.at(bar)) > 0):
+            return True
+    return False
 
 
 def _life(shape: Shape, closes: Sequence[float], begin: int) -> Life | None:

@@ -188,3 +188,16 @@ def test_a_penny_share_that_moves_in_whole_ticks_is_no_error() -> None:
         np.maximum(price.round(4), 1e-4, out=price)
 
     assert all(pattern.entry > 0 and pattern.stop != pattern.entry for pattern in chart_patterns_of(rounded))
+
+
+def test_no_close_crosses_a_level_line_before_the_pattern_is_known() -> None:
+    series = walked(40, 1_000, seed=21)
+    level = {"double_top", "double_bottom", "rectangle_bullish", "rectangle_bearish", "cup_and_handle"}
+    patterns = [pattern for pattern in chart_patterns_of(series) if pattern.type in level]
+
+    assert len(patterns) > 50
+    for pattern in patterns:
+        bars = series.of(pattern.symbol)
+        side = 1 if pattern.direction is Direction.BULLISH else -1
+        before = slice(bar_of(bars, pattern.pivots[-1].day) + 1, bar_of(bars, pattern.confirmed_on))
+        assert (side * (bars.close[before] - pattern.entry) <= 0).all()
