@@ -24,6 +24,8 @@ _AVERAGES = {"sma_20": ("SMA 20", 1), "sma_50": ("SMA 50", 2), "sma_200": ("SMA 
 _BANDS = {"bb_upper": "Upper band", "bb_lower": "Lower band"}
 _LEVELS = {"target": ("Target", "green", "dash"), "entry": ("Entry", "text", "solid"), "stop": ("Stop", "red", "dash")}
 RSI_LOW, RSI_HIGH = 30, 70
+DRAWN = (*_AVERAGES, *_BANDS, "rsi_14", "macd", "macd_signal", "macd_hist")
+"""The indicators that are drawn."""
 
 Values = Sequence[float | None]
 
@@ -69,7 +71,7 @@ class Drawing:
     close: Values
     volume: Values
     indicators: Mapping[str, Values] = field(default_factory=dict)
-    """sma_20, sma_50, sma_200, bb_upper, bb_lower, rsi_14, macd, macd_signal, macd_hist."""
+    """Those of `DRAWN`."""
     levels: Levels = Levels()
     pattern: str = ""
     marks: Sequence[Mark] = ()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.screener.criteria import MAX_TEXT_CHARS, Condition, Other, Value
 from core.screener.fields import FIELDS, GROUPS, OPERATOR_LABELS, Field, Operator, Unit
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FIELD_WIDTH, OPERATOR_WIDTH, VALUE_WIDTH = 240, 150, 140
 LIST_WIDTH = 330
@@ -21,6 +25,8 @@ _START: Mapping[Unit, float] = {
     Unit.COUNT: 0.0,
 }
 """The number that a new condition begins with."""
+_FEW = ("sector", "exchange", "currency")
+"""Texts that have few values."""
 _SUFFIX = {Unit.FRACTION: "%", Unit.RATIO: "×"}
 _SEVERAL = frozenset({Operator.IS_ONE_OF, Operator.CONTAINS_ANY, Operator.CONTAINS_ALL})
 _OTHERS = frozenset({Operator.ABOVE_FIELD, Operator.BELOW_FIELD})
@@ -62,6 +68,11 @@ def show(key: str, condition: Condition, known: Known) -> Condition:
     value = next(show for applies, show in _WIDGETS if applies(place))(place)
     st.caption(_SUFFIX.get(field.unit, "") if operator not in _OTHERS else "", width="content", help=field.help)
     return Condition(field.id, operator, value)
+
+
+def known_in(results: pl.DataFrame) -> Known:
+    """The few values that the texts of a scan's rows have."""
+    return {name: sorted(results[name].drop_nulls().unique()) for name in _FEW if name in results.columns}
 
 
 def new() -> Condition:

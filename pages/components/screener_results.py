@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_ROWS = 500
 """Rows that are sent to the browser; a file holds all."""
 GRID_PX = 460
+FEW_ROWS = 10
+"""So many rows are all seen at once."""
 SORTS: Mapping[str, str] = {
     "rs_rating": "RS rating",
     "change": "Change",
@@ -33,19 +35,11 @@ SORTS: Mapping[str, str] = {
     "symbol": "Symbol",
 }
 """Columns that the matches can be put in order by; the first is the usual one."""
+Opened = Callable[[str], object]
+"""Is told the symbol of a cell that was clicked."""
 SMALL_PRICE = 1.0
 """With a price below this among the rows, all prices have four decimals."""
 _COLORS = {Direction.BULLISH: "green", Direction.BEARISH: "red"}
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What is chosen in the grid."""
-
-    opened: str | None = None
-    """The symbol whose cell was clicked."""
-    ticked: tuple[str, ...] = ()
-    """The symbols whose rows are ticked."""
 
 
 def show_order(key: str) -> tuple[str, bool]:
@@ -73,31 +67,31 @@ def ordered(matches: pl.DataFrame, column: str, *, largest_first: bool) -> pl.Da
     return matches.sort([column, "symbol"], descending=[largest_first, False], nulls_last=True)
 
 
-def show(key: str, matches: pl.DataFrame) -> Chosen:
-    """The first rows of the matches; gives what is chosen among them."""
+def show(key: str, matches: pl.DataFrame, opened: Opened) -> tuple[str, ...]:
+    """The first rows of the matches; gives the symbols whose rows are ticked."""
     rows = matches.head(MAX_ROWS)
+    symbols = tuple(rows["symbol"])
+    key = f"{key}_{hash(symbols)}"  # of other rows, or in another order, nothing is chosen yet
     chosen = st.dataframe(
         _table(rows),
-        key=f"{key}_{_identity(rows)}",
+        key=key,
         hide_index=True,
-        height=GRID_PX,
+        height="content" if rows.height <= FEW_ROWS else GRID_PX,
         row_height=38,
-        on_select="rerun",
+        on_select=partial(_open, key, symbols, opened),
         selection_mode=["multi-row", "single-cell"],
         column_config=_columns(rows),
         placeholder="",
         alt="Symbols that match the screen, with what they did, what they signal and why they matched",
     )
-    symbols = rows["symbol"].to_list()
     selection: Any = chosen.selection
-    cells = [row for row, _ in selection.cells if row < len(symbols)]
-    ticked = tuple(symbols[row] for row in selection.rows if row < len(symbols))
-    return Chosen(symbols[cells[0]] if cells else None, ticked)
+    return tuple(symbols[row] for row in selection.rows if row < len(symbols))
 
 
-def _identity(rows: pl.DataFrame) -> int:
-    """Of other rows, or rows in another order, nothing is chosen yet."""
-    return hash(tuple(rows["symbol"]))
+def _open(key: str, symbols: Sequence[str], opened: Opened) -> None:
+    cells = st.session_state[key].selection.cells
+    if cells and cells[0][0] < len(symbols):
+        opened(symbols[cells[0][0]])
 
 
 def _table(rows: pl.DataFrame) -> pl.DataFrame:

@@ -69,7 +69,7 @@ def market() -> None:
 def results() -> None:
     """Matches in the grid (generated), some without confidence, name or levels; prices far below one and far above"""
     screener_results.show_order("gallery_results")
-    screener_results.show("gallery_results", matches(40))
+    screener_results.show("gallery_results", matches(40), lambda symbol: symbol)
 
 
 def chart() -> None:
