@@ -89,7 +89,7 @@ def template(server_url: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(server_url: str, template: str) -> Iterator[str]:
     """A migrated database of the test's own, with the shipped plans in force."""
-    with _copied(server_url, template) as url:
+    with copied(server_url, template) as url:
         yield url
 
 
@@ -207,7 +207,7 @@ def member_factory(opened: Workbench) -> MakeMember:
 @pytest.fixture(scope="session")
 def live_app(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApp]:
     """A running application with the demo loaded, shared by the tests that leave it as it is."""
-    with _copied(server_url, template) as url:
+    with copied(server_url, template) as url:
         app = start_app(tmp_path_factory.mktemp("live"), url)
         yield app
         app.stop()
@@ -236,7 +236,7 @@ def _libpq(url: str) -> str:
 
 
 @contextmanager
-def _copied(server_url: str, template: str) -> Iterator[str]:
+def copied(server_url: str, template: str) -> Iterator[str]:
     name = f"assay_test_{os.getpid()}_{next(_numbers)}"
     with _maintenance(server_url) as connection:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")

@@ -150,7 +150,7 @@ def _rs_rating() -> pl.Expr:
 
     raw = pl.col("rs_raw")
     place = (raw.rank("average") - 1) / (raw.count() - 1)
-    rating = (1 + (BEST_RATING - 1) * place).round().cast(pl.Int32)
+    rating = (1 + (BEST_RATING - 1) * place).round().fill_nan(None).cast(pl.Int32)
     return pl.when(raw.is_not_null() & (raw.count() > 1)).then(rating)
 
 

@@ -24,7 +24,7 @@ from core.ids import new_id
 from core.market.as_of import AsOf, Reason
 from core.market.bars import Bars
 from core.ops.job_run import INTERNAL
-from core.ops.jobs import Handler, JobContext, Queue
+from core.ops.jobs import Handler, Job, JobContext, Queue
 from core.ops.processes import Processes
 from core.screener.frames import bytes_of, frame_of
 from core.screener.merge import ScanResult, merged, with_confidences
@@ -46,7 +46,7 @@ STAMP = "scan_records"
 """The kind of job that brings records up to a scan's day, and gives its signals their confidences."""
 MOST_SYMBOLS = 2_500
 """Symbols of a part: more would take more memory than is worth it."""
-LEAST_SYMBOLS = 250
+LEAST_SYMBOLS = 100
 """Fewer symbols than these are not worth a part of their own."""
 KEPT_DAYS = 400
 """Days for which the rows of a scan are kept; its signals stay."""
@@ -153,15 +153,15 @@ class ScanJobs:
             result = merged([PartitionResult.from_bytes(each) for each in done], plan.members, confidences or {})
             dao.finish(connection, scan_id, scan.org_id, _finished(scan_id, result, confidences or {}))
         self._end(scan_id)
-        self._follow(scan, has_records=confidences is not None)
-
-    def _follow(self, scan: ScanRow, *, has_records: bool) -> None:
-        arguments = {"scan_id": str(scan.id)}
-        key = f"{scan.universe_id}/{scan.as_of}"
-        if has_records:
-            self._tell(scan.id)
+        if confidences is None:
+            self.bring_records(scan)
         else:
-            self._parts.queue.submit(STAMP, arguments, key=key, org_id=scan.org_id)
+            self._tell(scan_id)
+
+    def bring_records(self, scan: ScanRow) -> Job:
+        """Starts bringing records up to a scan's day, and its signals their confidences, or joins that."""
+        key = f"{scan.universe_id}/{scan.as_of}"
+        return self._parts.queue.submit(STAMP, {"scan_id": str(scan.id)}, key=key, org_id=scan.org_id)
 
     def _stamp(self, context: JobContext) -> None:
         scan_id = UUID(context.job.arguments["scan_id"])

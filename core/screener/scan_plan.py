@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from statistics import median_low
 from uuid import UUID
 
 from core.db.instruments_dao import MemberRow, UniverseRow
@@ -69,7 +70,8 @@ class ScanPlanner:
         if not chosen:
             raise NotEnoughData(f"There are no bars of {universe.title} up to {spoken(as_of.day)}.")
         exchange = _exchange(members)
-        newest = max(min(found.series.last_day, as_of.day) for found in chosen)
+        # What half of the universe has: of a few symbols others may bring longer histories.
+        newest = median_low(min(found.series.last_day, as_of.day) for found in chosen)
         session = self._session(exchange, newest)
         self._refuse_stale(universe, exchange, session, as_of)
         is_own = universe.is_own or any(found.kind == "own" for found in chosen)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 
+import polars as pl
 import pytest
 
-from core.db.scans_dao import SignalsWanted
-from core.errors import Forbidden, NotFound, StaleBars
+from core.db.instruments_dao import MemberRow
+from core.db.scans_dao import SignalRow, SignalsWanted
+from core.errors import Forbidden, NotEnoughData, NotFound, StaleBars
+from core.ids import new_id
+from core.market.as_of import AsOf, Reason
 from core.ops.jobs import Job, JobStatus
 from core.principal import Principal, Role
+from core.screener.merge import merged
+from core.screener.partition import scan_partition
+from core.screener.scan_jobs import WINDOW
+from core.screener.version import FORMULA_VERSION
 from core.workbench import Workbench
 from tests.conftest import MakeMember
 from tests.fakes.jobs import finished
@@ -19,35 +29,172 @@ UNIVERSE = "sp500_2010"
 LAST = date(2010, 8, 20)
 
 
-@pytest.fixture
-def working(workbench: Workbench) -> Iterator[Workbench]:
-    """The workbench with what is shipped, and a worker at work."""
-    workbench.market.load_shipped()
-    worker = workbench.worker()
-    worker.start()
-    yield workbench
-    worker.stop()
+@pytest.fixture(scope="module")
+def ann(made: MakeMember) -> Principal:
+    return made("ann")
 
 
-@pytest.fixture
-def ann(member: MakeMember) -> Principal:
-    return member("ann")
-
-
-def _scanned(working: Workbench, principal: Principal) -> Job:
-    job = finished(working.queue, working.screener.scans.request(principal, UNIVERSE))
+def _scanned(working: Workbench, principal: Principal, universe_id: str = UNIVERSE) -> Job:
+    job = finished(working.queue, working.screener.scans.request(principal, universe_id))
     assert job.status is JobStatus.DONE, job.error
     return job
 
 
-def test_a_scan_says_what_it_read_and_whom_it_left_out(working: Workbench, ann: Principal) -> None:
-    job = _scanned(working, ann)
+@pytest.fixture(scope="module")
+def scanned(working: Workbench, ann: Principal) -> Job:
+    """A scan of the default universe as of its last session."""
+    return _scanned(working, ann)
+
+
+def _every_signal(working: Workbench, principal: Principal, job: Job) -> list[SignalRow]:
+    found: list[SignalRow] = []
+    while page := working.screener.scans.signals(
+        principal, job.id, SignalsWanted(after=found[-1].id if found else None), 500
+    ):
+        found += page
+    return found
+
+
+def _of(working: Workbench, universe_id: str, symbols: list[str], ann: Principal) -> str:
+    """An own universe of ann's organisation with these symbols; gives its id."""
+    members = [MemberRow(symbol, symbol, "", "XNYS", "USD", None, None) for symbol in symbols]
+    return working.market.universes.replace(ann, universe_id, members, source="this test").id
+
+
+def test_a_scan_says_what_it_read_and_whom_it_left_out(working: Workbench, ann: Principal, scanned: Job) -> None:
     scan = working.screener.scans.latest(ann, UNIVERSE)
     assert scan is not None
-    assert (scan.about.id, scan.about.as_of, scan.about.org_id) == (job.id, LAST, None)
+    assert (scan.about.id, scan.about.as_of, scan.about.org_id) == (scanned.id, LAST, None)
+    assert (scan.about.formula_version, scan.about.exchange, scan.sessions_behind) == (FORMULA_VERSION, "XNYS", 0)
     assert scan.about.scanned == scan.results.height > 400
     assert scan.about.scanned + len(scan.about.skipped or ()) == scan.about.total
-    assert job.done == job.total == scan.about.total
-    assert scan.sessions_behind == 0
-    assert set(scan.results["day"]) >= {LAST}
-    print(scan.about.duration_ms, scan.about.market["breadth"], scan.about.skipped)
+    assert scanned.done == scanned.total == scan.about.total
+    assert set(scan.results["day"]) == {LAST}
+    assert scan.about.market is not None and scan.about.market["breadth"]["declining"] > 250  # a weak day
+
+
+def test_what_was_recorded_is_what_one_process_computes_from_all_bars_at_once(
+    working: Workbench, ann: Principal, scanned: Job
+) -> None:
+    plan = working.screener.scans.plan(ann, UNIVERSE)
+    as_of = AsOf(plan.day, Reason.CHOSEN, working.market.clock.now())
+    sessions = working.screener.planner.sessions(plan.exchange, plan.day)
+    panel = working.market.bars.panel(plan.symbols, as_of, WINDOW)
+    whole = merged([scan_partition(panel, plan.day, chart_patterns=True, sessions=sessions)], plan.members, {})
+    scan = working.screener.scans.latest(ann, UNIVERSE)
+    assert scan is not None and scan.about.parts == 2
+    plain = pl.exclude("direction", "confidence", "confidence_n", "entry", "stop", "target", "reward_risk")
+    assert scan.results.select(plain).equals(whole.results.select(plain))
+    kept = _every_signal(working, ann, scanned)
+    assert sorted((each.symbol, each.type) for each in kept) == sorted(whole.signals.select("symbol", "type").rows())
+
+
+def test_signals_get_the_confidence_of_their_types_record(working: Workbench, ann: Principal, scanned: Job) -> None:
+    row = _stamped(working, ann)
+    confidences = working.screener.records.confidences(UNIVERSE, LAST)
+    assert confidences is not None
+    kept = _every_signal(working, ann, scanned)
+    assert {each.type: (each.confidence, each.confidence_n) for each in kept} == {
+        each.type: (confidences[each.type].value, confidences[each.type].n) for each in kept
+    }
+    assert any(each.confidence is not None for each in kept)
+    best = row.filter(pl.col("confidence").is_not_null()).sort("confidence")
+    for symbol, confidence in best.select("symbol", "confidence").rows()[-5:]:
+        own = [each.confidence or 0 for each in kept if each.symbol == symbol and each.state == "signal"]
+        assert confidence == max(own)
+    few = working.screener.scans.signals(ann, scanned.id, SignalsWanted(min_confidence=0.5, symbol=kept[0].symbol))
+    assert all(each.confidence and each.confidence >= 0.5 and each.symbol == kept[0].symbol for each in few)
+
+
+def _stamped(working: Workbench, ann: Principal) -> pl.DataFrame:
+    """The rows once the records job that follows the scan has ended."""
+    scan = working.screener.scans.latest(ann, UNIVERSE)
+    assert scan is not None
+    if scan.about.stamped_at is None:
+        finished(working.queue, working.screener.jobs.bring_records(scan.about))
+        scan = working.screener.scans.latest(ann, UNIVERSE)
+    assert scan is not None and scan.about.stamped_at is not None
+    return scan.results
+
+
+def test_two_who_ask_at_once_get_one_scan(working: Workbench, ann: Principal, made: MakeMember) -> None:
+    bob = made("bob")
+    askers = [replace(who, as_of=date(2010, 5, 3)) for who in (ann, bob) * 4]
+    with ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(lambda who: working.screener.scans.request(who, UNIVERSE), askers))
+    assert len({job.id for job in jobs}) == 1
+    assert finished(working.queue, jobs[0]).status is JobStatus.DONE
+
+
+def test_a_past_day_is_scanned_from_bars_up_to_it_and_sees_no_later_scan(
+    working: Workbench, ann: Principal, scanned: Job
+) -> None:
+    past = replace(ann, as_of=date(2010, 2, 27))  # a Saturday
+    assert working.screener.scans.latest(past, UNIVERSE) is None
+    job = _scanned(working, past)
+    scan = working.screener.scans.latest(past, UNIVERSE)
+    assert scan is not None and scan.about.as_of == date(2010, 2, 26)
+    assert scan.results["day"].max() == date(2010, 2, 26)
+    assert scan.results["bars"].median() == 124
+    later = working.screener.scans.signals(ann, scanned.id, SignalsWanted())[0]
+    with pytest.raises(NotFound):
+        working.screener.scans.signal(past, later.id)
+    assert working.screener.scans.signal(ann, later.id) == later
+    latest = working.screener.scans.latest(ann, UNIVERSE)
+    assert latest is not None and latest.about.id != job.id
+
+
+def test_stale_bars_are_refused_with_the_day_that_would_do(working: Workbench, ann: Principal) -> None:
+    with pytest.raises(StaleBars) as refused:
+        working.screener.scans.request(replace(ann, as_of=date(2010, 9, 1)), UNIVERSE)
+    assert refused.value.newest == LAST
+    assert "end on Fri 20 Aug 2010, 8 sessions before Wed 1 Sep 2010" in refused.value.detail
+
+
+def test_who_may_not_start_a_scan(working: Workbench, made: MakeMember, ann: Principal) -> None:
+    with pytest.raises(Forbidden):
+        working.screener.scans.request(made("vic", org=ann.org_name, role=Role.VIEWER), UNIVERSE)
+    with pytest.raises(NotFound):
+        working.screener.scans.request(ann, "none")
+    with pytest.raises(NotFound):
+        working.screener.scans.request(ann, str(new_id()))
+
+
+def test_an_own_universe_is_its_organisations_to_scan_and_to_see(
+    working: Workbench, ann: Principal, made: MakeMember
+) -> None:
+    universe_id = _of(working, "Two and one unknown", ["AAPL", "MSFT", "NOBARS"], ann)
+    job = _scanned(working, ann, universe_id)
+    scan = working.screener.scans.latest(ann, universe_id)
+    assert scan is not None and scan.about.org_id == ann.org_id == job.org_id
+    assert (scan.about.total, scan.about.scanned, scan.about.skipped) == (3, 2, [["NOBARS", "no bars"]])
+    other = made("eve")
+    assert working.screener.scans.latest(other, universe_id) is None
+    assert working.screener.scans.signals(other, job.id, SignalsWanted()) == []
+    with pytest.raises(NotFound):
+        working.queue.get(other, job.id)
+    with pytest.raises(NotFound):
+        working.screener.scans.request(other, universe_id)
+
+
+def test_a_universe_of_one_has_no_rating_and_one_without_bars_is_refused(working: Workbench, ann: Principal) -> None:
+    _scanned(working, ann, one := _of(working, "One", ["AAPL"], ann))
+    scan = working.screener.scans.latest(ann, one)
+    assert scan is not None and scan.results["rs_rating"].to_list() == [None]
+    with pytest.raises(NotEnoughData, match="There are no bars of None of them"):
+        working.screener.scans.request(ann, _of(working, "None of them", ["NOBARS"], ann))
+
+
+def test_a_process_that_is_killed_while_it_computes_costs_time_and_nothing_else(
+    working: Workbench, ann: Principal
+) -> None:
+    job = working.screener.scans.request(replace(ann, as_of=date(2010, 7, 1)), UNIVERSE)
+    killed = 0
+    while not (found := working.queue.find(job.id)).is_finished and not killed:
+        for child in multiprocessing.active_children():
+            child.kill()
+            killed += 1
+    assert killed and not found.is_finished
+    assert finished(working.queue, job).status is JobStatus.DONE
+    scan = working.screener.scans.latest(replace(ann, as_of=date(2010, 7, 1)), UNIVERSE)
+    assert scan is not None and scan.about.scanned and scan.about.scanned > 400
