@@ -124,7 +124,7 @@ class Indicators(Mapping[str, Floats]):
         """
         if isinstance(column, str):
             if self._whole is not None:
-                earlier = self._whole[column][self._places - bars]
+                earlier = self._whole[column][np.maximum(self._places - bars, 0)]
                 earlier[self.age < bars] = np.nan
                 return earlier
             return self.before(self[column], bars)
