@@ -72,6 +72,14 @@ _WATCHED = text(
     ORDER BY id
     """
 )
+_AWAITED = text(
+    """
+    SELECT DISTINCT a.universe_id, CASE WHEN s.id IS NOT NULL THEN s.org_id
+        WHEN NOT EXISTS (SELECT FROM universes u WHERE u.id = a.universe_id) THEN a.org_id END AS org_id
+    FROM alerts a LEFT JOIN scans s ON s.id = a.scan_id
+    WHERE NOT a.is_paused AND a.silent_because IS NULL
+    """
+)
 _ONE = text(f"SELECT {_ALERT} FROM alerts WHERE id = :id")  # noqa: S608 (a constant of this module)
 _LOCKED = text(f"SELECT {_ALERT} FROM alerts WHERE id = :id FOR UPDATE")  # noqa: S608 (a constant of this module)
 _ADD_DELIVERY = text(
@@ -285,6 +293,11 @@ def now(connection: Connection) -> datetime:
 def watched(connection: Connection, *, universe_id: str | None = None, org_id: UUID | None = None) -> list[UUID]:
     """Ids of the alerts that are not paused: all, or those of a universe, or of an organisation."""
     return list(connection.execute(_WATCHED, {"universe_id": universe_id, "org_id": org_id}).scalars())
+
+
+def awaited(connection: Connection) -> list[tuple[str, UUID | None]]:
+    """Universes that alerts wait for a scan of, and whose scan it is; None: everybody's."""
+    return [(row.universe_id, row.org_id) for row in connection.execute(_AWAITED)]
 
 
 def get(connection: Connection, alert_id: UUID, *, lock: bool = False) -> AlertRow | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,11 @@ class AlertWatch:
     def catch_up(self) -> None:
         """Looks at every alert that has missed a scan which ended a while ago: its process died before it told."""
         self._look_at(settled_for=SETTLED)
+
+    def awaited(self) -> Sequence[tuple[str, UUID | None]]:
+        """Universes of which alerts wait for a scan every night, and whose scan it is; None: everybody's."""
+        with self.database.service() as connection:
+            return dao.awaited(connection)
 
     def _look_at(
         self, *, universe_id: str | None = None, org_id: UUID | None = None, settled_for: timedelta = timedelta(0)
