@@ -30,6 +30,8 @@ CANDLES_WARM_UP = 32
 """The same of candlestick patterns, which look back a few bars."""
 BARS_AT_ONCE = 60_000
 """Bars that are computed together: their columns stay in the processor's cache."""
+BLOCKS_AT_ONCE = 1_000
+"""Blocks whose bars are laid side by side together, to take their digests."""
 
 Codes = NDArray[np.uint16]
 Digests = NDArray[np.uint64]
@@ -113,15 +115,16 @@ class Blocks:
 
     def digests(self, detector: Detector) -> Digests:
         """What the signals of each block are computed from, in 64 bits: bars, types and formulas."""
-        series = self.series
+        series, found = self.series, []
         begun = sha256(f"{FORMULA_VERSION} {detector.warm_up} {[*detector.types]}".encode())
         columns = (series.dates, series.open, series.high, series.low, series.close, series.volume)
-        rows = np.stack([column.view(np.int64) for column in columns], axis=1).data
-        found = []
-        for window, end in zip(self.windows.tolist(), self.ends.tolist(), strict=True):
-            digest = begun.copy()
-            digest.update(rows[window:end])
-            found.append(digest.digest()[:8])
+        for first in range(0, len(self), BLOCKS_AT_ONCE):
+            windows, ends = (each[first : first + BLOCKS_AT_ONCE].tolist() for each in (self.windows, self.ends))
+            rows = np.stack([column[windows[0] : ends[-1]].view(np.int64) for column in columns], axis=1).data
+            for window, end in zip(windows, ends, strict=True):
+                digest = begun.copy()
+                digest.update(rows[window - windows[0] : end - windows[0]])
+                found.append(digest.digest()[:8])
         return np.frombuffer(b"".join(found), np.uint64)
 
     def parts(self, chosen: Numbers) -> Iterator[Part]:

@@ -27,7 +27,7 @@ from core.market.bars import MOST_BARS, Bars, Panel
 from core.ops.processes import Processes
 from core.screener.event_files import EventFiles, in_this_process
 from core.screener.history import DETECTORS, Detector, Found, Part, all_events, detector_of, signals_in
-from core.screener.outcomes import Benchmark, Outcomes
+from core.screener.outcomes import HORIZONS, Benchmark, Outcomes
 from core.screener.records import CONFIDENCE_HORIZON, Confidence, Events, Figures, confidence, figures_of
 from core.screener.series import cleaned
 from core.screener.version import FORMULA_VERSION
@@ -196,7 +196,8 @@ def _told(progress: Progress | None, detector: Detector) -> Callable[[int, int],
 
 
 def _record(row: RecordRow) -> UniverseRecord:
-    types = row.figures["types"].items()
+    types = row.figures["types"]
+    in_order = (type_id for detector in DETECTORS for type_id in detector.types if type_id in types)
     return UniverseRecord(
         universe_id=row.universe_id,
         as_of=row.as_of,
@@ -204,7 +205,7 @@ def _record(row: RecordRow) -> UniverseRecord:
         symbols=row.figures["symbols"],
         benchmark=row.figures["benchmark"],
         figures={
-            type_id: {int(sessions): Figures.from_json(each) for sessions, each in by_horizon.items()}
-            for type_id, by_horizon in types
+            type_id: {sessions: Figures.from_json(types[type_id][str(sessions)]) for sessions in HORIZONS}
+            for type_id in in_order
         },
     )

@@ -28,7 +28,7 @@ CONFIDENCE_HORIZON = 20
 MINIMUM_N = 30
 """Below so many signals of a type nothing is said of the next one."""
 PRIOR_WEIGHT = 100
-"""How many entries that went as all entries do are added to a type's own before its hit rate is taken."""
+"""How many days on which signals went as all entries do are added to a type's own before its hit rate is taken."""
 CAVEATS = (
     "Survivorship: the universe holds its members of today's list over its whole history. Companies that left it, "
     "failed or were delisted are missing unless the list has them, which makes all figures look better than they were.",
@@ -130,13 +130,15 @@ def wilson(hits: int, n: int) -> tuple[float, float] | None:
 
 
 def confidence(figures: Figures) -> Confidence:
-    """The hit rate over `CONFIDENCE_HORIZON` sessions, drawn towards the base rate the more, the fewer signals it has.
+    """The hit rate over `CONFIDENCE_HORIZON` sessions, drawn towards the base rate the more, the fewer days it is of.
 
-    It is the mean of a Beta distribution that begins as `PRIOR_WEIGHT` entries at the base rate and has seen the hits.
+    It is the mean of a Beta distribution that begins as `PRIOR_WEIGHT` entries at the base rate and has then seen the
+    hit rate on so many separate days. Signals of one day share its market and weigh as one, however many they are.
     """
-    if figures.n < MINIMUM_N or figures.base_rate is None:
+    if figures.n < MINIMUM_N or figures.hit_rate is None or figures.base_rate is None:
         return Confidence(None, figures.n, figures.base_rate)
-    value = (figures.hits + PRIOR_WEIGHT * figures.base_rate) / (figures.n + PRIOR_WEIGHT)
+    seen = figures.days * figures.hit_rate
+    value = (seen + PRIOR_WEIGHT * figures.base_rate) / (figures.days + PRIOR_WEIGHT)
     return Confidence(value, figures.n, figures.base_rate)
 
 

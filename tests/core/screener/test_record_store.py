@@ -20,11 +20,13 @@ from core.market.bars import MOST_BARS, Bars
 from core.market.sources.contract import ActionKind, CorporateAction
 from core.ops.processes import Processes
 from core.screener import record_store
+from core.screener.chart_patterns.patterns import CHART_PATTERNS
 from core.screener.history import DETECTORS, RULES, all_events
 from core.screener.outcomes import HORIZONS, Benchmark, Outcomes
 from core.screener.record_store import Records, UniverseRecord
 from core.screener.records import MINIMUM_N, figures_of
 from core.screener.series import Series, cleaned
+from core.screener.signals import SIGNALS
 from core.workbench import Workbench
 from tests.conftest import MakeMember
 from tests.core.market.bars_made import as_of
@@ -80,7 +82,8 @@ def test_the_record_is_that_of_all_signals_and_bars(records: Records, store: Bar
     events = {type_id: each for one in DETECTORS for type_id, each in all_events(series, one).items()}
     assert record.figures == figures_of(Outcomes(series, index), events)
     assert (record.as_of, record.symbols, record.benchmark) == (LAST, 4, "SP500")
-    assert set(record.figures["breakout_20"]) == set(HORIZONS)
+    assert [*record.figures] == [*SIGNALS, *CHART_PATTERNS], "in the order of the tables"
+    assert [*record.figures["breakout_20"]] == [*HORIZONS]
     assert record.figures["cdl_doji"][20].n > MINIMUM_N
     assert record.figures["cdl_doji"][20].median_excess is not None
 

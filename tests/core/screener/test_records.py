@@ -131,8 +131,9 @@ def test_figures_of_a_day_are_those_of_whoever_lived_then() -> None:
         assert [getattr(before[sessions], name) for name in same] == [getattr(after, name) for name in same]
 
 
-def _figures(hits: int, n: int, base: float | None) -> Figures:
-    return replace(records._NOTHING, n=n, hits=hits, base_rate=base)
+def _figures(hits: int, n: int, base: float | None, days: int | None = None) -> Figures:
+    rate = hits / n if n else None
+    return replace(records._NOTHING, n=n, days=n if days is None else days, hits=hits, hit_rate=rate, base_rate=base)
 
 
 def test_confidence_is_the_hit_rate_drawn_towards_the_base_rate() -> None:
@@ -140,6 +141,11 @@ def test_confidence_is_the_hit_rate_drawn_towards_the_base_rate() -> None:
     many, few = confidence(_figures(6000, 10000, 0.5)).value, confidence(_figures(18, 30, 0.5)).value
     assert many is not None and few is not None
     assert 0.5 < few < 0.53 < 0.599 < many < 0.6
+
+
+def test_signals_of_one_day_weigh_as_one() -> None:
+    assert confidence(_figures(100, 100, 0.5, days=1)).value == pytest.approx((1 + 50) / 101)
+    assert confidence(_figures(60, 100, 0.5, days=50)).value == pytest.approx((30 + 50) / 150)
 
 
 def test_below_the_minimum_there_is_no_confidence_and_it_says_so() -> None:
@@ -171,6 +177,31 @@ def test_confidence_is_calibrated_where_the_true_probabilities_are_known() -> No
         inside = (told >= low) & (told < low + 0.04)
         assert inside.sum() > 100
         assert came[inside].mean() == pytest.approx(told[inside].mean(), abs=0.012)
+
+
+def test_confidence_is_calibrated_where_signals_of_a_day_share_its_market() -> None:
+    """Twenty signals a day, which rise and fall together: to take them for 20 observations would be overconfident."""
+    random = np.random.default_rng(8)
+    base, types, a_day = 0.5, 2000, 20
+    truth = random.normal(base, 0.04, types).clip(0.05, 0.95)
+    days = np.exp(random.uniform(np.log(10), np.log(500), types)).astype(int)
+    hits = np.array(
+        [
+            random.binomial(a_day, (chance + random.choice([-0.3, 0.3], number)).clip(0, 1)).sum()
+            for chance, number in zip(truth, days, strict=True)
+        ]
+    )
+    told = np.array(
+        [
+            confidence(_figures(int(hit), int(number) * a_day, base, int(number))).value
+            for hit, number in zip(hits, days, strict=True)
+        ]
+    )
+    by_n = (hits + records.PRIOR_WEIGHT * base) / (days * a_day + records.PRIOR_WEIGHT)
+    excess = {name: float(np.mean((given - truth) ** 2)) for name, given in (("told", told), ("by n", by_n))}
+    assert excess["told"] < 0.6 * excess["by n"]
+    slope = float(np.polyfit(told - base, truth - base, 1)[0])
+    assert slope == pytest.approx(1.0, abs=0.25), "what is told above the base rate comes true, no less and no more"
 
 
 def test_the_caveats_name_what_a_reader_must_know() -> None:
