@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
 from uuid import uuid4
 
 import httpx2
 import pytest
 
-from core.ops.jobs import JobStatus
+from core.commands import doctor
+from core.db.engine import Database
+from core.ops.jobs import JobStatus, Queue
+from tests.conftest import StartApp, make_settings
 from tests.core.http.conftest import Api, ServeApi, assert_problem
 
 SECRET = "a long secret of the scheduler"
@@ -82,3 +87,33 @@ def test_health_says_that_jobs_wait_for_nobody(api: Api) -> None:
     api.workbench.queue.submit("count", {}, key="x", org_id=None)
     health = httpx2.get(f"{api.base_url}/health").json()
     assert (health["status"], health["worker"]) == ("degraded", "absent")
+
+
+def test_the_server_works_on_jobs_itself_and_stops_its_worker_first(cold_app: StartApp, database: Database) -> None:
+    app, queue = cold_app(CRON_SECRET=SECRET, ASSAY_DEMO="0"), Queue(database)
+    job = queue.submit("levitate", {}, key="x", org_id=None)
+    pause = threading.Event()
+    while not queue.find(job.id).is_finished:
+        pause.wait(0.05)
+    assert httpx2.get(f"{app.base_url}/api/health").json()["worker"] == "running"
+    assert "assay_workers 1.0" in httpx2.get(f"{app.base_url}/metrics").text
+    assert "1 alive; jobs: 0 waiting" in app.command("doctor").stdout
+    app.stop()
+    assert queue.figures().workers == 0
+
+
+def test_a_server_that_leaves_jobs_to_others_starts_no_worker(cold_app: StartApp, database: Database) -> None:
+    app = cold_app(RUNS_WORKER="0", ASSAY_DEMO="0")
+    assert httpx2.get(f"{app.base_url}/api/health").json()["worker"] == "absent"
+    assert Queue(database).figures().workers == 0
+
+
+def test_the_doctor_misses_a_worker_where_the_server_brings_none(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor.run(make_settings(database_url, tmp_path, RUNS_WORKER="0", CRON_SECRET=SECRET)) == 1
+    told = capsys.readouterr().out
+    assert "missing worker" in told
+    assert "start `python -m core worker`" in told
+    assert "ok      cron          configured" in told
+    assert SECRET not in told
