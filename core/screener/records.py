@@ -126,7 +126,8 @@ def wilson(hits: int, n: int) -> tuple[float, float] | None:
     rate, share = hits / n, Z_95**2 / n
     middle = (rate + share / 2) / (1 + share)
     reach = Z_95 / (1 + share) * sqrt(rate * (1 - rate) / n + share / (4 * n))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    # The rate itself is always within it, which rounding would deny where every one or none is a hit.
+    return max(0.0, min(rate, middle - reach)), min(1.0, max(rate, middle + reach))
 
 
 def confidence(figures: Figures) -> Confidence:

@@ -89,6 +89,15 @@ def test_only_what_changed_is_computed_again(tmp_path: Path) -> None:
     assert _update(files, LONG)[1] == 0, "what is known up to a later day stays"
 
 
+def test_digests_do_not_depend_on_how_many_are_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = Blocks.of(LONG, RULES)
+    together = blocks.digests(RULES).tolist()
+    assert len(set(together)) == len(blocks)
+    monkeypatch.setattr(history, "BLOCKS_AT_ONCE", 3)
+    assert blocks.digests(RULES).tolist() == together
+    assert not set(blocks.digests(RULES.only("breakout_20")).tolist()) & set(together)
+
+
 def test_a_corrected_bar_is_computed_again_with_all_that_reads_it(tmp_path: Path) -> None:
     files = _kept(tmp_path)
     _update(files, LONG)

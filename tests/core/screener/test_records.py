@@ -104,6 +104,13 @@ def test_the_interval_is_wilsons_as_published(hits: int, n: int, low: float, hig
     assert wilson(hits, n) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
 
+def test_the_interval_holds_the_rate_and_stays_within_0_and_1() -> None:
+    for n in range(1, 60):
+        for hits in {0, n // 3, n}:
+            low, high = wilson(hits, n) or (2.0, 2.0)
+            assert 0 <= low <= hits / n <= high <= 1
+
+
 def test_of_nothing_there_is_no_interval() -> None:
     assert wilson(0, 0) is None
 
