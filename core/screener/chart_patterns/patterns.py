@@ -218,14 +218,16 @@ def _lives(chart: Chart) -> Iterator[Life]:
 
 
 def _told(series: Series, chart: Chart, found: Iterable[Life]) -> list[ChartPattern]:
-    placed = [(int(chart.symbol[chart.stretch[life.shape.known]]), life) for life in found]
     order = {name: at for at, name in enumerate(CHART_PATTERNS)}
-    placed.sort(key=lambda each: (each[1].shape.known, order[each[1].shape.type], each[1].shape.points[0].bar))
-    last = (series.starts[1:] - 1).tolist()
-    return [_pattern(chart, life, series.symbols[number], last[number]) for number, life in placed]
+    ordered = sorted(found, key=lambda life: (life.shape.known, order[life.shape.type], life.shape.points[0].bar))
+    stretches = [int(chart.stretch[life.shape.known]) for life in ordered]
+    return [
+        _pattern(chart, life, series.symbols[chart.symbol[stretch]], last=int(chart.starts[stretch + 1]) - 1)
+        for life, stretch in zip(ordered, stretches, strict=True)
+    ]
 
 
-def _pattern(chart: Chart, life: Life, symbol: str, last: int) -> ChartPattern:
+def _pattern(chart: Chart, life: Life, symbol: str, *, last: int) -> ChartPattern:
     shape = life.shape
     now = min(life.at, last)
     entry = shape.trigger.at(now)

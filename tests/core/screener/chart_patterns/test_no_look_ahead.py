@@ -94,3 +94,17 @@ def test_the_latest_bar_alone_gives_what_the_history_gives_for_it(bars: int, see
         for pattern in chart_patterns_of(series)
         if pattern.is_forming or (pattern.triggered_on and np.datetime64(pattern.triggered_on) == last)
     ]
+
+
+def test_a_scan_of_250_bars_tells_of_its_day_what_the_whole_history_tells() -> None:
+    series = walked(1, 2_000, seed=31)
+    signals = [pattern for pattern in chart_patterns_of(series) if pattern.triggered_on]
+    ends = {int(np.searchsorted(series.dates, np.datetime64(str(pattern.triggered_on)))) + 1 for pattern in signals}
+
+    assert len(ends) > 10
+    for end in ends - set(range(400)):
+        day = series.dates[end - 1].item()
+        found = latest_chart_patterns_of(first_bars(series, end).tail(250))
+        assert {(pattern.type, pattern.pivots) for pattern in found if pattern.triggered_on} == {
+            (pattern.type, pattern.pivots) for pattern in signals if pattern.triggered_on == day
+        }

@@ -113,6 +113,7 @@ def test_a_forming_pattern_ends_at_a_long_gap() -> None:
 
     assert pattern.end is End.EXPIRED
     assert bar_of(series, pattern.ended_on) == 66
+    assert pattern.stop == the(first_bars(series, 66), "head_and_shoulders").stop
     assert the(first_bars(series, 66), "head_and_shoulders").is_forming
 
 
