@@ -75,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_bars(commands.add_parser("bars", help="daily bars").add_subparsers(required=True, metavar="COMMAND"))
 
+    scan = commands.add_parser("scan", help="scan a universe now")
+    scan.add_argument("--universe", metavar="NAME", help="id or title of the universe (the default one)")
+    scan.add_argument("--org", metavar="NAME", help="organisation whose own universe or bars they are")
+    scan.add_argument("--date", type=date.fromisoformat, metavar="YYYY-MM-DD", help="a past day to scan as of")
+    scan.set_defaults(run=_scan)
+
     doctor = commands.add_parser("doctor", help="what is configured, reachable and missing")
     doctor.add_argument("--accounting", action="store_true", help="check that the books balance")
     doctor.set_defaults(run=_doctor)
@@ -107,6 +113,12 @@ def _add_bars(bars: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     check.add_argument("--universe", metavar="ID", help="universe that is looked at (the default one)")
     check.add_argument("--org", metavar="NAME", help="organisation whose own universe or bars they are")
     check.set_defaults(run=_bars_check)
+
+
+def _scan(settings: Settings, given: argparse.Namespace) -> int:
+    from core.commands import scan
+
+    return scan.run(settings, universe=given.universe, org=given.org, day=given.date)
 
 
 def _bars_update(settings: Settings, given: argparse.Namespace) -> int:

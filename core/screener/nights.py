@@ -68,7 +68,8 @@ class Nights:
     """Starts the night of each universe that is followed, once for each session."""
 
     def __init__(self, parts: NightParts) -> None:
-        self._parts = parts
+        self.parts = parts
+        """What it is made of; with another clock, these are the nights of another moment."""
 
     def handlers(self) -> Mapping[str, Handler]:
         """What is done for each kind of job."""
@@ -76,7 +77,7 @@ class Nights:
 
     def tick(self) -> list[Job]:
         """Starts the nights that are due; gives their jobs. Called every few minutes."""
-        now = self._parts.clock.now()
+        now = self.parts.clock.now()
         jobs = []
         for universe_id, org_id in self._followed():
             try:
@@ -91,39 +92,39 @@ class Nights:
     def start(self, universe_id: str, day: date, org_id: UUID | None) -> Job:
         """Starts the night of one universe, or joins it."""
         arguments = {"universe_id": universe_id, "day": day.isoformat()}
-        return self._parts.queue.submit(NIGHT, arguments, key=f"{universe_id}/{day}", org_id=org_id)
+        return self.parts.queue.submit(NIGHT, arguments, key=f"{universe_id}/{day}", org_id=org_id)
 
     def start_all(self) -> Job:
         """Starts the scans of all universes that are followed, whatever the hour, or joins that."""
-        return self._parts.queue.submit(NIGHTLY, {}, key=NIGHTLY, org_id=None)
+        return self.parts.queue.submit(NIGHTLY, {}, key=NIGHTLY, org_id=None)
 
     def _followed(self) -> list[Followed]:
-        with self._parts.database.service() as connection:
+        with self.parts.database.service() as connection:
             scanned = dao.recent(connection, FOLLOWED_DAYS)
-        return list(dict.fromkeys([*scanned, *self._parts.awaited()]))
+        return list(dict.fromkeys([*scanned, *self.parts.awaited()]))
 
     def _due(self, universe_id: str, org_id: UUID | None, now: datetime) -> date | None:
         """The session whose night it is and that was not scanned, nor tried too often or too lately."""
-        exchange = self._parts.planner.exchange(universe_id, org_id)
+        exchange = self.parts.planner.exchange(universe_id, org_id)
         if exchange is None:
             return None
-        sessions = self._parts.calendars
+        sessions = self.parts.calendars
         day = sessions.last_session(exchange, now)
         if now < datetime.combine(day, STARTS_AT, ZoneInfo(sessions.of(exchange).zone)):
             return None
-        with self._parts.database.service() as connection:
+        with self.parts.database.service() as connection:
             tried = dao.tries(connection, universe_id, org_id, day, FORMULA_VERSION)
         waits = tried.last_at is not None and now < tried.last_at + timedelta(minutes=TRY_AGAIN_MINUTES)
         return None if tried.is_done or tried.count >= MOST_TRIES or waits else day
 
     def _work_all(self, context: JobContext) -> None:
         """Scans every universe that is followed, and the default one, whatever the hour."""
-        followed = list(dict.fromkeys([(self._parts.default_universe, None), *self._followed()]))
+        followed = list(dict.fromkeys([(self.parts.default_universe, None), *self._followed()]))
         context.progress(done=0, failed=0, total=len(followed), detail="Fetching bars")
         plans = [plan for universe_id, org_id in followed if (plan := self._planned(universe_id, org_id)) is not None]
         context.progress(failed=len(followed) - len(plans), detail=f"Scanning {len(plans)} universes")
         for plan in plans:
-            submit_scan(self._parts.queue, plan, parent_id=context.job.id)
+            submit_scan(self.parts.queue, plan, parent_id=context.job.id)
         if plans:
             context.leave_running()
 
@@ -131,15 +132,15 @@ class Nights:
         """The plan of a scan on fresh bars; None, and a line in the log, where there can be none."""
         try:
             self._fetch(universe_id, org_id)
-            return self._parts.planner.plan(universe_id, self._parts.as_of(), org_id)
+            return self.parts.planner.plan(universe_id, self.parts.as_of(), org_id)
         except AssayError as error:
             _log.warning("Universe %s is not scanned: %s", universe_id, error.detail)
             return None
 
     def _fetch(self, universe_id: str, org_id: UUID | None) -> None:
-        universe, members = self._parts.planner.universe(universe_id, org_id)
+        universe, members = self.parts.planner.universe(universe_id, org_id)
         if not universe.is_generated:
-            self._parts.update_bars(members)
+            self.parts.update_bars(members)
 
     def _work(self, context: JobContext) -> None:
         job = context.job
@@ -147,14 +148,14 @@ class Nights:
         try:
             context.progress(detail="Fetching bars")
             self._fetch(universe_id, job.org_id)
-            plan = self._parts.planner.plan(universe_id, AsOf(day, Reason.CHOSEN, self._parts.clock.now()), job.org_id)
+            plan = self.parts.planner.plan(universe_id, AsOf(day, Reason.CHOSEN, self.parts.clock.now()), job.org_id)
             if plan.day < day:
                 raise StaleBars(
                     f"The bars of {spoken(day)} are not there yet; they end on {spoken(plan.day)}.", plan.day
                 )
             context.progress(detail="Bringing records of signals up to date")
-            self._parts.update_records(plan, context)
-            submit_scan(self._parts.queue, plan)
+            self.parts.update_records(plan, context)
+            submit_scan(self.parts.queue, plan)
         except AssayError as error:
             self._record_failure(job, universe_id, day, error.detail)
             raise
@@ -170,6 +171,6 @@ class Nights:
             bars_version=0,
             parts=(),
         )
-        with self._parts.database.service() as connection:
+        with self.parts.database.service() as connection:
             dao.begin(connection, scan)
             dao.fail(connection, job.id, failure)

@@ -210,7 +210,7 @@ class ScanJobs:
         if not has_ended or parent_id is None:
             return
         with suppress(NotFound):
-            parent = queue.advance(UUID(parent_id), done=failure is None, failed=failure is not None)
+            parent = queue.advance(UUID(parent_id), done=int(failure is None), failed=int(failure is not None))
             if parent.done + parent.failed == parent.total:
                 queue.finish(parent.id)
 

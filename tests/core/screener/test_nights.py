@@ -1,0 +1,127 @@
+"""Nights on the demo's universe with moved time: once for each session, after 22:00 at its exchange."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import text
+
+from core.clock import SystemClock
+from core.db.instruments_dao import MemberRow
+from core.ops.jobs import Job, JobStatus
+from core.principal import Principal
+from core.screener.nights import MOST_TRIES, Nights
+from core.screener.scans import Scan
+from core.workbench import Workbench
+from tests.conftest import MakeMember
+from tests.fakes.jobs import finished
+
+UNIVERSE = "sp500_2010"
+NEW_YORK = ZoneInfo("America/New_York")
+THURSDAY = date(2010, 8, 19)
+
+
+class MovedClock(SystemClock):
+    """A clock that stands at a moment."""
+
+    def __init__(self, moment: datetime) -> None:
+        self._moment = moment
+
+    def now(self) -> datetime:
+        """The moment."""
+        return self._moment
+
+
+Night = Callable[[datetime], Nights]
+
+
+@pytest.fixture
+def at(working: Workbench) -> Night:
+    """The installation's nights as they are at a moment."""
+
+    def moved(moment: datetime) -> Nights:
+        return Nights(replace(working.screener.nights.parts, clock=MovedClock(moment)))
+
+    return moved
+
+
+@pytest.fixture(scope="module")
+def ann(made: MakeMember) -> Principal:
+    return made("ann")
+
+
+def _followed(working: Workbench, ann: Principal, title: str) -> str:
+    """An own universe that was scanned lately, and so is followed; with few members, since nights fetch them all."""
+    members = [MemberRow(symbol, symbol, "", "XNYS", "USD", None, None) for symbol in ("GE", "XOM", "KO", "PG", "CVX")]
+    universe_id = working.market.universes.replace(ann, title, members, source="this test").id
+    job = working.screener.scans.request(replace(ann, as_of=date(2010, 8, 10)), universe_id)
+    assert finished(working.queue, job).status is JobStatus.DONE
+    return universe_id
+
+
+def _of(jobs: list[Job], universe_id: str) -> list[Job]:
+    return [job for job in jobs if job.arguments["universe_id"] == universe_id]
+
+
+def test_the_night_of_a_session_scans_it_once_with_records_first(working: Workbench, ann: Principal, at: Night) -> None:
+    universe_id = _followed(working, ann, "Five of the index")
+    assert _of(at(datetime(2010, 8, 19, 21, 59, tzinfo=NEW_YORK)).tick(), universe_id) == []
+    jobs = _of(at(datetime(2010, 8, 19, 22, 0, tzinfo=NEW_YORK)).tick(), universe_id)
+    assert [job.arguments["day"] for job in jobs] == ["2010-08-19"]
+    assert finished(working.queue, jobs[0]).status is JobStatus.DONE
+    scan = _scan_of(working, ann, universe_id, THURSDAY)
+    assert (scan.about.scanned, scan.about.org_id) == (5, ann.org_id)
+    assert working.screener.records.confidences(universe_id, THURSDAY, ann.org_id) is not None
+    assert _of(at(datetime(2010, 8, 20, 3, 0, tzinfo=NEW_YORK)).tick(), universe_id) == []
+    friday = _of(
+        at(datetime(2010, 8, 22, 12, 0, tzinfo=NEW_YORK)).tick(), universe_id
+    )  # on Sunday: that of Friday was missed
+    assert [job.arguments["day"] for job in friday] == ["2010-08-20"]
+
+
+def _scan_of(working: Workbench, ann: Principal, universe_id: str, day: date) -> Scan:
+    """The scan of a day, once it is done."""
+    scans, until = working.screener.scans, time.monotonic() + 30
+    while (scan := scans.latest(replace(ann, as_of=day), universe_id)) is None or scan.about.as_of != day:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return scan
+
+
+def test_a_night_without_bars_says_so_is_tried_again_and_then_given_up(
+    working: Workbench, ann: Principal, at: Night
+) -> None:
+    universe_id = _followed(working, ann, "Five without a Monday")
+    monday = datetime(2010, 8, 23, 22, 5, tzinfo=NEW_YORK)
+    for _ in range(MOST_TRIES):
+        (job,) = _of(at(monday).tick(), universe_id)
+        job = finished(working.queue, job)
+        assert job.status is JobStatus.FAILED
+        assert job.error == "The bars of Mon 23 Aug 2010 are not there yet; they end on Fri 20 Aug 2010."
+        assert _of(at(monday).tick(), universe_id) == []  # too soon
+        _age_tries(working, universe_id, monday)
+    assert _of(at(monday + timedelta(hours=8)).tick(), universe_id) == []
+
+
+def _age_tries(working: Workbench, universe_id: str, until: datetime) -> None:
+    """Lets what was tried of a universe have been tried an hour before a moment."""
+    with working.database.service() as connection:
+        connection.execute(
+            text("UPDATE scans SET started_at = :at, finished_at = :at WHERE universe_id = :id AND status = 'failed'"),
+            {"at": until - timedelta(hours=1), "id": universe_id},
+        )
+
+
+def test_a_scheduler_outside_starts_all_that_is_followed_and_sees_it_end(working: Workbench, ann: Principal) -> None:
+    universe_id = _followed(working, ann, "Five for the scheduler")
+    job = finished(working.queue, working.screener.nights.start_all())
+    assert (job.status, job.failed, job.org_id) == (JobStatus.DONE, 0, None)
+    assert job.total is not None and job.done == job.total >= 2
+    scan = working.screener.scans.latest(ann, universe_id)
+    assert scan is not None and scan.about.as_of == date(2010, 8, 20)
+    assert working.screener.scans.latest(ann, UNIVERSE) is not None
