@@ -70,9 +70,11 @@ _HAND_BACK = text(
 _GIVE_UP = text(
     """
     UPDATE jobs SET status = 'failed', error = :error, updated_at = assay_now(), finished_at = assay_now()
-    WHERE is_left_running AND finished_at IS NULL AND updated_at < assay_now() - cast(:unheard AS interval)
+    WHERE finished_at IS NULL AND updated_at < assay_now() - cast(:unheard AS interval) AND (is_left_running
+        OR NOT EXISTS (SELECT FROM procrastinate_jobs queued WHERE queued.args ->> 'job_id' = jobs.id::text))
     """
 )
+_PRUNE_QUEUED = text("DELETE FROM procrastinate_jobs WHERE status NOT IN ('todo', 'doing')")
 _PRUNE = text(
     """
     DELETE FROM jobs WHERE id IN (
@@ -94,7 +96,7 @@ _PRUNE_WORKERS = text("DELETE FROM procrastinate_workers WHERE last_heartbeat < 
 _TAKE_OVER = text(
     """
     UPDATE procrastinate_jobs SET scheduled_at = NULL, attempts = attempts + 1, status =
-        cast(CASE WHEN attempts < :most THEN 'todo' ELSE 'failed' END AS procrastinate_job_status)
+        cast(CASE WHEN attempts < :most OR task_name = :task THEN 'todo' ELSE 'failed' END AS procrastinate_job_status)
     WHERE status = 'doing' AND worker_id IS NULL
     """
 )
@@ -221,12 +223,13 @@ def hand_back(connection: Connection, job_id: UUID, run: UUID, *, is_counted: bo
 
 
 def give_up(connection: Connection, *, unheard: timedelta, error: str) -> int:
-    """Ends jobs that were left running and of which nothing was heard for so long."""
+    """Ends jobs that were left running, or are in no queue, and of which nothing was heard for so long."""
     return connection.execute(_GIVE_UP, {"unheard": unheard, "error": error}).rowcount
 
 
 def prune(connection: Connection, *, age: timedelta, most: int) -> int:
-    """Deletes jobs that ended longer ago than `age`, the oldest first."""
+    """Deletes jobs that ended longer ago than `age`, the oldest first, and what Procrastinate kept of its own."""
+    connection.execute(_PRUNE_QUEUED)
     return connection.execute(_PRUNE, {"age": age, "most": most}).rowcount
 
 
@@ -235,10 +238,11 @@ def figures(connection: Connection, *, stalled: timedelta) -> FiguresRow:
     return FiguresRow(**connection.execute(_FIGURES, {"stalled": stalled}).mappings().one())
 
 
-def sweep(connection: Connection, worker: int, *, stalled: timedelta, most_attempts: int) -> Sweep:
-    """Forgets workers without a heartbeat for so long, and puts their jobs back into the queue."""
+def sweep(connection: Connection, worker: int, *, stalled: timedelta, counted_but: str, most_attempts: int) -> Sweep:
+    """Forgets workers without a heartbeat for so long, and puts what they were at back into the queue; tasks of another
+    name than `counted_but` at most so many times."""
     connection.execute(_PRUNE_WORKERS, {"stalled": stalled})
-    taken = connection.execute(_TAKE_OVER, {"most": most_attempts}).rowcount
+    taken = connection.execute(_TAKE_OVER, {"most": most_attempts, "task": counted_but}).rowcount
     return Sweep(taken, bool(connection.execute(_IS_REGISTERED, {"worker": worker}).scalar()))
 
 

@@ -33,7 +33,7 @@ from core.ops.job_run import RETRIES, JobRun
 from core.ops.jobs import JOB_TASK, STALLED_AFTER_S, Periodic, Queue
 
 MOST_DEATHS = 5
-"""A periodic run whose worker died so often is not made again."""
+"""A periodic run whose worker died so often is not made again; of jobs, each run counts its own."""
 STOP_MARGIN_S = 5.0
 """For handing back, beyond the time in which jobs may finish."""
 
@@ -193,7 +193,7 @@ class Worker:
 
     def _look(self, worker: int, stalled: timedelta) -> dao.Sweep:
         with self._database.service() as connection:
-            return dao.sweep(connection, worker, stalled=stalled, most_attempts=MOST_DEATHS)
+            return dao.sweep(connection, worker, stalled=stalled, counted_but=JOB_TASK, most_attempts=MOST_DEATHS)
 
     async def _do_job(self, job_id: str) -> None:
         run = JobRun(self._database, self._queue.handlers, UUID(job_id), backoff_s=self._times.backoff_s)
@@ -204,10 +204,11 @@ class Worker:
             await _in_thread(run.hand_back)
             raise
         except DatabaseUnavailable:
-            # What became of it could not be recorded. Under another number this worker's jobs are taken over.
+            # What became of it could not be recorded, and nor may be that it is to come again. Where it is not, this
+            # worker's next beginning, under another number, has it taken over.
             if self._engine is not None:
                 _stop(self._engine)
-            raise
+            raise _AgainLater(self._times.restart_s) from None
         if again is not None:
             raise _AgainLater(again.after_s)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,7 +14,7 @@ import pytest
 from procrastinate.schema import SchemaManager
 
 from core.db import jobs_dao
-from core.db.engine import Database
+from core.db.engine import Database, Transaction
 from core.db.migrate import MIGRATIONS
 from core.errors import DatabaseUnavailable, InvalidRequest, NotFound
 from core.ids import new_id
@@ -207,6 +207,41 @@ def test_a_database_that_is_away_for_a_handler_is_a_reason_to_try_again(
     start_worker()
     ended = finished(queue, queue.submit("count", {}, key="x", org_id=None))
     assert (ended.status, ended.attempts) == (JobStatus.DONE, 2)
+
+
+def test_a_job_whose_end_could_not_be_recorded_is_done_again(
+    database: Database, queue: Queue, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.ops.job_run.RECORD_AGAIN_S", ())
+    single, is_away = database.single, threading.Event()
+
+    def gone_once() -> AbstractContextManager[Transaction]:
+        if is_away.is_set() and threading.current_thread().name == "assay-job":
+            is_away.clear()
+            raise DatabaseUnavailable
+        return single()
+
+    def go_away_at_first(context: JobContext) -> None:
+        if context.job.attempts == 1:
+            is_away.set()
+
+    monkeypatch.setattr(database, "single", gone_once)
+    queue.handle({"count": go_away_at_first})
+    start_worker()
+    ended = finished(queue, queue.submit("count", {}, key="x", org_id=None))
+    assert (ended.status, ended.attempts) == (JobStatus.DONE, 2)
+
+
+def test_a_job_that_no_queue_knows_is_given_up(
+    queue: Queue, service: psycopg.Connection[tuple[object, ...]], move_time: MoveTime
+) -> None:
+    lost = queue.submit("count", {}, key="lost", org_id=None)
+    service.execute("DELETE FROM procrastinate_jobs")
+    waiting = queue.submit("count", {}, key="waiting", org_id=None)
+    move_time(timedelta(hours=2))
+    queue.tidy()
+    assert queue.find(lost.id).status is JobStatus.FAILED
+    assert queue.find(waiting.id).status is JobStatus.WAITING
 
 
 def test_finished_jobs_are_forgotten_after_a_month_and_those_left_running_given_up(
