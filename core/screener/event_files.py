@@ -12,7 +12,7 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -51,13 +51,13 @@ class HistoryEvents:
     """Of all that they were computed from."""
 
 
-def in_this_process(parts: Sequence[Part], detector: Detector) -> Iterator[Found]:
+def in_this_process(parts: Iterable[Part], detector: Detector) -> Iterator[Found]:
     """Computes the signals of parts one after another."""
     return (signals_in(part, detector) for part in parts)
 
 
-Compute: TypeAlias = Callable[[Sequence[Part], Detector], Iterable[Found]]
-"""Gives the signals of each part, in their order."""
+Compute: TypeAlias = Callable[[Iterable[Part], Detector], Iterable[Found]]
+"""Gives the signals of each part, in their order; parts are made when they are asked for, and not all kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,10 @@ class EventFiles:
         blocks = Blocks.of(series, detector)
         digests = blocks.digests(detector)
         known, others = self.known(blocks, digests)
-        parts, done, computed = [*blocks.parts(others)], 0, []
-        for part, found in zip(parts, compute(parts, detector), strict=True):
-            done += len(part.blocks)
+        groups, done, computed = blocks.groups(others), 0, []
+        parts = (blocks.part(group) for group in groups)
+        for group, found in zip(groups, compute(parts, detector), strict=True):
+            done += len(group)
             computed.append(found)
             progress(done, len(others))
         fresh = Found.joined(computed)

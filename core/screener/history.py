@@ -127,16 +127,15 @@ class Blocks:
                 found.append(digest.digest()[:8])
         return np.frombuffer(b"".join(found), np.uint64)
 
-    def parts(self, chosen: Numbers) -> Iterator[Part]:
-        """What it takes to compute some blocks, about `BARS_AT_ONCE` bars together."""
+    def groups(self, chosen: Numbers) -> Sequence[Numbers]:
+        """Some blocks in groups of about `BARS_AT_ONCE` bars."""
         if not len(chosen):
-            return
+            return ()
         sizes = np.cumsum((self.ends - self.windows)[chosen])
-        cuts = np.flatnonzero(np.diff(sizes // BARS_AT_ONCE)) + 1
-        for some in np.split(chosen, cuts):
-            yield self._part(some)
+        return np.split(chosen, np.flatnonzero(np.diff(sizes // BARS_AT_ONCE)) + 1)
 
-    def _part(self, chosen: Numbers) -> Part:
+    def part(self, chosen: Numbers) -> Part:
+        """What it takes to compute some blocks."""
         series, lengths = self.series, (self.ends - self.windows)[chosen]
         starts = np.concatenate(([0], np.cumsum(lengths)))
         places = np.repeat(self.windows[chosen] - starts[:-1], lengths) + np.arange(starts[-1])
@@ -224,5 +223,5 @@ def detector_of(type_id: str) -> Detector:
 def all_events(series: Series, detector: Detector) -> dict[str, Events]:
     """The signals of a whole history, from nothing."""
     blocks = Blocks.of(series, detector)
-    parts = blocks.parts(np.arange(len(blocks)))
-    return detector.events(Found.joined(signals_in(part, detector) for part in parts), blocks.begins)
+    groups = blocks.groups(np.arange(len(blocks)))
+    return detector.events(Found.joined(signals_in(blocks.part(one), detector) for one in groups), blocks.begins)

@@ -7,9 +7,9 @@ nothing gives, to the bit.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -23,7 +23,8 @@ from core.db.records_dao import RecordRow
 from core.errors import NotEnoughData, NotFound
 from core.ids import new_id
 from core.market.as_of import AsOf
-from core.market.bars import MOST_BARS, Bars, Panel
+from core.market.bars import MOST_BARS, Bars
+from core.market.panel import Panel
 from core.ops.processes import Processes
 from core.screener.event_files import EventFiles, in_this_process
 from core.screener.history import DETECTORS, Detector, Found, Part, all_events, detector_of, signals_in
@@ -162,13 +163,19 @@ class Records:
         except NotFound:
             return None
 
-    def _compute(self, parts: Sequence[Part], detector: Detector) -> Iterator[Found]:
+    def _compute(self, parts: Iterable[Part], detector: Detector) -> Iterator[Found]:
         processes = self._processes
-        if processes is None or len(parts) < 2:
+        if processes is None:
             yield from in_this_process(parts, detector)
             return
+        waiting: deque[Future[Found]] = deque()
         with ThreadPoolExecutor(processes.count) as pool:
-            yield from pool.map(lambda part: processes.run(signals_in, part, detector), parts)
+            for part in parts:
+                waiting.append(pool.submit(processes.run, signals_in, part, detector))
+                if len(waiting) > processes.count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def _put(self, universe_id: str, day: date, org_id: UUID | None, version: str, kept: Mapping[str, Any]) -> None:
         with self._database.service() as connection:

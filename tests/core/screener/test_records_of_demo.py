@@ -64,7 +64,7 @@ def _entries(
 
 
 def _breaks_out(rows: list[dict[str, float]], t: int) -> bool:
-    """Whether the close is above the highest high of the 20 bars before it, and the one before was not above its own."""
+    """Whether the close is above the highest high of the 20 bars before it, and the last was not above its own."""
 
     def is_above(at: int) -> bool:
         return at >= 20 and rows[at]["close"] > max(row["high"] for row in rows[at - 20 : at]) * (1 + 1e-9)
