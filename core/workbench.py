@@ -237,7 +237,8 @@ def _screener(
         database,
         queue,
         screens,
-        lambda principal, universe_id: screener.scans.latest(principal, universe_id),  # noqa: PLW0108 (it is made below)
+        find_universe=market.universes.get,
+        latest_scan=lambda *asked: screener.scans.latest(*asked),  # noqa: PLW0108 (it is made below)
         mailer=mailer,
         notifications=Notifications(database),
     )

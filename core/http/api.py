@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from core.http.entrance import Entrance
 from core.http.problems import install_problems, problem_response
 from core.http.routes import (
+    alerts,
     chat,
     completions,
     conversations,
@@ -21,6 +22,7 @@ from core.http.routes import (
     profile,
     providers,
     quotes,
+    screener,
     sec_edgar,
     usage,
     usage_log,
@@ -44,7 +46,9 @@ AREAS = (
     news,
     fundamentals,
     sec_edgar,
+    screener,
     jobs,
+    alerts,
 )
 """The files of routes; one that is added here is served."""
 

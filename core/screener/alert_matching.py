@@ -23,6 +23,8 @@ MAX_MATCHING = 1_000
 """A screen that matches more symbols is none to be told of."""
 
 
+FindUniverse = Callable[[Principal, str], object]
+"""Gives a universe that the principal may screen; `NotFound` otherwise."""
 LatestScan = Callable[[Principal, str], "Scan | None"]
 """The newest finished scan of a universe that the principal sees."""
 
@@ -49,8 +51,9 @@ class Matched:
 class AlertMatching:
     """Screens on newest scans, of the present day: the date that somebody chose for their session changes nothing."""
 
-    def __init__(self, screens: Screens, latest_scan: LatestScan) -> None:
+    def __init__(self, screens: Screens, find_universe: FindUniverse, latest_scan: LatestScan) -> None:
         self._screens = screens
+        self._find_universe = find_universe
         self._latest_scan = latest_scan
 
     def look(self, principal: Principal, screen_id: UUID, universe_id: str) -> Matched | None:
@@ -62,6 +65,7 @@ class AlertMatching:
         """
         now = replace(principal, as_of=None)
         screen = self._screens.get(now, screen_id)
+        self._find_universe(now, universe_id)
         scan = self._latest_scan(now, universe_id)
         if scan is None:
             return None

@@ -12,7 +12,7 @@ from core.ops.mail import Mailer
 from core.ops.notifications import Notifications
 from core.ops.webhooks import Webhooks
 from core.screener.alert_delivery import AlertDelivery
-from core.screener.alert_matching import AlertMatching, LatestScan
+from core.screener.alert_matching import AlertMatching, FindUniverse, LatestScan
 from core.screener.alert_watch import AlertWatch
 from core.screener.alerts import Alerts
 from core.screener.screens import Screens
@@ -39,8 +39,9 @@ def open_alerting(
     database: Database,
     queue: Queue,
     screens: Screens,
-    latest_scan: LatestScan,
     *,
+    find_universe: FindUniverse,
+    latest_scan: LatestScan,
     mailer: Mailer,
     notifications: Notifications,
 ) -> Alerting:
@@ -48,7 +49,7 @@ def open_alerting(
 
     What was recorded is sent by a job at once, and by the round of every minute where that job was not submitted.
     """
-    matching = AlertMatching(screens, latest_scan)
+    matching = AlertMatching(screens, find_universe, latest_scan)
     webhooks = Webhooks(SystemClock(), own_host=urlsplit(settings.address).hostname)
     delivery = AlertDelivery(database, notifications, mailer, webhooks, settings.address)
 

@@ -6,8 +6,9 @@ what comes after. A symbol that stops matching and matches again is told again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from core.accounts.permissions import Action, require
@@ -41,6 +42,11 @@ class AlertSettings:
     tells_by_mail: bool = False
     """To the owner's own address, and no other."""
     webhook_url: str | None = None
+
+    @classmethod
+    def of(cls, row: AlertRow) -> AlertSettings:
+        """Those of an alert that there is."""
+        return cls(**{name: getattr(row, name) for name in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,17 @@ class Alerts:
             rows, last = dao.own(connection, most=MAX_ALERTS), dao.last_deliveries(connection)
         return [Alert(row, [each for each in last if each.alert_id == row.id]) for row in rows]
 
+    def get(self, principal: Principal, alert_id: UUID) -> Alert:
+        """One alert.
+
+        Raises:
+            NotFound: the principal has none of that id.
+        """
+        require(principal, Action.READ)
+        with self._database.app(principal) as connection:
+            row, last = _one(connection, alert_id), dao.last_deliveries(connection)
+        return Alert(row, [each for each in last if each.alert_id == row.id])
+
     def deliveries(self, principal: Principal, alert_id: UUID) -> Sequence[DeliveryRow]:
         """The last messages of an alert, the newest first.
 
@@ -109,14 +126,16 @@ class Alerts:
             return KeptAlert(_one(connection, alert_id), secret)
 
     def change(
-        self, principal: Principal, alert_id: UUID, settings: AlertSettings, *, renews_secret: bool = False
+        self, principal: Principal, alert_id: UUID, changes: Mapping[str, Any], *, renews_secret: bool = False
     ) -> KeptAlert:
-        """Changes an alert. Another screen or universe starts it afresh; another webhook has another secret.
+        """Changes settings of an alert, by their names, and leaves the rest.
 
-        Raises as `create`, and `NotFound` where the principal has none of that id.
+        Another screen or universe starts it afresh; another webhook has another secret. Raises as `create`, and
+        `NotFound` where the principal has none of that id.
         """
         require(principal, Action.SET_ALERTS)
-        wanted = self._checked(settings)
+        with self._database.app(principal) as connection:
+            wanted = self._checked(replace(AlertSettings.of(_one(connection, alert_id)), **changes))
         matched = self._matching.look(principal, wanted.screen_id, wanted.universe_id)
         with self._database.app(principal) as connection:
             before = _locked(connection, alert_id)

@@ -21,6 +21,7 @@ from core.market.as_of import AsOf, Reason
 from core.metering.repeats import Idempotency
 from core.notebook.checklists import Item
 from core.principal import Principal, Role, Scope
+from core.screener.alerts import AlertSettings
 from core.screener.criteria import Condition, Group, Match, Screen
 from core.screener.fields import Operator
 from core.workbench import Workbench
@@ -111,6 +112,10 @@ def _keep_organisation(trial: Trial) -> object:
         **{**{name: getattr(trial.who, name) for name in trial.who.__slots__}, "scopes": frozenset(Scope)}
     )
     return trial.bench.profiles.keep_organisation(trial.who, trial.bench.profiles.organisation(whole))
+
+
+def _alert(trial: Trial) -> AlertSettings:
+    return AlertSettings("Ours", trial.nothing, "none")
 
 
 def _open_filing(trial: Trial) -> object:
@@ -231,6 +236,16 @@ METHODS: dict[str, Method] = {
         ASKERS, lambda t: t.bench.checklists.change(t.who, "nothing", "A title", [Item("", "Read it")]), ends=NotFound
     ),
     "checklists.withdraw": Method(ASKERS, lambda t: t.bench.checklists.withdraw(t.who, "nothing"), ends=NotFound),
+    "alerts.list": Method(READERS, lambda t: t.bench.alerts.list(t.who)),
+    "alerts.get": Method(READERS, lambda t: t.bench.alerts.get(t.who, t.nothing), ends=NotFound),
+    "alerts.deliveries": Method(READERS, lambda t: t.bench.alerts.deliveries(t.who, t.nothing), ends=NotFound),
+    "alerts.create": Method(ASKERS, lambda t: t.bench.alerts.create(t.who, _alert(t)), ends=NotFound),
+    "alerts.change": Method(ASKERS, lambda t: t.bench.alerts.change(t.who, t.nothing, {}), ends=NotFound),
+    "alerts.pause": Method(ASKERS, lambda t: t.bench.alerts.pause(t.who, t.nothing, is_paused=True), ends=NotFound),
+    "alerts.delete": Method(ASKERS, lambda t: t.bench.alerts.delete(t.who, t.nothing), ends=NotFound),
+    "notifications.unread_count": Method(INSIDERS, lambda t: t.bench.notifications.unread_count(t.who)),
+    "notifications.page": Method(INSIDERS, lambda t: t.bench.notifications.page(t.who)),
+    "notifications.mark_read": Method(INSIDERS, lambda t: t.bench.notifications.mark_read(t.who)),
     "usage.overview": Method(INSIDERS, lambda t: t.bench.usage.overview(t.who)),
     "usage.quota": Method(INSIDERS, lambda t: t.bench.usage.quota(t.who)),
     "usage.by_day": Method(INSIDERS, lambda t: t.bench.usage.by_day(t.who, DAY, DAY)),
@@ -244,6 +259,7 @@ METHODS: dict[str, Method] = {
 """Methods that act for a principal. After a colon: another use of the same method."""
 
 WITHOUT_PRINCIPAL = {
+    "notifications.add": "for services that know whom they tell",
     "queue.handle": "for the workbench, before a worker starts",
     "queue.every": "for the workbench, before a worker starts",
     "queue.submit": "for services, once they have asked who may",
@@ -283,14 +299,17 @@ ONLY_FOR_SERVICES = frozenset({"ticket", "count_request", "forget_failures"})
 INNER = frozenset(
     {
         *("settings", "database", "embedded", "plans", "catalogue", "prices", "providers", "router", "mailer"),
-        *("meter", "usage_log", "cache", "telemetry"),
+        *("meter", "usage_log", "cache", "telemetry", "alerting"),
     }
 )
 """Parts of the workbench that decide nothing about people."""
 
+ALERT = {"name": "Ours", "screen_id": str(uuid4()), "universe": "none"}
 ASK = {"message": "What is duration?"}
 CHAT = {"model": "auto", "messages": [{"role": "user", "content": "What is duration?"}]}
 CONVERSATION = "/api/ai/conversations/{conversation_id}"
+SCREENS = "/api/screener/screens"
+NO_CONDITION = {"name": "A name", "screen": {"match": "all", "items": []}}
 ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/api/health"): Route(EVERYBODY),
     ("GET", "/api/openapi.json"): Route(EVERYBODY),
@@ -315,6 +334,24 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/api/news"): Route(READERS, 422),
     ("GET", "/api/fundamentals"): Route(READERS, 422),
     ("GET", "/api/sec-edgar"): Route(ASKERS, 422),
+    ("GET", "/api/screener/fields"): Route(READERS),
+    ("GET", "/api/screener/presets"): Route(READERS),
+    ("GET", "/api/screener/signals"): Route(READERS, 404),
+    ("POST", "/api/screener/matches"): Route(READERS, 404, body={"preset": "golden_cross"}),
+    ("GET", SCREENS): Route(READERS),
+    ("POST", SCREENS): Route(ASKERS, 422, body=NO_CONDITION),
+    ("GET", f"{SCREENS}/{{screen_id}}"): Route(READERS, 404),
+    ("GET", f"{SCREENS}/{{screen_id}}/versions"): Route(READERS, 404),
+    ("PUT", f"{SCREENS}/{{screen_id}}"): Route(ASKERS, 422, body={**NO_CONDITION, "after": 1}),
+    ("POST", f"{SCREENS}/{{screen_id}}/copy"): Route(ASKERS, 404, body={}),
+    ("DELETE", f"{SCREENS}/{{screen_id}}"): Route(ASKERS, 404),
+    ("GET", "/api/screener/alerts"): Route(READERS),
+    ("POST", "/api/screener/alerts"): Route(ASKERS, 404, body=ALERT),
+    ("PATCH", "/api/screener/alerts/{alert_id}"): Route(ASKERS, 404, body={"name": "A name"}),
+    ("DELETE", "/api/screener/alerts/{alert_id}"): Route(ASKERS, 404),
+    ("GET", "/api/screener/alerts/{alert_id}/deliveries"): Route(READERS, 404),
+    ("GET", "/api/notifications"): Route(READERS),
+    ("POST", "/api/notifications/read"): Route(PEOPLE | {C.ASK_TOKEN}, body={}),
     ("GET", "/api/user/usage"): Route(READERS),
     ("GET", "/api/user/quota"): Route(READERS),
     ("GET", "/api/profile"): Route(READERS),

@@ -26,6 +26,7 @@ from core.screener.criteria import Condition, Group, Match, Screen
 from core.screener.fields import Operator
 from core.workbench import Workbench
 from tests.conftest import MakeMember
+from tests.core.screener.alerts_made import Bench
 
 NAMES = [table.name for table in tables.TENANT_TABLES]
 
@@ -119,6 +120,13 @@ def _leave_notes(workbench: Workbench, principal: Principal) -> None:
     workbench.theses.write(principal, "AAPL", "Phones.", as_of, after=0, is_shared=True)
     made = workbench.checklists.create(principal, "Ours", ["Read it"])
     workbench.checklists.tick(principal, "AAPL", made.id, made.items[0].id, as_of)
+
+
+def _leave_alerts(workbench: Workbench, principal: Principal) -> None:
+    bench = Bench(workbench.database)
+    bench.night({"AAA": 5})
+    bench.alert(principal)
+    bench.night({"AAA": 12})
 
 
 @contextmanager

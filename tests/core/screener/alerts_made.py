@@ -60,7 +60,7 @@ class Bench:
     def __post_init__(self) -> None:
         self._days = itertools.count()
         self.screens = Screens(self.database)
-        matching = AlertMatching(self.screens, self.latest)
+        matching = AlertMatching(self.screens, lambda _, universe_id: universe_id, self.latest)
         self.notifications = Notifications(self.database)
         self.alerts = Alerts(self.database, matching, has_mail=True)
         self.watch = AlertWatch(self.database, matching, self.notifications, self.wake)

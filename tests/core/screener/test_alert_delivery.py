@@ -20,7 +20,7 @@ from core.ops.mail import mailer_of
 from core.ops.webhooks import Webhooks, signature
 from core.principal import Principal, Role
 from core.screener.alert_delivery import LEASE, RETRIES, AlertDelivery
-from core.screener.alerts import AlertSettings, KeptAlert
+from core.screener.alerts import KeptAlert
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime, make_settings
 from tests.core.screener.alerts_made import UNIVERSE, Bench
@@ -203,7 +203,7 @@ def test_what_was_recorded_is_not_sent_to_who_may_not_have_it_any_more(
 def test_a_channel_that_was_taken_off_meanwhile_is_not_used(senders: Senders, member: MakeMember) -> None:
     ann = member("ann")
     made = senders.told(ann, webhook_url=senders.url)
-    senders.bench.alerts.change(ann, made.row.id, AlertSettings("Mine", made.row.screen_id, UNIVERSE))
+    senders.bench.alerts.change(ann, made.row.id, {"webhook_url": None})
     senders.delivery.deliver_due()
     assert senders.hook.received.empty()
     assert senders.state(ann, made).said == "The alert has no webhook any more."

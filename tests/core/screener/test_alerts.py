@@ -57,13 +57,12 @@ def test_a_webhook_has_another_secret_when_it_is_asked_for_or_the_address_is_ano
 ) -> None:
     ann = member("ann")
     made = bench.alert(ann, webhook_url=HOOK)
-    settings = AlertSettings("Mine", made.row.screen_id, UNIVERSE, webhook_url=HOOK)
     alert_id = made.row.id
-    assert bench.alerts.change(ann, alert_id, replace(settings, name="Renamed")).webhook_secret is None
-    renewed = bench.alerts.change(ann, alert_id, settings, renews_secret=True).webhook_secret
-    moved = bench.alerts.change(ann, alert_id, replace(settings, webhook_url=f"{HOOK}/2")).webhook_secret
+    assert bench.alerts.change(ann, alert_id, {"name": "Renamed"}).webhook_secret is None
+    renewed = bench.alerts.change(ann, alert_id, {}, renews_secret=True).webhook_secret
+    moved = bench.alerts.change(ann, alert_id, {"webhook_url": f"{HOOK}/2"}).webhook_secret
     assert renewed and moved and len({made.webhook_secret, renewed, moved}) == 3
-    without = bench.alerts.change(ann, alert_id, replace(settings, webhook_url=None))
+    without = bench.alerts.change(ann, alert_id, {"webhook_url": None})
     assert (without.row.webhook_url, without.webhook_secret) == (None, None)
 
 
@@ -71,10 +70,9 @@ def test_another_screen_starts_an_alert_afresh_and_another_name_does_not(bench: 
     ann = member("ann")
     bench.night({"AAA": 12, "BBB": 6})
     made = bench.alert(ann)
-    settings = AlertSettings("Mine", made.row.screen_id, UNIVERSE)
-    renamed = bench.alerts.change(ann, made.row.id, replace(settings, name="Renamed")).row
+    renamed = bench.alerts.change(ann, made.row.id, {"name": "Renamed"}).row
     assert (renamed.name, renamed.scan_id, renamed.matching) == ("Renamed", made.row.scan_id, 1)
-    wider = bench.alerts.change(ann, made.row.id, replace(settings, screen_id=bench.screen(ann, 5))).row
+    wider = bench.alerts.change(ann, made.row.id, {"screen_id": bench.screen(ann, 5)}).row
     assert wider.matching == 2
     bench.night({"AAA": 12, "BBB": 6})
     assert bench.told(ann) == []
@@ -140,11 +138,11 @@ def test_a_deleted_alert_takes_with_it_what_it_has_not_sent(bench: Bench, member
 def test_an_alert_is_its_owners_alone(bench: Bench, member: MakeMember) -> None:
     ann, bob = member("ann", org="Acme", plan="team"), member("bob", org="Acme", plan="team", role=Role.ADMIN)
     made = bench.alert(ann)
-    settings = AlertSettings("Taken", bench.screen(bob), UNIVERSE)
     assert bench.alerts.list(bob) == []
     for attempt in (
+        lambda: bench.alerts.get(bob, made.row.id),
         lambda: bench.alerts.deliveries(bob, made.row.id),
-        lambda: bench.alerts.change(bob, made.row.id, settings),
+        lambda: bench.alerts.change(bob, made.row.id, {"name": "Taken"}),
         lambda: bench.alerts.pause(bob, made.row.id, is_paused=True),
         lambda: bench.alerts.delete(bob, made.row.id),
     ):
