@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
+from math import isfinite
 
 import polars as pl
 
 from core.screener.conditions import Condition, Group, Match, Other, conditions_of
 from core.screener.consistency import interval_of
 from core.screener.fields import FIELDS, Field, Operator, Unit
-from core.screener.wording import spoken_claim, spoken_other
+from core.screener.wording import spoken_claim
 
 _CUT = "\x1f"
 """Between reasons: no figure, label or checked text holds it."""
@@ -34,12 +35,14 @@ def _names(root: Group) -> set[str]:
 
 
 def _figure(frame: pl.DataFrame, field: Field) -> pl.Expr:
-    """The column of a figure, null where it is missing."""
+    """The column of a figure, null where it is missing; an empty text is missing too."""
     kind = _KINDS.get(field.unit, pl.Float64())
     if field.id not in frame.columns:
         return pl.lit(None, dtype=kind)
     column = pl.col(field.id).cast(kind)
-    return pl.when(column.is_finite()).then(column) if field.is_number else column
+    if field.unit is Unit.LIST:
+        return column
+    return pl.when(column.is_finite() if field.is_number else column != "").then(column)
 
 
 _KINDS: Mapping[Unit, pl.DataType] = {Unit.TEXT: pl.String(), Unit.LIST: pl.List(pl.String)}
@@ -127,14 +130,29 @@ def _reason(condition: Condition, figures: _Figures) -> pl.Expr:
         return pl.format("{}: {}", pl.lit(field.label), shown)
     if field.unit is Unit.TEXT:
         return pl.format(f"{_escaped(field.label)} is {{}}", figure)
-    shown, claim = shown_figure(field, figure), pl.lit(spoken_claim(condition))
+    claim = pl.lit(spoken_claim(condition))
     if not isinstance(condition.value, Other):
-        return pl.format(f"{_escaped(field.label)} {{}} {{}}", shown, claim)
+        interval = interval_of(condition)
+        bounds = [pl.lit(bound) for bound in (interval.low, interval.high) if isfinite(bound)]
+        return pl.format(f"{_escaped(field.label)} {{}} {{}}", _told(field, figure, bounds), claim)
     other = FIELDS[condition.value.field]
-    verb = spoken_claim(condition).removesuffix(spoken_other(condition.value))
-    than = shown_figure(other, figures[other.id])
-    named = pl.lit(verb + spoken_other(condition.value))
-    return pl.format(f"{_escaped(field.label)} {{}} {{}} ({{}})", shown, named, than)
+    shown = _told(field, figure, [_other(condition, figures)])
+    than = _told(other, figures[other.id], [figure / condition.value.times])
+    return pl.format(f"{_escaped(field.label)} {{}} {{}} ({{}})", shown, claim, than)
+
+
+def _told(field: Field, figure: pl.Expr, beside: Sequence[pl.Expr]) -> pl.Expr:
+    """A figure as text, with more digits where rounding would hide on which side of another it lies."""
+    shown = shown_figure(field, figure)
+    if field.unit is Unit.COUNT:
+        return shown
+    scale, ending = (100, " %") if field.unit is Unit.FRACTION else (1, "")
+    step = 10.0**-field.decimals / scale
+    apart = [(figure - each).abs() for each in beside]
+    is_near = reduce(lambda a, b: a | b, [each.is_between(0, step, closed="none") for each in apart])
+    if field.unit is Unit.PRICE:  # small prices have their significant digits already
+        is_near = is_near & (figure.abs() >= 1)
+    return pl.when(is_near).then(_rounded(figure * scale, field.decimals + 2) + ending).otherwise(shown)
 
 
 def shown_figure(field: Field, figure: pl.Expr) -> pl.Expr:

@@ -44,9 +44,9 @@ def conditions(draw: st.DrawFn, names: list[str] | None = None) -> Condition:
     field = FIELDS[draw(st.sampled_from(names or list(FIELDS)))]
     operator = draw(st.sampled_from(field.operators))
     if operator in (Operator.ABOVE_FIELD, Operator.BELOW_FIELD):
-        others = [each.id for each in FIELDS.values() if each.unit is field.unit and each is not field]
+        others = [name for name in names or FIELDS if FIELDS[name].unit is field.unit and name != field.id]
         times = draw(st.sampled_from([1.0, 1.3, 0.5]))
-        return Condition(field.id, operator, Other(draw(st.sampled_from(others or list(FIELDS))), times))
+        return Condition(field.id, operator, Other(draw(st.sampled_from(others or [*FIELDS])), times))
     if operator is Operator.BETWEEN:
         low, high = sorted((draw(number_in(field)), draw(number_in(field))))
         return Condition(field.id, operator, (low, high))
@@ -72,10 +72,11 @@ def screens(names: list[str] | None = None) -> st.SearchStrategy[Screen]:
 
 
 @st.composite
-def rows(draw: st.DrawFn) -> Row:
-    """A row of a scan, some of it missing."""
+def rows(draw: st.DrawFn, names: list[str]) -> Row:
+    """A row of a scan with these figures, some of them missing."""
     row: dict[str, Any] = {}
-    for name, field in FIELDS.items():
+    for name in names:
+        field = FIELDS[name]
         if field.is_number:
             row[name] = draw(st.none() | st.sampled_from([float("nan"), float("inf")]) | number_in(field))
         elif field.unit is Unit.TEXT:
