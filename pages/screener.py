@@ -33,9 +33,10 @@ if scan is None:
     st.stop()
 
 if screen is not None:
-    symbol = screener_matches.show("screener_matches", principal, scan, screen, called)
+    symbol = screener_matches.show("screener_matches", principal, universe, scan, screen, called)
     if symbol is not None:
-        screener_detail.show("screener_detail", principal, scan, symbol, universe.title)
+        look = screener_detail.Look(principal, scan, universe.title, symbol, screener_detail.named_in(screen))
+        screener_detail.show("screener_detail", look)
 
 section("The market around it", f"All {scan.results.height:,} symbols of the scan, whether they match or not.")
 screener_market.show("screener_market", *screener_market.read(scan.about.market or {}))

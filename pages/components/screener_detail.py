@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +14,7 @@ from core.db.scans_dao import SignalRow
 from core.errors import NotEnoughData
 from core.principal import Principal
 from core.screener.chart_patterns.patterns import CHART_PATTERNS, ChartPattern
+from core.screener.criteria import Screen, conditions_of
 from core.screener.direction import Direction
 from core.screener.scans import Scan
 from core.screener.signals import SIGNALS
@@ -45,33 +46,52 @@ class Event:
     pattern: ChartPattern | None = None
 
 
-def show(key: str, principal: Principal, scan: Scan, symbol: str, universe: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Who looks at what."""
+
+    principal: Principal
+    scan: Scan
+    universe: str
+    """Its title."""
+    symbol: str
+    asked_for: Collection[str]
+    """Types of signals that the screen names: what is looked at first."""
+
+
+def show(key: str, look: Look) -> None:
     """The chart, beneath it the record; what is chosen here does not run the rest of the page."""
 
     @st.fragment
     def part() -> None:
-        with show_errors(principal):
-            _show(key, principal, scan, symbol, universe)
+        with show_errors(look.principal):
+            _show(key, look)
 
     part()
 
 
-def _show(key: str, principal: Principal, scan: Scan, symbol: str, universe: str) -> None:
-    study = workbench.current().screener.studies.of(principal, symbol, scan)
-    _show_head(key, principal, scan, study)
-    event = _show_choice(f"{key}_{symbol}", events_of(study))
+def named_in(screen: Screen) -> Collection[str]:
+    """The types of signals that a screen asks for by name."""
+    values = (condition.value for condition in conditions_of(screen.root) if condition.field in ("signals", "pattern"))
+    return {each for value in values if isinstance(value, tuple) for each in value if isinstance(each, str)}
+
+
+def _show(key: str, look: Look) -> None:
+    study = workbench.current().screener.studies.of(look.principal, look.symbol, look.scan)
+    _show_head(key, look, study)
+    event = _show_choice(f"{key}_{look.symbol}", events_of(study, look.asked_for))
     if event is not None:
         _show_event(event)
-    screener_chart.show(f"{key}_{symbol}", drawing_of(study, event))
+    screener_chart.show(f"{key}_{look.symbol}", drawing_of(study, event))
     st.caption(_source(study))
     if event is not None:
-        _show_record(key, principal, scan, study, event, universe)
+        _show_record(key, look, event)
 
 
-def _show_head(key: str, principal: Principal, scan: Scan, study: Study) -> None:
+def _show_head(key: str, look: Look, study: Study) -> None:
     import polars as pl
 
-    names = scan.results.filter(pl.col("symbol") == study.symbol)["name"].drop_nulls().to_list()
+    names = look.scan.results.filter(pl.col("symbol") == study.symbol)["name"].drop_nulls().to_list()
     with section(names[0] if names else study.symbol):
         show_badge(Badge(study.symbol, "blue"))
         if study.about.is_generated:
@@ -82,7 +102,7 @@ def _show_head(key: str, principal: Principal, scan: Scan, study: Study) -> None
             icon=":material/candlestick_chart:",
             query_params={"symbol": study.symbol},
         )
-        watchlist.show(f"{key}_watch", principal, study.symbol)
+        watchlist.show(f"{key}_watch", look.principal, study.symbol)
 
 
 def _show_choice(key: str, events: Sequence[Event]) -> Event | None:
@@ -112,27 +132,28 @@ def _show_event(event: Event) -> None:
     )
 
 
-def _show_record(key: str, principal: Principal, scan: Scan, study: Study, event: Event, universe: str) -> None:
+def _show_record(key: str, look: Look, event: Event) -> None:
     st.markdown("##### What such signals were worth", help="Entered at the next session's open, as of the day above.")
     try:
-        record = workbench.current().screener.studies.record(principal, study.symbol, event.type, scan)
+        record = workbench.current().screener.studies.record(look.principal, look.symbol, event.type, look.scan)
     except NotEnoughData as missing:
         st.caption(plain(missing.detail))
         return
     if record.universe is None:
         st.caption("The record of the universe is still being computed; it is there in a while.")
-    places = [Place(f"On {study.symbol}", record.here), Place(f"On {universe}", record.universe or {})]
+    places = [Place(f"On {look.symbol}", record.here), Place(f"On {look.universe}", record.universe or {})]
     screener_record.show(f"{key}_record", event.label, places)
 
 
-def events_of(study: Study) -> list[Event]:
-    """What a chart can be looked at for: signals, the most trusted first, then patterns that form."""
+def events_of(study: Study, asked_for: Collection[str] = ()) -> list[Event]:
+    """What a chart can be looked at for: what is asked for, then signals, the most trusted first, then what forms."""
     rows = [row for row in study.signals if row.type in SIGNALS or row.type in CHART_PATTERNS]
     rows.sort(key=lambda row: (row.state != "signal", -(row.confidence or 0.0)))
     patterns = {pattern.type: pattern for pattern in study.patterns}
     events = [_of_row(row, patterns.get(row.type)) for row in rows]
     told = {event.type for event in events}
-    return events + [_of_pattern(pattern) for name, pattern in patterns.items() if name not in told]
+    events += [_of_pattern(pattern) for name, pattern in patterns.items() if name not in told]
+    return sorted(events, key=lambda event: event.type not in asked_for)
 
 
 def _of_row(row: SignalRow, pattern: ChartPattern | None) -> Event:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.db.instruments_dao import UniverseRow
 from core.db.scans_dao import ScanRow
+from core.screener.export import MEDIA_TYPE, Origin, csv_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -15,13 +18,14 @@ if TYPE_CHECKING:
 _NO_FILE_NAME = re.compile(r"[^a-z0-9]+")
 
 
-def show(key: str, rows: pl.DataFrame, about: ScanRow, called: str) -> None:
+def show(key: str, rows: pl.DataFrame, universe: UniverseRow, about: ScanRow, called: str) -> None:
     """The button; its file says of which screen, universe and session it is."""
+    origin = Origin(about.as_of, universe.title, universe.source, about.formula_version)
     st.download_button(
         "CSV",
-        rows.write_csv,
+        partial(csv_of, rows, origin),
         file_name=file_name(called, about),
-        mime="text/csv",
+        mime=MEDIA_TYPE,
         icon=":material/download:",
         key=key,
         on_click="ignore",

@@ -8,6 +8,7 @@ from functools import partial
 import streamlit as st
 
 from core.accounts.permissions import Action, may
+from core.db.instruments_dao import UniverseRow
 from core.principal import Principal
 from core.screener.criteria import Screen, matching
 from core.screener.scans import Scan
@@ -19,7 +20,7 @@ PARAMETER = "symbol"
 """Of the page's address: whose chart is open."""
 
 
-def show(key: str, principal: Principal, scan: Scan, screen: Screen, called: str) -> str | None:
+def show(key: str, principal: Principal, universe: UniverseRow, scan: Scan, screen: Screen, called: str) -> str | None:
     """The matches of a screen in a scan: computed anew in each run, of this screen and this scan and of no other.
 
     Gives the symbol whose chart is asked for.
@@ -43,7 +44,7 @@ def show(key: str, principal: Principal, scan: Scan, screen: Screen, called: str
     with actions:
         if may(principal, Action.KEEP_NOTES) and ticked:
             screener_watch.show(f"{key}_watch", principal, ticked)
-        screener_export.show(f"{key}_csv", rows, scan.about, called)
+        screener_export.show(f"{key}_csv", rows, universe, scan.about, called)
     return _show_opened(key, rows.head(screener_results.MAX_ROWS)["symbol"].to_list())
 
 

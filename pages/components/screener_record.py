@@ -46,14 +46,15 @@ def _verdict(figures: Mapping[int, Figures]) -> str:
     told = confidence(at)
     if told.value is None:
         return f":orange[{at.n:,} with a known outcome; below {MINIMUM_N} nothing is said of the next one]"
-    better = (at.hit_rate or 0) - (at.base_rate or 0)
-    words = (
+    words = plain(
         f"right {_share(at.hit_rate)} of {at.n:,} times over {CONFIDENCE_HORIZON} sessions, "
         f"where {_share(at.base_rate)} of all entries were"
     )
-    if at.hit_rate_low is not None and at.base_rate is not None and at.hit_rate_low > at.base_rate:
-        return f":green[{plain(words)}]"
-    return plain(words + (" (within chance)" if better >= 0 else " (not better)"))
+    if at.base_rate is None or at.hit_rate_low is None or at.hit_rate_high is None:
+        return words
+    if at.hit_rate_low > at.base_rate:
+        return f":green[{words}: more than chance]"
+    return f":red[{words}: less than chance]" if at.hit_rate_high < at.base_rate else f"{words}: within chance"
 
 
 def _show_table(key: str, place: Place, label: str) -> None:
@@ -78,12 +79,12 @@ def _told(figures: Figures) -> dict[str, object]:
     interval = "" if low is None or high is None else f" ({low * 100:.0f}–{high * 100:.0f})"
     return {
         "n": f"{figures.n:,} on {figures.days:,} {'day' if figures.days == 1 else 'days'}",
-        "Right (95 % interval)": f"{_share(figures.hit_rate)}{interval}",
+        "Right (95 %)": f"{_share(figures.hit_rate)}{interval}",
         "All entries": _share(figures.base_rate),
         "Median move": _move(figures.median_move),
         "After costs": _move(figures.median_after_costs),
-        "Beyond benchmark": _move(figures.median_excess),
-        "Best and worst on the way": f"{_move(figures.median_best)}, {_move(figures.median_worst)}",
+        "Beyond index": _move(figures.median_excess),
+        "On the way, best and worst": f"{_move(figures.median_best)}, {_move(figures.median_worst)}",
         "Best and worst of all": f"{_move(figures.best)}, {_move(figures.worst)}",
     }
 

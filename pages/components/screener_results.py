@@ -98,7 +98,7 @@ def _table(rows: pl.DataFrame) -> pl.DataFrame:
     """The columns that are shown, and no other, as the grid reads them."""
     import polars as pl
 
-    count = pl.col("confidence_n").fill_null(0)
+    count = pl.col("confidence_n").fill_null(0).cast(pl.String).str.replace(r"(\d)(\d{3})$", "$1,$2")
     return rows.select(
         "symbol",
         "name",
@@ -106,7 +106,7 @@ def _table(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("change") * 100,
         "relative_volume",
         *map(_labelled, ("signals", "pattern")),
-        "confidence",
+        pl.col("confidence") * 100,
         pl.when(pl.col("signals").list.len().fill_null(0) == 0)
         .then(None)
         .when(pl.col("confidence").is_null())
@@ -119,7 +119,7 @@ def _table(rows: pl.DataFrame) -> pl.DataFrame:
         "reward_risk",
         "rs_rating",
         "spark",
-        "week52_position",
+        pl.col("week52_position") * 100,
         WHY,
     )
 
@@ -146,10 +146,10 @@ def _columns(rows: pl.DataFrame) -> dict[str, Any]:
         "relative_volume": config.NumberColumn(
             "Rel. volume", format="%.2f ×", help=ours["relative_volume"], width=96
         ),
-        "signals": _badges("Signals", rows, "signals", 210),
-        "pattern": _badges("Pattern", rows, "pattern", 140),
+        "signals": _badges("Signals", rows, "signals", 250),
+        "pattern": _badges("Pattern", rows, "pattern", 150),
         "confidence": config.ProgressColumn(
-            "Confidence", format="percent", min_value=0, max_value=1, help=ours["confidence"], width=120
+            "Confidence", format="%.0f %%", min_value=0, max_value=100, help=ours["confidence"], width=120
         ),
         "behind": config.TextColumn("Behind it", help=ours["confidence_n"], width=96),
         "entry": config.NumberColumn("Entry", format=price, help=ours["entry"], width=84),
@@ -159,7 +159,7 @@ def _columns(rows: pl.DataFrame) -> dict[str, Any]:
         "rs_rating": config.NumberColumn("RS", format="%d", help=ours["rs_rating"], width=60),
         "spark": config.LineChartColumn("30 days", width=110, help="The last 30 closes."),
         "week52_position": config.ProgressColumn(
-            "52-week range", format="percent", min_value=0, max_value=1, help=ours["week52_position"], width=120,
+            "52-week range", format="%.0f %%", min_value=0, max_value=100, help=ours["week52_position"], width=120,
             color="gray",
         ),
         WHY: config.ListColumn("Why it matched", width=420),

