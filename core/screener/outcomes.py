@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import talib
 
-from core.market.bars import Days, Floats
-from core.screener.series import Flags, Numbers, Series
+from core.market.panel import Days, Floats
+from core.screener.series import Numbers, Series
 
 if TYPE_CHECKING:
     import polars as pl
@@ -77,43 +77,37 @@ class Outcomes:
 
     def over(self, sessions: int) -> Outcome:
         """What entries were worth that were held so many sessions."""
-        series, known = self.series, self._known(sessions)
-        entered, left = known + 1, known + sessions
-        entry = series.open[entered]
+        series, tellable = self.series, max(len(self.series) - sessions, 0)
+        is_unknown = self._following[:tellable] < sessions
+        entered, left = slice(1, 1 + tellable), slice(sessions, None)
 
-        def told(values: Floats) -> Floats:
+        def told(reached: Floats, entry: Floats) -> Floats:
             column = np.full(len(series), np.nan)
-            column[known] = values
+            moves = column[:tellable]
+            np.divide(reached[left], entry[entered], out=moves)
+            moves -= 1
+            moves[is_unknown] = np.nan
             return column
 
         # The window of `sessions` bars that ends where the entry is left begins where it was made: it holds one symbol.
         highest = talib.MAX(series.high, sessions) if 1 < sessions <= len(series) else series.high
         lowest = talib.MIN(series.low, sessions) if 1 < sessions <= len(series) else series.low
-        benchmark = None
-        if self._benchmark_at is not None:
-            opens, closes = self._benchmark_at
-            benchmark = told(closes[left] / opens[entered] - 1)
         return Outcome(
-            move=told(series.close[left] / entry - 1),
-            highest=told(highest[left] / entry - 1),
-            lowest=told(lowest[left] / entry - 1),
-            benchmark=benchmark,
+            move=told(series.close, series.open),
+            highest=told(highest, series.open),
+            lowest=told(lowest, series.open),
+            benchmark=None if self._benchmark_at is None else told(self._benchmark_at[1], self._benchmark_at[0]),
         )
 
-    def _known(self, sessions: int) -> Numbers:
-        """The places of bars that have so many bars of their symbol after them, without a gap."""
-        series = self.series
-        places = np.arange(len(series))
-        known = places[places + sessions < np.repeat(series.starts[1:], series.lengths)]
-        is_whole: Flags = self._gaps[known + sessions] == self._gaps[known]
-        return known[is_whole]
-
     @cached_property
-    def _gaps(self) -> Numbers:
-        """How many gaps there are up to each bar; those between two symbols lie within no entry."""
-        is_gap: Flags = np.diff(self.series.dates).astype(np.int64) > LONGEST_GAP_DAYS
-        gaps: Numbers = np.concatenate(([0], np.cumsum(is_gap)))
-        return gaps
+    def _following(self) -> Numbers:
+        """How many bars of the same symbol follow each bar before its last one or a gap."""
+        dates, is_first = self.series.dates, np.ones(len(self.series), dtype=bool)
+        is_first[1:] = (np.diff(dates).astype(np.int64) > LONGEST_GAP_DAYS) | (self.series.age[1:] == 0)
+        firsts = np.flatnonzero(is_first)
+        lengths = np.diff(np.append(firsts, len(dates)))
+        following: Numbers = np.repeat(firsts + lengths, lengths) - 1 - np.arange(len(dates))
+        return following
 
     @cached_property
     def _benchmark_at(self) -> tuple[Floats, Floats] | None:

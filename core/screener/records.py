@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from core.market.bars import Days, Floats
+from core.market.panel import Days, Floats
 from core.screener.direction import Direction
 from core.screener.outcomes import HORIZONS, LONGEST_GAP_DAYS, Outcome, Outcomes
 from core.screener.series import Flags, Numbers
@@ -145,13 +145,14 @@ def confidence(figures: Figures) -> Confidence:
 
 def figures_of(outcomes: Outcomes, events: Mapping[str, Events]) -> dict[str, dict[int, Figures]]:
     """The figures of each type of signal, by horizon, with all entries of the series as their base."""
-    found: dict[str, dict[int, Figures]] = {type_id: {} for type_id in events}
-    for sessions in HORIZONS:
-        outcome = outcomes.over(sessions)
-        base = _Base.of(outcomes.series.dates, outcome.move)
-        for type_id, each in events.items():
-            found[type_id][sessions] = _figures(outcome, base, each)
-    return found
+    by_horizon = {sessions: _figures_over(sessions, outcomes, events) for sessions in HORIZONS}
+    return {type_id: {sessions: by_horizon[sessions][type_id] for sessions in HORIZONS} for type_id in events}
+
+
+def _figures_over(sessions: int, outcomes: Outcomes, events: Mapping[str, Events]) -> dict[str, Figures]:
+    outcome = outcomes.over(sessions)
+    base = _Base.of(outcomes.series.dates, outcome.move)
+    return {type_id: _figures(outcome, base, each) for type_id, each in events.items()}
 
 
 @dataclass(frozen=True, slots=True)
