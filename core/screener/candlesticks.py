@@ -16,7 +16,7 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from core.market.bars import Floats
+from core.market.panel import Floats
 from core.screener.series import Series
 
 TICKS = 1e8

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.market.bars import Floats
+from core.market.panel import Floats
 from core.screener.candlesticks import Candles
 from core.screener.series import Flags, Numbers, Series
 

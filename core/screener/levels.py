@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.market.bars import Floats
+from core.market.panel import Floats
 from core.screener.direction import Direction
 from core.screener.indicators import Indicators, ratio
 

@@ -8,11 +8,12 @@ import json
 import struct
 from dataclasses import asdict, dataclass
 from datetime import date
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.market.bars import Days, Panel
+from core.market.panel import Days, Panel
 from core.screener.direction import Direction
 from core.screener.frames import bytes_of, frame_of
 from core.screener.indicators import Indicators, indicators_of
@@ -29,6 +30,8 @@ LEAST_BARS = 30
 """Bars without which a symbol is not scanned; the length of a sparkline too."""
 STALE_AFTER = 5
 """Sessions up to the day without a bar, past which a symbol is not scanned."""
+SYMBOLS_AT_ONCE = 1_250
+"""Symbols whose indicators are in memory together: more would take more of it, and no less time."""
 RESULT_INDICATORS = tuple(
     "change gap volume relative_volume dollar_volume sma_20 sma_50 sma_200 ema_21 from_sma_20 from_sma_50 from_sma_200 "
     "rsi_14 macd macd_signal macd_hist atr_14 atr_pct bb_upper bb_middle bb_lower bb_position bb_width adx_14 "
@@ -88,6 +91,8 @@ def scan_partition(panel: Panel, day: date, *, chart_patterns: bool, sessions: D
         sessions: the sessions in order, by which a last bar is stale; weekdays where they are not given, since what
             other symbols of the part have must not matter.
     """
+    import polars as pl
+
     every, _ = cleaned(panel)
     behind = _sessions_behind(every, day, sessions)
     is_scanned = (every.lengths >= LEAST_BARS) & (behind <= STALE_AFTER)
@@ -100,11 +105,17 @@ def scan_partition(panel: Panel, day: date, *, chart_patterns: bool, sessions: D
         ),
     ]
     series = every.only(is_scanned)
+    runs = series.split(max(1, ceil(len(series.symbols) / SYMBOLS_AT_ONCE)))
+    results, signals = zip(*(_scanned(run, chart_patterns=chart_patterns) for run in runs), strict=True)
+    ordered = tuple(sorted(skipped, key=lambda skip: skip.symbol))
+    return PartitionResult(pl.concat(results), pl.concat(signals), ordered)
+
+
+def _scanned(series: Series, *, chart_patterns: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows and the signals of some symbols."""
     indicators = indicators_of(series)
-    signals = _signals(indicators)
-    if chart_patterns:
-        signals = _with_chart_patterns(signals, series)
-    return PartitionResult(_results(indicators), signals, tuple(sorted(skipped, key=lambda skip: skip.symbol)))
+    results, signals = _results(indicators), _signals(indicators)
+    return results, _with_chart_patterns(signals, series) if chart_patterns else signals
 
 
 def _sessions_behind(series: Series, day: date, sessions: Days | None) -> Numbers:

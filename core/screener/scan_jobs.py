@@ -129,7 +129,7 @@ class ScanJobs:
             scan, part = dao.scan(connection, scan_id), dao.part(connection, scan_id, number)
         if scan is None or part is None or part.is_done:
             return
-        panel = self._parts.bars.panel(part.symbols, self._as_of(scan.as_of), WINDOW, scan.org_id)
+        panel = self._parts.bars.panel(part.symbols, self._as_of(scan.as_of), WINDOW, scan.org_id).bare()
         sessions = self._parts.planner.sessions(scan.exchange, scan.as_of)
         result = self._parts.processes.run(scan_partition, panel, scan.as_of, chart_patterns=True, sessions=sessions)
         with self._parts.database.service() as connection:

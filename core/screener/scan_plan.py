@@ -13,9 +13,9 @@ from core.db.instruments_dao import MemberRow, UniverseRow
 from core.errors import NotEnoughData, NotFound, StaleBars
 from core.market.as_of import AsOf
 from core.market.bar_store import BarStore
-from core.market.bars import Days
 from core.market.calendars import Calendars
 from core.market.market_time import spoken
+from core.market.panel import Days
 from core.market.universes import Universes
 
 MOST_SESSIONS_BEHIND = 1

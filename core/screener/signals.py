@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from core.market.bars import Floats
+from core.market.panel import Floats
 from core.screener import candlesticks
 from core.screener.candlesticks import CANDLESTICKS
 from core.screener.direction import Direction

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from core.db.scans_dao import SignalRow, SignalsWanted
 from core.errors import NotFound
 from core.market.as_of import AsOf
-from core.market.bars import Bars, Floats, SeriesAbout
+from core.market.bars import Bars
 from core.market.market_time import MarketTime, spoken
+from core.market.panel import Floats, SeriesAbout
 from core.principal import Principal
 from core.screener.chart_patterns.patterns import ChartPattern, latest_chart_patterns_of
 from core.screener.indicators import history_of

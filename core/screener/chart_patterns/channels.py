@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from core.market.bars import Floats
+from core.market.panel import Floats
 from core.screener.chart_patterns.pivots import Chart
-from core.screener.chart_patterns.shape import FORMING_BARS, Ray, Shape, points, windows
+from core.screener.chart_patterns.shape import FORMING_BARS, Ray, Shape, at_most, points, windows
 
 TOUCHES = 3
 """On each line."""
@@ -30,9 +30,9 @@ def channels(chart: Chart) -> Iterator[Shape]:
     width = outer - inner + (outer_slope - inner_slope) * times.mean(axis=1)
     slope = (outer_slope + inner_slope) / 2
     is_found = (
-        (np.abs(outer_slope - inner_slope) <= PARALLEL_WITHIN * np.abs(slope))
-        & (np.maximum(outer_miss, inner_miss) <= TOUCH_WITHIN * width)
-        & (np.abs(slope) * (runs.bar[:, -1] - runs.bar[:, 0]) >= DRIFT * width)
+        at_most(np.abs(outer_slope - inner_slope), PARALLEL_WITHIN * np.abs(slope), outer)
+        & at_most(np.maximum(outer_miss, inner_miss), TOUCH_WITHIN * width, outer)
+        & at_most(DRIFT * width, np.abs(slope) * times[:, -1], outer)
     )
     for row, side in runs.where(is_found):
         found = points(chart.pivots, int(runs.first[row]), _LABELS[side])

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.market.bars import Floats
-from core.screener.chart_patterns.pivots import Chart
+from core.market.panel import Floats
+from core.screener.chart_patterns.pivots import TIE, Chart
 from core.screener.chart_patterns.shape import FORMING_BARS, Point, Ray, Shape, alike
 from core.screener.series import Flags, Numbers
 
@@ -79,7 +79,9 @@ def _cup(chart: Chart, left: int, base: int, right: int) -> Shape | None:
     known = int(pivots.known[right])
     rim, bottom = float(pivots.price[right]), float(pivots.price[base])
     half = rim - GIVES_BACK * (rim - bottom)
-    if chart.low[end + 1 : known + 1].min() < half or not is_round(chart.close[begin : end + 1], tip - begin):
+    if chart.low[end + 1 : known + 1].min() < half - TIE * rim or not is_round(
+        chart.close[begin : end + 1], tip - begin
+    ):
         return None
     places = ((left, "left rim"), (base, "base"), (right, "right rim"))
     edge = Ray(end, rim)
@@ -117,7 +119,7 @@ def is_round(closes: Floats, base: int) -> bool:
     bend = (centred @ squares) / (squares @ squares)
     explained = slope**2 * (times @ times) + bend**2 * (squares @ squares)
     spread = centred @ centred
-    if bend <= 0 or explained < ROUND_R2 * spread:
+    if bend <= 0 or explained < (ROUND_R2 - TIE) * spread:
         return False
     lowest = 0.5 - slope / (2 * bend) / (len(closes) - 1)
     return bool(BOTTOM[0] <= lowest <= BOTTOM[1]) and bool(spread - explained < _left_by_v(centred, base))

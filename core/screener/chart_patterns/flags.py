@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from core.market.bars import Floats
-from core.screener.chart_patterns.pivots import Chart
-from core.screener.chart_patterns.shape import Point, Ray, Shape
+from core.market.panel import Floats
+from core.screener.chart_patterns.pivots import TIE, Chart
+from core.screener.chart_patterns.shape import Point, Ray, Shape, at_most
 from core.screener.series import Flags, Numbers
 
 POLE_BARS = 10
@@ -79,7 +79,7 @@ class _Poles:
         return poles.where(
             (chart.stretch[now] == chart.stretch[poles.top])
             & (_extreme(bars.high, poles.top, length) <= top)
-            & (-_extreme(-bars.low, poles.top, length) >= top - GIVES_BACK * poles.height)
+            & at_most(top + _extreme(-bars.low, poles.top, length), GIVES_BACK * poles.height, top)
         )
 
 
@@ -103,7 +103,8 @@ def _poles(chart: Chart, bars: _Bars) -> _Poles:
     base = first + lows[first].argmin(axis=1)
     height = bars.high[top] - bars.low[base]
     atr = chart.atr[base]
-    is_pole = (height >= POLE_ATR * atr) & (atr > 0) & (bars.high[top] - bars.close[base] >= HELD * height)
+    held = bars.high[top] - bars.close[base]
+    is_pole = at_most(POLE_ATR * atr, height, height) & (atr > 0) & at_most(HELD * height, held, held)
     return _Poles(base, top, height).where(is_pole)
 
 
@@ -119,7 +120,10 @@ def _is_flag(bars: _Bars, poles: _Poles, length: int) -> tuple[Flags, Floats]:
     explained = slope**2 * (centred @ centred)
     drift = slope[:, None] * times
     width = (bars.high[at] - drift).max(axis=1) - (bars.low[at] - drift).min(axis=1)
-    return (slope < 0) & (explained >= DRIFT_R2 * spread) & (width <= WIDTH * poles.height), slope
+    top = bars.high[poles.top]
+    is_against = slope < -TIE * np.abs(top)
+    is_drift = explained >= (DRIFT_R2 - TIE) * spread
+    return is_against & is_drift & at_most(width, WIDTH * poles.height, top), slope
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from itertools import groupby
 from operator import itemgetter
 
-from core.screener.chart_patterns.pivots import Chart
+from core.screener.chart_patterns.pivots import TIE, Chart
 from core.screener.chart_patterns.shape import Shape
 
 NEVER = sys.maxsize
@@ -71,21 +71,26 @@ def _is_left(shape: Shape, closes: Sequence[float], begin: int) -> bool:
 
     A close beyond the trigger line on the very bar that makes it known is its signal.
     """
-    side, trigger, broken = shape.side, shape.trigger, shape.broken
     for bar in range(shape.points[-1].bar + 1, shape.known + 1):
-        close = closes[bar - begin]
-        if side * (close - broken.at(bar)) < 0 or (bar < shape.known and side * (close - trigger.at(bar)) > 0):
+        crossed = _crossed(shape, bar, closes[bar - begin])
+        if crossed is End.BROKEN or (crossed is End.TRIGGERED and bar < shape.known):
             return True
     return False
 
 
 def _life(shape: Shape, closes: Sequence[float], begin: int) -> Life | None:
     """The end of a shape within its stretch, if it has one there; `begin` is the bar of the first close."""
-    side, trigger, broken = shape.side, shape.trigger, shape.broken
     for bar in range(shape.known, min(shape.last + 1, begin + len(closes))):
-        close = closes[bar - begin]
-        if side * (close - trigger.at(bar)) > 0:
-            return Life(shape, End.TRIGGERED, bar)
-        if side * (close - broken.at(bar)) < 0:
-            return Life(shape, End.BROKEN, bar)
+        if crossed := _crossed(shape, bar, closes[bar - begin]):
+            return Life(shape, crossed, bar)
     return Life(shape, End.EXPIRED, shape.last + 1) if shape.last + 1 < begin + len(closes) else None
+
+
+def _crossed(shape: Shape, bar: int, close: float) -> End | None:
+    """What a close beyond one of its lines makes of a shape."""
+    tie = TIE * close
+    if shape.side * (close - shape.trigger.at(bar)) > tie:
+        return End.TRIGGERED
+    if shape.side * (close - shape.broken.at(bar)) < -tie:
+        return End.BROKEN
+    return None

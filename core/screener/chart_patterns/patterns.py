@@ -14,7 +14,7 @@ from datetime import date
 from itertools import chain
 from types import MappingProxyType
 
-from core.market.bars import Floats
+from core.market.panel import Floats
 from core.screener.chart_patterns.channels import channels
 from core.screener.chart_patterns.cups import cups
 from core.screener.chart_patterns.flags import flags

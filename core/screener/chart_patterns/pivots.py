@@ -14,12 +14,15 @@ from itertools import pairwise
 import numpy as np
 import talib
 
-from core.market.bars import Days, Floats
+from core.market.panel import Days, Floats
 from core.screener.series import Flags, Numbers, Series
 
 ATR_BARS = 14
 PIVOT_ATR = 2.5
 """How many ATRs price moves away from an extreme before it is a pivot."""
+TIE = 1e-9
+"""Of a price: what differs by less is equal. Prices move in ticks and often meet lines and bounds exactly; rounding must
+not decide then, or a pattern would come and go with the scale of prices."""
 LONGEST_SHADOW_ATR = 5.0
 """ATRs of the bar before."""
 LONGEST_GAP_DAYS = 30
@@ -114,7 +117,7 @@ def pivots_of(chart: Chart, reach_atr: float = PIVOT_ATR) -> Pivots:
         if end <= first:
             continue
         part = slice(first, end)
-        reach = (chart.atr[part] * reach_atr).tolist()
+        reach = (chart.atr[part] * reach_atr + TIE * chart.close[part]).tolist()
         for turn in _turns(chart.high[part].tolist(), chart.low[part].tolist(), reach):
             bar.append(first + turn[0])
             price.append(turn[1])

@@ -7,7 +7,7 @@ from math import floor
 
 import numpy as np
 
-from core.screener.chart_patterns.pivots import Chart
+from core.screener.chart_patterns.pivots import TIE, Chart
 from core.screener.chart_patterns.shape import (
     FLATNESS,
     FORMING_BARS,
@@ -16,6 +16,7 @@ from core.screener.chart_patterns.shape import (
     Shape,
     Windows,
     alike,
+    at_most,
     points,
     through,
     windows,
@@ -63,7 +64,7 @@ def _is_straight(runs: Windows) -> Flags:
     share = (runs.bar[:, 2] - runs.bar[:, 0]) / (runs.bar[:, 4] - runs.bar[:, 0])
     line = runs.price[:, 0] + share * (runs.price[:, 4] - runs.price[:, 0])
     opening = runs.price[:, 0] - runs.price[:, 1]
-    return np.abs(runs.price[:, 2] - line) <= FLATNESS * opening
+    return at_most(np.abs(runs.price[:, 2] - line), FLATNESS * opening, line)
 
 
 def _range(chart: Chart, runs: Windows, row: int, is_level: tuple[bool, bool]) -> Iterator[Shape]:
@@ -78,7 +79,7 @@ def _range(chart: Chart, runs: Windows, row: int, is_level: tuple[bool, bool]) -
     last = known + FORMING_BARS
     if narrowing > 0:
         apex = upper.bar + (upper.price - lower.at(upper.bar)) / narrowing
-        last = min(last, floor(apex))
+        last = min(last, floor(apex + TIE))
     if last < known:
         return
     opening = found[1].bar

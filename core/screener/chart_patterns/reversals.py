@@ -7,7 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from core.screener.chart_patterns.pivots import Chart
-from core.screener.chart_patterns.shape import FORMING_BARS, Ray, Shape, Windows, alike, points, through, windows
+from core.screener.chart_patterns.shape import (
+    FORMING_BARS,
+    Ray,
+    Shape,
+    Windows,
+    alike,
+    at_most,
+    points,
+    through,
+    windows,
+)
 
 SHOULDERS_WITHIN = 0.015
 """Of their mean; so are the two troughs beside the head."""
@@ -34,7 +44,7 @@ def _head_and_shoulders(chart: Chart, runs: Windows) -> Iterator[Shape]:
     left, trough, head, second_trough, right = runs.price.T
     height = head - (trough + second_trough) / 2
     is_found = (
-        (head - np.maximum(left, right) >= HEAD_ABOVE * height)
+        at_most(HEAD_ABOVE * height, head - np.maximum(left, right), head)
         & alike(runs.price[:, [0, 4]], SHOULDERS_WITHIN, height)
         & alike(runs.price[:, [1, 3]], SHOULDERS_WITHIN, height)
     )

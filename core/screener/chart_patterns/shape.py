@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.market.bars import Floats
-from core.screener.chart_patterns.pivots import Pivots
+from core.market.panel import Floats
+from core.screener.chart_patterns.pivots import TIE, Pivots
 from core.screener.series import Flags, Numbers
 
 FORMING_BARS = 40
@@ -114,5 +114,10 @@ def points(pivots: Pivots, first: int, labels: tuple[str, ...]) -> tuple[Point, 
 def alike(prices: Floats, tolerance: float, height: Floats) -> Flags:
     """Whether the prices of each row lie within a share of their mean, and of the shape's height, of one another."""
     spread = prices.max(axis=1) - prices.min(axis=1)
-    is_alike: Flags = (spread <= tolerance * np.abs(prices.mean(axis=1))) & (spread <= FLATNESS * height)
-    return is_alike
+    return at_most(spread, np.minimum(tolerance * np.abs(prices.mean(axis=1)), FLATNESS * height), prices[:, 0])
+
+
+def at_most(difference: Floats, bound: Floats, price: Floats) -> Flags:
+    """Whether differences of prices keep to a bound, of about this price."""
+    is_kept: Flags = difference <= bound + TIE * np.abs(price)
+    return is_kept

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from core.market.bars import Floats, Panel
+from core.market.panel import Floats, Panel
 from core.screener.series import Numbers, Series, cleaned
 from core.settings import ROOT
 from tests.core.screener.made_series import drawn

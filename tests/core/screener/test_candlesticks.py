@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from core.market.bars import Floats
+from core.market.panel import Floats
 from core.screener.candlesticks import CANDLESTICKS, REACH, Candles
 from core.screener.series import Series
 from tests.core.screener.made_panels import drawn_in_cents, in_cents, part_of, picked, shipped_series, with_prices

@@ -10,7 +10,7 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.market.bars import Floats
+from core.market.panel import Floats
 from core.screener.indicators import INDICATORS, EngineCall, Indicators, history_of, indicators_of, is_above
 from tests.core.screener.made_panels import drawn_in_cents, in_cents, picked, shipped_series
 from tests.core.screener.made_series import drawn, first_bars, series_of

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from core.market.bars import Panel
+from core.market.panel import Panel
 from core.ops.processes import Processes
+from core.screener import partition
 from core.screener.direction import Direction
 from core.screener.indicators import indicators_of
 from core.screener.levels import levels_of
@@ -177,6 +178,16 @@ def test_parts_give_what_the_whole_gives_however_it_is_cut(seed: int, order: lis
     assert_frame_equal(pl.concat([part.results for part in parts]).sort("symbol"), whole.results, check_exact=True)
     signals = pl.concat([part.signals for part in parts]).sort("symbol", maintain_order=True)
     assert_frame_equal(signals, whole.signals, check_exact=True)
+
+
+def test_it_does_not_matter_how_many_symbols_are_in_memory_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    series = drawn_in_cents(7, 260, seed=4)
+    whole = scan_partition(panel_of(series), _last_day(series), chart_patterns=True)
+    monkeypatch.setattr(partition, "SYMBOLS_AT_ONCE", 2)
+    found = scan_partition(panel_of(series), _last_day(series), chart_patterns=True)
+
+    assert_frame_equal(found.results, whole.results, check_exact=True)
+    assert_frame_equal(found.signals, whole.signals, check_exact=True)
 
 
 def test_two_processes_give_what_one_gives() -> None:

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from core.market.bars import Days, Floats
+from core.market.panel import Days, Floats
 from core.screener.chart_patterns.patterns import ChartPattern, chart_patterns_of
 from core.screener.series import Series
 from core.settings import DATA

@@ -8,8 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from core.market.bars import Floats
+from core.market.panel import Floats
 from core.screener.chart_patterns.life import End
 from core.screener.chart_patterns.patterns import (
     CHART_PATTERNS,
@@ -180,6 +182,26 @@ def test_tiny_and_huge_prices_have_the_patterns_of_ordinary_ones(factor: float) 
     assert [one.entry for one in others] == pytest.approx([one.entry * factor for one in patterns])
     assert [one.stop for one in others] == pytest.approx([one.stop * factor for one in patterns])
     assert len(patterns) > 50
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    daily=st.sampled_from([0.0005, 0.005, 0.02, 0.08]),
+    decimals=st.integers(0, 2),
+    power=st.integers(-5, 5),
+)
+def test_prices_in_ticks_have_the_same_patterns_at_each_scale(
+    seed: int, daily: float, decimals: int, power: int
+) -> None:
+    """Such prices meet lines and bounds exactly, which rounding would decide."""
+    series = walked(1, 400, seed=seed, daily=daily, decimals=decimals)
+
+    patterns, others = chart_patterns_of(series), chart_patterns_of(scaled(series, 10.0**power))
+
+    assert [(one.type, one.confirmed_on, one.end, one.ended_on) for one in others] == [
+        (one.type, one.confirmed_on, one.end, one.ended_on) for one in patterns
+    ]
 
 
 def test_a_penny_share_that_moves_in_whole_ticks_is_no_error() -> None:
