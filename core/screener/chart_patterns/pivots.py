@@ -21,8 +21,8 @@ ATR_BARS = 14
 PIVOT_ATR = 2.5
 """How many ATRs price moves away from an extreme before it is a pivot."""
 TIE = 1e-9
-"""Of a price: what differs by less is equal. Prices move in ticks and often meet lines and bounds exactly; rounding must
-not decide then, or a pattern would come and go with the scale of prices."""
+"""Of a price: what differs by less is equal. Prices move in ticks and often meet lines and bounds exactly; rounding
+must not decide then, or a pattern would come and go with the scale of prices."""
 LONGEST_SHADOW_ATR = 5.0
 """ATRs of the bar before."""
 LONGEST_GAP_DAYS = 30
