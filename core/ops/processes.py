@@ -44,11 +44,11 @@ class Processes:
             raise
 
     def close(self) -> None:
-        """Ends the processes; what they compute is lost."""
+        """Ends the processes once they have computed what they are at; what waits is not begun."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
     def _opened(self) -> ProcessPoolExecutor:
         with self._lock:
