@@ -13,7 +13,7 @@ from core import workbench
 from core.errors import DatabaseUnavailable
 from core.principal import Principal, Role
 from core.settings import VERSION
-from pages.components import connection, session
+from pages.components import connection, notifications_bell, session
 from pages.components.frame import show_logo, show_sidebar
 from pages.components.theme import show_style
 
@@ -107,6 +107,8 @@ def main() -> None:
     st.set_page_config(page_title=f"{page.title} · Assay", menu_items={"About": ABOUT})
     show_logo()
     show_sidebar(principal, organisations)
+    with st.sidebar:
+        notifications_bell.show("bell", principal)
     connection.watch()
     page.run()
 

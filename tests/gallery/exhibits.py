@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.gallery import accounts, basics, conversations, figures, market, reading, screener
+from tests.gallery import accounts, alerts, basics, conversations, figures, market, reading, screener
 
 Exhibit = Callable[[], None]
 """Draws one component in one or more states; its docstring is the caption."""
@@ -46,6 +46,9 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "screener_results": (screener.results,),
     "screener_chart": (screener.chart,),
     "screener_record": (screener.record,),
+    "alerts_list": (alerts.list_of_alerts, alerts.no_alerts),
+    "alert_form": (alerts.form,),
+    "notifications_list": (alerts.notifications,),
 }
 """By the module's name, in the order of the page."""
 
