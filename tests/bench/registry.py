@@ -17,6 +17,7 @@ from tests.bench import (
     pages,
     quotes,
     records,
+    scan,
     start,
 )
 from tests.bench.figures import Figure
@@ -43,6 +44,7 @@ MEASUREMENTS = {
     "quotes": Measurement("a hundred quotes from the network and from the fresh cache", quotes.hundreds),
     "bars": Measurement("the last 250 bars of 5,000 and 10,000 symbols into memory, with what that takes", bars.reads),
     "bar-import": Measurement("a CSV of a million bars: read, checked and stored", bars.imports),
+    "scan": Measurement("scans of 5,000 and 10,000 symbols in two processes, beside the engine alone", scan.universes),
     "chart-patterns": Measurement(
         "chart patterns of 5,000 symbols in two processes, from nothing", chart_patterns.universe
     ),
