@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components import (
+    screener_alerts,
     screener_choice,
     screener_detail,
     screener_market,
@@ -37,6 +38,13 @@ if screen is not None:
     if symbol is not None:
         look = screener_detail.Look(principal, scan, universe.title, symbol, screener_detail.named_in(screen))
         screener_detail.show("screener_detail", look)
+
+alerts = st.expander("Alerts", icon=":material/notifications:", on_change="rerun", key="screener_alerts_part")
+if alerts.open:
+    with alerts:
+        screener_alerts.show(
+            "screener_alerts", principal, universe_id=universe.id, screen_id=saved.id if saved is not None else None
+        )
 
 section("The market around it", f"All {scan.results.height:,} symbols of the scan, whether they match or not.")
 screener_market.show("screener_market", *screener_market.read(scan.about.market or {}))

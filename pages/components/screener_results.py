@@ -61,9 +61,9 @@ def show_order(key: str) -> tuple[str, bool]:
 
 
 def ordered(matches: pl.DataFrame, column: str, *, largest_first: bool) -> pl.DataFrame:
-    """The matches in order; those without the figure come last, equals by symbol."""
-    if column == "symbol" or column not in matches.columns:
-        return matches.sort("symbol", descending=column == "symbol" and not largest_first)
+    """The matches in order; those without the figure come last, equals by symbol. Symbols begin with A."""
+    if column == "symbol":
+        return matches.sort("symbol", descending=not largest_first)
     return matches.sort([column, "symbol"], descending=[largest_first, False], nulls_last=True)
 
 

@@ -369,6 +369,7 @@ TOP = frozenset({"/api", "/v1", "/auth", "/metrics", "/favicon.png", "/connectio
 
 PAGES: dict[str, frozenset[Caller]] = {
     "chat": PEOPLE,
+    "screener": PEOPLE,
     "usage": PEOPLE,
     "members": frozenset({C.OWNER, C.ADMIN}),
     "settings": PEOPLE,
