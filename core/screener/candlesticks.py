@@ -35,7 +35,9 @@ class Candlestick:
 
     label: str
     signs: str
-    """`+`, `-` or `+-`. Patterns without a side of their own, as the doji, have the sign of the engine, `+`."""
+    """`+`, `-` or `+-`."""
+    has_side: bool = True
+    """Whether the sign is a side; of a doji the engine always says `+`, of a spinning top the colour of its body."""
 
 
 CANDLESTICKS: Mapping[str, Candlestick] = {
@@ -54,19 +56,19 @@ CANDLESTICKS: Mapping[str, Candlestick] = {
     "concealbabyswall": Candlestick("Concealing baby swallow", "+"),
     "counterattack": Candlestick("Counterattack", "+-"),
     "darkcloudcover": Candlestick("Dark cloud cover", "-"),
-    "doji": Candlestick("Doji", "+"),
+    "doji": Candlestick("Doji", "+", has_side=False),
     "dojistar": Candlestick("Doji star", "+-"),
-    "dragonflydoji": Candlestick("Dragonfly doji", "+"),
+    "dragonflydoji": Candlestick("Dragonfly doji", "+", has_side=False),
     "engulfing": Candlestick("Engulfing", "+-"),
     "eveningdojistar": Candlestick("Evening doji star", "-"),
     "eveningstar": Candlestick("Evening star", "-"),
     "gapsidesidewhite": Candlestick("Gapping side-by-side white lines", "+-"),
-    "gravestonedoji": Candlestick("Gravestone doji", "+"),
+    "gravestonedoji": Candlestick("Gravestone doji", "+", has_side=False),
     "hammer": Candlestick("Hammer", "+"),
     "hangingman": Candlestick("Hanging man", "-"),
     "harami": Candlestick("Harami", "+-"),
     "haramicross": Candlestick("Harami cross", "+-"),
-    "highwave": Candlestick("High-wave candle", "+-"),
+    "highwave": Candlestick("High-wave candle", "+-", has_side=False),
     "hikkake": Candlestick("Hikkake", "+-"),
     "hikkakemod": Candlestick("Modified hikkake", "+-"),
     "homingpigeon": Candlestick("Homing pigeon", "+"),
@@ -76,7 +78,7 @@ CANDLESTICKS: Mapping[str, Candlestick] = {
     "kicking": Candlestick("Kicking", "+-"),
     "kickingbylength": Candlestick("Kicking by the longer marubozu", "+-"),
     "ladderbottom": Candlestick("Ladder bottom", "+"),
-    "longleggeddoji": Candlestick("Long-legged doji", "+"),
+    "longleggeddoji": Candlestick("Long-legged doji", "+", has_side=False),
     "longline": Candlestick("Long line", "+-"),
     "marubozu": Candlestick("Marubozu", "+-"),
     "matchinglow": Candlestick("Matching low", "+"),
@@ -85,12 +87,12 @@ CANDLESTICKS: Mapping[str, Candlestick] = {
     "morningstar": Candlestick("Morning star", "+"),
     "onneck": Candlestick("On-neck", "-"),
     "piercing": Candlestick("Piercing line", "+"),
-    "rickshawman": Candlestick("Rickshaw man", "+"),
+    "rickshawman": Candlestick("Rickshaw man", "+", has_side=False),
     "risefall3methods": Candlestick("Rising or falling three methods", "+-"),
     "separatinglines": Candlestick("Separating lines", "+-"),
     "shootingstar": Candlestick("Shooting star", "-"),
-    "shortline": Candlestick("Short line", "+-"),
-    "spinningtop": Candlestick("Spinning top", "+-"),
+    "shortline": Candlestick("Short line", "+-", has_side=False),
+    "spinningtop": Candlestick("Spinning top", "+-", has_side=False),
     "stalledpattern": Candlestick("Stalled pattern", "-"),
     "sticksandwich": Candlestick("Stick sandwich", "+"),
     "takuri": Candlestick("Takuri", "+"),

@@ -245,18 +245,20 @@ def _others() -> Iterator[SignalType]:
 
 
 def _candlesticks() -> Iterator[SignalType]:
-    for name, pattern in CANDLESTICKS.items():
+    """Those that have a side first: they lead a row before those that have none."""
+    for name, pattern in sorted(CANDLESTICKS.items(), key=lambda item: not item[1].has_side):
         for sign, direction in zip("+-", Direction, strict=True):
             if sign not in pattern.signs:
                 continue
             has_both = len(pattern.signs) > 1
             label = f"{direction.capitalize()} {pattern.label[0].lower()}{pattern.label[1:]}"
+            without = "" if pattern.has_side else " It has no side of its own; the direction is the engine's sign."
             yield SignalType(
                 f"cdl_{name}_{direction}" if has_both else f"cdl_{name}",
                 label if has_both else pattern.label,
                 direction,
                 Family.CANDLESTICK,
-                f"TA-Lib's CDL{name.upper()}{f' {sign}' if has_both else ''}.",
+                f"TA-Lib's CDL{name.upper()}{f' with the sign {sign}' if has_both else ''}.{without}",
                 partial(_is_candle, name=name, is_bullish=sign == "+"),
                 candlesticks.REACH,
             )

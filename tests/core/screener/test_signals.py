@@ -31,6 +31,14 @@ def test_the_table_has_every_family_both_ways_and_each_type_its_words() -> None:
     assert len(SIGNALS) - len(PLAIN) == 61 + 27, "patterns of the engine, and those that it calls both ways"
 
 
+def test_candlesticks_without_a_side_come_last_and_say_so() -> None:
+    types = [one for one in SIGNALS.values() if one.family is Family.CANDLESTICK]
+    without = [one.id for one in types if "no side of its own" in one.help]
+
+    assert "cdl_doji" in without
+    assert without == [one.id for one in types[-len(without) :]]
+
+
 def test_crosses_of_the_index_are_on_the_days_that_are_told_of_them() -> None:
     assert _days("golden_cross", "SP500", "indices")[-5:] == _dates(
         "2009-06-23", "2010-10-22", "2012-01-31", "2015-12-21", "2016-04-25"
