@@ -10,7 +10,7 @@ from uuid import UUID
 
 from core.db.alerts_dao import KnownRow
 from core.errors import InvalidRequest
-from core.principal import Principal
+from core.principal import EVERY_SCOPE, Principal
 from core.screener.criteria import matching
 from core.screener.screens import SavedScreen, Screens
 
@@ -63,7 +63,7 @@ class AlertMatching:
             NotFound: the screen or the universe is gone, or the principal sees it no more.
             InvalidRequest: the screen makes no sense any more, or matches too many symbols.
         """
-        now = replace(principal, as_of=None)
+        now = replace(principal, as_of=None, scopes=EVERY_SCOPE)  # who asks has looked at what the token is for
         screen = self._screens.get(now, screen_id)
         self._find_universe(now, universe_id)
         scan = self._latest_scan(now, universe_id)

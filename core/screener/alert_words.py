@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -24,7 +25,8 @@ MAX_LINES = 20
 """New matches that people are shown at once."""
 KIND = "alert"
 
-_FIGURES = ("close", "change", "entry", "stop", "target", "reward_risk", "confidence", "rs_rating")
+_PRICES = ("close", "entry", "stop", "target")
+_FIGURES = ("change", "reward_risk", "confidence", "rs_rating")
 _TEXTS = ("symbol", "name", "currency", "direction")
 _LISTS = ("signals", "why")
 
@@ -41,8 +43,8 @@ class Told:
 
 
 def message_of(told: Told) -> dict[str, Any]:
-    """What is recorded, and what a webhook is sent: JSON values, a missing figure null."""
-    wanted = [name for name in (*_TEXTS, *_FIGURES, *_LISTS) if name in told.rows.columns]
+    """What is recorded, and what a webhook is sent: JSON values, prices as decimal strings, a missing figure null."""
+    wanted = [name for name in (*_TEXTS, *_PRICES, *_FIGURES, *_LISTS) if name in told.rows.columns]
     return {
         "alert": {"id": str(told.alert.id), "name": told.alert.name},
         "screen": {"id": str(told.screen.id), "name": told.screen.name, "version": told.screen.version},
@@ -50,7 +52,7 @@ def message_of(told: Told) -> dict[str, Any]:
         "scan": {"id": str(told.scan_id), "as_of": told.as_of.isoformat()},
         "total": told.rows.height,
         "matches": [
-            {name: _plain(value) for name, value in row.items()}
+            {name: _plain(name, value) for name, value in row.items()}
             for row in told.rows.select(wanted).head(MAX_TOLD).to_dicts()
         ],
     }
@@ -111,5 +113,7 @@ def _link(message: Mapping[str, Any]) -> str:
     return f"/screener?alert={message['alert']['id']}"
 
 
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return f"{Decimal(str(value)):f}" if name in _PRICES and value is not None else value

@@ -93,7 +93,7 @@ def test_a_webhook_gets_the_new_matches_signed_with_the_secret_that_was_shown(
     assert said["alert"] == {"id": str(made.row.id), "name": "Mine"}
     assert said["url"] == f"{ADDRESS}/screener?alert={made.row.id}"
     [match] = said["matches"]
-    assert (match["symbol"], match["name"], match["close"]) == ("AAA", "AAA Inc", 12.0)
+    assert (match["symbol"], match["name"], match["close"]) == ("AAA", "AAA Inc", "12.0")
     assert match["why"] and match["change"] is None
     assert (state.status, state.attempts, state.said) == ("delivered", 1, None)
     assert senders.delivery.deliver_due() == 0
