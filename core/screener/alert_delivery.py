@@ -81,7 +81,7 @@ class AlertDelivery:
                 return
             again = RETRIES[due.attempts - 1] if due.attempts <= len(RETRIES) else None
             if dao.set_failed(connection, due.id, due.attempts, said=outcome.said, again=again):
-                notice = failure_notice(due.alert_id, due.name, due.channel, outcome.said)
+                notice = failure_notice(due.name, due.channel, outcome.said)
                 self.notifications.add(due.org_id, due.user_id, notice, within=connection)
 
     def _sent(self, due: DueRow) -> Outcome:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from core.db.alerts_dao import AlertRow
@@ -63,10 +64,10 @@ def notice_of(message: Mapping[str, Any]) -> Notice:
     return Notice(KIND, _title(message), "\n".join(_lines(message)), _link(message))
 
 
-def failure_notice(alert_id: UUID, name: str, channel: str, said: str) -> Notice:
+def failure_notice(name: str, channel: str, said: str) -> Notice:
     """What the owner is told in the app of a message that never arrived."""
     way = {"mail": "by e-mail", "webhook": "by webhook"}.get(channel, channel)
-    return Notice(KIND, f"{name}: new matches could not be sent {way}", said, f"/screener?alert={alert_id}")
+    return Notice(KIND, f"{name}: new matches could not be sent {way}", said, "/screener")
 
 
 def mail_of(message: Mapping[str, Any], to: str, address: str) -> Mail:
@@ -110,7 +111,8 @@ def _line(match: Mapping[str, Any]) -> str:
 
 
 def _link(message: Mapping[str, Any]) -> str:
-    return f"/screener?alert={message['alert']['id']}"
+    """The page with the alert's universe and screen open."""
+    return "/screener?" + urlencode({"universe": message["universe"], "screen": message["screen"]["id"]})
 
 
 def _plain(name: str, value: Any) -> Any:

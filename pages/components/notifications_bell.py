@@ -61,10 +61,12 @@ def _open(principal: Principal, row_id: UUID, link: str) -> None:
 
 
 def _go_on() -> None:
-    """Goes where the button of a notification leads; a page that is not there is passed over."""
+    """Goes where the button of a notification leads; the page begins anew, so that its address is what it shows."""
     link = st.session_state.pop(_GO, None)
     if link is None:
         return
     parts = urlsplit(link)
-    page = f"{PurePosixPath(parts.path).name}.py"
-    st.switch_page(page, query_params=dict(parse_qsl(parts.query)))
+    page = PurePosixPath(parts.path).name
+    for name in [str(each) for each in st.session_state if str(each).startswith(f"{page}_")]:
+        del st.session_state[name]
+    st.switch_page(f"{page}.py", query_params=dict(parse_qsl(parts.query)))

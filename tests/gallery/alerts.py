@@ -97,4 +97,4 @@ def _delivery(channel: str, status: str, attempts: int, said: str | None) -> Del
 
 def _notification(title: str, body: str, is_new: bool) -> NotificationRow:
     read_at = None if is_new else NOW
-    return NotificationRow(uuid5(SPACE, title), "alert", title, body, "/screener?alert=1", NOW, read_at)
+    return NotificationRow(uuid5(SPACE, title), "alert", title, body, "/screener?universe=sp500", NOW, read_at)

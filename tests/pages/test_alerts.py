@@ -100,6 +100,22 @@ def test_the_bell_counts_what_is_not_read_and_is_ones_own(
     assert "Notifications" in _popovers(app.run())
 
 
+def test_a_notification_leads_to_its_screen_whatever_was_open_before(workbench: Workbench, ann: Principal) -> None:
+    screen, universe = workbench.screens.all(ann)[0], workbench.market.universes.list(ann)[-1]
+    link = f"/screener?universe={universe.id}&screen={screen.id}"
+    made = workbench.notifications.add(ann.org_id, ann.user_id, Notice("alert", "Title", "Text", link))
+    app = AppTest.from_file(MAIN, default_timeout=30).run()
+    app.switch_page("screener.py").run()
+    assert app.selectbox(key="screener_choice_box").value != f"screen:{screen.id}"
+    app.session_state["bell"] = True  # it is opened
+    app.run()
+    app.button(key=f"bell_list_{made}_open").click().run()
+    assert not app.exception
+    assert app.selectbox(key="screener_choice_box").value == f"screen:{screen.id}"
+    assert app.selectbox(key="screener_universe_box").value == universe.id
+    assert workbench.notifications.unread_count(ann) == 0
+
+
 def test_a_deleted_screen_is_named_as_gone_and_the_reason_is_told(workbench: Workbench, ann: Principal) -> None:
     universe, screen = workbench.market.universes.list(ann)[0], workbench.screens.all(ann)[0]
     workbench.alerts.create(ann, AlertSettings("Mine", screen.id, universe.id))

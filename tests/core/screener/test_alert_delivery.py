@@ -91,7 +91,7 @@ def test_a_webhook_gets_the_new_matches_signed_with_the_secret_that_was_shown(
     assert said["delivery"] == got.headers["x-assay-delivery"] == str(state.id)
     assert (said["event"], said["total"], said["universe"]) == ("screener.matches", 1, UNIVERSE)
     assert said["alert"] == {"id": str(made.row.id), "name": "Mine"}
-    assert said["url"] == f"{ADDRESS}/screener?alert={made.row.id}"
+    assert said["url"] == f"{ADDRESS}/screener?universe={UNIVERSE}&screen={made.row.screen_id}"
     [match] = said["matches"]
     assert (match["symbol"], match["name"], match["close"]) == ("AAA", "AAA Inc", "12.0")
     assert match["why"] and match["change"] is None
@@ -106,7 +106,9 @@ def test_a_mail_goes_to_the_owner_and_says_what_matched_and_why(senders: Senders
     got = senders.mail.wait_for(ann.email)
     assert got["Subject"] == "Mine: AAA matches"
     content = got.get_content()
-    assert "AAA, AAA Inc: " in content and f"{ADDRESS}/screener?alert={made.row.id}" in content
+    assert (
+        "AAA, AAA Inc: " in content and f"{ADDRESS}/screener?universe={UNIVERSE}&screen={made.row.screen_id}" in content
+    )
     assert senders.state(ann, made).status == "delivered"
     assert senders.bench.told(ann) == []
 

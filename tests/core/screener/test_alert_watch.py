@@ -14,7 +14,7 @@ from core.principal import Principal, Role
 from core.screener import alert_matching
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
-from tests.core.screener.alerts_made import DAY, Bench
+from tests.core.screener.alerts_made import DAY, UNIVERSE, Bench
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_new_match_is_told_with_why_and_once(bench: Bench, member: MakeMember)
     [row] = bench.notifications.page(ann)
     assert row.title == "Mine: BBB matches"
     assert row.body.startswith("BBB, BBB Inc: ") and "11" in row.body
-    assert row.link == f"/screener?alert={made.row.id}"
+    assert row.link == f"/screener?universe={UNIVERSE}&screen={made.row.screen_id}"
     bench.night({"AAA": 13, "BBB": 11, "CCC": 3})
     assert bench.told(ann) == ["Mine: BBB matches"]
 
