@@ -79,7 +79,8 @@ def screens(connection: Connection, screen_id: UUID | None = None, *, most: int)
 
 
 def count_own(connection: Connection) -> int:
-    """How many screens the principal has."""
+    """How many screens the principal has; nobody else counts theirs before this transaction ends."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('screens ' || bound_user()::text, 0))"))
     statement = text("SELECT count(*) FROM screens WHERE org_id = bound_org() AND user_id = bound_user()")
     return int(connection.execute(statement).scalar_one())
 

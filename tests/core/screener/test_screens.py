@@ -265,6 +265,24 @@ def test_two_hundred_screens_are_kept_and_listed_at_once_and_no_more(screens: Sc
     screens.create(ann, "One more", TREND)
 
 
+def test_the_limit_holds_for_several_at_once(
+    screens: Screens, member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_SCREENS", 5)
+    ann = member("ann")
+
+    def attempt(number: int) -> bool:
+        try:
+            screens.create(ann, f"Screen {number}", TREND)
+        except InvalidRequest as error:
+            return "at most 5" not in error.detail
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(attempt, range(16))) == 5
+    assert len(screens.all(ann)) == 5
+
+
 def test_versions_have_an_end(screens: Screens, member: MakeMember, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_VERSIONS", 2)
     ann = member("ann")
