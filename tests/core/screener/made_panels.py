@@ -76,6 +76,13 @@ def part_of(series: Series, first: int, end: int) -> Series:
     return _of_bars(series, series.symbols, np.array([0, end - first]), np.arange(first, end))
 
 
+def windows_of(series: Series, ends: list[int], bars: int) -> Series:
+    """The bars before each of these places of a series of one symbol, as symbols of their own."""
+    places = np.concatenate([np.arange(end - bars, end) for end in ends])
+    symbols = tuple(f"to {end}" for end in ends)
+    return _of_bars(series, symbols, np.arange(len(ends) + 1) * bars, places)
+
+
 def picked(series: Series, numbers: list[int]) -> Series:
     """Some symbols of a series, in this order."""
     places = [np.arange(series.starts[number], series.starts[number + 1]) for number in numbers]

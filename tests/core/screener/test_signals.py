@@ -13,7 +13,15 @@ from core.screener.direction import Direction
 from core.screener.indicators import indicators_of
 from core.screener.series import Flags, Series
 from core.screener.signals import SIGNALS, Family, latest_signals, signals_of
-from tests.core.screener.made_panels import drawn_in_cents, in_cents, part_of, picked, shipped_series, with_prices
+from tests.core.screener.made_panels import (
+    drawn_in_cents,
+    in_cents,
+    part_of,
+    picked,
+    shipped_series,
+    windows_of,
+    with_prices,
+)
 from tests.core.screener.made_series import Bar, drawn, first_bars, series_of
 
 SETTLED = 900
@@ -200,6 +208,20 @@ def test_the_latest_signals_are_the_last_of_the_history_at_every_bar_of_real_sym
         latest = latest_signals(indicators_of(first_bars(series, bars)))
         for type_id, flags in history.items():
             assert np.array_equal(latest[type_id], flags[series.firsts + bars - 1]), (type_id, bars)
+
+
+@pytest.mark.parametrize(("dataset", "symbol"), [("indices", "SP500"), ("wiki", "IBM")])
+def test_the_window_of_a_scan_has_the_signals_of_the_whole_history(dataset: str, symbol: str) -> None:
+    """Smoothed averages that begin with the window have settled by its end: records tell of what scans find."""
+    series = shipped_series(dataset).of(symbol)
+    ends = list(range(260, len(series), 31))
+    windows = windows_of(series, ends, 260)
+    history, latest = signals_of(indicators_of(series)), latest_signals(indicators_of(windows))
+    last = np.array(ends) - 1
+
+    assert sum(flags[last].sum() for flags in history.values()) > 200
+    for type_id, flags in history.items():
+        assert np.array_equal(latest[type_id], flags[last]), type_id
 
 
 @settings(max_examples=10, deadline=None)
