@@ -259,6 +259,8 @@ METHODS: dict[str, Method] = {
 """Methods that act for a principal. After a colon: another use of the same method."""
 
 WITHOUT_PRINCIPAL = {
+    "market.update_bars": "for jobs and commands: brings what sources give, and shows nothing",
+    "screener.close": "ends processes that compute, when the workbench is closed",
     "notifications.add": "for services that know whom they tell",
     "queue.handle": "for the workbench, before a worker starts",
     "queue.every": "for the workbench, before a worker starts",
