@@ -72,6 +72,6 @@ def test_near_misses_are_no_flag(corners: Corners) -> None:
 
 def test_one_long_shadow_is_no_pole() -> None:
     series = drawn(*IDLE, (35, 101), (44, 99))
-    series.low[28] = 40
+    series.low[28] = 98.2
 
     assert "bull_flag" not in types_of(series)
