@@ -56,8 +56,16 @@ class AlertMatching:
         self._find_universe = find_universe
         self._latest_scan = latest_scan
 
-    def look(self, principal: Principal, screen_id: UUID, universe_id: str) -> Matched | None:
-        """What the screen matches now; None where the universe has not been scanned.
+    def look(
+        self,
+        principal: Principal,
+        screen_id: UUID,
+        universe_id: str,
+        *,
+        but: tuple[UUID | None, int | None] | None = None,
+    ) -> Matched | None:
+        """What the screen matches now; None where the universe has not been scanned, or since (`but`, a scan and a
+        version of the screen) nothing has changed.
 
         Raises:
             NotFound: the screen or the universe is gone, or the principal sees it no more.
@@ -67,7 +75,7 @@ class AlertMatching:
         screen = self._screens.get(now, screen_id)
         self._find_universe(now, universe_id)
         scan = self._latest_scan(now, universe_id)
-        if scan is None:
+        if scan is None or but == (scan.about.id, screen.version):
             return None
         about = scan.about
         assert about.finished_at is not None  # as that of every finished scan

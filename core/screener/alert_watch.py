@@ -98,7 +98,8 @@ class AlertWatch:
         if not may(owner, Action.SET_ALERTS):
             return self._silence(alert, _ROLE)
         try:
-            matched = self.matching.look(owner, alert.screen_id, alert.universe_id)
+            seen = (alert.scan_id, alert.screen_version)
+            matched = self.matching.look(owner, alert.screen_id, alert.universe_id, but=seen)
         except (NotFound, InvalidRequest, Forbidden) as error:
             return self._silence(alert, error.detail)
         if matched is None or matched.finished_at > latest_end:
@@ -115,8 +116,6 @@ class AlertWatch:
 
     def _record(self, seen: AlertRow, matched: Matched) -> bool:
         """Keeps what matches now and what is to be told of it, in one transaction."""
-        if seen.scan_id == matched.scan_id and seen.screen_version == matched.screen.version:
-            return False
         with self.database.service() as connection:
             alert = dao.get(connection, seen.id, lock=True)
             if alert is None or not _is_next(alert, seen, matched):

@@ -11,7 +11,7 @@ import streamlit as st
 from core.principal import Principal
 from core.screener.alerts import MAX_NAME_CHARS, AlertSettings
 from pages.components.forms import saving, submit_button, text_field
-from pages.components.words import numbered
+from pages.components.words import numbered, plain
 
 WEBHOOK_HINT = (
     "An https address on the public internet. Messages are JSON and signed; the secret is shown once, when the alert "
@@ -56,12 +56,9 @@ def show(key: str, principal: Principal, choices: Choices, create: Callable[[Ale
             key=f"{key}_universe",
         )
         in_app = st.checkbox("In the app", value=True, key=f"{key}_app")
-        by_mail = st.checkbox(
-            f"By e-mail to {principal.email}",
-            disabled=not choices.has_mail,
-            help=None if choices.has_mail else "This workbench sends no e-mail; its operator can set SMTP_URL.",
-            key=f"{key}_mail",
-        )
+        by_mail = choices.has_mail and st.checkbox(plain(f"By e-mail to {principal.email}"), key=f"{key}_mail")
+        if not choices.has_mail:
+            st.caption("By e-mail: this workbench sends none; its operator can set SMTP_URL.")
         url = text_field("Webhook", hint=WEBHOOK_HINT, max_chars=2_000, autocomplete="off", key=f"{key}_webhook")
         st.caption("What matches at the newest scan is taken as known; you are told of what comes after.")
         if submit_button("Make alert", key=f"{key}_make"):
