@@ -30,7 +30,7 @@ LEAST_BARS = 30
 """Bars without which a symbol is not scanned; the length of a sparkline too."""
 STALE_AFTER = 5
 """Sessions up to the day without a bar, past which a symbol is not scanned."""
-SYMBOLS_AT_ONCE = 1_250
+SYMBOLS_AT_ONCE = 850
 """Symbols whose indicators are in memory together: more would take more of it, and no less time."""
 RESULT_INDICATORS = tuple(
     "change gap volume relative_volume dollar_volume sma_20 sma_50 sma_200 ema_21 from_sma_20 from_sma_50 from_sma_200 "
