@@ -22,7 +22,7 @@ def show(key: str, rows: pl.DataFrame, universe: UniverseRow, about: ScanRow, ca
     """The button; its file says of which screen, universe and session it is."""
     origin = Origin(about.as_of, universe.title, universe.source, about.formula_version)
     st.download_button(
-        "CSV",
+        "Export CSV",
         partial(csv_of, rows, origin),
         file_name=file_name(called, about),
         mime=MEDIA_TYPE,

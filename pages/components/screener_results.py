@@ -169,7 +169,7 @@ def _columns(rows: pl.DataFrame) -> dict[str, Any]:
 def _badges(title: str, rows: pl.DataFrame, column: str, width: int) -> Any:
     """A list as coloured words: those that are bullish, those that are bearish."""
     labels = _labels(column)
-    present = sorted({each for cell in rows[column].drop_nulls() for each in cell})
+    present = rows[column].explode().drop_nulls().unique().sort().to_list()
     return st.column_config.MultiselectColumn(
         title,
         options=[labels.get(each, each) for each in present] or [""],

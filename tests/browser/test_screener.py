@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -20,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 WITHIN_MS = 90_000
 """A first scan starts processes, and reads the whole market."""
+JOBS = re.compile(r"^\w*jobs_(?:waiting|running)\S* (\d+)", re.MULTILINE)
 ROW_PX, HEAD_PX = 38, 35
 VIEWS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
 
@@ -41,8 +44,17 @@ def scanned(page: Page, app: LiveApp, path: str = "/screener") -> None:
     expect(line.or_(button).first).to_be_visible()
     if button.is_visible():
         button.click()
-    expect(line).to_be_visible(timeout=WITHIN_MS)
+        expect(line).to_be_visible(timeout=WITHIN_MS)
+        wait_until_idle(app)
     quiet(page)
+
+
+def wait_until_idle(app: LiveApp) -> None:
+    """Waits until no job is left: what signals were worth is computed after the first scan."""
+    until = time.monotonic() + WITHIN_MS / 1000
+    while any(int(count) for count in JOBS.findall(httpx2.get(f"{app.base_url}/metrics").text)):
+        assert time.monotonic() < until, "the queue does not become empty"
+        time.sleep(0.2)
 
 
 def quiet(page: Page) -> None:
@@ -120,7 +132,7 @@ def test_a_screen_is_saved_and_shared_and_its_matches_exported_and_watched(
     quiet(page)
 
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV").click()
+        page.get_by_role("button", name="Export CSV").click()
     path = tmp_path / "matches.csv"
     download.value.save_as(path)
     assert download.value.suggested_filename == "highs-of-mine-sp500_2010-2010-08-20.csv"

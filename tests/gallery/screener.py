@@ -13,6 +13,7 @@ import polars as pl
 import talib
 from numpy.typing import NDArray
 
+from core.db.instruments_dao import UniverseRow
 from core.db.scans_dao import ScanRow
 from core.screener.criteria import Condition, Group, Match, Other, Screen
 from core.screener.fields import Operator
@@ -23,6 +24,7 @@ from pages.components import (
     screener_chart,
     screener_condition,
     screener_coverage,
+    screener_export,
     screener_market,
     screener_record,
     screener_results,
@@ -70,6 +72,12 @@ def results() -> None:
     """Matches in the grid (generated), some without confidence, name or levels; prices far below one and far above"""
     screener_results.show_order("gallery_results")
     screener_results.show("gallery_results", matches(40), lambda symbol: symbol)
+
+
+def export() -> None:
+    """The matches as a file, which is made when it is asked for"""
+    universe = UniverseRow("sp500", "S&P 500", "a formula", "", True, None, None, False, None, None, 40)
+    screener_export.show("gallery_export", matches(40), universe, _scan([]), "Golden cross")
 
 
 def chart() -> None:
