@@ -58,6 +58,8 @@ class NightParts:
     as_of: Callable[[], AsOf]
     """The day at which nobody chose another."""
     default_universe: str
+    has_sources: bool
+    """Whether a source of bars is configured."""
     update_bars: UpdateBars
     update_records: UpdateRecords
     awaited: Callable[[], Sequence[Followed]]
@@ -115,7 +117,16 @@ class Nights:
         with self.parts.database.service() as connection:
             tried = dao.tries(connection, universe_id, org_id, day, FORMULA_VERSION)
         waits = tried.last_at is not None and now < tried.last_at + timedelta(minutes=TRY_AGAIN_MINUTES)
-        return None if tried.is_done or tried.count >= MOST_TRIES or waits else day
+        is_open = not tried.is_done and tried.count < MOST_TRIES and not waits
+        return day if is_open and self._may_have_bars(universe_id, org_id, day) else None
+
+    def _may_have_bars(self, universe_id: str, org_id: UUID | None, day: date) -> bool:
+        """Whether the bars of a session can be fetched, or were brought: without either there is nothing to try."""
+        universe, _ = self.parts.planner.universe(universe_id, org_id)
+        if self.parts.has_sources and not universe.is_generated:
+            return True
+        as_of = AsOf(day, Reason.CHOSEN, self.parts.clock.now())
+        return self.parts.planner.plan(universe_id, as_of, org_id).day == day
 
     def _work_all(self, context: JobContext) -> None:
         """Scans every universe that is followed, and the default one, whatever the hour."""

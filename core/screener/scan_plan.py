@@ -64,7 +64,8 @@ class ScanPlanner:
         day = min(as_of.day, universe.last_day or as_of.day)  # past it bars are stale, not companies gone
         members = [member for member in all_members if _is_member(member, day)]
         if not members:
-            raise NotEnoughData(f"{universe.title} had no members on {spoken(as_of.day)}.")
+            begins = f": it begins on {spoken(universe.first_day)}" if universe.first_day else ""
+            raise NotEnoughData(f"{universe.title} has no members on {spoken(as_of.day)}{begins}.")
         version = self._store.writes()
         chosen = self._store.chosen([member.symbol for member in members], as_of, org_id)
         if not chosen:

@@ -88,6 +88,7 @@ def open_screener(
             clock=market.clock,
             as_of=market.time.default,
             default_universe=market.lists.universes[0].id,
+            has_sources=bool(market.sources.bars),
             update_bars=update_bars,
             update_records=update_records,
             awaited=awaited,
