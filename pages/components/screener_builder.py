@@ -43,6 +43,7 @@ def load(key: str, screen: Screen) -> None:
     numbers = st.session_state.setdefault(f"{key}_numbers", count(1))
     st.session_state[f"{key}_draft"] = _block(screen.root, numbers)
     st.session_state[f"{key}_now"] = screen
+    st.session_state[f"{key}_is_new"] = True
 
 
 def is_loaded(key: str) -> bool:
@@ -53,11 +54,10 @@ def is_loaded(key: str) -> bool:
 def show(key: str, known: Known) -> Screen:
     """Draws the screen, and gives it as it is now; whether it makes sense, `show_sentence` says."""
     draft: _Block = st.session_state[f"{key}_draft"]
-    if (
-        f"{key}_{draft.id}_match" not in st.session_state
-    ):  # another page was looked at: widgets are gone, not the screen
-        load(key, st.session_state[f"{key}_now"])
+    if not st.session_state[f"{key}_is_new"] and f"{key}_{draft.id}_match" not in st.session_state:
+        load(key, st.session_state[f"{key}_now"])  # its widgets went with another page
         draft = st.session_state[f"{key}_draft"]
+    st.session_state[f"{key}_is_new"] = False
     screen = Screen(_show_block(key, draft, known, depth=1))
     st.session_state[f"{key}_now"] = screen
     return screen

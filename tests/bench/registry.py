@@ -40,6 +40,7 @@ MEASUREMENTS = {
     "calls": Measurement("POST /v1/chat/completions: what is added to the provider's own time", metered_call.calls),
     "pages": Measurement("reruns of the Usage page with 50 and 100 people at work", pages.reruns),
     "symbol": Measurement("reruns of the Symbol page with 50 people at work", pages.symbol_reruns),
+    "screener": Measurement("reruns of the Screener on 5,000 symbols with 10 people at work", pages.screener_reruns),
     "accounts": Measurement("sign-in, and whose a session or token is, with 10 and with 10,000 users", accounts.looks),
     "quotes": Measurement("a hundred quotes from the network and from the fresh cache", quotes.hundreds),
     "bars": Measurement("the last 250 bars of 5,000 and 10,000 symbols into memory, with what that takes", bars.reads),

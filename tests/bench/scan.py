@@ -69,14 +69,14 @@ def universes(ground: Ground) -> list[Figure]:
 def _measure(divisor: int, repetitions: int) -> dict[str, Any]:
     with closing(Processes(PROCESSES)) as processes, ThreadPoolExecutor(PROCESSES) as threads:
         run = partial(_scan, processes, threads)
-        run(_walks(PROCESSES, BARS))
+        run(walks(PROCESSES, BARS))
         scans = {number: (*_scans(run, number // divisor, repetitions), _peak_mib()) for number in GOALS_S}
     return {"scans": scans, "beside": _beside(divisor, repetitions)}
 
 
 def _scans(run: Callable[[Panel], int], symbols: int, repetitions: int) -> tuple[list[float], int]:
     """How long each scan took, in seconds, and how many signals there are."""
-    panel, samples, signals = _walks(symbols, BARS), [], 0
+    panel, samples, signals = walks(symbols, BARS), [], 0
     for _ in range(repetitions):
         begun = time.perf_counter()
         signals = run(panel)
@@ -100,7 +100,7 @@ def _scan(processes: Processes, threads: ThreadPoolExecutor, panel: Panel) -> in
 def _beside(divisor: int, repetitions: int) -> dict[str, list[float]]:
     """The seven indicators and the candlestick patterns by others, and the patterns and a scan by us."""
     long, short = ENGINE_SYMBOLS // divisor, OTHER_SYMBOLS // divisor
-    series, panel = cleaned(_walks(long, ENGINE_BARS))[0], _walks(short, BARS)
+    series, panel = cleaned(walks(long, ENGINE_BARS))[0], walks(short, BARS)
     bars, few = _by_symbol(series), _by_symbol(cleaned(panel)[0])
     day: date = panel.dates[-1].item()
     measured: dict[str, Callable[[], object]] = {
@@ -176,7 +176,7 @@ def _timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def _walks(symbols: int, bars: int) -> Panel:
+def walks(symbols: int, bars: int) -> Panel:
     """Random walks in whole cents; a bar's range is about twice its move, as in daily bars."""
     random = np.random.Generator(np.random.PCG64(SEED))
     close = 50 * np.exp(np.cumsum(random.normal(0, 0.02, (symbols, bars)), axis=1)).ravel()
