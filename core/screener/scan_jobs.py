@@ -139,29 +139,36 @@ class ScanJobs:
                 self._parts.queue.advance(scan_id, done=len(part.symbols))
 
     def _finish(self, scan_id: UUID) -> None:
-        """Joins the parts where all are there; whoever comes second finds it done."""
+        """Joins the parts where all are there, and sees to what follows; made again, it changes nothing."""
         with self._parts.database.service() as connection:
-            scan = dao.scan(connection, scan_id, lock=True)
-            if scan is None or scan.status != "running":
-                return
-            written = dao.parts(connection, scan_id)
-            done = [each for each in written if each is not None]
-            if len(done) < len(written):
-                return
-            plan = self._plan(scan.universe_id, scan.as_of, scan.org_id)
-            confidences = self._parts.records.confidences(scan.universe_id, scan.as_of, scan.org_id)
-            result = merged([PartitionResult.from_bytes(each) for each in done], plan.members, confidences or {})
-            dao.finish(connection, scan_id, scan.org_id, _finished(scan_id, result, confidences or {}))
+            scan = dao.scan(connection, scan_id)
+        if scan is None or scan.status == "failed":
+            return
+        confidences = self._parts.records.confidences(scan.universe_id, scan.as_of, scan.org_id)
+        if scan.status == "running" and not self._join(scan, confidences or {}):
+            return
         self._end(scan_id)
         if confidences is None:
             self.bring_records(scan)
         else:
             self._tell(scan_id)
 
+    def _join(self, scan: ScanRow, confidences: Mapping[str, Confidence]) -> bool:
+        """Records what the parts come to together; False where some are under way, or another joined them."""
+        members = self._plan(scan.universe_id, scan.as_of, scan.org_id).members
+        with self._parts.database.service() as connection:
+            locked = dao.scan(connection, scan.id, lock=True)
+            written = dao.parts(connection, scan.id)
+            done = [PartitionResult.from_bytes(each) for each in written if each is not None]
+            if locked is None or locked.status != "running" or len(done) < len(written):
+                return False
+            result = merged(done, members, confidences)
+            dao.finish(connection, scan.id, scan.org_id, _finished(scan.id, result, confidences))
+            return True
+
     def bring_records(self, scan: ScanRow) -> Job:
         """Starts bringing records up to a scan's day, and its signals their confidences, or joins that."""
-        key = f"{scan.universe_id}/{scan.as_of}"
-        return self._parts.queue.submit(STAMP, {"scan_id": str(scan.id)}, key=key, org_id=scan.org_id)
+        return self._parts.queue.submit(STAMP, {"scan_id": str(scan.id)}, key=str(scan.id), org_id=scan.org_id)
 
     def _stamp(self, context: JobContext) -> None:
         scan_id = UUID(context.job.arguments["scan_id"])
