@@ -25,6 +25,8 @@ page_head("Screener", plan=principal.plan)
 time_machine.show("screener_time", principal)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     universe = screener_universe.show("screener_universe", principal)
+    if universe is None:
+        st.stop()
     screener_universe.show_about(universe)
 scan = screener_scan.show("screener_scan", principal, universe)
 

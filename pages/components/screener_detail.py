@@ -25,6 +25,7 @@ from pages.components.errors import show_errors
 from pages.components.headings import section
 from pages.components.screener_chart import Drawing, Levels, Line, Mark
 from pages.components.screener_record import Place
+from pages.components.states import show_loading
 from pages.components.words import plain
 
 _COLUMNS = ("open", "high", "low", "close", "volume")
@@ -135,7 +136,8 @@ def _show_event(event: Event) -> None:
 def _show_record(key: str, look: Look, event: Event) -> None:
     st.markdown("##### What such signals were worth", help="Entered at the next session's open, as of the day above.")
     try:
-        record = workbench.current().screener.studies.record(look.principal, look.symbol, event.type, look.scan)
+        with show_loading("Reading what such signals were worth"):
+            record = workbench.current().screener.studies.record(look.principal, look.symbol, event.type, look.scan)
     except NotEnoughData as missing:
         st.caption(plain(missing.detail))
         return

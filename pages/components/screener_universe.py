@@ -8,15 +8,20 @@ from core import workbench
 from core.db.instruments_dao import UniverseRow
 from core.principal import Principal
 from pages.components.badges import Badge, show_badge
+from pages.components.states import show_empty
 from pages.components.words import plain
 
 PARAMETER = "universe"
 """Of the page's address, so that it can be kept and sent."""
 
 
-def show(key: str, principal: Principal) -> UniverseRow:
-    """Draws the choice, which begins as the address says; gives the chosen one."""
+def show(key: str, principal: Principal) -> UniverseRow | None:
+    """Draws the choice, which begins as the address says; gives the chosen one, None where there are none."""
     found = {each.id: each for each in workbench.current().market.universes.list(principal)}
+    if not found:
+        hint = "An operator loads the shipped ones with `python -m core serve`; your organisation can bring its own."
+        show_empty("There is no universe yet", hint, icon=":material/public:")
+        return None
     chosen = st.session_state.get(f"{key}_chosen") or st.query_params.get(PARAMETER, "")
     ids = list(found)
     picked = st.selectbox(
