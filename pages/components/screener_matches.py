@@ -7,15 +7,18 @@ from functools import partial
 
 import streamlit as st
 
+from core import workbench
 from core.accounts.permissions import Action, may
 from core.db.instruments_dao import UniverseRow
 from core.principal import Principal
 from core.screener.criteria import Screen, matching
 from core.screener.scans import Scan
 from pages.components import screener_export, screener_results, screener_watch
+from pages.components.errors import show_errors
 from pages.components.headings import section
 from pages.components.states import show_empty
 
+ASK_EVERY_S = 3.0
 PARAMETER = "symbol"
 """Of the page's address: whose chart is open."""
 
@@ -38,7 +41,10 @@ def show(key: str, principal: Principal, universe: UniverseRow, scan: Scan, scre
         column, largest_first = screener_results.show_order(f"{key}_order")
         actions = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right", gap="small")
     rows = screener_results.ordered(matches, column, largest_first=largest_first)
-    ticked = screener_results.show(f"{key}_grid", rows, partial(_open, key))
+    has_records = scan.about.stamped_at is not None or bool(scan.results["confidence_n"].sum())
+    ticked = screener_results.show(f"{key}_grid", rows, partial(_open, key), has_records=has_records)
+    if not has_records:
+        _wait_for_records(principal, scan)
     if rows.height > screener_results.MAX_ROWS:
         st.caption(f"The first {screener_results.MAX_ROWS:,} are shown; the file has all {rows.height:,}.")
     with actions:
@@ -46,6 +52,22 @@ def show(key: str, principal: Principal, universe: UniverseRow, scan: Scan, scre
             screener_watch.show(f"{key}_watch", principal, ticked)
         screener_export.show(f"{key}_csv", rows, universe, scan.about, called)
     return _show_opened(key, rows.head(screener_results.MAX_ROWS)["symbol"].to_list())
+
+
+def _wait_for_records(principal: Principal, scan: Scan) -> None:
+    """Says that confidences follow, and runs the page anew once they are there."""
+
+    @st.fragment(run_every=ASK_EVERY_S)
+    def watch() -> None:
+        with show_errors(principal, has_action=False):
+            newest = workbench.current().screener.scans.latest(principal, scan.about.universe_id)
+            if newest is None or newest.about.stamped_at != scan.about.stamped_at:
+                st.rerun()
+        st.caption(
+            ":material/progress_activity: What such signals were worth before is being computed; confidence follows."
+        )
+
+    watch()
 
 
 def _show_opened(key: str, symbols: Sequence[str]) -> str | None:

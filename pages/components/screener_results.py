@@ -67,13 +67,16 @@ def ordered(matches: pl.DataFrame, column: str, *, largest_first: bool) -> pl.Da
     return matches.sort([column, "symbol"], descending=[largest_first, False], nulls_last=True)
 
 
-def show(key: str, matches: pl.DataFrame, opened: Opened) -> tuple[str, ...]:
-    """The first rows of the matches; gives the symbols whose rows are ticked."""
+def show(key: str, matches: pl.DataFrame, opened: Opened, *, has_records: bool = True) -> tuple[str, ...]:
+    """The first rows of the matches; gives the symbols whose rows are ticked.
+
+    Without records, which are still being computed, nothing is said of how many signals are behind a confidence.
+    """
     rows = matches.head(MAX_ROWS)
     symbols = tuple(rows["symbol"])
     key = f"{key}_{hash(symbols)}"  # of other rows, or in another order, nothing is chosen yet
     chosen = st.dataframe(
-        _table(rows),
+        _table(rows, has_records=has_records),
         key=key,
         hide_index=True,
         height="content" if rows.height <= FEW_ROWS else GRID_PX,
@@ -94,7 +97,7 @@ def _open(key: str, symbols: Sequence[str], opened: Opened) -> None:
         opened(symbols[cells[0][0]])
 
 
-def _table(rows: pl.DataFrame) -> pl.DataFrame:
+def _table(rows: pl.DataFrame, *, has_records: bool) -> pl.DataFrame:
     """The columns that are shown, and no other, as the grid reads them."""
     import polars as pl
 
@@ -107,7 +110,7 @@ def _table(rows: pl.DataFrame) -> pl.DataFrame:
         "relative_volume",
         *map(_labelled, ("signals", "pattern")),
         pl.col("confidence") * 100,
-        pl.when(pl.col("signals").list.len().fill_null(0) == 0)
+        pl.when((pl.col("signals").list.len().fill_null(0) == 0) | pl.lit(not has_records))
         .then(None)
         .when(pl.col("confidence").is_null())
         .then(pl.format("too few: {}", count))

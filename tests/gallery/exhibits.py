@@ -63,7 +63,6 @@ EXCUSED = {
     "chat_turn": "draws nothing: it keeps what was asked",
     "chat_waiting": "looks for an answer in the database, every second",
     "price_history": "asks for the bars of an instrument; its chart is price_chart",
-    "screener_matches": "reads and writes the address of the Screener page; its grid is screener_results",
     "symbol_box": "reads and writes the address of the Symbol page",
     "connection": "is seen once the server is gone",
     "settings_sections": "is a page's own navigation, in its address",
