@@ -68,11 +68,12 @@ _HAND_BACK = text(
     """
 )
 _GIVE_UP = text(
-    """
+    f"""
     UPDATE jobs SET status = 'failed', error = :error, updated_at = assay_now(), finished_at = assay_now()
     WHERE finished_at IS NULL AND updated_at < assay_now() - cast(:unheard AS interval) AND (is_left_running
         OR NOT EXISTS (SELECT FROM procrastinate_jobs queued WHERE queued.args ->> 'job_id' = jobs.id::text))
-    """
+    RETURNING {_COLUMNS}
+    """  # noqa: S608 (a constant of this module)
 )
 _PRUNE_QUEUED = text("DELETE FROM procrastinate_jobs WHERE status NOT IN ('todo', 'doing')")
 _PRUNE = text(
@@ -222,9 +223,10 @@ def hand_back(connection: Connection, job_id: UUID, run: UUID, *, is_counted: bo
     connection.execute(_HAND_BACK, {"id": job_id, "run": run, "refund": 0 if is_counted else 1})
 
 
-def give_up(connection: Connection, *, unheard: timedelta, error: str) -> int:
-    """Ends jobs that were left running, or are in no queue, and of which nothing was heard for so long."""
-    return connection.execute(_GIVE_UP, {"unheard": unheard, "error": error}).rowcount
+def give_up(connection: Connection, *, unheard: timedelta, error: str) -> list[JobRow]:
+    """Ends jobs that were left running, or are in no queue, and of which nothing was heard for so long; gives them."""
+    found = connection.execute(_GIVE_UP, {"unheard": unheard, "error": error})
+    return [JobRow(**row) for row in found.mappings()]
 
 
 def prune(connection: Connection, *, age: timedelta, most: int) -> int:

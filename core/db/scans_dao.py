@@ -52,20 +52,11 @@ _LATEST = text(
     ORDER BY as_of DESC, org_id IS NULL, finished_at DESC LIMIT 1
     """  # noqa: S608 (a constant of this module)
 )
-_SAME = text(
-    f"""
-    SELECT {_ABOUT} FROM scans
-    WHERE universe_id = :universe_id AND status = 'done' AND results IS NOT NULL AND as_of = :as_of
-        AND formula_version = :formula_version AND bars_version = :bars_version
-        AND org_id IS NOT DISTINCT FROM CAST(:org_id AS uuid)
-    ORDER BY finished_at DESC LIMIT 1
-    """  # noqa: S608 (a constant of this module)
-)
 _RESULTS = text("SELECT results FROM scans WHERE id = :id")
 _RECENT = text(
     """
-    SELECT DISTINCT universe_id, org_id FROM scans
-    WHERE started_at > assay_now() - make_interval(days => :days)
+    SELECT DISTINCT s.universe_id, s.org_id FROM scans s JOIN jobs j ON j.id = s.id
+    WHERE s.started_at > assay_now() - make_interval(days => :days) AND j.requested_by IS NOT NULL
     """
 )
 _TRIES = text(
@@ -275,19 +266,6 @@ def latest(
     return ScanRow(**row._mapping) if row else None
 
 
-def same(connection: Connection, scan: NewScan) -> ScanRow | None:
-    """A finished run of the same universe, day, formulas and bars."""
-    values = {
-        "universe_id": scan.universe_id,
-        "as_of": scan.as_of,
-        "formula_version": scan.formula_version,
-        "bars_version": scan.bars_version,
-        "org_id": scan.org_id,
-    }
-    row = connection.execute(_SAME, values).one_or_none()
-    return ScanRow(**row._mapping) if row else None
-
-
 def results(connection: Connection, scan_id: UUID) -> bytes | None:
     """The frame of a run's results."""
     found: bytes | None = connection.execute(_RESULTS, {"id": scan_id}).scalar_one_or_none()
@@ -350,7 +328,7 @@ def signal(connection: Connection, signal_id: UUID) -> SignalRow | None:
 
 
 def recent(connection: Connection, days: int) -> Iterable[tuple[str, UUID | None]]:
-    """Universes that were scanned in the last days, each with whose scan it was."""
+    """Universes whose scan somebody asked for in the last days, each with whose scan it was."""
     return [(row.universe_id, row.org_id) for row in connection.execute(_RECENT, {"days": days})]
 
 

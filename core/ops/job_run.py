@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from core.db import jobs_dao as dao
 from core.db.engine import Database, Transaction
 from core.errors import AssayError, DatabaseUnavailable, place_of
 from core.ids import new_id
-from core.ops.jobs import MAX_WORDS, Handler, Job, JobContext, JobStatus, JobTakenOver
+from core.ops.jobs import MAX_WORDS, Handler, Job, JobContext, JobStatus, JobTakenOver, Queue
 
 INTERNAL = "Something went wrong inside (internal). The operator's log has more."
 RETRIES = (2.0, 20.0)
@@ -33,11 +33,9 @@ class Again:
 class JobRun:
     """Handles a job in the thread that calls `work`; another may interrupt it."""
 
-    def __init__(
-        self, database: Database, handlers: Mapping[str, Handler], job_id: UUID, *, backoff_s: tuple[float, ...]
-    ) -> None:
+    def __init__(self, database: Database, queue: Queue, job_id: UUID, *, backoff_s: tuple[float, ...]) -> None:
         self._database = database
-        self._handlers = handlers
+        self._queue = queue
         self._job_id = job_id
         self._run = new_id()
         self._backoff_s = backoff_s
@@ -55,12 +53,12 @@ class JobRun:
         if row is None:
             return None
         job = Job.of(row)
-        handler = self._handlers.get(job.kind)
+        handler = self._queue.handlers.get(job.kind)
         if handler is None:
-            self._failed(f"No worker of this version knows jobs of the kind {job.kind!r}.")
+            self._failed(job, f"No worker of this version knows jobs of the kind {job.kind!r}.")
             return None
         if job.attempts > len(self._backoff_s) + 1:
-            self._failed(f"Its worker died {job.attempts - 1} times while working on it.")
+            self._failed(job, f"Its worker died {job.attempts - 1} times while working on it.")
             return None
         self._context = JobContext(self._database, job, self._run)
         if self._is_interrupted:
@@ -86,7 +84,7 @@ class JobRun:
         except DatabaseUnavailable as error:
             return self._again(context.job, error.detail)
         except AssayError as error:
-            self._failed(error.detail)
+            self._failed(context.job, error.detail)
             return None
         except BaseException as error:  # noqa: BLE001 (the outermost edge of a job)
             if not self._is_interrupted:
@@ -98,14 +96,25 @@ class JobRun:
 
     def _again(self, job: Job, sentence: str) -> Again | None:
         if job.attempts > len(self._backoff_s) or (self._context is not None and self._context.is_left_running):
-            self._failed(sentence)
+            self._failed(job, sentence)
             return None
         if not self._is_interrupted:
             self._persist(lambda connection: dao.hand_back(connection, self._job_id, self._run, is_counted=True))
         return Again(self._backoff_s[job.attempts - 1])
 
-    def _failed(self, sentence: str) -> None:
+    def _failed(self, job: Job, sentence: str) -> None:
+        if not self._is_interrupted:
+            self._patiently(lambda: self._tell_given_up(job, sentence))
         self._record(JobStatus.FAILED, sentence[:MAX_WORDS])
+
+    def _tell_given_up(self, job: Job, sentence: str) -> None:
+        """Before the failure is recorded: a worker that dies in between is replaced by one that tells again."""
+        try:
+            self._queue.tell_given_up(job, sentence)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 (the outermost edge of a job)
+            _log.error("Nobody could be told that a job of the kind %r failed: %s.", job.kind, place_of(error))
 
     def _record(self, status: JobStatus, error: str | None = None) -> None:
         is_left = self._context is not None and self._context.is_left_running
@@ -113,10 +122,17 @@ class JobRun:
         self._persist(lambda connection: dao.finish(connection, self._job_id, run, status=status, error=error))
 
     def _persist(self, write: Callable[[Transaction], object]) -> None:
+        def written() -> None:
+            with self._database.single() as connection:
+                write(connection)
+
+        self._patiently(written)
+
+    def _patiently(self, step: Callable[[], object]) -> None:
+        """Does a step, again and again while the database is away."""
         for pause_s in (*RECORD_AGAIN_S, None):
             try:
-                with self._database.single() as connection:
-                    write(connection)
+                step()
                 return
             except DatabaseUnavailable:
                 if pause_s is None or self._is_interrupted:

@@ -32,6 +32,7 @@ STALLED_AFTER_S = 20.0
 """A worker without a heartbeat for so long is dead, and its jobs are taken over."""
 MAX_WORDS = 500
 _JOINS = 5
+_UNHEARD = "Nothing was heard of it for an hour: start it again."
 
 
 class JobStatus(StrEnum):
@@ -72,6 +73,11 @@ class Job:
     def is_finished(self) -> bool:
         """Whether nothing more will come of it."""
         return self.finished_at is not None
+
+    @property
+    def has_all_parts(self) -> bool:
+        """Whether each of its parts is done or has failed."""
+        return self.total is not None and self.done + self.failed >= self.total
 
     @classmethod
     def of(cls, row: dao.JobRow) -> Job:
@@ -150,6 +156,8 @@ class JobContext:
 
 Handler = Callable[[JobContext], None]
 """Does one job. An `AssayError` ends it as failed, in that error's words; anything else is tried again a few times."""
+GivenUp = Callable[[Job, str], None]
+"""Is told of a job that failed for good, whatever became of its worker, and why; it may be told again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +174,7 @@ class Queue:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._handlers: dict[str, Handler] = {}
+        self._given_up: dict[str, GivenUp] = {}
         self._periodic: dict[str, Periodic] = {}
 
     @property
@@ -181,6 +190,10 @@ class Queue:
     def handle(self, handlers: Mapping[str, Handler]) -> None:
         """Says who does which kinds of jobs; before a worker starts."""
         self._handlers.update(handlers)
+
+    def when_given_up(self, told: Mapping[str, GivenUp]) -> None:
+        """Says who is told of jobs of these kinds that failed for good; before a worker starts."""
+        self._given_up.update(told)
 
     def every(self, name: str, minutes: float, handler: Callable[[], None]) -> None:
         """Has one worker of all call this every so many minutes, never twice at once; before a worker starts."""
@@ -248,15 +261,22 @@ class Queue:
         with self._database.single() as connection:
             return _found(dao.advance(connection, job_id, done=done, failed=failed, detail=detail))
 
-    def finish(self, job_id: UUID) -> bool:
-        """Ends a job that was left running; False where it has ended before."""
-        with self._database.single() as connection:
-            return dao.finish(connection, job_id, None, status=JobStatus.DONE)
+    def finish(self, job_id: UUID, *, parent_id: UUID | None = None) -> bool:
+        """Ends a job that was left running; False where it has ended before.
 
-    def fail(self, job_id: UUID, error: str) -> bool:
-        """Ends a job that was left running as failed, with a sentence; False where it has ended before."""
-        with self._database.single() as connection:
-            return dao.finish(connection, job_id, None, status=JobStatus.FAILED, error=error[:MAX_WORDS])
+        A parent is another that was left running: it counts this one, once, and ends with its last.
+        """
+        return self._end(job_id, None, parent_id)
+
+    def fail(self, job_id: UUID, error: str, *, parent_id: UUID | None = None) -> bool:
+        """Ends a job that was left running as failed, with a sentence; otherwise as `finish`."""
+        return self._end(job_id, error[:MAX_WORDS], parent_id)
+
+    def tell_given_up(self, job: Job, error: str) -> None:
+        """For the worker: tells who wanted to know that a job failed for good."""
+        told = self._given_up.get(job.kind)
+        if told is not None:
+            told(job, error)
 
     def figures(self, *, stalled_after_s: float = STALLED_AFTER_S) -> QueueFigures:
         """How many jobs wait, run and failed, and how many workers are alive."""
@@ -267,8 +287,22 @@ class Queue:
     def tidy(self) -> None:
         """Deletes jobs that ended `KEEP` ago, and ends those that nobody carries on."""
         with self._database.service() as connection:
-            dao.give_up(connection, unheard=UNHEARD, error="Nothing was heard of it for an hour: start it again.")
+            given_up = dao.give_up(connection, unheard=UNHEARD, error=_UNHEARD)
             dao.prune(connection, age=KEEP, most=PRUNED_AT_ONCE)
+        for row in given_up:
+            self.tell_given_up(Job.of(row), _UNHEARD)
+
+    def _end(self, job_id: UUID, error: str | None, parent_id: UUID | None) -> bool:
+        status = JobStatus.DONE if error is None else JobStatus.FAILED
+        with self._database.service() as connection:
+            if not dao.finish(connection, job_id, None, status=status, error=error):
+                return False
+            if parent_id is not None:
+                counted = {"done": int(error is None), "failed": int(error is not None)}
+                parent = dao.advance(connection, parent_id, **counted, detail=None)
+                if parent is not None and Job.of(parent).has_all_parts:
+                    dao.finish(connection, parent_id, None, status=JobStatus.DONE)
+            return True
 
 
 def _found(row: dao.JobRow | None) -> Job:

@@ -196,7 +196,7 @@ class Worker:
             return dao.sweep(connection, worker, stalled=stalled, counted_but=JOB_TASK, most_attempts=MOST_DEATHS)
 
     async def _do_job(self, job_id: str) -> None:
-        run = JobRun(self._database, self._queue.handlers, UUID(job_id), backoff_s=self._times.backoff_s)
+        run = JobRun(self._database, self._queue, UUID(job_id), backoff_s=self._times.backoff_s)
         try:
             again = await _in_thread(run.work)
         except asyncio.CancelledError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from core.db import scans_dao as dao
 from core.db.engine import Database
 from core.db.instruments_dao import MemberRow
 from core.db.scans_dao import NewScan
-from core.errors import AssayError, StaleBars
+from core.errors import AssayError, NotFound, StaleBars
 from core.market.as_of import AsOf, Reason
 from core.market.calendars import Calendars
 from core.market.market_time import spoken
@@ -31,7 +32,7 @@ STARTS_AT = time(22, 0)
 """In the exchange's zone, on days with a session."""
 TICK_MINUTES = 5
 FOLLOWED_DAYS = 30
-"""A universe that was scanned in so many days is followed every night."""
+"""A universe whose scan somebody asked for in so many days is followed every night; nights do not ask."""
 
 MOST_TRIES = 3
 TRY_AGAIN_MINUTES = 30
@@ -72,6 +73,7 @@ class Nights:
     def __init__(self, parts: NightParts) -> None:
         self.parts = parts
         """What it is made of; with another clock, these are the nights of another moment."""
+        parts.queue.when_given_up({NIGHT: self._record_failure})
 
     def handlers(self) -> Mapping[str, Handler]:
         """What is done for each kind of job."""
@@ -134,10 +136,12 @@ class Nights:
         context.progress(done=0, failed=0, total=len(followed), detail="Fetching bars")
         plans = [plan for universe_id, org_id in followed if (plan := self._planned(universe_id, org_id)) is not None]
         context.progress(failed=len(followed) - len(plans), detail=f"Scanning {len(plans)} universes")
-        for plan in plans:
-            submit_scan(self.parts.queue, plan, parent_id=context.job.id)
-        if plans:
-            context.leave_running()
+        jobs = [submit_scan(self.parts.queue, plan, parent_id=context.job.id) for plan in plans]
+        own = {job.id for job in jobs if job.arguments.get("parent_id") == str(context.job.id)}
+        with suppress(NotFound):  # the last of them ended it
+            # What is under way on another's account, or is the same for two, is told of once or not at all.
+            if not self.parts.queue.advance(context.job.id, done=len(plans) - len(own)).has_all_parts:
+                context.leave_running()
 
     def _planned(self, universe_id: str, org_id: UUID | None) -> ScanPlan | None:
         """The plan of a scan on fresh bars; None, and a line in the log, where there can be none."""
@@ -156,28 +160,24 @@ class Nights:
     def _work(self, context: JobContext) -> None:
         job = context.job
         universe_id, day = str(job.arguments["universe_id"]), date.fromisoformat(job.arguments["day"])
-        try:
-            context.progress(detail="Fetching bars")
-            self._fetch(universe_id, job.org_id)
-            plan = self.parts.planner.plan(universe_id, AsOf(day, Reason.CHOSEN, self.parts.clock.now()), job.org_id)
-            if plan.day < day:
-                raise StaleBars(
-                    f"The bars of {spoken(day)} are not there yet; they end on {spoken(plan.day)}.", plan.day
-                )
-            context.progress(detail="Bringing records of signals up to date")
-            self.parts.update_records(plan, context)
-            submit_scan(self.parts.queue, plan)
-        except AssayError as error:
-            self._record_failure(job, universe_id, day, error.detail)
-            raise
+        context.progress(detail="Fetching bars")
+        self._fetch(universe_id, job.org_id)
+        plan = self.parts.planner.plan(universe_id, AsOf(day, Reason.CHOSEN, self.parts.clock.now()), job.org_id)
+        if plan.day < day:
+            raise StaleBars(f"The bars of {spoken(day)} are not there yet; they end on {spoken(plan.day)}.", plan.day)
+        context.progress(detail="Bringing records of signals up to date")
+        plan = replace(plan, org_id=job.org_id)  # whose night it is has its scan, also where own bars are gone
+        self.parts.update_records(plan, context)
+        submit_scan(self.parts.queue, plan)
 
-    def _record_failure(self, job: Job, universe_id: str, day: date, failure: str) -> None:
+    def _record_failure(self, job: Job, failure: str) -> None:
+        """A night that failed, whatever the reason, is a scan that failed: it is not tried for ever."""
         scan = NewScan(
             id=job.id,
             org_id=job.org_id,
-            universe_id=universe_id,
+            universe_id=job.arguments["universe_id"],
             exchange=None,
-            as_of=day,
+            as_of=date.fromisoformat(job.arguments["day"]),
             formula_version=FORMULA_VERSION,
             bars_version=0,
             parts=(),

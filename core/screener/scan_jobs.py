@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -19,11 +18,10 @@ from core.clock import Clock
 from core.db import scans_dao as dao
 from core.db.engine import Database
 from core.db.scans_dao import Finished, NewScan, ScanRow, SignalRow
-from core.errors import AssayError, DatabaseUnavailable, NotFound
+from core.errors import NotFound
 from core.ids import new_id
 from core.market.as_of import AsOf, Reason
 from core.market.bars import Bars
-from core.ops.job_run import INTERNAL
 from core.ops.jobs import Handler, Job, JobContext, Queue
 from core.ops.processes import Processes
 from core.screener.frames import bytes_of, frame_of
@@ -78,6 +76,13 @@ class ScanJobs:
 
     def __init__(self, parts: ScanParts) -> None:
         self._parts = parts
+        # Without one of its parts a scan has failed, whatever became of the worker that was at it.
+        parts.queue.when_given_up(
+            {
+                SCAN: lambda job, error: self._fail(job.id, error),
+                PART: lambda job, error: self._fail(UUID(job.arguments["scan_id"]), error),
+            }
+        )
 
     def handlers(self) -> Mapping[str, Handler]:
         """What is done for each kind of job."""
@@ -91,7 +96,6 @@ class ScanJobs:
     def _begin(self, context: JobContext) -> None:
         job = context.job
         plan = self._plan(job.arguments["universe_id"], date.fromisoformat(job.arguments["day"]), job.org_id)
-        cut = _cut(plan.symbols, self._parts.processes.count)
         scan = NewScan(
             id=job.id,
             org_id=job.org_id,
@@ -100,29 +104,22 @@ class ScanJobs:
             as_of=plan.day,
             formula_version=FORMULA_VERSION,
             bars_version=plan.bars_version,
-            parts=cut,
+            parts=_cut(plan.symbols, self._parts.processes.count),
         )
         with self._parts.database.service() as connection:
             dao.begin(connection, scan)
-        context.progress(done=0, total=len(plan.symbols), detail=f"Scanning {plan.universe.title}")
-        for number in range(len(cut)):
+            begun = dao.scan(connection, job.id)  # by a run before, of the members and processes that there were then
+        assert begun is not None
+        context.progress(done=0, total=begun.total, detail=f"Scanning {plan.universe.title}")
+        for number in range(begun.parts):
             arguments = {"scan_id": str(job.id), "number": number}
             self._parts.queue.submit(PART, arguments, key=f"{job.id}/{number}", org_id=job.org_id)
         context.leave_running()
 
     def _compute(self, context: JobContext) -> None:
         scan_id, number = UUID(context.job.arguments["scan_id"]), int(context.job.arguments["number"])
-        try:
-            self._compute_part(scan_id, number)
-            self._finish(scan_id)
-        except (BrokenProcessPool, DatabaseUnavailable):  # the part is tried again
-            raise
-        except AssayError as error:
-            self._fail(scan_id, error.detail)
-            raise
-        except Exception:
-            self._fail(scan_id, INTERNAL)
-            raise
+        self._compute_part(scan_id, number)
+        self._finish(scan_id)
 
     def _compute_part(self, scan_id: UUID, number: int) -> None:
         with self._parts.database.service() as connection:
@@ -142,7 +139,10 @@ class ScanJobs:
         """Joins the parts where all are there, and sees to what follows; made again, it changes nothing."""
         with self._parts.database.service() as connection:
             scan = dao.scan(connection, scan_id)
-        if scan is None or scan.status == "failed":
+        if scan is None:
+            return
+        if scan.status == "failed":
+            self._end(scan_id, scan.failure)
             return
         confidences = self._parts.records.confidences(scan.universe_id, scan.as_of, scan.org_id)
         if scan.status == "running" and not self._join(scan, confidences or {}):
@@ -210,16 +210,15 @@ class ScanJobs:
         self._end(scan_id, failure)
 
     def _end(self, scan_id: UUID, failure: str | None = None) -> None:
-        """Ends the scan's job, and tells the one that started it."""
+        """Ends the scan's job, and has the one that started it count it."""
         queue = self._parts.queue
-        has_ended = queue.finish(scan_id) if failure is None else queue.fail(scan_id, failure)
-        parent_id = queue.find(scan_id).arguments.get("parent_id")
-        if not has_ended or parent_id is None:
-            return
-        with suppress(NotFound):
-            parent = queue.advance(UUID(parent_id), done=int(failure is None), failed=int(failure is not None))
-            if parent.done + parent.failed == parent.total:
-                queue.finish(parent.id)
+        with suppress(NotFound):  # it ended so long ago that it was forgotten
+            given = queue.find(scan_id).arguments.get("parent_id")
+            parent_id = UUID(given) if given else None
+            if failure is None:
+                queue.finish(scan_id, parent_id=parent_id)
+            else:
+                queue.fail(scan_id, failure, parent_id=parent_id)
 
     def _plan(self, universe_id: str, day: date, org_id: UUID | None) -> ScanPlan:
         return self._parts.planner.plan(universe_id, self._as_of(day), org_id)

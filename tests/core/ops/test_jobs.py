@@ -196,6 +196,59 @@ def test_a_job_that_its_workers_do_not_survive_fails_in_the_end(
     assert (ended.status, ended.error) == (JobStatus.FAILED, "Its worker died 3 times while working on it.")
 
 
+def test_who_wants_to_know_is_told_of_each_job_that_failed_for_good(
+    database: Database, queue: Queue, start_worker: StartWorker, move_time: MoveTime
+) -> None:
+    told: dict[str, str] = {}
+
+    def refuse(_context: JobContext) -> None:
+        raise InvalidRequest("No.")
+
+    def break_down(_context: JobContext) -> None:
+        raise RuntimeError
+
+    def note(job: Job, error: str) -> None:
+        assert not queue.find(job.id).is_finished or job.key == "unheard"
+        told[job.key] = error
+
+    queue.handle({"refuse": refuse, "break": break_down, "leave": lambda context: context.leave_running()})
+    queue.when_given_up(dict.fromkeys(("refuse", "break", "leave"), note))
+    died = queue.submit("refuse", {}, key="died", org_id=None)
+    for _ in range(3):
+        with database.service() as connection:
+            jobs_dao.begin(connection, died.id, new_id())
+    start_worker()
+    for job in (died, *(queue.submit(kind, {}, key=kind, org_id=None) for kind in ("refuse", "break"))):
+        assert finished(queue, job).status is JobStatus.FAILED
+    assert told == {"died": "Its worker died 3 times while working on it.", "refuse": "No.", "break": INTERNAL}
+    unheard = queue.submit("leave", {}, key="unheard", org_id=None)
+    with database.service() as connection:
+        run = new_id()
+        jobs_dao.begin(connection, unheard.id, run)
+        jobs_dao.leave(connection, unheard.id, run)
+    move_time(timedelta(hours=2))
+    queue.tidy()
+    assert told["unheard"] == queue.find(unheard.id).error
+
+
+def test_a_job_is_counted_once_by_the_one_that_started_it_which_ends_with_its_last(
+    database: Database, queue: Queue
+) -> None:
+    whole, *parts = (queue.submit("count", {}, key=key, org_id=None) for key in ("whole", "one", "two"))
+    with database.service() as connection:
+        run = new_id()
+        jobs_dao.begin(connection, whole.id, run)
+        jobs_dao.progress(connection, whole.id, run, jobs_dao.Progress(None, None, 2, None))
+        jobs_dao.leave(connection, whole.id, run)
+    assert queue.finish(parts[0].id, parent_id=whole.id)
+    assert not queue.finish(parts[0].id, parent_id=whole.id)
+    half = queue.find(whole.id)
+    assert (half.status, half.done) == (JobStatus.RUNNING, 1)
+    assert queue.fail(parts[1].id, "No.", parent_id=whole.id)
+    ended = queue.find(whole.id)
+    assert (ended.status, ended.done, ended.failed) == (JobStatus.DONE, 1, 1)
+
+
 def test_a_database_that_is_away_for_a_handler_is_a_reason_to_try_again(
     queue: Queue, start_worker: StartWorker
 ) -> None:

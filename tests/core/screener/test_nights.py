@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 
 from core.clock import SystemClock
+from core.db import scans_dao
 from core.db.instruments_dao import MemberRow
 from core.ops.jobs import Job, JobStatus
 from core.principal import Principal
-from core.screener.nights import MOST_TRIES, Nights
-from core.screener.scans import Scan
+from core.screener.nights import MOST_TRIES, NIGHT, TRY_AGAIN_MINUTES, Nights
+from core.screener.scans import Scan, submit_scan
+from core.screener.version import FORMULA_VERSION
 from core.workbench import Workbench
 from tests.conftest import MakeMember
 from tests.fakes.jobs import finished
@@ -57,11 +61,16 @@ def ann(made: MakeMember) -> Principal:
 
 def _followed(working: Workbench, ann: Principal, title: str) -> str:
     """An own universe that was scanned lately, and so is followed; with few members, since nights fetch them all."""
-    members = [MemberRow(symbol, symbol, "", "XNYS", "USD", None, None) for symbol in ("GE", "XOM", "KO", "PG", "CVX")]
-    universe_id = working.market.universes.replace(ann, title, members, source="this test").id
+    universe_id = _of_five(working, ann, title)
     job = working.screener.scans.request(replace(ann, as_of=date(2010, 8, 10)), universe_id)
     assert finished(working.queue, job).status is JobStatus.DONE
     return universe_id
+
+
+def _of_five(working: Workbench, ann: Principal, title: str) -> str:
+    """An own universe of five symbols."""
+    members = [MemberRow(symbol, symbol, "", "XNYS", "USD", None, None) for symbol in ("GE", "XOM", "KO", "PG", "CVX")]
+    return working.market.universes.replace(ann, title, members, source="this test").id
 
 
 def _of(jobs: list[Job], universe_id: str) -> list[Job]:
@@ -130,3 +139,49 @@ def test_a_scheduler_outside_starts_all_that_is_followed_and_sees_it_end(working
     scan = working.screener.scans.latest(ann, universe_id)
     assert scan is not None and scan.about.as_of == date(2010, 8, 20)
     assert working.screener.scans.latest(ann, UNIVERSE) is not None
+
+
+def test_a_scan_that_is_under_way_already_does_not_hold_up_who_started_all(
+    working: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, go_on = working.screener.processes.run, threading.Event()
+
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        assert go_on.wait(30)
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(working.screener.processes, "run", wait)
+    universe_id = _of_five(working, ann, "Five under way")
+    scan = working.screener.scans.request(ann, universe_id)
+    night = working.screener.nights.start_all()
+    while working.queue.find(night.id).detail in (None, "Fetching bars"):
+        time.sleep(0.02)
+    go_on.set()
+    assert finished(working.queue, scan).status is JobStatus.DONE
+    ended = finished(working.queue, night)
+    assert (ended.status, ended.done) == (JobStatus.DONE, ended.total)
+
+
+def test_a_night_that_breaks_for_a_reason_of_its_own_is_not_tried_for_ever(
+    working: Workbench, ann: Principal, at: Night
+) -> None:
+    universe_id = _followed(working, ann, "Five that break")
+    thursday = datetime(2010, 8, 19, 22, 5, tzinfo=NEW_YORK)
+    job = working.queue.submit("night of a test", {}, key=universe_id, org_id=ann.org_id)
+    night = replace(job, kind=NIGHT, arguments={"universe_id": universe_id, "day": "2010-08-19"})
+    working.queue.tell_given_up(night, "Its worker died 3 times while working on it.")
+    _age_tries(working, universe_id, thursday + timedelta(minutes=60 - TRY_AGAIN_MINUTES + 1))
+    assert _of(at(thursday).tick(), universe_id) == []
+    with working.database.service() as connection:
+        tried = scans_dao.tries(connection, universe_id, ann.org_id, THURSDAY, FORMULA_VERSION)
+    assert (tried.count, tried.is_done) == (1, False)
+
+
+def test_a_night_does_not_keep_its_own_universe_followed(working: Workbench, ann: Principal) -> None:
+    universe_id = _of_five(working, ann, "Five once")
+    job = submit_scan(working.queue, working.screener.scans.plan(ann, universe_id))
+    assert finished(working.queue, job).status is JobStatus.DONE
+    asked = _followed(working, ann, "Five asked for")
+    with working.database.service() as connection:
+        followed = {followed for followed, _ in scans_dao.recent(connection, 30)}
+    assert asked in followed and universe_id not in followed

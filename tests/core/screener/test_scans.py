@@ -198,3 +198,19 @@ def test_a_process_that_is_killed_while_it_computes_costs_time_and_nothing_else(
     assert finished(working.queue, job).status is JobStatus.DONE
     scan = working.screener.scans.latest(replace(ann, as_of=date(2010, 7, 1)), UNIVERSE)
     assert scan is not None and scan.about.scanned and scan.about.scanned > 400
+
+
+def test_a_scan_fails_with_the_part_that_cannot_be_computed_and_can_be_asked_for_again(
+    working: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise NotEnoughData("No.")
+
+    past = replace(ann, as_of=date(2010, 6, 1))
+    with monkeypatch.context() as patched:
+        patched.setattr(working.screener.processes, "run", refuse)
+        job = finished(working.queue, working.screener.scans.request(past, UNIVERSE))
+    assert (job.status, job.error) == (JobStatus.FAILED, "No.")
+    failed = working.screener.scans.of_job(job.id)
+    assert (failed.status, failed.failure) == ("failed", "No.")
+    assert _scanned(working, past).id != job.id
