@@ -84,8 +84,8 @@ def _told(figures: Figures) -> dict[str, object]:
         "Median move": _move(figures.median_move),
         "After costs": _move(figures.median_after_costs),
         "Beyond index": _move(figures.median_excess),
-        "On the way, best and worst": f"{_move(figures.median_best)}, {_move(figures.median_worst)}",
-        "Best and worst of all": f"{_move(figures.best)}, {_move(figures.worst)}",
+        "Median best, worst": f"{_move(figures.median_best)}, {_move(figures.median_worst)}",
+        "Extremes": f"{_move(figures.best)}, {_move(figures.worst)}",
     }
 
 
