@@ -221,6 +221,13 @@ def own(connection: Connection, alert_id: UUID | None = None, *, most: int) -> l
     return [AlertRow(**row) for row in connection.execute(_OWN, {"id": alert_id, "most": most}).mappings()]
 
 
+def count_own(connection: Connection) -> int:
+    """How many alerts the principal has; nobody else counts theirs before this transaction ends."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('alerts ' || bound_user()::text, 0))"))
+    statement = text("SELECT count(*) FROM alerts WHERE org_id = bound_org() AND user_id = bound_user()")
+    return int(connection.execute(statement).scalar_one())
+
+
 def lock_own(connection: Connection, alert_id: UUID) -> bool:
     """Nothing else changes the principal's alert before this transaction ends; False where there is none."""
     return connection.execute(_LOCK_OWN, {"id": alert_id}).scalar() is not None

@@ -16,7 +16,7 @@ from core.db import scans_dao, sign_in_dao
 from core.db.alerts_dao import AlertRow
 from core.db.engine import Database, Transaction
 from core.db.scans_dao import ScanRow
-from core.errors import AssayError, Forbidden, InvalidRequest, NotFound
+from core.errors import DatabaseUnavailable, Forbidden, InvalidRequest, NotFound, place_of
 from core.ids import new_id
 from core.ops.notifications import Notifications
 from core.screener.alert_matching import AlertMatching, Matched
@@ -80,8 +80,10 @@ class AlertWatch:
         for alert_id in watched:
             try:
                 has_news |= self._look(alert_id, latest_end)
-            except AssayError as error:  # one alert holds up no other; the next round tries it again
-                _log.warning("An alert was not evaluated: %s", error.detail)
+            except DatabaseUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 (the outermost edge of one alert: it holds up no other)
+                _log.warning("An alert was not evaluated, and is by the next round: %s.", place_of(error))
         if has_news:
             self.wake()
 

@@ -119,7 +119,7 @@ class Alerts:
         matched = self._matching.look(principal, wanted.screen_id, wanted.universe_id)
         alert_id, secret = new_id(), SECRET_PREFIX + new_secret() if wanted.webhook_url else None
         with self._database.app(principal) as connection:
-            if len(dao.own(connection, most=MAX_ALERTS)) >= MAX_ALERTS:
+            if dao.count_own(connection) >= MAX_ALERTS:
                 raise InvalidRequest(f"A person has at most {MAX_ALERTS} alerts; delete one first.")
             dao.add(connection, alert_id, **asdict(wanted), webhook_secret=secret)
             _take_as_known(connection, alert_id, matched)
@@ -135,8 +135,11 @@ class Alerts:
         """
         require(principal, Action.SET_ALERTS)
         with self._database.app(principal) as connection:
-            wanted = self._checked(replace(AlertSettings.of(_one(connection, alert_id)), **changes))
-        matched = self._matching.look(principal, wanted.screen_id, wanted.universe_id)
+            seen = AlertSettings.of(_one(connection, alert_id))
+        wanted = self._checked(replace(seen, **changes))
+        # The rest of an alert can be changed though its screen is gone.
+        is_of_another = (wanted.screen_id, wanted.universe_id) != (seen.screen_id, seen.universe_id)
+        matched = self._matching.look(principal, wanted.screen_id, wanted.universe_id) if is_of_another else None
         with self._database.app(principal) as connection:
             before = _locked(connection, alert_id)
             secret = None
@@ -145,7 +148,7 @@ class Alerts:
             if secret is not None or wanted.webhook_url is None:
                 dao.set_webhook(connection, alert_id, wanted.webhook_url, secret)
             dao.change(connection, alert_id, **asdict(wanted))
-            if (wanted.screen_id, wanted.universe_id) != (before.screen_id, before.universe_id):
+            if is_of_another or (wanted.screen_id, wanted.universe_id) != (before.screen_id, before.universe_id):
                 _take_as_known(connection, alert_id, matched)
             return KeptAlert(_one(connection, alert_id), secret)
 

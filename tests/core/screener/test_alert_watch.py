@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,6 +13,7 @@ from core.db import alerts_dao
 from core.db.engine import Database
 from core.principal import Principal, Role
 from core.screener import alert_matching
+from core.screener.alert_matching import AlertMatching, Matched
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
 from tests.core.screener.alerts_made import DAY, UNIVERSE, Bench
@@ -271,6 +273,26 @@ def test_one_alert_that_cannot_be_evaluated_holds_up_no_other(bench: Bench, memb
     bench.screens.delete(ann, screen_id)
     bench.night({"AAA": 12})
     assert bench.told(bob) == ["Mine: AAA matches"]
+
+
+def test_an_alert_that_breaks_for_a_reason_that_nobody_foresaw_holds_up_no_other(
+    bench: Bench, member: MakeMember, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ann, bob = member("ann"), member("bob")
+    bench.night({"AAA": 5})
+    bench.alert(ann)
+    bench.alert(bob)
+    look = AlertMatching.look
+
+    def broken(self: AlertMatching, principal: Principal, *asked: Any, **options: Any) -> Matched | None:
+        if principal.user_id == ann.user_id:
+            raise RuntimeError("hunter2")
+        return look(self, principal, *asked, **options)
+
+    monkeypatch.setattr(AlertMatching, "look", broken)
+    bench.night({"AAA": 12})
+    assert bench.told(bob) == ["Mine: AAA matches"]
+    assert "RuntimeError" in caplog.text and "hunter2" not in caplog.text
 
 
 def test_what_is_told_is_of_its_day_even_where_time_has_moved(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -119,6 +122,35 @@ def test_there_is_a_most_of_alerts(bench: Bench, member: MakeMember, monkeypatch
         bench.alert(ann)
     with pytest.raises(InvalidRequest, match="at most 2"):
         bench.alert(ann)
+
+
+def test_the_most_of_alerts_holds_for_several_at_once(
+    bench: Bench, member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_ALERTS", 2)
+    ann = member("ann")
+    screen_id, at_once = bench.screen(ann), threading.Barrier(6)
+
+    def make(_number: int) -> bool:
+        at_once.wait()
+        with suppress(InvalidRequest):
+            bench.alert(ann, screen_id)
+            return True
+        return False
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(make, range(6))) == 2
+
+
+def test_an_alert_whose_screen_is_gone_can_still_be_renamed_and_paused(bench: Bench, member: MakeMember) -> None:
+    ann = member("ann")
+    screen_id = bench.screen(ann)
+    made = bench.alert(ann, screen_id)
+    bench.screens.delete(ann, screen_id)
+    assert bench.alerts.change(ann, made.row.id, {"name": "Of no screen"}).row.name == "Of no screen"
+    assert bench.alerts.pause(ann, made.row.id, is_paused=True).is_paused
+    with pytest.raises(NotFound, match="screen"):
+        bench.alerts.pause(ann, made.row.id, is_paused=False)
 
 
 def test_a_deleted_alert_takes_with_it_what_it_has_not_sent(bench: Bench, member: MakeMember) -> None:
