@@ -9,6 +9,8 @@ from math import inf
 
 from core.screener.chart_patterns.patterns import CHART_PATTERNS
 from core.screener.direction import Direction
+from core.screener.partition import STALE_AFTER
+from core.screener.records import CONFIDENCE_HORIZON, MINIMUM_N
 from core.screener.signals import SIGNALS
 
 
@@ -151,8 +153,8 @@ _SIGNALS = {**{name: signal.label for name, signal in SIGNALS.items()}, **_PATTE
 
 _TABLE: tuple[Field, ...] = (
     _price("close", "Close", "Price", "Last close, adjusted for splits, in the instrument's currency."),
-    _fraction("change", "Change", "Price", "Close ÷ close of the session before − 1."),
-    _fraction("gap", "Gap", "Price", "Open ÷ close of the session before − 1."),
+    _fraction("change", "Change", "Price", "Close ÷ close of the bar before − 1."),
+    _fraction("gap", "Gap", "Price", "Open ÷ close of the bar before − 1."),
     _fraction("return_5", "5-session return", "Price", "Close ÷ close 5 sessions earlier − 1, without dividends."),
     _fraction("return_20", "20-session return", "Price", "Close ÷ close 20 sessions earlier − 1, without dividends."),
     _fraction("return_60", "60-session return", "Price", "Close ÷ close 60 sessions earlier − 1, without dividends."),
@@ -247,7 +249,8 @@ _TABLE: tuple[Field, ...] = (
         "RS rating",
         "Strength",
         Unit.POINTS,
-        "Rank of the weighted return of about a year within the universe, 1 (weakest) to 99 (strongest).",
+        "Rank within the universe, 1 (weakest) to 99 (strongest), of the return of 63 sessions × 0.4 and those of 126, "
+        "189 and 252 × 0.2 each, or of those there are, 64 bars at least.",
         1.0,
         99.0,
         decimals=0,
@@ -258,7 +261,7 @@ _TABLE: tuple[Field, ...] = (
         "week52_position",
         "Place in the 52-week range",
         "52 weeks",
-        "(Close − low) ÷ (high − low) of 252 sessions: 0 % at the low, 100 % at the high.",
+        "(Close − low) ÷ (high − low) of 252 sessions, or of those there are: 0 % at the low, 100 % at the high.",
         low=0.0,
         high=1.0,
     ),
@@ -275,7 +278,7 @@ _TABLE: tuple[Field, ...] = (
         "Signal",
         "Signals",
         Unit.LIST,
-        "Types of the signals on the day of the scan.",
+        "Types of the signals on the last bar.",
         choices=_SIGNALS,
     ),
     Field(
@@ -290,19 +293,25 @@ _TABLE: tuple[Field, ...] = (
         "direction",
         "Direction",
         "Signals",
-        "Direction of the row's leading signal: the one of the highest confidence.",
+        "Direction of the row's leading signal: the one of the highest confidence; without any, the first in the list.",
         _DIRECTIONS,
     ),
     _fraction(
         "confidence",
         "Confidence",
         "Signals",
-        "Share of earlier signals of the leading type that were right; missing below the least n.",
+        f"How likely the leading signal is right over {CONFIDENCE_HORIZON} sessions: the hit rate of its type in this "
+        f"universe, drawn towards that of all entries; missing below {MINIMUM_N} earlier signals.",
         low=0.0,
         high=1.0,
     ),
     _count("confidence_n", "Signals behind the confidence", "Signals", "How many earlier signals it is taken from."),
-    _price("entry", "Entry", "Signals", "Price at which the leading signal would be entered."),
+    _price(
+        "entry",
+        "Entry",
+        "Signals",
+        "The last close or, of a chart pattern, its line; records enter at the next open instead.",
+    ),
     _price("stop", "Stop", "Signals", "Price at which the leading signal is given up."),
     _price("target", "Target", "Signals", "Price that the leading signal aims at."),
     Field(
@@ -320,6 +329,13 @@ _TABLE: tuple[Field, ...] = (
     _text("exchange", "Exchange", "Company", "Market identifier code, as XNYS or XNSE."),
     _text("currency", "Currency", "Company", "ISO 4217 code of the currency that prices are in."),
     _count("bars", "Bars", "Company", "Sessions with bars in the window of the scan.", high=100_000),
+    _count(
+        "behind",
+        "Sessions behind",
+        "Company",
+        "Sessions up to the day of the scan that came after the last bar, of which all figures and signals are.",
+        high=STALE_AFTER,
+    ),
     _count("mended", "Mended bars", "Company", "Bars of the window that were mended before use.", high=100_000),
 )
 

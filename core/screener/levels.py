@@ -1,6 +1,6 @@
 """Entry, stop and target of a signal, from the average true range and from structure.
 
-Entry: the close. Stop: beyond the last swing, the extreme of ten bars, but half an ATR to two ATR away. Target: the
+Entry: the close. Stop: at the last swing, the extreme of ten bars, but half an ATR to two ATR away. Target: the
 52-week extreme where it pays two to four times the risk, otherwise twice the risk. No price falls under a tenth of the
 entry. Bearish signals are the mirror.
 """
@@ -49,7 +49,7 @@ def levels_of(indicators: Indicators, direction: Direction) -> Levels:
     risk = np.abs(entry - stop)
     reward = (extreme - entry) * side
     is_structure = (reward >= LEAST_REWARD * risk) & (reward <= MOST_REWARD * risk)
-    target = np.where(is_structure, extreme, np.maximum(entry + side * LEAST_REWARD * risk, LEAST_PRICE * entry))
+    target = np.maximum(np.where(is_structure, extreme, entry + side * LEAST_REWARD * risk), LEAST_PRICE * entry)
     is_ordered = ((entry - stop) * side > 0) & ((target - entry) * side > 0)
     entry, stop, target = (np.where(is_ordered, level, np.nan) for level in (entry, stop, target))
     return Levels(entry, stop, target, ratio(np.abs(target - entry), np.abs(entry - stop)))

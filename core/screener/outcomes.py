@@ -61,9 +61,9 @@ class Outcome:
 
     move: Floats
     highest: Floats
-    """How far the price rose above the entry at most; where it never did, below 0."""
+    """How far the price rose above the entry at most; 0 where it never did."""
     lowest: Floats
-    """How far it fell below the entry at most, as a share below 0."""
+    """How far it fell below the entry at most, as a share that is at most 0."""
     benchmark: Floats | None
     """The move of the benchmark between the same open and close; NaN where it lacks a price too, None without one."""
 

@@ -56,7 +56,8 @@ class PartitionResult:
 
     results: pl.DataFrame
     """One row a symbol: `symbol`, `day` (of its last bar), `bars`, `mended`, `close`, RESULT_INDICATORS, `is_new_high`
-    and `is_new_low` (of 52 weeks), and `spark`, its last closes; what is missing is null."""
+    and `is_new_low` (of 52 weeks), `spark`, its last closes, and `behind`, how many sessions up to the day of the scan
+    came after its last bar; what is missing is null."""
     signals: pl.DataFrame
     """One row a signal on the last bar of a symbol, or a chart pattern that forms there, by symbol, plain ones first in
     the order of SIGNALS: `symbol`, `type`, `direction`, `family`, `day`, `close`, `entry`, `stop`, `target`,
@@ -108,7 +109,8 @@ def scan_partition(panel: Panel, day: date, *, chart_patterns: bool, sessions: D
     runs = series.split(max(1, ceil(len(series.symbols) / SYMBOLS_AT_ONCE)))
     results, signals = zip(*(_scanned(run, chart_patterns=chart_patterns) for run in runs), strict=True)
     ordered = tuple(sorted(skipped, key=lambda skip: skip.symbol))
-    return PartitionResult(pl.concat(results), pl.concat(signals), ordered)
+    rows = pl.concat(results).with_columns(behind=pl.Series(behind[is_scanned]).cast(pl.Int32))
+    return PartitionResult(rows, pl.concat(signals), ordered)
 
 
 def _scanned(series: Series, *, chart_patterns: bool) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -200,7 +200,7 @@ def _figures(outcome: Outcome, base: _Base, events: Events) -> Figures:
     def gained(column: Floats) -> Floats:
         """Of each signal, in its own direction."""
         values = column.take(places)
-        return values if is_up else np.negative(values, out=values)
+        return values if is_up else np.subtract(0.0, values, out=values)  # a negative would make −0 of 0
 
     move = gained(outcome.move)
     best, worst = (outcome.highest, outcome.lowest) if is_up else (outcome.lowest, outcome.highest)

@@ -152,8 +152,10 @@ def _breakouts() -> Iterator[SignalType]:
         ("52-week breakout", "52-week breakdown"),
         Family.BREAKOUT,
         (
-            "The close is above the high of the 252 bars before it, or of those available, at least 200.",
-            "The close is below the low of the 252 bars before it, or of those available, at least 200.",
+            "The close is above the high of the 252 bars before it, or of those available, at least 200; the close "
+            "before was not above its own.",
+            "The close is below the low of the 252 bars before it, or of those available, at least 200; the close "
+            "before was not below its own.",
         ),
         (
             lambda c: c.rises_over(c["close"], _of_52_weeks_before(c, "week52_high")),

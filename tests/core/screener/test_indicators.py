@@ -109,17 +109,26 @@ def test_figures_of_the_last_bar_are_what_they_say() -> None:
         close, volume = one.close, one.volume
         changes = close[1:] / close[:-1] - 1
         rises = np.sign(np.diff(close))
+        high, low = one.high[-252:].max(), one.low[-252:].min()
+        middle, deviation, atr = close[-20:].mean(), close[-20:].std(), talib.ATR(one.high, one.low, close, 14)[-1]
         expected = {
             "change": close[-1] / close[-2] - 1,
             "gap": one.open[-1] / close[-2] - 1,
             "relative_volume": volume[-1] / volume[-21:-1].mean(),
             "dollar_volume": close[-1] * volume[-1],
+            "from_sma_20": close[-1] / middle - 1,
             "from_sma_50": close[-1] / close[-50:].mean() - 1,
+            "from_sma_200": close[-1] / close[-200:].mean() - 1,
+            "atr_pct": atr / close[-1],
+            "bb_position": (close[-1] - (middle - 2 * deviation)) / (4 * deviation),
+            "bb_width": 4 * deviation / middle,
             "obv_20": (rises[-20:] * volume[-20:]).sum() / volume[-20:].sum(),
             "volatility_20": changes[-20:].std(ddof=1) * 252**0.5,
-            "return_250": close[-1] / close[-251] - 1,
-            "week52_high": one.high[-252:].max(),
-            "week52_low": one.low[-252:].min(),
+            **{f"return_{held}": close[-1] / close[-1 - held] - 1 for held in (5, 20, 60, 120, 250)},
+            "week52_high": high,
+            "week52_low": low,
+            "week52_position": (close[-1] - low) / (high - low),
+            "from_week52_high": close[-1] / high - 1,
             "week52_bars": 252,
             "rs_raw": sum(
                 weight * (close[-1] / close[-1 - sessions] - 1)

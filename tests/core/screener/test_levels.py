@@ -33,13 +33,36 @@ def test_levels_stand_in_order_at_every_price(seed: int, scale: float, volatilit
         np.testing.assert_allclose(levels.reward_risk[14:], paid[14:], rtol=1e-12)
 
 
-def test_the_stop_is_beyond_the_last_swing_between_half_an_atr_and_two() -> None:
+def test_the_stop_is_at_the_last_swing_between_half_an_atr_and_two() -> None:
     series = drawn_in_cents(1, 300, seed=8)
     c = indicators_of(series)
     levels, atr = levels_of(c, Direction.BULLISH), c["atr_14"]
     swing = np.array([series.low[max(at - 9, 0) : at + 1].min() for at in range(300)])
     expected = np.clip(series.close - swing, 0.5 * atr, 2 * atr)
     np.testing.assert_allclose((levels.entry - levels.stop)[14:], expected[14:], rtol=1e-9)
+
+
+def test_the_target_and_the_least_price_are_those_of_a_plain_reading() -> None:
+    series = drawn(1, 300, seed=3, volatility=0.3)
+    c = indicators_of(series)
+    atr, close = c["atr_14"], series.close
+    low, high = np.minimum.accumulate(series.low), np.maximum.accumulate(series.high)
+    least = 0
+    for direction, side in ((Direction.BULLISH, 1), (Direction.BEARISH, -1)):
+        levels = levels_of(c, direction)
+        for at in range(14, 250):
+            swing = (
+                series.low[max(at - 9, 0) : at + 1].min() if side > 0 else series.high[max(at - 9, 0) : at + 1].max()
+            )
+            risk = min(max(side * (close[at] - swing), 0.5 * atr[at]), 2 * atr[at])
+            stop = max(close[at] - side * risk, 0.1 * close[at])
+            risk = abs(close[at] - stop)
+            reward = side * ((high if side > 0 else low)[at] - close[at])
+            target = close[at] + side * (reward if 2 * risk <= reward <= 4 * risk else 2 * risk)
+            least += min(stop, target) <= 0.1 * close[at]
+            assert levels.stop[at] == pytest.approx(stop)
+            assert levels.target[at] == pytest.approx(max(target, 0.1 * close[at]))
+    assert least
 
 
 def test_the_target_is_the_52_week_high_where_it_pays_enough_and_else_twice_the_risk() -> None:

@@ -56,7 +56,9 @@ def test_equal_performances_share_a_rating_and_one_alone_or_short_has_none() -> 
     alike = picked(drawn_in_cents(3, 260), [0, 0, 1, 2])
     alike = replace(alike, symbols=("A", "B", "C", "D"))
     ratings = dict(merged([_scanned(alike)], _members(alike.symbols), {}).results.select("symbol", "rs_rating").rows())
-    assert ratings["A"] == ratings["B"]
+    weakest = merged([_scanned(alike)], [], {}).results.sort("rs_raw")["symbol"].to_list()
+    place = (weakest.index("A") + weakest.index("B")) / 2
+    assert ratings["A"] == ratings["B"] == round(1 + 98 * place / 3), "the mean of their ranks"
 
     for series in (drawn_in_cents(1, 260), drawn_in_cents(2, 50)):
         found = merged([_scanned(series)], _members(series.symbols), {}).results
@@ -133,6 +135,13 @@ def test_the_signal_with_the_highest_confidence_leads_its_row() -> None:
 def test_without_confidences_the_first_of_the_table_leads() -> None:
     (first, *_) = merged([_made()], [], {}).results.iter_rows(named=True)
     assert (first["entry"], first["confidence"], first["confidence_n"]) == (1.0, None, 0)
+
+
+def test_of_two_confidences_the_higher_leads_and_of_equal_ones_the_first_of_the_table() -> None:
+    for breakout, gap, entry in ((0.5, 0.6, 2.0), (0.6, 0.5, 1.0), (0.6, 0.6, 1.0)):
+        confidences = {"breakout_20": Confidence(breakout, 70, 0.5), "gap_up": Confidence(gap, 90, 0.5)}
+        (row, *_) = merged([_made()], [], confidences).results.iter_rows(named=True)
+        assert (row["entry"], row["confidence"]) == (entry, max(breakout, gap))
 
 
 def test_later_confidences_choose_the_leading_signal_anew() -> None:

@@ -40,12 +40,22 @@ def test_a_row_has_the_figures_of_the_last_bar() -> None:
     assert found.results["day"].unique().to_list() == [_last_day(series)]
     assert found.results["bars"].to_list() == [260] * 3
     assert found.results["mended"].to_list() == [0] * 3
+    assert found.results["behind"].to_list() == [0] * 3
     assert found.results["close"].to_list() == latest["close"].tolist()
     for name in RESULT_INDICATORS:
         assert found.results[name].to_list() == pytest.approx(latest[name].tolist()), name
     closes = series.of("S0001").close[-30:].astype(np.float32)
     assert found.results["spark"].to_list()[1] == closes.tolist()
     assert found.results["spark"].dtype == pl.List(pl.Float32)
+
+
+@pytest.mark.parametrize(("bars", "is_told"), [(200, False), (201, True)])
+def test_a_new_high_or_low_needs_200_bars_before_it(bars: int, is_told: bool) -> None:
+    series = drawn_in_cents(1, bars)
+    for name, change in (("high", 10.0), ("low", 0.1)):
+        moved = replace(series, **{name: np.where(np.arange(bars) == bars - 1, change, 1.0) * getattr(series, name)})
+        found = scan_partition(panel_of(moved), _last_day(series), chart_patterns=False).results
+        assert found[f"is_new_{name}"].to_list() == [is_told]
 
 
 def test_what_is_not_defined_is_null() -> None:
@@ -105,12 +115,16 @@ def test_staleness_is_counted_in_sessions_where_they_are_known() -> None:
     last = series.dates[-1]
     day = (last + 20).item()
     quiet = np.append(series.dates, last + np.array([10, 20]))
+    five, six = (np.append(series.dates, last + np.arange(1, missed + 1)) for missed in (5, 6))
     busy = np.append(series.dates, last + np.arange(1, 21))
 
     kept = scan_partition(panel_of(series), day, chart_patterns=False, sessions=quiet)
     skipped = scan_partition(panel_of(series), day, chart_patterns=False, sessions=busy)
 
+    assert not scan_partition(panel_of(series), day, chart_patterns=False, sessions=five).skipped
+    assert len(scan_partition(panel_of(series), day, chart_patterns=False, sessions=six).skipped) == 1
     assert kept.skipped == ()
+    assert kept.results["behind"].to_list() == [2], "which a row says of itself"
     assert skipped.skipped == (Skip("S0000", f"last bar is of {last}, 20 sessions before the day"),)
 
 

@@ -55,6 +55,7 @@ def test_a_price_that_does_not_move_is_a_hit_for_nobody() -> None:
     for direction in Direction:
         figures = _one(outcomes, direction, 0, 1)
         assert (figures.hits, figures.hit_rate, figures.base_rate) == (0, 0, 0)
+        assert str(figures.median_move) == "0.0", "and not −0.0"
 
 
 def test_the_base_rate_is_of_all_entries_of_all_symbols_in_the_same_days() -> None:
