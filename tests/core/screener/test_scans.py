@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -192,7 +194,7 @@ def test_a_process_that_is_killed_while_it_computes_costs_time_and_nothing_else(
     killed = 0
     while not (found := working.queue.find(job.id)).is_finished and not killed:
         for child in multiprocessing.active_children():
-            child.kill()
+            os.kill(child.pid or 0, signal.SIGKILL)
             killed += 1
     assert killed and not found.is_finished
     assert finished(working.queue, job).status is JobStatus.DONE
