@@ -31,7 +31,6 @@ MAX_ADDRESSES = 3
 """Addresses of a name that are tried in turn; all of them are checked."""
 MAX_ANSWER_BYTES = 64 * 1024
 """Most that is read of an answer: its head; what follows is left."""
-MAX_BODY_BYTES = 256 * 1024
 MAX_URL_CHARS = 2_000
 HTTPS_PORT, FIRST_FREE_PORT = 443, 1024
 """Ports that may be named: that of https, and those that no service of old has."""
