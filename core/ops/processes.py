@@ -61,6 +61,8 @@ class Processes:
 
     def _opened(self) -> ProcessPoolExecutor:
         with self._lock:
+            if self._is_closed:
+                raise RuntimeError("the processes were closed")
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(self._count, timeout=IDLE_S, initializer=_begin)
             return self._pool

@@ -91,3 +91,9 @@ def test_to_close_while_something_is_computed_does_not_wait_for_it(processes: Pr
     thread.join(10)
     assert not thread.is_alive()
     assert len(raised) == 1
+
+
+def test_nothing_is_started_once_they_were_closed(processes: Processes) -> None:
+    processes.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        processes.run(os.getpid)
