@@ -62,7 +62,7 @@ def _check_condition(condition: Condition) -> None:
     if condition.operator not in field.operators:
         offered = ", ".join(field.operators)
         raise InvalidRequest(
-            f"{field.label} cannot be asked with {_quoted(condition.operator)}; it can with: {offered}."
+            f"{field.label} cannot be asked with {_quoted(condition.operator).rstrip()}; it can with: {offered}."
         )
     if condition.operator in _OF_FIELDS:
         _check_other(field, condition)
@@ -89,6 +89,23 @@ def _check_other(field: Field, condition: Condition) -> None:
         )
     if other is field:
         raise InvalidRequest(f"{field.label} is compared with itself; choose another figure.")
+    asks_above = condition.operator is Operator.ABOVE_FIELD
+    pair = (field.id, other.id) if asks_above else (other.id, field.id)
+    if pair in _NEVER_ABOVE and (value.times >= 1 if asks_above else value.times <= 1):
+        raise InvalidRequest(f"“{spoken_condition(condition)}” never holds{_NEVER_ABOVE[pair]}.")
+
+
+_RANGE = ": the range of 52 weeks takes the last bar in; ask for a 52-week breakout or breakdown among the signals"
+_BANDS = ": the bands stand in this order"
+_NEVER_ABOVE = {
+    ("close", "week52_high"): _RANGE,
+    ("week52_low", "close"): _RANGE,
+    ("week52_low", "week52_high"): _RANGE,
+    ("bb_lower", "bb_middle"): _BANDS,
+    ("bb_middle", "bb_upper"): _BANDS,
+    ("bb_lower", "bb_upper"): _BANDS,
+}
+"""Figures of which the first is never above the second, and why; whoever asks for it would find nothing for ever."""
 
 
 def _check_numbers(field: Field, condition: Condition) -> None:
@@ -131,7 +148,9 @@ def _check_texts(field: Field, condition: Condition) -> None:
             raise InvalidRequest(f"{field.label} {OPERATOR_LABELS[condition.operator]} … needs text.")
         _check_text(text, field.label)
         if field.choices is not None and text not in field.choices:
-            raise InvalidRequest(f"{field.label} is never {_quoted(text)}; choose one of those that are offered.")
+            raise InvalidRequest(
+                f"{field.label} is never {_quoted(text).rstrip()}; choose one of those that are offered."
+            )
 
 
 def _check_text(text: str, what: str) -> None:

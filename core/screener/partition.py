@@ -224,7 +224,7 @@ def _with_chart_patterns(signals: pl.DataFrame, series: Series) -> pl.DataFrame:
             str(Family.CHART_PATTERN),
             series.dates[last[each.symbol]].item(),
             float(series.close[last[each.symbol]]),
-            *_levels(each),
+            *_levels(each, float(series.close[last[each.symbol]])),
             each.confirmed_on,
             each.pivots_json(),
             json.dumps([asdict(line) for line in each.lines], default=date.isoformat),
@@ -236,10 +236,15 @@ def _with_chart_patterns(signals: pl.DataFrame, series: Series) -> pl.DataFrame:
     return pl.concat([signals, patterns]).sort("symbol", maintain_order=True)
 
 
-def _levels(pattern: ChartPattern) -> tuple[float | None, float | None, float | None, float | None]:
-    """Entry, stop, target and reward to risk; none where the stop is not on the far side of an entry above 0."""
-    entry, stop, target = pattern.entry, pattern.stop, pattern.target
+def _levels(pattern: ChartPattern, close: float) -> tuple[float | None, float | None, float | None, float | None]:
+    """Entry, stop, target and reward to risk; none where the stop is not on the far side of an entry above 0.
+
+    What forms is entered at its line; a signal, as all others, at the close, which may be past the target.
+    """
+    entry, stop, target = pattern.entry if pattern.is_forming else close, pattern.stop, pattern.target
     side = 1 if pattern.direction is Direction.BULLISH else -1
     if not (entry > 0 and stop > 0 and (entry - stop) * side > 0):
         return None, None, None, None
+    if target is not None and (target - entry) * side <= 0:
+        target = None
     return entry, stop, target, None if target is None else (target - entry) / (entry - stop)

@@ -27,7 +27,9 @@ from core.screener.direction import Direction
 from core.screener.series import Series
 
 STOP_ATR = 1.5
-"""ATRs from the entry; the stop is at the last pivot where that is nearer."""
+"""ATRs from the line; the stop is at the last pivot where that is nearer."""
+LEAST_STOP_ATR = 0.5
+"""ATRs from the line, at least: a pivot may all but lie on it, and any day's range would reach such a stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +256,10 @@ def _line(chart: Chart, name: str, ray: Ray, begin: int, end: int) -> Line:
 
 
 def _stop(shape: Shape, entry: float, atr: Floats, now: int) -> float:
-    """The last pivot on the other side of the entry, or 1.5 ATR away from it where that is nearer."""
-    away = STOP_ATR * float(atr[now])
+    """The last pivot on the other side of the entry, but half an ATR to one and a half away from it."""
+    away, least = STOP_ATR * float(atr[now]), LEAST_STOP_ATR * float(atr[now])
     against = [shape.side * (entry - point.price) for point in shape.points if point.is_high is (shape.side < 0)]
-    distance = min(away, against[-1]) if against and against[-1] > 0 else away
+    distance = max(least, min(away, against[-1])) if against and against[-1] > 0 else away
     return entry - shape.side * distance
 
 

@@ -280,8 +280,8 @@ def test_what_has_another_form_is_refused_in_a_sentence(garbage: object) -> None
         (all_of(Condition("sector", Operator.IS_ONE_OF, ())), "Sector is one of … needs at least one value"),
         (all_of(Condition("signals", Operator.CONTAINS_ANY, ())), "Signal is any of … needs at least one value"),
         (all_of(Condition("price", Operator.ABOVE, 1.0)), "There is no figure “price”"),
-        (all_of(Condition("close", Operator.IS, "10")), "Close cannot be asked with “is”"),
-        (all_of(Condition("direction", Operator.IS, "sideways")), "Direction is never “sideways”"),
+        (all_of(Condition("close", Operator.IS, "10")), "Close cannot be asked with “is”; it can with: above,"),
+        (all_of(Condition("direction", Operator.IS, "sideways")), "Direction is never “sideways”; choose one"),
         (all_of(Condition("close", Operator.ABOVE, nan)), "Close is above … needs a number"),
         (all_of(Condition("close", Operator.ABOVE, inf)), "Close is above … needs a number"),
         (all_of(Condition("close", Operator.ABOVE, "10")), "Close is above … needs a number"),
@@ -351,6 +351,13 @@ def test_what_has_another_form_is_refused_in_a_sentence(garbage: object) -> None
         (all_of(Condition("close", Operator.ABOVE_FIELD, Other("sma_50", -1.0))), "multiplied by more than 0"),
         (all_of(Condition("close", Operator.ABOVE_FIELD, Other("sma_50", nan))), "multiplied by more than 0"),
         (all_of(Condition("close", Operator.ABOVE_FIELD, 3.0)), "compared with another figure"),
+        (
+            all_of(Condition("close", Operator.ABOVE_FIELD, Other("week52_high"))),
+            "“close is above the 52-week high” never holds: the range of 52 weeks takes the last bar in",
+        ),
+        (all_of(Condition("close", Operator.BELOW_FIELD, Other("week52_low", 0.9))), "never holds"),
+        (all_of(Condition("week52_low", Operator.ABOVE_FIELD, Other("close", 1.1))), "never holds"),
+        (all_of(Condition("bb_middle", Operator.BELOW_FIELD, Other("bb_lower"))), "never holds: the bands"),
         (all_of(*[RSI_LOW] * (MAX_CONDITIONS + 1)), "at most 50 conditions; this one has 51"),
         (
             all_of(Group(Match.ANY, (Group(Match.ALL, (Group(Match.ANY, (RSI_LOW,)),)),))),
@@ -377,6 +384,14 @@ AT_MOST = Condition("close", Operator.AT_MOST, 10.0)
         all_of(AT_MOST, replace(AT_MOST, operator=Operator.AT_LEAST)),
         all_of(Condition("sector", Operator.IS_NOT, "A"), Condition("sector", Operator.IS_NOT, "B")),
         all_of(ABOVE_AVERAGE, Condition("close", Operator.BELOW_FIELD, Other("sma_50", 1.1))),
+        all_of(
+            Condition("close", Operator.ABOVE_FIELD, Other("sma_50", 0.9)),
+            Condition("sma_50", Operator.ABOVE_FIELD, Other("close", 0.9)),
+        ),
+        all_of(Condition("close", Operator.ABOVE_FIELD, Other("week52_high", 0.97))),
+        all_of(Condition("close", Operator.BELOW_FIELD, Other("week52_low", 1.05))),
+        all_of(Condition("close", Operator.BELOW_FIELD, Other("week52_high"))),
+        all_of(Condition("close", Operator.BELOW_FIELD, Other("bb_lower"))),
     ],
 )
 def test_what_only_looks_contradictory_is_taken(screen: Screen) -> None:

@@ -244,6 +244,8 @@ def test_chart_patterns_come_with_the_bars_that_form_them() -> None:
         assert all(set(pivot) == {"day", "price", "kind", "label"} for pivot in pivots)
         assert all({"name", "first_day", "first_price", "last_day", "last_price"} == set(line) for line in lines)
         assert max(pivot["day"] for pivot in pivots) <= row["confirmed_at"].isoformat() <= row["day"].isoformat()
+        if row["state"] == "signal":
+            assert row["entry"] == row["close"], "the close beyond the line, not the line that it has left"
         if row["entry"] is not None:
             side = 1 if row["direction"] == "bullish" else -1
             assert (row["entry"] - row["stop"]) * side > 0

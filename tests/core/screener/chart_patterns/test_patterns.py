@@ -23,6 +23,7 @@ from core.screener.chart_patterns.shape import FORMING_BARS
 from core.screener.direction import Direction
 from tests.core.screener.chart_patterns.drawn import bar_of, delayed, drawn, of_closes, scaled, the, walked
 from tests.core.screener.chart_patterns.test_reversals import SHOULDERS, TOPS
+from tests.core.screener.made_panels import shipped_series
 from tests.core.screener.made_series import first_bars
 
 PATTERNS = chart_patterns_of(walked(60, 1_000, seed=4))
@@ -72,6 +73,19 @@ def test_the_stop_is_the_last_pivot_or_one_and_a_half_atr_whichever_is_nearer() 
 
     assert pattern.stop == pytest.approx(92 + 1.5 * atr)
     assert pattern.stop < 100.5
+
+
+def test_no_stop_is_nearer_to_the_line_than_half_an_atr() -> None:
+    series = shipped_series()
+    patterns = [pattern for pattern in chart_patterns_of(series) if pattern.triggered_on]
+    atr = chart_of(series).atr
+    first = dict(zip(series.symbols, series.firsts.tolist(), strict=True))
+    risks = []
+    for one in patterns:
+        at = first[one.symbol] + bar_of(series.of(one.symbol), one.triggered_on)
+        risks.append(abs(one.entry - one.stop) / atr[at])
+    assert min(risks) == pytest.approx(0.5)
+    assert max(risks) == pytest.approx(1.5)
 
 
 def test_a_forming_pattern_has_the_levels_of_the_last_bar() -> None:
