@@ -46,11 +46,7 @@ from core.research.assistant import Assistant
 from core.research.conversations import Conversations
 from core.research.filings import Filings
 from core.research.prompts import load_prompt
-from core.screener.alerting import Alerting, open_alerting
-from core.screener.alerts import Alerts
-from core.screener.presets import load_presets
 from core.screener.screener import Screener, open_screener
-from core.screener.screens import Screens
 from core.settings import DATA, Settings, load_settings
 
 _log = logging.getLogger(__name__)
@@ -92,10 +88,6 @@ class Workbench:
     watchlists: Watchlists
     theses: Theses
     checklists: Checklists
-    screens: Screens
-    alerts: Alerts
-    alerting: Alerting
-    """What alerts do by themselves: after scans, and to deliver."""
     notifications: Notifications
 
     def load_demo(self) -> str | None:
@@ -118,7 +110,6 @@ class Workbench:
         for provider in self.providers.values():
             provider.close()
         self.screener.close()
-        self.alerting.delivery.close()
         self.market.close()
         self.usage_log.close()
         self.mailer.close()
@@ -147,8 +138,7 @@ def open_workbench(settings: Settings) -> Workbench:
     router, conversations = Router(catalogue, prices, providers), Conversations(database)
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)
-    screens = Screens(database, load_presets(DATA / "presets.yaml"))
-    screener, alerting = _screener(settings, database, queue, market, screens, mailer)
+    notifications = Notifications(database)
     gateway = _gateway(settings, meter, plans, router, cache, usage_log)
     return Workbench(
         settings=settings,
@@ -181,15 +171,12 @@ def open_workbench(settings: Settings) -> Workbench:
         telemetry=telemetry,
         queue=queue,
         market=market,
-        screener=screener,
+        screener=open_screener(settings, database, queue, market, mailer, notifications),
         filings=Filings(meter, usage_log, market.filings, market.companies, market.time),
         watchlists=Watchlists(database),
         theses=Theses(database),
         checklists=Checklists(database, load_checklists(DATA / "checklists.yaml")),
-        screens=screens,
-        alerts=alerting.alerts,
-        alerting=alerting,
-        notifications=alerting.watch.notifications,
+        notifications=notifications,
     )
 
 
@@ -226,25 +213,6 @@ def current() -> Workbench:
             if _current is None:
                 _current = open_workbench(load_settings())
     return _current
-
-
-def _screener(
-    settings: Settings, database: Database, queue: Queue, market: Market, screens: Screens, mailer: Mailer
-) -> tuple[Screener, Alerting]:
-    """The screener and its alerts, which are told of each scan, and read what it found."""
-    alerting = open_alerting(
-        settings,
-        database,
-        queue,
-        screens,
-        find_universe=market.universes.get,
-        latest_scan=lambda *asked: screener.scans.latest(*asked),  # noqa: PLW0108 (it is made below)
-        mailer=mailer,
-        notifications=Notifications(database),
-    )
-    watch = alerting.watch
-    screener = open_screener(settings, database, queue, market, after=(watch.after_scan,), awaited=watch.awaited)
-    return screener, alerting
 
 
 def _queue(database: Database) -> Queue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,14 +12,20 @@ from core.errors import NotConfigured
 from core.market.as_of import AsOf, Reason
 from core.market.market import Market
 from core.ops.jobs import JobContext, Queue
+from core.ops.mail import Mailer
+from core.ops.notifications import Notifications
 from core.ops.processes import Processes
-from core.screener.nights import TICK_MINUTES, Followed, NightParts, Nights
+from core.screener.alerting import Alerting, open_alerting
+from core.screener.alerts import Alerts
+from core.screener.nights import TICK_MINUTES, NightParts, Nights
+from core.screener.presets import load_presets
 from core.screener.record_store import Records
-from core.screener.scan_jobs import AfterScan, ScanJobs, ScanParts
+from core.screener.scan_jobs import ScanJobs, ScanParts
 from core.screener.scan_plan import ScanPlan, ScanPlanner
 from core.screener.scans import Scans
+from core.screener.screens import Screens
 from core.screener.studies import Studies
-from core.settings import Settings
+from core.settings import DATA, Settings
 
 A_DAY_MINUTES = 24 * 60
 
@@ -32,29 +38,43 @@ class Screener:
     scans: Scans
     studies: Studies
     records: Records
+    screens: Screens
+    alerts: Alerts
+    alerting: Alerting
+    """What alerts do by themselves: after scans, and to deliver."""
     nights: Nights
     jobs: ScanJobs
     processes: Processes
 
     def close(self) -> None:
-        """Ends the processes that compute."""
+        """Ends what is computed and what is delivered."""
         self.processes.close()
+        self.alerting.delivery.close()
 
 
 def open_screener(
-    settings: Settings,
-    database: Database,
-    queue: Queue,
-    market: Market,
-    *,
-    after: Sequence[AfterScan] = (),
-    awaited: Callable[[], Sequence[Followed]] = tuple,
+    settings: Settings, database: Database, queue: Queue, market: Market, mailer: Mailer, notifications: Notifications
 ) -> Screener:
-    """Composes the screener, and says to the queue what it does; `after` is told of each finished scan."""
+    """Composes the screener, and says to the queue what it does.
+
+    Raises:
+        ConfigurationError: a mistake in the presets; the sentence names the line.
+    """
     processes = Processes(settings.scan_processes)
     planner = ScanPlanner(market.universes, market.store, market.calendars)
     records = Records(market.bars, database, market.store.folder, processes)
     scans = Scans(database, queue, market.time, planner)
+    screens = Screens(database, load_presets(DATA / "presets.yaml"))
+    alerting = open_alerting(
+        settings,
+        database,
+        queue,
+        screens,
+        find_universe=market.universes.get,
+        latest_scan=scans.latest,
+        mailer=mailer,
+        notifications=notifications,
+    )
     jobs = ScanJobs(
         ScanParts(
             database=database,
@@ -64,10 +84,29 @@ def open_screener(
             records=records,
             processes=processes,
             clock=market.clock,
-            after=after,
+            after=(alerting.watch.after_scan,),
         )
     )
+    nights = _nights(database, queue, market, planner, records, alerting)
+    queue.handle({**jobs.handlers(), **nights.handlers()})
+    queue.every("forget_scans", A_DAY_MINUTES, jobs.forget)
+    return Screener(
+        planner=planner,
+        scans=scans,
+        studies=Studies(market.bars, scans, records, market.time),
+        records=records,
+        screens=screens,
+        alerts=alerting.alerts,
+        alerting=alerting,
+        nights=nights,
+        jobs=jobs,
+        processes=processes,
+    )
 
+
+def _nights(
+    database: Database, queue: Queue, market: Market, planner: ScanPlanner, records: Records, alerting: Alerting
+) -> Nights:
     def update_bars(members: Sequence[MemberRow]) -> None:
         with suppress(NotConfigured):  # without a source the bars are those that are brought
             market.update_bars(members)
@@ -91,10 +130,8 @@ def open_screener(
             has_sources=bool(market.sources.bars),
             update_bars=update_bars,
             update_records=update_records,
-            awaited=awaited,
+            awaited=alerting.watch.awaited,
         )
     )
-    queue.handle({**jobs.handlers(), **nights.handlers()})
     queue.every("nights", TICK_MINUTES, tick)
-    queue.every("forget_scans", A_DAY_MINUTES, jobs.forget)
-    return Screener(planner, scans, Studies(market.bars, scans, records, market.time), records, nights, jobs, processes)
+    return nights

@@ -25,14 +25,14 @@ def show(key: str, principal: Principal, *, universe_id: str | None = None, scre
     bench = workbench.current()
     with show_errors(principal):
         secret_once.show(SECRET, "webhook secret", kept_as=KEPT_AS)
-        alerts = bench.alerts.list(principal)
-        screens = {each.id: each.name for each in bench.screens.all(principal)}
+        alerts = bench.screener.alerts.list(principal)
+        screens = {each.id: each.name for each in bench.screener.screens.all(principal)}
         universes = {each.id: each.title for each in bench.market.universes.list(principal)}
         may_set = may(principal, Action.SET_ALERTS)
         actions = Actions(
             pause=lambda alert_id, is_paused: _pause(principal, alert_id, is_paused=is_paused),
             renew_secret=lambda alert_id: _renew(principal, alert_id),
-            delete=lambda alert_id: bench.alerts.delete(principal, alert_id),
+            delete=lambda alert_id: bench.screener.alerts.delete(principal, alert_id),
         )
         names = Names(screens, universes, principal.zone, datetime.now(UTC))
         alerts_list.show(f"{key}_list", alerts, names, actions if may_set else None)
@@ -40,23 +40,23 @@ def show(key: str, principal: Principal, *, universe_id: str | None = None, scre
             st.caption("As a viewer you may not set alerts; an admin of your organisation can change your role.")
             return
         with st.popover("New alert", icon=":material/add_alert:", key=f"{key}_add"):
-            choices = Choices(screens, universes, screen_id, universe_id, has_mail=bench.alerts.has_mail)
+            choices = Choices(screens, universes, screen_id, universe_id, has_mail=bench.screener.alerts.has_mail)
             # Another form once there is another alert, so that it is empty.
             alert_form.show(f"{key}_new_{len(alerts)}", principal, choices, lambda given: _create(principal, given))
 
 
 def _create(principal: Principal, settings: AlertSettings) -> None:
-    made = workbench.current().alerts.create(principal, settings)
+    made = workbench.current().screener.alerts.create(principal, settings)
     if made.webhook_secret is not None:
         secret_once.keep(SECRET, made.webhook_secret)
 
 
 def _renew(principal: Principal, alert_id: UUID) -> None:
-    kept = workbench.current().alerts.change(principal, alert_id, {}, renews_secret=True)
+    kept = workbench.current().screener.alerts.change(principal, alert_id, {}, renews_secret=True)
     if kept.webhook_secret is not None:
         secret_once.keep(SECRET, kept.webhook_secret)
 
 
 def _pause(principal: Principal, alert_id: UUID, *, is_paused: bool) -> None:
     with show_errors(principal, has_action=False):
-        workbench.current().alerts.pause(principal, alert_id, is_paused=is_paused)
+        workbench.current().screener.alerts.pause(principal, alert_id, is_paused=is_paused)

@@ -65,7 +65,7 @@ def show(key: str, principal: Principal, known: Known) -> tuple[Screen | None, s
 
 def _origins(principal: Principal) -> dict[str, Origin]:
     """Everything that can be opened: own screens, those of others, presets, and a new one."""
-    service = workbench.current().screens
+    service = workbench.current().screener.screens
     found = {}
     for saved in service.all(principal):
         whose = "" if saved.is_own else f", by {saved.made_by}"

@@ -41,7 +41,7 @@ def show(key: str, principal: Principal, screen: Screen | None, saved: SavedScre
             _show_versions(f"{key}_version", principal, saved)
     if st.button("Copy", icon=":material/content_copy:", type="tertiary", key=f"{key}_copy"):
         with show_errors(principal, has_action=False):
-            made = workbench.current().screens.copy(principal, saved.id)
+            made = workbench.current().screener.screens.copy(principal, saved.id)
             opened(f"screen:{made.id}")
             acknowledge(f"{made.name} is made")
             st.rerun()
@@ -58,12 +58,12 @@ def show(key: str, principal: Principal, screen: Screen | None, saved: SavedScre
 
 def _delete(principal: Principal, saved: SavedScreen, opened: Opened) -> None:
     bench = workbench.current()
-    bench.screens.delete(principal, saved.id)
-    opened(f"preset:{next(iter(bench.screens.presets))}")
+    bench.screener.screens.delete(principal, saved.id)
+    opened(f"preset:{next(iter(bench.screener.screens.presets))}")
 
 
 def _show_save(key: str, principal: Principal, screen: Screen, saved: SavedScreen | None, opened: Opened) -> None:
-    service = workbench.current().screens
+    service = workbench.current().screener.screens
     if saved is not None and screen != saved.screen:
         with st.form(f"{key}_change_{saved.id}", border=False):
             st.markdown(f"**{plain(saved.name)}** becomes: {plain(spoken(screen))}")
@@ -93,7 +93,7 @@ def _show_naming(key: str, principal: Principal, saved: SavedScreen, opened: Ope
         shared_with = _show_sharing(f"{key}_shared", saved.shared_with)
         if submit_button("Save", key=f"{key}_save"):
             with saving():
-                workbench.current().screens.change(
+                workbench.current().screener.screens.change(
                     principal,
                     saved.id,
                     name=name,
@@ -106,7 +106,7 @@ def _show_naming(key: str, principal: Principal, saved: SavedScreen, opened: Ope
 
 def _show_versions(key: str, principal: Principal, saved: SavedScreen) -> None:
     with show_errors(principal, has_action=False):
-        versions = workbench.current().screens.versions(principal, saved.id)
+        versions = workbench.current().screener.screens.versions(principal, saved.id)
         for version in versions[:SHOWN_VERSIONS]:
             st.markdown(
                 f"**{version.number}** by {plain(version.author)}, {version.created_at:%d %b %Y}  \n"

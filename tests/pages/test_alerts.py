@@ -30,7 +30,7 @@ def ann(workbench: Workbench, member: MakeMember, monkeypatch: pytest.MonkeyPatc
     """Somebody with a saved screen."""
     workbench.market.load_shipped()
     who = member("ann")
-    workbench.screens.create(who, "Above ten", above(10))
+    workbench.screener.screens.create(who, "Above ten", above(10))
     carry(open_session(workbench, who), monkeypatch)
     return who
 
@@ -47,7 +47,7 @@ def test_an_alert_is_made_in_the_form_and_its_secret_is_shown_once(workbench: Wo
     app.text_input(key="alerts_new_0_name").input("Mine")
     app.text_input(key="alerts_new_0_webhook").input(HOOK)
     next(each for each in app.button if each.label == "Make alert").click().run()
-    [alert] = workbench.alerts.list(ann)
+    [alert] = workbench.screener.alerts.list(ann)
     assert (alert.row.name, alert.row.webhook_url, alert.row.tells_in_app) == ("Mine", HOOK, True)
     assert any(each.value.startswith("whsec_") for each in app.code)
     assert "waits for its first scan" in words_of(app) and "in the app, by webhook to hooks.example" in words_of(app)
@@ -61,19 +61,19 @@ def test_what_is_wrong_is_said_in_the_form(workbench: Workbench, ann: Principal)
     app.text_input(key="alerts_new_0_webhook").input("https://127.0.0.1/")
     next(each for each in app.button if each.label == "Make alert").click().run()
     assert "does not lead to the public internet" in words_of(app)
-    assert workbench.alerts.list(ann) == []
+    assert workbench.screener.alerts.list(ann) == []
 
 
 def test_an_alert_is_paused_and_goes_on_at_the_press_of_a_button(workbench: Workbench, ann: Principal) -> None:
     universe = workbench.market.universes.list(ann)[0]
-    screen = workbench.screens.all(ann)[0]
-    made = workbench.alerts.create(ann, AlertSettings("Mine", screen.id, universe.id))
+    screen = workbench.screener.screens.all(ann)[0]
+    made = workbench.screener.alerts.create(ann, AlertSettings("Mine", screen.id, universe.id))
     app = _page()
     key = f"alerts_list_{made.row.id}_pause"
     for is_paused in (True, False):
         app.button(key=key).click().run()
         assert not app.exception
-        assert workbench.alerts.get(ann, made.row.id).row.is_paused is is_paused
+        assert workbench.screener.alerts.get(ann, made.row.id).row.is_paused is is_paused
 
 
 def test_a_viewer_sees_their_alerts_and_sets_none(
@@ -101,7 +101,7 @@ def test_the_bell_counts_what_is_not_read_and_is_ones_own(
 
 
 def test_a_notification_leads_to_its_screen_whatever_was_open_before(workbench: Workbench, ann: Principal) -> None:
-    screen, universe = workbench.screens.all(ann)[0], workbench.market.universes.list(ann)[-1]
+    screen, universe = workbench.screener.screens.all(ann)[0], workbench.market.universes.list(ann)[-1]
     link = f"/screener?universe={universe.id}&screen={screen.id}"
     made = workbench.notifications.add(ann.org_id, ann.user_id, Notice("alert", "Title", "Text", link))
     app = AppTest.from_file(MAIN, default_timeout=30).run()
@@ -117,10 +117,10 @@ def test_a_notification_leads_to_its_screen_whatever_was_open_before(workbench: 
 
 
 def test_a_deleted_screen_is_named_as_gone_and_the_reason_is_told(workbench: Workbench, ann: Principal) -> None:
-    universe, screen = workbench.market.universes.list(ann)[0], workbench.screens.all(ann)[0]
-    workbench.alerts.create(ann, AlertSettings("Mine", screen.id, universe.id))
-    workbench.screens.delete(ann, screen.id)
-    workbench.alerting.watch.catch_up()
+    universe, screen = workbench.market.universes.list(ann)[0], workbench.screener.screens.all(ann)[0]
+    workbench.screener.alerts.create(ann, AlertSettings("Mine", screen.id, universe.id))
+    workbench.screener.screens.delete(ann, screen.id)
+    workbench.screener.alerting.watch.catch_up()
     shown = words_of(_page())
     assert "a screen that is gone" in shown and "Silent at the last scan: There is no such screen" in shown
 

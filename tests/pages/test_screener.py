@@ -93,14 +93,14 @@ def test_rows_are_those_that_match_the_screen_that_is_shown_and_each_says_why(
     app = _open(preset=HIGHS)
     scan = working.screener.scans.latest(ann, UNIVERSE)
     assert scan is not None
-    expected = matching(scan.results, working.screens.presets[HIGHS].screen)
+    expected = matching(scan.results, working.screener.screens.presets[HIGHS].screen)
     grid = app.dataframe[0].value
     assert sorted(grid["symbol"]) == sorted(expected["symbol"])
     assert _matched(app) == f"{expected.height} of 499 match"
     assert list(grid["rs_rating"]) == sorted(grid["rs_rating"], reverse=True)
     assert all(len(why) == 2 for why in grid["why"])
     app.selectbox(key="screener_choice_box").select("preset:death_cross").run()
-    others = matching(scan.results, working.screens.presets["death_cross"].screen)
+    others = matching(scan.results, working.screener.screens.presets["death_cross"].screen)
     assert _matched(app) == f"{others.height} of 499 match"
     assert _address(app, "preset") == "death_cross"
 
@@ -184,19 +184,19 @@ def test_a_screen_is_saved_opened_shared_versioned_copied_and_deleted(
     app.text_input(key="screener_choice_saved_name").set_value("Dear highs")
     app.selectbox(key="screener_choice_saved_shared").select(Role.VIEWER.value)
     app.button(key="screener_choice_saved_make").click().run()
-    (saved,) = working.screens.all(ann)
+    (saved,) = working.screener.screens.all(ann)
     assert (saved.name, saved.shared_with, saved.version) == ("Dear highs", "viewer", 1)
     assert _address(app, "screen") == str(saved.id)
     assert CHANGED not in words_of(app)
 
     app.number_input[0].set_value(50.0).run()
     app.button(key="screener_choice_saved_change").click().run()
-    assert working.screens.get(ann, saved.id).version == 2
+    assert working.screener.screens.get(ann, saved.id).version == 2
 
     linked = _open(screen=str(saved.id))
     assert "close is at least 50" in _sentence(linked)
     linked.button(key="screener_choice_saved_copy").click().run()
-    assert len(working.screens.all(ann)) == 2
+    assert len(working.screener.screens.all(ann)) == 2
     assert "Dear highs (copy)" in linked.selectbox(key="screener_choice_box").options
 
     bob = made("bob", role=Role.VIEWER, org=ann.org_name, plan="team")
@@ -289,7 +289,7 @@ def test_rows_without_the_figure_come_last(column: str, largest_first: bool, in_
 
 def test_a_page_shows_at_most_so_many_rows_and_says_so(ann: Principal, scanned: None, working: Workbench) -> None:
     everything = Screen(Group(Match.ALL, (Condition("close", Operator.ABOVE, 0.0),)))
-    saved = working.screens.create(ann, "Everything", everything)
+    saved = working.screener.screens.create(ann, "Everything", everything)
     app = _open(screen=str(saved.id))
     assert _matched(app) == "499 of 499 match"
     assert len(app.dataframe[0].value) == min(499, screener_results.MAX_ROWS)

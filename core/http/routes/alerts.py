@@ -57,7 +57,7 @@ class NotificationsQuery(BaseModel):
 @alerts.get(PATH, summary="The caller's alerts")
 async def list_alerts(principal: SignedIn, bench: Bench, threads: Threads) -> AlertsAnswer:
     """Each with its last message on each channel; nobody sees another's."""
-    found = await in_thread(partial(bench.alerts.list, principal), threads)
+    found = await in_thread(partial(bench.screener.alerts.list, principal), threads)
     return AlertsAnswer(alerts=[AlertAnswer.model_validate(_alert(each)) for each in found])
 
 
@@ -72,7 +72,7 @@ async def create_alert(given: NewAlert, principal: SignedIn, bench: Bench, threa
         tells_by_mail=given.email,
         webhook_url=given.webhook_url,
     )
-    return _kept(await in_thread(partial(bench.alerts.create, principal, settings), threads))
+    return _kept(await in_thread(partial(bench.screener.alerts.create, principal, settings), threads))
 
 
 @alerts.patch(f"{PATH}/{{alert_id}}", summary="Change, pause or renew an alert")
@@ -86,13 +86,13 @@ async def change_alert(
 @alerts.delete(f"{PATH}/{{alert_id}}", status_code=204, summary="Delete an alert")
 async def delete_alert(alert_id: str, principal: SignedIn, bench: Bench, threads: Threads) -> None:
     """What it has not sent yet is not sent."""
-    await in_thread(partial(bench.alerts.delete, principal, _id(alert_id)), threads)
+    await in_thread(partial(bench.screener.alerts.delete, principal, _id(alert_id)), threads)
 
 
 @alerts.get(f"{PATH}/{{alert_id}}/deliveries", summary="What an alert has sent")
 async def alert_deliveries(alert_id: str, principal: SignedIn, bench: Bench, threads: Threads) -> DeliveriesAnswer:
     """The last messages, the newest first, kept for 90 days."""
-    found = await in_thread(partial(bench.alerts.deliveries, principal, _id(alert_id)), threads)
+    found = await in_thread(partial(bench.screener.alerts.deliveries, principal, _id(alert_id)), threads)
     return DeliveriesAnswer(deliveries=[_delivery(row) for row in found])
 
 
@@ -142,9 +142,9 @@ def _changed(bench: Workbench, principal: Principal, alert_id: UUID, change: Ale
     }
     if "webhook_url" in change.model_fields_set:
         given["webhook_url"] = change.webhook_url
-    kept = bench.alerts.change(principal, alert_id, given, renews_secret=change.renew_secret)
+    kept = bench.screener.alerts.change(principal, alert_id, given, renews_secret=change.renew_secret)
     if change.paused is not None:
-        kept = replace(kept, row=bench.alerts.pause(principal, alert_id, is_paused=change.paused))
+        kept = replace(kept, row=bench.screener.alerts.pause(principal, alert_id, is_paused=change.paused))
     return kept
 
 

@@ -105,13 +105,13 @@ async def screener_fields(_principal: SignedIn) -> FieldsAnswer:
 @routes.get("/screener/presets", summary="Screens that analysts know by name")
 async def screener_presets(_principal: SignedIn, bench: Bench) -> PresetsAnswer:
     """Each with the sentence that explains it and its usual source."""
-    return PresetsAnswer(presets=[_preset(preset) for preset in bench.screens.presets.values()])
+    return PresetsAnswer(presets=[_preset(preset) for preset in bench.screener.screens.presets.values()])
 
 
 @routes.get(PATH, summary="Saved screens")
 async def list_screens(principal: SignedIn, bench: Bench, threads: Threads) -> ScreensAnswer:
     """The caller's own first, then those that are shared with their role."""
-    found = await in_thread(partial(bench.screens.all, principal), threads)
+    found = await in_thread(partial(bench.screener.screens.all, principal), threads)
     return ScreensAnswer(screens=[ScreenHead.model_validate(_head(saved)) for saved in found])
 
 
@@ -119,20 +119,20 @@ async def list_screens(principal: SignedIn, bench: Bench, threads: Threads) -> S
 async def create_screen(given: NewScreen, principal: SignedIn, bench: Bench, threads: Threads) -> SavedScreenAnswer:
     """The caller's own, shared or not; at most 200 of one person."""
     screen = from_json(given.screen)
-    create = partial(bench.screens.create, principal, given.name, screen, shared_with=given.shared_with)
+    create = partial(bench.screener.screens.create, principal, given.name, screen, shared_with=given.shared_with)
     return _saved(await in_thread(create, threads))
 
 
 @routes.get(f"{PATH}/{{screen_id}}", summary="A saved screen")
 async def get_screen(screen_id: str, principal: SignedIn, bench: Bench, threads: Threads) -> SavedScreenAnswer:
     """One that the caller does not see is not found."""
-    return _saved(await in_thread(partial(bench.screens.get, principal, _id(screen_id)), threads))
+    return _saved(await in_thread(partial(bench.screener.screens.get, principal, _id(screen_id)), threads))
 
 
 @routes.get(f"{PATH}/{{screen_id}}/versions", summary="Every version of a saved screen")
 async def screen_versions(screen_id: str, principal: SignedIn, bench: Bench, threads: Threads) -> ScreenVersionsAnswer:
     """The newest first; nothing that was ever saved of it is overwritten."""
-    found = await in_thread(partial(bench.screens.versions, principal, _id(screen_id)), threads)
+    found = await in_thread(partial(bench.screener.screens.versions, principal, _id(screen_id)), threads)
     return ScreenVersionsAnswer(versions=[_version(each) for each in found])
 
 
@@ -142,7 +142,7 @@ async def change_screen(
 ) -> SavedScreenAnswer:
     """It becomes what is given, whole; `conflict` where somebody changed it after the version that was read."""
     change = partial(
-        bench.screens.change,
+        bench.screener.screens.change,
         principal,
         _id(screen_id),
         name=given.name,
@@ -158,13 +158,13 @@ async def copy_screen(
     screen_id: str, given: CopiedScreen, principal: SignedIn, bench: Bench, threads: Threads
 ) -> SavedScreenAnswer:
     """Into one of the caller's own, shared with nobody."""
-    return _saved(await in_thread(partial(bench.screens.copy, principal, _id(screen_id), given.name), threads))
+    return _saved(await in_thread(partial(bench.screener.screens.copy, principal, _id(screen_id), given.name), threads))
 
 
 @routes.delete(f"{PATH}/{{screen_id}}", status_code=204, summary="Delete a saved screen")
 async def delete_screen(screen_id: str, principal: SignedIn, bench: Bench, threads: Threads) -> None:
     """With all its versions, for good: one's own, or as an owner or admin a shared one."""
-    await in_thread(partial(bench.screens.delete, principal, _id(screen_id)), threads)
+    await in_thread(partial(bench.screener.screens.delete, principal, _id(screen_id)), threads)
 
 
 @looks.post("/screener/matches", summary="What meets a screen")
@@ -273,8 +273,8 @@ def _screen(wanted: MatchesWanted, principal: Principal, bench: Workbench) -> Sc
     if wanted.screen is not None:
         return from_json(wanted.screen)
     if wanted.screen_id is not None:
-        return bench.screens.get(principal, _id(wanted.screen_id)).screen
-    preset = bench.screens.presets.get(cast("str", wanted.preset))
+        return bench.screener.screens.get(principal, _id(wanted.screen_id)).screen
+    preset = bench.screener.screens.presets.get(cast("str", wanted.preset))
     if preset is None:
         raise NotFound("There is no such preset; GET /api/screener/presets names those there are.")
     return preset.screen

@@ -16,6 +16,7 @@ from core.accounts.profiles import Profile
 from core.ai.answer import Question
 from core.ai.providers.contract import Message
 from core.db.instruments_dao import MemberRow
+from core.db.scans_dao import SignalsWanted
 from core.errors import AssayError, InvalidRequest, NotFound
 from core.market.as_of import AsOf, Reason
 from core.metering.repeats import Idempotency
@@ -201,6 +202,17 @@ METHODS: dict[str, Method] = {
     ),
     "market.universes.delete": Method(ASKERS, lambda t: t.bench.market.universes.delete(t.who, "none"), ends=NotFound),
     "queue.get": Method(INSIDERS, lambda t: t.bench.queue.get(t.who, t.nothing), ends=NotFound),
+    "screener.scans.latest": Method(INSIDERS, lambda t: t.bench.screener.scans.latest(t.who, "none")),
+    "screener.scans.plan": Method(INSIDERS, lambda t: t.bench.screener.scans.plan(t.who, "none"), ends=NotFound),
+    "screener.scans.request": Method(ASKERS, lambda t: t.bench.screener.scans.request(t.who, "none"), ends=NotFound),
+    "screener.scans.signals": Method(
+        INSIDERS, lambda t: t.bench.screener.scans.signals(t.who, t.nothing, SignalsWanted())
+    ),
+    "screener.scans.signal": Method(INSIDERS, lambda t: t.bench.screener.scans.signal(t.who, t.nothing), ends=NotFound),
+    "screener.studies.of": Method(INSIDERS, lambda t: t.bench.screener.studies.of(t.who, "NONE"), ends=NotFound),
+    "screener.studies.record": Method(
+        INSIDERS, lambda t: t.bench.screener.studies.record(t.who, "NONE", "none"), ends=NotFound
+    ),
     "watchlists.all": Method(READERS, lambda t: t.bench.watchlists.all(t.who)),
     "watchlists.get": Method(READERS, lambda t: t.bench.watchlists.get(t.who, t.nothing), ends=NotFound),
     "watchlists.create": Method(ASKERS, lambda t: t.bench.watchlists.create(t.who, str(t.nothing))),
@@ -213,17 +225,23 @@ METHODS: dict[str, Method] = {
     "watchlists.reorder": Method(
         ASKERS, lambda t: t.bench.watchlists.reorder(t.who, t.nothing, ["AAPL"]), ends=NotFound
     ),
-    "screens.all": Method(READERS, lambda t: t.bench.screens.all(t.who)),
-    "screens.get": Method(READERS, lambda t: t.bench.screens.get(t.who, t.nothing), ends=NotFound),
-    "screens.versions": Method(READERS, lambda t: t.bench.screens.versions(t.who, t.nothing), ends=NotFound),
-    "screens.create": Method(ASKERS, lambda t: t.bench.screens.create(t.who, str(t.nothing), SCREEN)),
-    "screens.change": Method(
+    "screener.screens.all": Method(READERS, lambda t: t.bench.screener.screens.all(t.who)),
+    "screener.screens.get": Method(READERS, lambda t: t.bench.screener.screens.get(t.who, t.nothing), ends=NotFound),
+    "screener.screens.versions": Method(
+        READERS, lambda t: t.bench.screener.screens.versions(t.who, t.nothing), ends=NotFound
+    ),
+    "screener.screens.create": Method(ASKERS, lambda t: t.bench.screener.screens.create(t.who, str(t.nothing), SCREEN)),
+    "screener.screens.change": Method(
         ASKERS,
-        lambda t: t.bench.screens.change(t.who, t.nothing, name="A name", screen=SCREEN, shared_with=None, after=1),
+        lambda t: t.bench.screener.screens.change(
+            t.who, t.nothing, name="A name", screen=SCREEN, shared_with=None, after=1
+        ),
         ends=NotFound,
     ),
-    "screens.copy": Method(ASKERS, lambda t: t.bench.screens.copy(t.who, t.nothing), ends=NotFound),
-    "screens.delete": Method(ASKERS, lambda t: t.bench.screens.delete(t.who, t.nothing), ends=NotFound),
+    "screener.screens.copy": Method(ASKERS, lambda t: t.bench.screener.screens.copy(t.who, t.nothing), ends=NotFound),
+    "screener.screens.delete": Method(
+        ASKERS, lambda t: t.bench.screener.screens.delete(t.who, t.nothing), ends=NotFound
+    ),
     "theses.get": Method(READERS, lambda t: t.bench.theses.get(t.who, "AAPL", AS_OF)),
     "theses.write": Method(ASKERS, lambda t: t.bench.theses.write(t.who, t.nothing.hex[:9], "Mine.", AS_OF, after=0)),
     "checklists.templates": Method(READERS, lambda t: t.bench.checklists.templates(t.who)),
@@ -236,13 +254,19 @@ METHODS: dict[str, Method] = {
         ASKERS, lambda t: t.bench.checklists.change(t.who, "nothing", "A title", [Item("", "Read it")]), ends=NotFound
     ),
     "checklists.withdraw": Method(ASKERS, lambda t: t.bench.checklists.withdraw(t.who, "nothing"), ends=NotFound),
-    "alerts.list": Method(READERS, lambda t: t.bench.alerts.list(t.who)),
-    "alerts.get": Method(READERS, lambda t: t.bench.alerts.get(t.who, t.nothing), ends=NotFound),
-    "alerts.deliveries": Method(READERS, lambda t: t.bench.alerts.deliveries(t.who, t.nothing), ends=NotFound),
-    "alerts.create": Method(ASKERS, lambda t: t.bench.alerts.create(t.who, _alert(t)), ends=NotFound),
-    "alerts.change": Method(ASKERS, lambda t: t.bench.alerts.change(t.who, t.nothing, {}), ends=NotFound),
-    "alerts.pause": Method(ASKERS, lambda t: t.bench.alerts.pause(t.who, t.nothing, is_paused=True), ends=NotFound),
-    "alerts.delete": Method(ASKERS, lambda t: t.bench.alerts.delete(t.who, t.nothing), ends=NotFound),
+    "screener.alerts.list": Method(READERS, lambda t: t.bench.screener.alerts.list(t.who)),
+    "screener.alerts.get": Method(READERS, lambda t: t.bench.screener.alerts.get(t.who, t.nothing), ends=NotFound),
+    "screener.alerts.deliveries": Method(
+        READERS, lambda t: t.bench.screener.alerts.deliveries(t.who, t.nothing), ends=NotFound
+    ),
+    "screener.alerts.create": Method(ASKERS, lambda t: t.bench.screener.alerts.create(t.who, _alert(t)), ends=NotFound),
+    "screener.alerts.change": Method(
+        ASKERS, lambda t: t.bench.screener.alerts.change(t.who, t.nothing, {}), ends=NotFound
+    ),
+    "screener.alerts.pause": Method(
+        ASKERS, lambda t: t.bench.screener.alerts.pause(t.who, t.nothing, is_paused=True), ends=NotFound
+    ),
+    "screener.alerts.delete": Method(ASKERS, lambda t: t.bench.screener.alerts.delete(t.who, t.nothing), ends=NotFound),
     "notifications.unread_count": Method(INSIDERS, lambda t: t.bench.notifications.unread_count(t.who)),
     "notifications.page": Method(INSIDERS, lambda t: t.bench.notifications.page(t.who)),
     "notifications.mark_read": Method(INSIDERS, lambda t: t.bench.notifications.mark_read(t.who)),
@@ -301,7 +325,7 @@ ONLY_FOR_SERVICES = frozenset({"ticket", "count_request", "forget_failures"})
 INNER = frozenset(
     {
         *("settings", "database", "embedded", "plans", "catalogue", "prices", "providers", "router", "mailer"),
-        *("meter", "usage_log", "cache", "telemetry", "alerting"),
+        *("meter", "usage_log", "cache", "telemetry"),
     }
 )
 """Parts of the workbench that decide nothing about people."""

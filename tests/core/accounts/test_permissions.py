@@ -143,10 +143,12 @@ def test_every_method_of_every_service_has_its_row(workbench: Workbench) -> None
             if not method.startswith("_"):
                 takes_principal = "principal" in inspect.signature(function).parameters
                 (with_principal if takes_principal else without).add(f"{part.name}.{method}")
-    for part in fields(workbench.market):  # what it knows of everybody's market, it tells whoever is signed in
-        for method, function in inspect.getmembers(type(getattr(workbench.market, part.name)), inspect.isfunction):
-            if not method.startswith("_") and "principal" in inspect.signature(function).parameters:
-                with_principal.add(f"market.{part.name}.{method}")
+    for area in ("market", "screener"):
+        composed = getattr(workbench, area)
+        for part in fields(composed):
+            for method, function in inspect.getmembers(type(getattr(composed, part.name)), inspect.isfunction):
+                if not method.startswith("_") and "principal" in inspect.signature(function).parameters:
+                    with_principal.add(f"{area}.{part.name}.{method}")
     assert with_principal == {name.partition(":")[0] for name in METHODS}
     assert without == set(WITHOUT_PRINCIPAL)
     assert {part.name for part in fields(workbench)} >= INNER | ONLY_FOR_COMMANDS

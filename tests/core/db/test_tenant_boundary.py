@@ -120,7 +120,7 @@ def _leave_notes(workbench: Workbench, principal: Principal) -> None:
     Universes(workbench.database).replace(principal, "Ours", [member_row], source="typed by hand")
     workbench.watchlists.create(principal, "Ours", symbols=["AAPL"], shared_with="viewer")
     screen = Screen(Group(Match.ALL, (Condition("close", Operator.ABOVE, 5.0),)))
-    workbench.screens.create(principal, "Ours", screen, shared_with="viewer")
+    workbench.screener.screens.create(principal, "Ours", screen, shared_with="viewer")
     workbench.theses.write(principal, "AAPL", "Phones.", as_of, after=0, is_shared=True)
     made = workbench.checklists.create(principal, "Ours", ["Read it"])
     workbench.checklists.tick(principal, "AAPL", made.id, made.items[0].id, as_of)

@@ -23,10 +23,10 @@ def test_what_a_scan_brings_is_sent_by_a_worker_at_once(workbench: Workbench, me
     worker.start()
     try:
         scan = made_by.scanned({"AAA": 12}, universe_id=universe_id, day=DAY)
-        workbench.alerting.watch.after_scan(scan)
+        workbench.screener.alerting.watch.after_scan(scan)
         ends = time.monotonic() + PATIENCE_S
         while True:
-            [sent] = [row for row in workbench.alerts.deliveries(ann, made.row.id) if row.channel == "webhook"]
+            [sent] = [row for row in workbench.screener.alerts.deliveries(ann, made.row.id) if row.channel == "webhook"]
             if sent.said is not None or time.monotonic() > ends:
                 break
             time.sleep(0.1)
@@ -41,6 +41,6 @@ def test_the_queue_knows_what_alerts_do_and_nights_what_they_wait_for(workbench:
     assert DELIVER in workbench.queue.handlers
     assert {DELIVER, "alerts_catch_up", "forget_deliveries"} <= set(workbench.queue.periodic)
     made = made_by.alert(ann, universe_id="ours")
-    assert workbench.alerting.watch.awaited() == [("ours", ann.org_id)]
-    workbench.alerts.pause(ann, made.row.id, is_paused=True)
-    assert workbench.alerting.watch.awaited() == []
+    assert workbench.screener.alerting.watch.awaited() == [("ours", ann.org_id)]
+    workbench.screener.alerts.pause(ann, made.row.id, is_paused=True)
+    assert workbench.screener.alerting.watch.awaited() == []

@@ -37,7 +37,7 @@ TREND = Screen(
 
 @pytest.fixture
 def screens(workbench: Workbench) -> Screens:
-    return workbench.screens
+    return workbench.screener.screens
 
 
 @pytest.fixture
