@@ -27,15 +27,15 @@ _submitting = App(connector=SyncPsycopgConnector())
 """Never opened: it writes over the connection of the transaction that submits."""
 
 
-def enqueue(connection: Connection, task: str, **arguments: str) -> None:
-    """Puts a task into the queue when the connection's transaction commits.
+def enqueue(connection: Connection, task: str, lock: str | None = None, **arguments: str) -> None:
+    """Puts a task into the queue when the connection's transaction commits; those of one lock come one after another.
 
     Raises:
         DatabaseUnavailable: the server went away.
     """
     driver = connection.connection.driver_connection
     try:
-        _submitting.configure_task(task, queue=QUEUE, connection=driver).defer(**arguments)
+        _submitting.configure_task(task, queue=QUEUE, lock=lock, connection=driver).defer(**arguments)
     except ConnectorException as error:
         raise DatabaseUnavailable from error
 

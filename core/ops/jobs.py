@@ -207,8 +207,11 @@ class Queue:
         key: str,
         org_id: UUID | None,
         requested_by: UUID | None = None,
+        lock: str | None = None,
     ) -> Job:
         """Asks for a piece of work; joins the unfinished job of the same kind, key and organisation where there is one.
+
+        Jobs of one lock are done one after another, so that long ones leave room for others.
 
         Raises:
             DatabaseUnavailable: nothing was submitted.
@@ -217,7 +220,7 @@ class Queue:
         for _ in range(_JOINS):
             with self._database.service() as connection:
                 if dao.add(connection, wanted):
-                    enqueue(connection, JOB_TASK, job_id=str(wanted.id))
+                    enqueue(connection, JOB_TASK, lock, job_id=str(wanted.id))
                 # One that we waited for, and that ended in between, is not found any more: ours is added then.
                 row = dao.unfinished(connection, kind=kind, key=key, org_id=org_id)
             if row is not None:

@@ -25,7 +25,7 @@ from core.screener.scans import submit_scan
 from core.screener.version import FORMULA_VERSION
 
 NIGHT = "night"
-"""The kind of job that is one universe's night."""
+"""The kind of job that is one universe's night; one at a time, since fetching can take an hour and others wait."""
 NIGHTLY = "nightly"
 """The kind of job that a scheduler outside starts: all universes that are followed, at once."""
 STARTS_AT = time(22, 0)
@@ -96,11 +96,11 @@ class Nights:
     def start(self, universe_id: str, day: date, org_id: UUID | None) -> Job:
         """Starts the night of one universe, or joins it."""
         arguments = {"universe_id": universe_id, "day": day.isoformat()}
-        return self.parts.queue.submit(NIGHT, arguments, key=f"{universe_id}/{day}", org_id=org_id)
+        return self.parts.queue.submit(NIGHT, arguments, key=f"{universe_id}/{day}", org_id=org_id, lock=NIGHT)
 
     def start_all(self) -> Job:
         """Starts the scans of all universes that are followed, whatever the hour, or joins that."""
-        return self.parts.queue.submit(NIGHTLY, {}, key=NIGHTLY, org_id=None)
+        return self.parts.queue.submit(NIGHTLY, {}, key=NIGHTLY, org_id=None, lock=NIGHT)
 
     def _followed(self) -> list[Followed]:
         with self.parts.database.service() as connection:

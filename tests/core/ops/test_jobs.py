@@ -138,6 +138,23 @@ def test_the_same_key_in_two_organisations_is_two_jobs(workbench: Workbench, mem
         queue.get(ann, jobs[1].id)
 
 
+def test_jobs_of_one_lock_leave_room_for_others(queue: Queue, start_worker: StartWorker) -> None:
+    go_on, begun = threading.Event(), list[str]()
+
+    def wait(context: JobContext) -> None:
+        begun.append(context.job.key)
+        assert go_on.wait(PATIENCE_S)
+
+    queue.handle({"long": wait, "short": lambda _context: None})
+    long = [queue.submit("long", {}, key=key, org_id=None, lock="long") for key in ("one", "two")]
+    start_worker()
+    assert finished(queue, queue.submit("short", {}, key="x", org_id=None)).status is JobStatus.DONE
+    assert begun == ["one"]
+    go_on.set()
+    assert [finished(queue, job).status for job in long] == [JobStatus.DONE] * 2
+    assert begun == ["one", "two"]
+
+
 def test_a_finished_job_is_not_joined(queue: Queue, start_worker: StartWorker) -> None:
     queue.handle({"count": lambda _context: None})
     start_worker()
