@@ -59,7 +59,7 @@ def _refusal(screen: Screen) -> str:
 def _example(field: Field, operator: Operator) -> tuple[Condition, Row, Row]:
     """A condition, a row that meets it, and one that does not."""
     if operator in (Operator.ABOVE_FIELD, Operator.BELOW_FIELD):
-        other = next(each for each in FIELDS.values() if each.unit is field.unit and each is not field)
+        other = next(each for each in [*FIELDS.values()][::-1] if each.unit is field.unit and each is not field)
         rising, falling = {field.id: 5.0, other.id: 2.0}, {field.id: 2.0, other.id: 5.0}
         meeting, failing = (rising, falling) if operator is Operator.ABOVE_FIELD else (falling, rising)
         return Condition(field.id, operator, Other(other.id)), meeting, failing
