@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache, cached_property
 from itertools import pairwise
 from math import sqrt
@@ -37,20 +36,6 @@ share at 0.0001. A power of two: nothing else changes."""
 _Column = TypeVar("_Column", bound=np.generic)
 
 
-class Unit(StrEnum):
-    """What a value is told in."""
-
-    PRICE = "price"
-    FRACTION = "fraction"
-    """0.05 is 5 %."""
-    PERCENT = "percent"
-    """0 to 100, as the engine gives oscillators."""
-    RATIO = "ratio"
-    SHARES = "shares"
-    MONEY = "money"
-    COUNT = "count"
-
-
 @dataclass(frozen=True)
 class EngineCall:
     """One function of the engine, with what it reads and its parameters; called for each symbol by itself."""
@@ -68,13 +53,13 @@ Formula: TypeAlias = Callable[["Indicators"], Floats]
 class Indicator:
     """One column: by the engine over the whole history, or by a formula of other columns, bar by bar."""
 
-    label: str
-    unit: Unit
     compute: EngineCall | Formula
     output: int = 0
     """Which of the engine's outputs it is; each is one column alone."""
     is_whole: bool = False
     """Whether a formula needs the whole history, as the engine does."""
+    is_price: bool = False
+    """Whether the engine gives it in its units of prices."""
 
 
 class Indicators(Mapping[str, Floats]):
@@ -181,7 +166,7 @@ class Indicators(Mapping[str, Floats]):
         if compute not in self._outputs:
             self._outputs[compute] = self._called(compute)
         output = self._outputs[compute][indicator.output]
-        if indicator.unit is Unit.PRICE:
+        if indicator.is_price:
             output *= 1 / UNITS
         return output
 
@@ -294,62 +279,50 @@ _BANDS = EngineCall("BBANDS", ("close",), (20, 2.0, 2.0, 0), 3)
 _STOCHASTICS = EngineCall("STOCH", _RANGE, (14, 3, 0, 3, 0), 2)
 
 INDICATORS: Mapping[str, Indicator] = {
-    "change": Indicator("Change", Unit.FRACTION, _change_over(1)),
-    "gap": Indicator("Gap of the open", Unit.FRACTION, lambda c: ratio(c["open"], c.before("close")) - 1),
-    "volume_sma_20": Indicator("Mean volume of 20 sessions", Unit.SHARES, EngineCall("SMA", ("volume",), (20,))),
-    "relative_volume": Indicator(
-        "Relative volume", Unit.RATIO, lambda c: ratio(c["volume"], c.before("volume_sma_20"))
-    ),
-    "dollar_volume": Indicator("Value traded", Unit.MONEY, lambda c: c["close"] * c["volume"]),
-    "sma_20": Indicator("SMA 20", Unit.PRICE, lambda c: c["bb_middle"]),
-    "sma_50": Indicator("SMA 50", Unit.PRICE, EngineCall("SMA", ("close",), (50,))),
-    "sma_200": Indicator("SMA 200", Unit.PRICE, EngineCall("SMA", ("close",), (200,))),
-    "ema_21": Indicator("EMA 21", Unit.PRICE, EngineCall("EMA", ("close",), (21,))),
-    "from_sma_20": Indicator("From SMA 20", Unit.FRACTION, lambda c: ratio(c["close"], c["sma_20"]) - 1),
-    "from_sma_50": Indicator("From SMA 50", Unit.FRACTION, lambda c: ratio(c["close"], c["sma_50"]) - 1),
-    "from_sma_200": Indicator("From SMA 200", Unit.FRACTION, lambda c: ratio(c["close"], c["sma_200"]) - 1),
-    "rsi_14": Indicator("RSI 14", Unit.PERCENT, EngineCall("RSI", ("close",), (14,))),
-    "macd": Indicator("MACD 12, 26", Unit.PRICE, _MACD),
-    "macd_signal": Indicator("MACD signal 9", Unit.PRICE, _MACD, 1),
-    "macd_hist": Indicator("MACD histogram", Unit.PRICE, _MACD, 2),
-    "atr_14": Indicator("ATR 14", Unit.PRICE, EngineCall("ATR", _RANGE, (14,))),
-    "atr_pct": Indicator("ATR 14 of the close", Unit.FRACTION, lambda c: ratio(c["atr_14"], c["close"])),
-    "bb_upper": Indicator("Upper Bollinger band 20, 2", Unit.PRICE, _BANDS, 0),
-    "bb_middle": Indicator("Middle Bollinger band", Unit.PRICE, _BANDS, 1),
-    "bb_lower": Indicator("Lower Bollinger band 20, 2", Unit.PRICE, _BANDS, 2),
-    "bb_position": Indicator("Position in the bands", Unit.RATIO, _position("close", "bb_lower", "bb_upper")),
-    "bb_width": Indicator(
-        "Width of the bands", Unit.FRACTION, lambda c: ratio(c["bb_upper"] - c["bb_lower"], c["bb_middle"])
-    ),
-    "adx_14": Indicator("ADX 14", Unit.PERCENT, EngineCall("ADX", _RANGE, (14,))),
-    "plus_di_14": Indicator("+DI 14", Unit.PERCENT, EngineCall("PLUS_DI", _RANGE, (14,))),
-    "minus_di_14": Indicator("−DI 14", Unit.PERCENT, EngineCall("MINUS_DI", _RANGE, (14,))),
-    "stoch_k": Indicator("Stochastic %K 14, 3", Unit.PERCENT, _STOCHASTICS),
-    "stoch_d": Indicator("Stochastic %D 3", Unit.PERCENT, _STOCHASTICS, 1),
-    "obv": Indicator("On-balance volume", Unit.SHARES, EngineCall("OBV", ("close", "volume"))),
+    "change": Indicator(_change_over(1)),
+    "gap": Indicator(lambda c: ratio(c["open"], c.before("close")) - 1),
+    "volume_sma_20": Indicator(EngineCall("SMA", ("volume",), (20,))),
+    "relative_volume": Indicator(lambda c: ratio(c["volume"], c.before("volume_sma_20"))),
+    "dollar_volume": Indicator(lambda c: c["close"] * c["volume"]),
+    "sma_20": Indicator(lambda c: c["bb_middle"]),
+    "sma_50": Indicator(EngineCall("SMA", ("close",), (50,)), is_price=True),
+    "sma_200": Indicator(EngineCall("SMA", ("close",), (200,)), is_price=True),
+    "ema_21": Indicator(EngineCall("EMA", ("close",), (21,)), is_price=True),
+    "from_sma_20": Indicator(lambda c: ratio(c["close"], c["sma_20"]) - 1),
+    "from_sma_50": Indicator(lambda c: ratio(c["close"], c["sma_50"]) - 1),
+    "from_sma_200": Indicator(lambda c: ratio(c["close"], c["sma_200"]) - 1),
+    "rsi_14": Indicator(EngineCall("RSI", ("close",), (14,))),
+    "macd": Indicator(_MACD, is_price=True),
+    "macd_signal": Indicator(_MACD, 1, is_price=True),
+    "macd_hist": Indicator(_MACD, 2, is_price=True),
+    "atr_14": Indicator(EngineCall("ATR", _RANGE, (14,)), is_price=True),
+    "atr_pct": Indicator(lambda c: ratio(c["atr_14"], c["close"])),
+    "bb_upper": Indicator(_BANDS, 0, is_price=True),
+    "bb_middle": Indicator(_BANDS, 1, is_price=True),
+    "bb_lower": Indicator(_BANDS, 2, is_price=True),
+    "bb_position": Indicator(_position("close", "bb_lower", "bb_upper")),
+    "bb_width": Indicator(lambda c: ratio(c["bb_upper"] - c["bb_lower"], c["bb_middle"])),
+    "adx_14": Indicator(EngineCall("ADX", _RANGE, (14,))),
+    "plus_di_14": Indicator(EngineCall("PLUS_DI", _RANGE, (14,))),
+    "minus_di_14": Indicator(EngineCall("MINUS_DI", _RANGE, (14,))),
+    "stoch_k": Indicator(_STOCHASTICS),
+    "stoch_d": Indicator(_STOCHASTICS, 1),
+    "obv": Indicator(EngineCall("OBV", ("close", "volume"))),
     "obv_20": Indicator(
-        "On-balance volume of 20 sessions, of their volume",
-        Unit.RATIO,
         lambda c: ratio(c["obv"] - c.before("obv", 20), 20 * c["volume_sma_20"]),
     ),
-    "deviation_20": Indicator("Deviation of 20 changes", Unit.FRACTION, EngineCall("STDDEV", ("change",), (20, 1.0))),
-    "volatility_20": Indicator("Volatility of 20 sessions, a year", Unit.FRACTION, _volatility),
-    "return_5": Indicator("Return of 5 sessions", Unit.FRACTION, _change_over(5)),
-    "return_20": Indicator("Return of 20 sessions", Unit.FRACTION, _change_over(20)),
-    "return_60": Indicator("Return of 60 sessions", Unit.FRACTION, _change_over(60)),
-    "return_120": Indicator("Return of 120 sessions", Unit.FRACTION, _change_over(120)),
-    "return_250": Indicator("Return of 250 sessions", Unit.FRACTION, _change_over(250)),
-    "week52_high": Indicator(
-        "52-week high", Unit.PRICE, _extreme_of_52_weeks("high", "MAX", np.maximum), is_whole=True
-    ),
-    "week52_low": Indicator("52-week low", Unit.PRICE, _extreme_of_52_weeks("low", "MIN", np.minimum), is_whole=True),
-    "week52_position": Indicator("Position in 52 weeks", Unit.RATIO, _position("close", "week52_low", "week52_high")),
-    "from_week52_high": Indicator(
-        "From the 52-week high", Unit.FRACTION, lambda c: ratio(c["close"], c["week52_high"]) - 1
-    ),
-    "week52_bars": Indicator(
-        "Bars of the 52 weeks", Unit.COUNT, lambda c: np.minimum(c.age + 1, WEEKS_52).astype(np.float64)
-    ),
-    "rs_raw": Indicator("Weighted performance", Unit.FRACTION, _performance),
+    "deviation_20": Indicator(EngineCall("STDDEV", ("change",), (20, 1.0))),
+    "volatility_20": Indicator(_volatility),
+    "return_5": Indicator(_change_over(5)),
+    "return_20": Indicator(_change_over(20)),
+    "return_60": Indicator(_change_over(60)),
+    "return_120": Indicator(_change_over(120)),
+    "return_250": Indicator(_change_over(250)),
+    "week52_high": Indicator(_extreme_of_52_weeks("high", "MAX", np.maximum), is_whole=True),
+    "week52_low": Indicator(_extreme_of_52_weeks("low", "MIN", np.minimum), is_whole=True),
+    "week52_position": Indicator(_position("close", "week52_low", "week52_high")),
+    "from_week52_high": Indicator(lambda c: ratio(c["close"], c["week52_high"]) - 1),
+    "week52_bars": Indicator(lambda c: np.minimum(c.age + 1, WEEKS_52).astype(np.float64)),
+    "rs_raw": Indicator(_performance),
 }
-"""Every indicator by its name, in the order of the results."""
+"""Every indicator by its name, in the order of the results; `core.screener.fields` says what each is, and its unit."""
