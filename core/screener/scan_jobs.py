@@ -168,7 +168,11 @@ class ScanJobs:
 
     def bring_records(self, scan: ScanRow) -> Job:
         """Starts bringing records up to a scan's day, and its signals their confidences, or joins that."""
-        return self._parts.queue.submit(STAMP, {"scan_id": str(scan.id)}, key=str(scan.id), org_id=scan.org_id)
+        # Of two scans of a day each has its job: the second finds the records that the first one brought.
+        lock = f"{STAMP}/{scan.org_id}/{scan.universe_id}/{scan.as_of}"
+        return self._parts.queue.submit(
+            STAMP, {"scan_id": str(scan.id)}, key=str(scan.id), org_id=scan.org_id, lock=lock
+        )
 
     def _stamp(self, context: JobContext) -> None:
         scan_id = UUID(context.job.arguments["scan_id"])
@@ -176,10 +180,11 @@ class ScanJobs:
             scan = dao.scan(connection, scan_id)
         if scan is None or scan.status != "done":
             return
-        plan = self._plan(scan.universe_id, scan.as_of, scan.org_id)
-        self._parts.records.update(
-            scan.universe_id, plan.symbols, self._as_of(scan.as_of), scan.org_id, progress=context.progress
-        )
+        if self._parts.records.confidences(scan.universe_id, scan.as_of, scan.org_id) is None:
+            plan = self._plan(scan.universe_id, scan.as_of, scan.org_id)
+            self._parts.records.update(
+                scan.universe_id, plan.symbols, self._as_of(scan.as_of), scan.org_id, progress=context.progress
+            )
         self.stamp(scan_id)
         self._tell(scan_id)
 

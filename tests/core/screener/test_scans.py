@@ -8,6 +8,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import polars as pl
 import pytest
@@ -216,3 +217,24 @@ def test_a_scan_fails_with_the_part_that_cannot_be_computed_and_can_be_asked_for
     failed = working.screener.scans.of_job(job.id)
     assert (failed.status, failed.failure) == ("failed", "No.")
     assert _scanned(working, past).id != job.id
+
+
+def test_a_second_scan_of_a_day_gets_its_confidences_though_records_were_on_their_way_for_the_first(
+    working: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update, go_on, asked = working.screener.records.update, threading.Event(), list[str]()
+
+    def wait(universe_id: str, *args: Any, **kwargs: Any) -> Any:
+        asked.append(universe_id)
+        assert go_on.wait(30)
+        return update(universe_id, *args, **kwargs)
+
+    monkeypatch.setattr(working.screener.records, "update", wait)
+    universe_id = _of(working, "Scanned twice", ["AAPL", "MSFT", "IBM"], ann)
+    jobs = [_scanned(working, ann, universe_id) for _ in range(2)]
+    go_on.set()
+    until = time.monotonic() + 30
+    while any(working.screener.scans.of_job(job.id).stamped_at is None for job in jobs):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert asked == [universe_id]
