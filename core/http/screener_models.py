@@ -221,7 +221,8 @@ class SignalAnswer(Answer):
     target: Money | None
     reward_risk: float | None
     confidence: float | None
-    """Share of earlier signals of the type that were right; null below the least n."""
+    """How likely it is right over 20 sessions: the hit rate of its type, drawn towards the base rate; null below 30
+    earlier signals."""
     confidence_n: int
     base_rate: float | None
     """Share of all entries of the same universe and period that were right."""

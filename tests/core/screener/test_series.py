@@ -45,6 +45,16 @@ def test_bars_that_are_left_out_at_the_ends_of_symbols_mark_nobody_else() -> Non
     assert [each.left_out for each in mended.values()] == [1, 2, 1]
 
 
+def test_a_session_without_trade_is_no_mistake() -> None:
+    panel = panel_of(drawn(1, 40))
+    panel.volume[[3, 39]] = 0
+
+    series, mended = cleaned(panel)
+
+    assert not mended
+    assert not series.is_mended.any()
+
+
 def test_a_symbol_without_a_sound_bar_stays_with_none() -> None:
     panel = panel_of(drawn(3, 40))
     panel.open[40:80] = np.nan
