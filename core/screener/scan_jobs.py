@@ -168,11 +168,9 @@ class ScanJobs:
 
     def bring_records(self, scan: ScanRow) -> Job:
         """Starts bringing records up to a scan's day, and its signals their confidences, or joins that."""
-        # Of two scans of a day each has its job: the second finds the records that the first one brought.
-        lock = f"{STAMP}/{scan.org_id}/{scan.universe_id}/{scan.as_of}"
-        return self._parts.queue.submit(
-            STAMP, {"scan_id": str(scan.id)}, key=str(scan.id), org_id=scan.org_id, lock=lock
-        )
+        # Each scan has its job, and one runs at a time: of two scans of a day the second finds the records there.
+        arguments = {"scan_id": str(scan.id)}
+        return self._parts.queue.submit(STAMP, arguments, key=str(scan.id), org_id=scan.org_id, lock=STAMP)
 
     def _stamp(self, context: JobContext) -> None:
         scan_id = UUID(context.job.arguments["scan_id"])
