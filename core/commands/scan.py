@@ -51,9 +51,9 @@ class _Failed(AssayError):
 
 
 def _as_of(opened: Workbench, day: date | None) -> AsOf:
-    now = opened.market.clock.now()
-    if day is None:
-        return opened.market.time.default()
+    now, newest = opened.market.clock.now(), opened.market.time.default()
+    if day in (None, newest.day):  # of today a session may be to come
+        return newest
     if day > now.date():
         raise InvalidRequest(f"{spoken(day)} has not passed.")
     return AsOf(day, Reason.CHOSEN, now)

@@ -288,6 +288,8 @@ WITHOUT_PRINCIPAL = {
     "notifications.add": "for services that know whom they tell",
     "queue.handle": "for the workbench, before a worker starts",
     "queue.every": "for the workbench, before a worker starts",
+    "queue.when_given_up": "for services, before a worker starts",
+    "queue.tell_given_up": "for workers",
     "queue.submit": "for services, once they have asked who may",
     "queue.find": "for handlers and commands",
     "queue.find_of_installation": "shows nothing of any organisation",
