@@ -56,10 +56,10 @@ class AlertWatch:
     def after_scan(self, about: ScanRow, _results: pl.DataFrame | None = None) -> None:
         """Looks at each alert on the universe of a finished scan: of its organisation, or of all where it is shared.
 
-        An alert reads the newest scan that its owner sees, so that one as of a past date, or one that another has
-        overtaken, changes nothing.
+        Where it is not the newest that its owner sees, one as of a past date or one that another has overtaken, it
+        changes nothing: the other is told of once its signals have their confidences.
         """
-        self._look_at(universe_id=about.universe_id, org_id=about.org_id)
+        self._look_at(universe_id=about.universe_id, org_id=about.org_id, scan_id=about.id)
 
     def catch_up(self) -> None:
         """Looks at every alert that has missed a scan which ended a while ago: its process died before it told."""
@@ -71,7 +71,12 @@ class AlertWatch:
             return dao.awaited(connection)
 
     def _look_at(
-        self, *, universe_id: str | None = None, org_id: UUID | None = None, settled_for: timedelta = timedelta(0)
+        self,
+        *,
+        universe_id: str | None = None,
+        org_id: UUID | None = None,
+        scan_id: UUID | None = None,
+        settled_for: timedelta = timedelta(0),
     ) -> None:
         with self.database.service() as connection:
             watched = dao.watched(connection, universe_id=universe_id, org_id=org_id)
@@ -79,7 +84,7 @@ class AlertWatch:
         has_news = False
         for alert_id in watched:
             try:
-                has_news |= self._look(alert_id, latest_end)
+                has_news |= self._look(alert_id, latest_end, scan_id)
             except DatabaseUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001 (the outermost edge of one alert: it holds up no other)
@@ -87,8 +92,8 @@ class AlertWatch:
         if has_news:
             self.wake()
 
-    def _look(self, alert_id: UUID, latest_end: datetime) -> bool:
-        """Evaluates one alert; whether there is something to deliver."""
+    def _look(self, alert_id: UUID, latest_end: datetime, scan_id: UUID | None) -> bool:
+        """Evaluates one alert, at a scan where one is named; whether there is something to deliver."""
         with self.database.service() as connection:
             alert = dao.get(connection, alert_id)
             if alert is None:
@@ -104,7 +109,7 @@ class AlertWatch:
             matched = self.matching.look(owner, alert.screen_id, alert.universe_id, but=seen)
         except (NotFound, InvalidRequest, Forbidden) as error:
             return self._silence(alert, error.detail)
-        if matched is None or matched.finished_at > latest_end:
+        if matched is None or matched.finished_at > latest_end or scan_id not in (None, matched.scan_id):
             return False
         return self._record(alert, matched)
 

@@ -80,6 +80,19 @@ def test_the_same_scan_told_twice_and_a_second_scan_of_the_day_tell_nothing_new(
     assert bench.told(ann) == ["Mine: AAA matches"]
 
 
+def test_a_scan_that_another_has_overtaken_tells_nothing_of_the_other_before_its_turn(
+    bench: Bench, member: MakeMember
+) -> None:
+    ann = member("ann")
+    bench.night({"AAA": 5})
+    bench.alert(ann)
+    first, second = bench.scanned({"AAA": 5}), bench.scanned({"AAA": 12})
+    bench.watch.after_scan(first)
+    assert bench.told(ann) == []
+    bench.watch.after_scan(second)
+    assert bench.told(ann) == ["Mine: AAA matches"]
+
+
 def test_many_workers_at_once_tell_once(bench: Bench, member: MakeMember) -> None:
     people = [member(name, org="Acme", plan="team") for name in ("ann", "bob")]
     bench.night({"AAA": 5})
