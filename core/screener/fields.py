@@ -288,7 +288,7 @@ _TABLE: tuple[Field, ...] = (
         "Signal",
         "Signals",
         Unit.LIST,
-        "Types of the signals on the last bar.",
+        "Types of the signals on the last bar, where that is of the day of the scan.",
         choices=_SIGNALS,
     ),
     Field(
@@ -343,7 +343,8 @@ _TABLE: tuple[Field, ...] = (
         "behind",
         "Sessions behind",
         "Company",
-        "Sessions up to the day of the scan that came after the last bar, of which all figures and signals are.",
+        "Sessions up to the day of the scan that came after the last bar, of which all figures are; a row that is "
+        "behind has no signals.",
         high=STALE_AFTER,
     ),
     _count("mended", "Mended bars", "Company", "Bars of the window that were mended before use.", high=100_000),

@@ -58,6 +58,7 @@ class ScanResult:
     """Those of the parts, with `confidence`, `confidence_n` and `base_rate` of their type."""
     skipped: tuple[Skip, ...]
     breadth: Breadth
+    """Of the rows whose last bar is of the day of the scan, as sectors are: others moved on another day."""
     sectors: tuple[Sector, ...]
     """By name."""
 
@@ -96,12 +97,13 @@ def merged(
     results = results.join(lists, on="symbol", how="left", maintain_order="left").with_columns(
         pl.col("signals", "pattern").fill_null(none)
     )
+    current = results.filter(pl.col("behind") == 0)
     return ScanResult(
         with_confidences(results, signals, confidences),
         _with_own(signals, confidences),
         tuple(skips[symbol] for symbol in sorted(skips)),
-        _breadth(results),
-        _sectors(results),
+        _breadth(current),
+        _sectors(current),
     )
 
 

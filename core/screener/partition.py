@@ -59,9 +59,10 @@ class PartitionResult:
     and `is_new_low` (of 52 weeks), `spark`, its last closes, and `behind`, how many sessions up to the day of the scan
     came after its last bar; what is missing is null."""
     signals: pl.DataFrame
-    """One row a signal on the last bar of a symbol, or a chart pattern that forms there, by symbol, plain ones first in
-    the order of SIGNALS: `symbol`, `type`, `direction`, `family`, `day`, `close`, `entry`, `stop`, `target`,
-    `reward_risk`, `confirmed_at`, `pivots` and `lines` (JSON, of chart patterns), and `state`."""
+    """One row a signal on the last bar of a symbol, or a chart pattern that forms there, where that bar is of the day
+    of the scan. By symbol, plain ones first in the order of SIGNALS: `symbol`, `type`, `direction`, `family`, `day`,
+    `close`, `entry`, `stop`, `target`, `reward_risk`, `confirmed_at`, `pivots` and `lines` (JSON, of chart patterns),
+    and `state`."""
     skipped: tuple[Skip, ...]
 
     def to_bytes(self) -> bytes:
@@ -110,7 +111,8 @@ def scan_partition(panel: Panel, day: date, *, chart_patterns: bool, sessions: D
     results, signals = zip(*(_scanned(run, chart_patterns=chart_patterns) for run in runs), strict=True)
     ordered = tuple(sorted(skipped, key=lambda skip: skip.symbol))
     rows = pl.concat(results).with_columns(behind=pl.Series(behind[is_scanned]).cast(pl.Int32))
-    return PartitionResult(rows, pl.concat(signals), ordered)
+    current = rows.filter(pl.col("behind") == 0)
+    return PartitionResult(rows, pl.concat(signals).join(current, "symbol", "semi", maintain_order="left"), ordered)
 
 
 def _scanned(series: Series, *, chart_patterns: bool) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -115,7 +115,7 @@ def _table(rows: pl.DataFrame, *, has_records: bool) -> pl.DataFrame:
         .when(pl.col("confidence").is_null())
         .then(pl.format("too few: {}", count))
         .otherwise(pl.format("n {}", count))
-        .alias("behind"),
+        .alias("counted"),
         "entry",
         "target",
         "stop",
@@ -123,6 +123,7 @@ def _table(rows: pl.DataFrame, *, has_records: bool) -> pl.DataFrame:
         "rs_rating",
         "spark",
         pl.col("week52_position") * 100,
+        *(["behind"] if (rows["behind"] > 0).any() else []),
         WHY,
     )
 
@@ -154,7 +155,7 @@ def _columns(rows: pl.DataFrame) -> dict[str, Any]:
         "confidence": config.ProgressColumn(
             "Confidence", format="%.0f %%", min_value=0, max_value=100, help=ours["confidence"], width=120
         ),
-        "behind": config.TextColumn("Behind it", help=ours["confidence_n"], width=96),
+        "counted": config.TextColumn("Behind it", help=ours["confidence_n"], width=96),
         "entry": config.NumberColumn("Entry", format=price, help=ours["entry"], width=84),
         "target": config.NumberColumn("Target", format=price, help=ours["target"], width=84),
         "stop": config.NumberColumn("Stop", format=price, help=ours["stop"], width=84),
@@ -165,6 +166,7 @@ def _columns(rows: pl.DataFrame) -> dict[str, Any]:
             "52-week range", format="%.0f %%", min_value=0, max_value=100, help=ours["week52_position"], width=120,
             color="gray",
         ),
+        "behind": config.NumberColumn(FIELDS["behind"].label, format="%d", help=ours["behind"], width=110),
         WHY: config.ListColumn("Why it matched", width=420),
     }  # fmt: skip
 

@@ -295,6 +295,27 @@ def test_a_page_shows_at_most_so_many_rows_and_says_so(ann: Principal, scanned: 
     assert len(app.dataframe[0].value) == min(499, screener_results.MAX_ROWS)
 
 
+def test_the_grid_says_how_far_a_row_is_behind_where_any_is(ann: Principal, scanned: None, working: Workbench) -> None:
+    def script(rows: object) -> None:
+        import polars as pl
+
+        from pages.components import screener_results
+
+        assert isinstance(rows, pl.DataFrame)
+        screener_results.show("grid", rows, print)
+
+    scan = working.screener.scans.latest(ann, UNIVERSE)
+    assert scan is not None
+    current = matching(scan.results, working.screener.screens.presets[HIGHS].screen)
+    late = current.with_columns(pl.when(pl.col("symbol") == "AKAM").then(3).otherwise("behind").alias("behind"))
+    for rows, is_told in ((current, False), (late, True)):
+        app = AppTest.from_function(script, args=(rows,), default_timeout=30).run()
+        assert not app.exception
+        grid = app.dataframe[0].value
+        assert ("behind" in grid.columns) is is_told
+    assert dict(zip(grid["symbol"], grid["behind"], strict=True))["AKAM"] == 3
+
+
 def _box(app: AppTest, label: str) -> Selectbox[Any]:
     return next(each for each in app.selectbox if each.label == label)
 

@@ -91,6 +91,19 @@ def test_breadth_and_sectors_tell_of_all_rows() -> None:
     assert [sector["name"] for sector in found.market["sectors"]] == ["Energy", "Technology"]
 
 
+def test_rows_that_are_behind_count_neither_in_breadth_nor_in_sectors() -> None:
+    series = drawn_in_cents(30, 260, seed=5)
+    then = replace(series, dates=series.dates - np.where(np.arange(len(series)) < 10 * 260, 7, 0))
+    found = merged([_scanned(then)], _members(series.symbols), {})
+    current = merged([_scanned(picked(series, list(range(10, 30))))], _members(series.symbols), {})
+
+    assert found.results.height == 30
+    assert set(found.results["behind"]) == {0, 5}
+    assert (found.breadth, found.sectors) == (current.breadth, current.sectors)
+    assert found.results.filter(pl.col("behind") > 0)["signals"].explode().drop_nulls().is_empty()
+    assert found.results.filter(pl.col("behind") > 0)["entry"].drop_nulls().is_empty()
+
+
 def test_every_member_is_scanned_or_skipped() -> None:
     series = drawn_in_cents(2, 260)
     panel = panel_of(series, missing=("NONE",))

@@ -128,6 +128,21 @@ def test_staleness_is_counted_in_sessions_where_they_are_known() -> None:
     assert skipped.skipped == (Skip("S0000", f"last bar is of {last}, 20 sessions before the day"),)
 
 
+def test_signals_of_an_older_bar_are_none_of_the_scan_though_its_row_stays() -> None:
+    series = drawn_in_cents(40, 260, seed=3)
+    then = replace(series, dates=series.dates - np.where(np.arange(len(series)) < 20 * 260, 7, 0))
+
+    on_the_day = scan_partition(panel_of(series), _last_day(series), chart_patterns=True)
+    found = scan_partition(panel_of(then), _last_day(series), chart_patterns=True)
+
+    late = series.symbols[:20]
+    assert found.results["behind"].to_list() == [5] * 20 + [0] * 20
+    assert_frame_equal(found.results.drop("day", "behind"), on_the_day.results.drop("day", "behind"))
+    is_late = pl.col("symbol").is_in(late)
+    assert on_the_day.signals.filter(is_late).height > 0
+    assert_frame_equal(found.signals, on_the_day.signals.filter(~is_late), check_exact=True)
+
+
 @pytest.mark.parametrize("symbols", [0, 1])
 def test_no_symbol_and_one_symbol_are_scanned(symbols: int) -> None:
     series = drawn_in_cents(1, 60)
