@@ -11,6 +11,7 @@ from core.screener.chart_patterns.patterns import CHART_PATTERNS
 from core.screener.direction import Direction
 from core.screener.partition import STALE_AFTER
 from core.screener.records import CONFIDENCE_HORIZON, MINIMUM_N
+from core.screener.series import LONGEST_GAP_DAYS
 from core.screener.signals import SIGNALS
 
 
@@ -151,10 +152,12 @@ _DIRECTIONS = {direction.value: direction.capitalize() for direction in Directio
 _PATTERNS = {name: pattern.label for name, pattern in CHART_PATTERNS.items()}
 _SIGNALS = {**{name: signal.label for name, signal in SIGNALS.items()}, **_PATTERNS}
 
+_HALT = f"missing where that is over {LONGEST_GAP_DAYS} days older"
+
 _TABLE: tuple[Field, ...] = (
     _price("close", "Close", "Price", "Last close, adjusted for splits, in the instrument's currency."),
-    _fraction("change", "Change", "Price", "Close ÷ close of the bar before − 1."),
-    _fraction("gap", "Gap", "Price", "Open ÷ close of the bar before − 1."),
+    _fraction("change", "Change", "Price", f"Close ÷ close of the bar before − 1; {_HALT}."),
+    _fraction("gap", "Gap", "Price", f"Open ÷ close of the bar before − 1; {_HALT}."),
     _fraction("return_5", "5-session return", "Price", "Close ÷ close 5 sessions earlier − 1, without dividends."),
     _fraction("return_20", "20-session return", "Price", "Close ÷ close 20 sessions earlier − 1, without dividends."),
     _fraction("return_60", "60-session return", "Price", "Close ÷ close 60 sessions earlier − 1, without dividends."),

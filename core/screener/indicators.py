@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.market.panel import Floats
 from core.screener.candlesticks import Candles
-from core.screener.series import Flags, Numbers, Series
+from core.screener.series import LONGEST_GAP_DAYS, Flags, Numbers, Series
 
 WEEKS_52 = 252
 """Sessions of 52 weeks; where a history is shorter, figures are of the bars that there are."""
@@ -237,6 +237,19 @@ def _change_over(sessions: int) -> Formula:
     return lambda c: ratio(c["close"], c.before("close", sessions)) - 1
 
 
+def _days_apart(c: Indicators) -> Floats:
+    """Calendar days since the bar before; NaN where there is none."""
+    apart = np.full(len(c.series), np.nan)
+    apart[1:] = np.diff(c.series.dates).astype(np.float64)
+    apart[c.series.age == 0] = np.nan
+    return apart
+
+
+def _since_the_bar_before(column: str) -> Formula:
+    """What a column is above the close before it; not defined over a halt, which is no move of one day."""
+    return lambda c: np.where(c["days_apart"] <= LONGEST_GAP_DAYS, ratio(c[column], c.before("close")) - 1, np.nan)
+
+
 def _extreme_of_52_weeks(column: str, function: str, so_far: np.ufunc) -> Formula:
     """The highest or lowest of 52 weeks, or of the bars so far where these are fewer."""
 
@@ -279,8 +292,9 @@ _BANDS = EngineCall("BBANDS", ("close",), (20, 2.0, 2.0, 0), 3)
 _STOCHASTICS = EngineCall("STOCH", _RANGE, (14, 3, 0, 3, 0), 2)
 
 INDICATORS: Mapping[str, Indicator] = {
-    "change": Indicator(_change_over(1)),
-    "gap": Indicator(lambda c: ratio(c["open"], c.before("close")) - 1),
+    "days_apart": Indicator(_days_apart, is_whole=True),
+    "change": Indicator(_since_the_bar_before("close")),
+    "gap": Indicator(_since_the_bar_before("open")),
     "volume_sma_20": Indicator(EngineCall("SMA", ("volume",), (20,))),
     "relative_volume": Indicator(lambda c: ratio(c["volume"], c.before("volume_sma_20"))),
     "dollar_volume": Indicator(lambda c: c["close"] * c["volume"]),
@@ -311,7 +325,8 @@ INDICATORS: Mapping[str, Indicator] = {
     "obv_20": Indicator(
         lambda c: ratio(c["obv"] - c.before("obv", 20), 20 * c["volume_sma_20"]),
     ),
-    "deviation_20": Indicator(EngineCall("STDDEV", ("change",), (20, 1.0))),
+    "return_1": Indicator(_change_over(1)),
+    "deviation_20": Indicator(EngineCall("STDDEV", ("return_1",), (20, 1.0))),
     "volatility_20": Indicator(_volatility),
     "return_5": Indicator(_change_over(5)),
     "return_20": Indicator(_change_over(20)),

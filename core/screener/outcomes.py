@@ -16,15 +16,13 @@ import numpy as np
 import talib
 
 from core.market.panel import Days, Floats
-from core.screener.series import Numbers, Series
+from core.screener.series import LONGEST_GAP_DAYS, Numbers, Series
 
 if TYPE_CHECKING:
     import polars as pl
 
 HORIZONS = (1, 5, 20, 60)
 """Sessions that an entry is held."""
-LONGEST_GAP_DAYS = 15
-"""Where two bars of a symbol are further apart, it was not traded: nothing is told of an entry held over it."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ class Outcomes:
 
     @cached_property
     def _following(self) -> Numbers:
-        """How many bars of the same symbol follow each bar before its last one or a gap."""
+        """How many bars of the same symbol follow each bar before its last one or a gap, over which nothing is told."""
         dates, is_first = self.series.dates, np.ones(len(self.series), dtype=bool)
         is_first[1:] = (np.diff(dates).astype(np.int64) > LONGEST_GAP_DAYS) | (self.series.age[1:] == 0)
         firsts = np.flatnonzero(is_first)

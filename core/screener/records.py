@@ -16,8 +16,8 @@ import numpy as np
 
 from core.market.panel import Days, Floats
 from core.screener.direction import Direction
-from core.screener.outcomes import HORIZONS, LONGEST_GAP_DAYS, Outcome, Outcomes
-from core.screener.series import Flags, Numbers
+from core.screener.outcomes import HORIZONS, Outcome, Outcomes
+from core.screener.series import LONGEST_GAP_DAYS, Flags, Numbers
 
 ROUND_TRIP_COST = 0.002
 """What buying and selling once is taken to cost: commission, spread and slippage of both, as a share."""

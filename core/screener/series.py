@@ -20,6 +20,9 @@ from core.market.panel import Days, Floats, Panel
 Flags: TypeAlias = NDArray[np.bool_]
 Numbers: TypeAlias = NDArray[np.int64]
 
+LONGEST_GAP_DAYS = 15
+"""Where two bars of a symbol are further apart, it was not traded: what happened between them is of no one day."""
+
 
 @dataclass(frozen=True)
 class Series:

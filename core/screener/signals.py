@@ -19,7 +19,7 @@ from core.screener import candlesticks
 from core.screener.candlesticks import CANDLESTICKS
 from core.screener.direction import Direction
 from core.screener.indicators import Indicators, is_above
-from core.screener.series import Flags
+from core.screener.series import LONGEST_GAP_DAYS, Flags
 
 REACH = 64
 """Bars in which a rule of the last bar is found, but for what it reads by name; a scan runs rules on these alone."""
@@ -223,8 +223,10 @@ def _others() -> Iterator[SignalType]:
         ("Gap up", "Gap down"),
         Family.GAP,
         (
-            f"The open is above the high of the day before by at least {GAP_IN_ATR:g} ATR.",
-            f"The open is below the low of the day before by at least {GAP_IN_ATR:g} ATR.",
+            f"The open is above the high of the day before by at least {GAP_IN_ATR:g} ATR; none after a halt of over "
+            f"{LONGEST_GAP_DAYS} days.",
+            f"The open is below the low of the day before by at least {GAP_IN_ATR:g} ATR; none after a halt of over "
+            f"{LONGEST_GAP_DAYS} days.",
         ),
         (
             lambda c: _is_gap(c, c["open"] - c.before("high")),
@@ -305,7 +307,7 @@ def _is_released(c: Indicators) -> Flags:
 
 def _is_gap(c: Indicators, beyond: Floats) -> Flags:
     atr = c.before("atr_14")
-    is_gap: Flags = (beyond >= GAP_IN_ATR * atr) & (beyond > 0)
+    is_gap: Flags = (beyond >= GAP_IN_ATR * atr) & (beyond > 0) & (c["days_apart"] <= LONGEST_GAP_DAYS)
     return is_gap
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from core.market.panel import Floats
 from core.screener.fields import FIELDS, Unit
 from core.screener.indicators import INDICATORS, EngineCall, Indicators, history_of, indicators_of, is_above
+from core.screener.series import LONGEST_GAP_DAYS
 from tests.core.screener.made_panels import drawn_in_cents, in_cents, picked, shipped_series
 from tests.core.screener.made_series import drawn, first_bars, series_of
 
@@ -184,6 +185,19 @@ def test_a_price_that_never_moves_and_no_volume_leave_ratios_undefined() -> None
     assert latest["volatility_20"] == 0
     assert latest["atr_14"] == 0
     assert not np.isinf(list(latest.values())).any()
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(LONGEST_GAP_DAYS, True), (LONGEST_GAP_DAYS + 1, False), (365, False)])
+def test_what_happened_over_a_halt_is_no_change_of_a_day_and_silences_nothing_else(days: int, is_told: bool) -> None:
+    series = drawn(2, 300)
+    later = np.where(series.age >= 280, days - 3, 0)  # a weekend lies between the two bars already
+    halted = indicators_of(replace(series, dates=series.dates + later))
+    plain = indicators_of(series)
+    for name in ("change", "gap"):
+        assert np.flatnonzero(np.isnan(_of(halted, "S0001", name))).tolist() == ([0] if is_told else [0, 280])
+    for name in ("volatility_20", "return_5", "rsi_14"):
+        assert np.array_equal(halted[name], plain[name], equal_nan=True), name
+    assert np.isnan(halted.tail(20)["change"][[0, 20]]).all() != is_told
 
 
 def test_averages_of_equal_prices_do_not_stand_above_one_another() -> None:

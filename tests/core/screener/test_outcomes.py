@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.screener.outcomes import HORIZONS, LONGEST_GAP_DAYS, Benchmark, Outcome, Outcomes
-from core.screener.series import Series
+from core.screener.outcomes import HORIZONS, Benchmark, Outcome, Outcomes
+from core.screener.series import LONGEST_GAP_DAYS, Series
 from tests.core.screener.made_series import FIRST, drawn, first_bars, series_of, weekdays
 
 BARS = [

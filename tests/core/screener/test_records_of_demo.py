@@ -13,9 +13,10 @@ from core.db.engine import Database
 from core.market.bar_store import BarStore
 from core.market.bars import Bars
 from core.screener.history import CANDLESTICKS, RULES
-from core.screener.outcomes import HORIZONS, LONGEST_GAP_DAYS
+from core.screener.outcomes import HORIZONS
 from core.screener.record_store import Records, UniverseRecord
 from core.screener.records import ROUND_TRIP_COST, wilson
+from core.screener.series import LONGEST_GAP_DAYS
 from tests.core.market.bars_made import as_of
 
 DAY = date(2010, 8, 20)

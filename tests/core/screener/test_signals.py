@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.screener.direction import Direction
 from core.screener.indicators import indicators_of
-from core.screener.series import Flags, Series
+from core.screener.series import LONGEST_GAP_DAYS, Flags, Series
 from core.screener.signals import SIGNALS, Family, latest_signals, signals_of
 from tests.core.screener.made_panels import (
     drawn_in_cents,
@@ -22,7 +22,7 @@ from tests.core.screener.made_panels import (
     windows_of,
     with_prices,
 )
-from tests.core.screener.made_series import Bar, drawn, first_bars, series_of
+from tests.core.screener.made_series import Bar, drawn, first_bars, series_of, weekdays
 
 SETTLED = 900
 """Bars after which smoothed averages no longer know when they began."""
@@ -190,6 +190,14 @@ def test_a_year_without_bars_is_no_signal_by_itself() -> None:
     with_gap = replace(series, dates=np.where(np.arange(400) < 200, series.dates, series.dates + 365))
     here, there = signals_of(indicators_of(series)), signals_of(indicators_of(with_gap))
     assert all(np.array_equal(here[type_id], there[type_id]) for type_id in SIGNALS)
+
+
+def test_prices_of_after_a_halt_are_no_gap() -> None:
+    quiet, far = [(10.0, 10.1, 9.9, 10.0)] * 30, [(11.0, 11.2, 10.9, 11.1), (9.0, 9.2, 8.9, 9.1)]
+    for late, expected in ((LONGEST_GAP_DAYS - 3, {"gap_up", "gap_down"}), (LONGEST_GAP_DAYS + 1, {"gap_down"})):
+        halted = (weekdays(32) + np.where(np.arange(32) < 30, 0, late)).astype(object).tolist()
+        fired = signals_of(indicators_of(series_of({"A": [*quiet, *far]}, {"A": halted})))
+        assert {name for name in ("gap_up", "gap_down") if fired[name].any()} == expected
 
 
 @settings(max_examples=25, deadline=None)
