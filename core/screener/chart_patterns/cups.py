@@ -12,8 +12,11 @@ from core.screener.chart_patterns.pivots import TIE, Chart
 from core.screener.chart_patterns.shape import FORMING_BARS, Point, Ray, Shape, alike
 from core.screener.series import Flags, Numbers
 
-BASE_BARS = (20, 250)
+BASE_BARS = (20, 230)
 """From rim to rim."""
+MOST_BARS = 240
+"""From the left rim to a close that may still trigger it: with those before the rim that averages and the first turn
+take, they are the bars that a scan reads. What is found in a longer history is found by a scan."""
 RIMS_WITHIN = 0.03
 """Of their mean."""
 ROUND_R2 = 0.7
@@ -79,6 +82,8 @@ def _cup(chart: Chart, left: int, base: int, right: int) -> Shape | None:
     known = int(pivots.known[right])
     rim, bottom = float(pivots.price[right]), float(pivots.price[base])
     half = rim - GIVES_BACK * (rim - bottom)
+    if known > begin + MOST_BARS:
+        return None
     if chart.low[end + 1 : known + 1].min() < half - TIE * rim or not is_round(
         chart.close[begin : end + 1], tip - begin
     ):
@@ -103,7 +108,7 @@ def _cup(chart: Chart, left: int, base: int, right: int) -> Shape | None:
         broken=Ray(end, half),
         height=rim - bottom,
         lines=(("rim", edge, begin),),
-        last=known + FORMING_BARS,
+        last=min(known + FORMING_BARS, begin + MOST_BARS),
     )
 
 

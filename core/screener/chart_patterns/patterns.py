@@ -102,7 +102,7 @@ CHART_PATTERNS: Mapping[str, PatternType] = MappingProxyType(
         "cup_and_handle": PatternType(
             "Cup and handle",
             _UP,
-            "A rounded base of at least 20 bars between two highs within 3 % of one another, then a pullback of at "
+            "A rounded base of 20 to 230 bars between two highs within 3 % of one another, then a pullback of at "
             "most half of its depth; a close above the second high.",
         ),
         "rising_channel": PatternType(

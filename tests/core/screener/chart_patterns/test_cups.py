@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pytest
 
 from core.screener.chart_patterns.life import End
+from core.screener.chart_patterns.patterns import Pivot, latest_chart_patterns_of
+from core.screener.scan_jobs import WINDOW
 from core.screener.series import Series
 from tests.core.screener.chart_patterns.drawn import bar_of, bars_of, drawn, of_closes, the, types_of
+from tests.core.screener.made_panels import windows_of
 
 
 def cup(
@@ -68,6 +73,31 @@ def test_a_handle_without_a_close_above_the_rim_forms() -> None:
 )
 def test_near_misses_are_no_cup(series: Series) -> None:
     assert "cup_and_handle" not in types_of(series)
+
+
+@pytest.mark.parametrize(("bars", "is_found"), [(120, True), (200, True), (230, True), (231, False)])
+def test_what_a_longer_history_holds_on_its_last_bar_a_scan_finds(bars: int, is_found: bool) -> None:
+    lead = 70 + 2 * np.sin(np.arange(120))
+    series = of_closes({"CUP": np.concatenate((lead, cup(bars=bars).close))})
+    found = set()
+    for end in range(len(series) - 20, len(series) + 1):
+        history, scanned = (_cups_of(windows_of(series, [end], read)) for read in (end, WINDOW))
+        assert scanned == history
+        found |= {triggered is not None for *_, triggered in history}
+    assert found == ({False, True} if is_found else set()), "that forms, and then is triggered"
+
+
+def test_a_cup_that_waits_longer_than_a_scan_reads_is_gone() -> None:
+    waiting = np.concatenate((cup(bars=225, leaves=99).close, np.full(15, 98.5), [104.0]))
+    series = of_closes({"CUP": np.concatenate((70 + 2 * np.sin(np.arange(120)), waiting))})
+
+    assert the(series, "cup_and_handle").end is End.EXPIRED
+
+
+def _cups_of(series: Series) -> set[tuple[tuple[Pivot, ...], date, date | None]]:
+    """The cups that matter on the last bar."""
+    found = (each for each in latest_chart_patterns_of(series) if each.type == "cup_and_handle")
+    return {(each.pivots, each.confirmed_on, each.triggered_on) for each in found}
 
 
 def test_turned_over_it_is_none() -> None:
