@@ -36,14 +36,23 @@ def checked(screen: Screen) -> Screen:
     return screen
 
 
-def _check_shape(root: Group) -> None:
-    conditions = sum(1 for _ in conditions_of(root))
+def check_count(conditions: int) -> None:
+    """Refuses more conditions than a screen takes."""
     if conditions > MAX_CONDITIONS:
         raise InvalidRequest(f"A screen takes at most {MAX_CONDITIONS} conditions; this one has {conditions}.")
+
+
+def check_depth(depth: int) -> None:
+    """Refuses groups that stand deeper within one another than a screen takes."""
+    if depth > MAX_DEPTH:
+        raise InvalidRequest(f"Groups stand at most {MAX_DEPTH} deep within one another.")
+
+
+def _check_shape(root: Group) -> None:
+    check_count(sum(1 for _ in conditions_of(root)))
     if not root.items:
         raise InvalidRequest("This screen has no condition yet; add one.")
-    if _depth(root) > MAX_DEPTH:
-        raise InvalidRequest(f"Groups stand at most {MAX_DEPTH} deep within one another.")
+    check_depth(_depth(root))
     for group in groups_of(root):
         if not group.items:
             raise InvalidRequest(f"The group {_quoted(group.name)}has no condition; add one, or take the group away.")

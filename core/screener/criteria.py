@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import InvalidRequest
 from core.screener.conditions import Condition, Group, Match, Other, Screen, Value, conditions_of, groups_of
-from core.screener.consistency import MAX_CONDITIONS, MAX_DEPTH, MAX_TEXT_CHARS, MAX_VALUES, checked
+from core.screener.consistency import (
+    MAX_CONDITIONS,
+    MAX_DEPTH,
+    MAX_TEXT_CHARS,
+    MAX_VALUES,
+    check_count,
+    check_depth,
+    checked,
+)
 from core.screener.fields import Operator
 from core.screener.wording import spoken, spoken_condition
 
@@ -68,9 +76,7 @@ def from_json(given: object) -> Screen:
         InvalidRequest: it has another form, or more of something than a screen takes.
     """
     screen = Screen(_group(given, depth=1))
-    conditions = sum(1 for _ in conditions_of(screen.root))
-    if conditions > MAX_CONDITIONS:
-        raise InvalidRequest(f"A screen takes at most {MAX_CONDITIONS} conditions; this one has {conditions}.")
+    check_count(sum(1 for _ in conditions_of(screen.root)))
     return screen
 
 
@@ -92,12 +98,10 @@ def _condition_json(condition: Condition) -> dict[str, Any]:
 def _group(given: object, *, depth: int) -> Group:
     content = _object(given, {"match", "items", "name"}, _FORM)
     items, name = content.get("items"), content.get("name", "")
-    if depth > MAX_DEPTH:
-        raise InvalidRequest(f"Groups stand at most {MAX_DEPTH} deep within one another.")
+    check_depth(depth)
     if not isinstance(items, list):
         raise InvalidRequest(f"{_FORM}; items is a list of conditions and groups.")
-    if len(items) > MAX_CONDITIONS:
-        raise InvalidRequest(f"A screen takes at most {MAX_CONDITIONS} conditions; this group has {len(items)} items.")
+    check_count(len(items))
     if not isinstance(name, str) or len(name) > MAX_TEXT_CHARS:
         raise InvalidRequest(f"The name of a group is a text of at most {MAX_TEXT_CHARS} characters.")
     made = (_group(item, depth=depth + 1) if _is_group(item) else _condition(item) for item in items)

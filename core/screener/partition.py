@@ -95,7 +95,7 @@ def scan_partition(panel: Panel, day: date, *, chart_patterns: bool, sessions: D
     """
     import polars as pl
 
-    every, _ = cleaned(panel)
+    every = cleaned(panel)
     behind = _sessions_behind(every, day, sessions)
     is_scanned = (every.lengths >= LEAST_BARS) & (behind <= STALE_AFTER)
     unit = "weekdays" if sessions is None else "sessions"

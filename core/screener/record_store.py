@@ -98,7 +98,7 @@ class Records:
             NotEnoughData: no symbol has bars up to that day.
         """
         panel = self._bars.panel(symbols, as_of, MOST_BARS, org_id)
-        series, _ = cleaned(panel)
+        series = cleaned(panel)
         if not len(series):
             raise NotEnoughData("There are no bars to compute records from.")
         benchmark = self._benchmark(panel, as_of, org_id)
@@ -147,7 +147,7 @@ class Records:
         """
         detector = detector_of(type_id).only(type_id)
         panel = self._bars.panel([symbol], as_of, MOST_BARS, org_id)
-        series, _ = cleaned(panel)
+        series = cleaned(panel)
         if not len(series):
             raise NotEnoughData(f"There are no bars of {symbol} up to {as_of.day}.")
         outcomes = Outcomes(series, self._benchmark(panel, as_of, org_id))

@@ -6,7 +6,7 @@ was mended is marked: nothing is invented, an incomplete bar is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -117,25 +117,8 @@ class Series:
         return {symbol: number for number, symbol in enumerate(self.symbols)}
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
-    """What was wrong with the bars of one symbol."""
-
-    left_out: int
-    """Bars without one of their four prices, or with one that is not above 0."""
-    widened: int
-    """Bars whose high and low did not hold their open and close."""
-    without_volume: int
-    """Bars without a volume, which now have 0."""
-
-    @property
-    def total(self) -> int:
-        """How many bars were wrong in one way or another."""
-        return self.left_out + self.widened + self.without_volume
-
-
-def cleaned(panel: Panel) -> tuple[Series, Mapping[str, Mended]]:
-    """The bars of a panel made fit for the engine, and what was mended, of those symbols where anything was.
+def cleaned(panel: Panel) -> Series:
+    """The bars of a panel made fit for the engine.
 
     A bar that lacks one of its prices, or has one that is not above 0, is left out, and the next bar of the symbol is
     marked; high and low are widened to hold open and close; a missing or negative volume is 0. All symbols of the panel
@@ -149,21 +132,19 @@ def cleaned(panel: Panel) -> tuple[Series, Mapping[str, Mended]]:
     is_widened = (low != panel.low) | (high != panel.high)
     volume = panel.volume if has_volume.all() else np.where(has_volume, panel.volume, 0.0)
     is_mended = is_widened | ~has_volume
-    starts, is_left_out = panel.starts, ~is_whole
-    wrong = [is_left_out, is_widened & is_whole, ~has_volume & is_whole]
-    mended = _mended(panel, [_per_symbol(flags, starts) for flags in wrong])
+    starts = panel.starts
     every = Series(panel.symbols, starts, panel.dates, panel.open, high, low, panel.close, volume, is_mended)
     if is_whole.all():
-        return every, mended
+        return every
     kept = np.flatnonzero(is_whole)
-    lengths = np.diff(starts) - _per_symbol(is_left_out, starts)
+    lengths = np.diff(starts) - _per_symbol(~is_whole, starts)
     new_starts = np.concatenate(([0], np.cumsum(lengths)))
     skipped = np.diff(kept, prepend=-1) > 1
     """Bars stand before these ones that are not kept; at a symbol's first bar they may be another symbol's."""
     first = new_starts[:-1][lengths > 0]
     skipped[first] = kept[first] > starts[:-1][lengths > 0]
     is_mended[kept] |= skipped
-    return every._picked(panel.symbols, new_starts, kept), mended
+    return every._picked(panel.symbols, new_starts, kept)
 
 
 def _counted(lengths: Numbers) -> Numbers:
@@ -175,10 +156,3 @@ def _counted(lengths: Numbers) -> Numbers:
 def _per_symbol(flags: Flags, starts: Numbers) -> Numbers:
     sums = np.concatenate(([0], np.cumsum(flags)))
     return sums[starts[1:]] - sums[starts[:-1]]
-
-
-def _mended(panel: Panel, counts: Sequence[Numbers]) -> Mapping[str, Mended]:
-    return {
-        panel.symbols[number]: Mended(*(int(count[number]) for count in counts))
-        for number in np.flatnonzero(np.sum(counts, axis=0))
-    }

@@ -64,7 +64,7 @@ class Studies:
         """
         as_of = self._time.of(principal)
         panel = self._bars.panel([symbol], as_of, BARS, principal.org_id)
-        series, _ = cleaned(panel)
+        series = cleaned(panel)
         if not len(series):
             raise NotFound(f"There are no bars of {symbol} up to {spoken(as_of.day)}.")
         signals = self._scans.signals(principal, scan.about.id, SignalsWanted(symbol=symbol)) if scan else ()

@@ -100,8 +100,8 @@ def _scan(processes: Processes, threads: ThreadPoolExecutor, panel: Panel) -> in
 def _beside(divisor: int, repetitions: int) -> dict[str, list[float]]:
     """The seven indicators and the candlestick patterns by others, and the patterns and a scan by us."""
     long, short = ENGINE_SYMBOLS // divisor, OTHER_SYMBOLS // divisor
-    series, panel = cleaned(walks(long, ENGINE_BARS))[0], walks(short, BARS)
-    bars, few = _by_symbol(series), _by_symbol(cleaned(panel)[0])
+    series, panel = cleaned(walks(long, ENGINE_BARS)), walks(short, BARS)
+    bars, few = _by_symbol(series), _by_symbol(cleaned(panel))
     day: date = panel.dates[-1].item()
     measured: dict[str, Callable[[], object]] = {
         f"engine alone, seven indicators of {long:,} × {ENGINE_BARS}": lambda: _each(_seven, bars),

@@ -68,7 +68,7 @@ def shipped_panel(name: str = "sp500_2010") -> Panel:
 @cache
 def shipped_series(name: str = "sp500_2010") -> Series:
     """The same, cleaned."""
-    return cleaned(shipped_panel(name))[0]
+    return cleaned(shipped_panel(name))
 
 
 def part_of(series: Series, first: int, end: int) -> Series:

@@ -77,7 +77,7 @@ def _same(one: UniverseRecord, other: UniverseRecord) -> bool:
 
 def test_the_record_is_that_of_all_signals_and_bars(records: Records, store: BarStore) -> None:
     record = records.update("ours", SYMBOLS, as_of(LAST))
-    series, _ = cleaned(Bars(store).panel(SYMBOLS, as_of(LAST), MOST_BARS))
+    series = cleaned(Bars(store).panel(SYMBOLS, as_of(LAST), MOST_BARS))
     index = Benchmark.of("SP500", Bars(store).history("SP500", as_of(LAST)).frame)
     events = {type_id: each for one in DETECTORS for type_id, each in all_events(series, one).items()}
     assert record.figures == figures_of(Outcomes(series, index), events)

@@ -13,9 +13,8 @@ from tests.core.screener.made_series import drawn
 def test_sound_bars_stay_as_they_are_and_nothing_is_marked() -> None:
     made = drawn(3, 40)
 
-    series, mended = cleaned(panel_of(made))
+    series = cleaned(panel_of(made))
 
-    assert not mended
     assert not series.is_mended.any()
     for name in ("starts", "dates", "open", "high", "low", "close", "volume"):
         assert np.array_equal(getattr(series, name), getattr(made, name))
@@ -27,31 +26,28 @@ def test_a_bar_without_a_price_is_left_out_and_the_next_one_marked(column: str, 
     panel = panel_of(drawn(2, 40))
     getattr(panel, column)[10] = wrong
 
-    series, mended = cleaned(panel)
+    series = cleaned(panel)
 
     assert series.lengths.tolist() == [39, 40]
     assert np.flatnonzero(series.is_mended).tolist() == [10]
-    assert {symbol: (each.left_out, each.total) for symbol, each in mended.items()} == {"S0000": (1, 1)}
 
 
 def test_bars_that_are_left_out_at_the_ends_of_symbols_mark_nobody_else() -> None:
     panel = panel_of(drawn(3, 40))
     panel.close[[39, 40, 41, 119]] = np.nan
 
-    series, mended = cleaned(panel)
+    series = cleaned(panel)
 
     assert series.lengths.tolist() == [39, 38, 39]
     assert np.flatnonzero(series.is_mended).tolist() == [39], "the first bar of the second symbol"
-    assert [each.left_out for each in mended.values()] == [1, 2, 1]
 
 
 def test_a_session_without_trade_is_no_mistake() -> None:
     panel = panel_of(drawn(1, 40))
     panel.volume[[3, 39]] = 0
 
-    series, mended = cleaned(panel)
+    series = cleaned(panel)
 
-    assert not mended
     assert not series.is_mended.any()
 
 
@@ -59,7 +55,7 @@ def test_a_symbol_without_a_sound_bar_stays_with_none() -> None:
     panel = panel_of(drawn(3, 40))
     panel.open[40:80] = np.nan
 
-    series, _ = cleaned(panel)
+    series = cleaned(panel)
 
     assert series.symbols == panel.symbols
     assert series.lengths.tolist() == [40, 0, 40]
@@ -72,27 +68,25 @@ def test_a_range_is_widened_to_hold_open_and_close_and_a_missing_volume_is_none(
     panel.high[2], panel.low[3] = panel.close[2] / 2, panel.open[3] * 2
     panel.volume[[1, 4]] = [np.nan, -5.0]
 
-    series, mended = cleaned(panel)
+    series = cleaned(panel)
 
     assert series.high[2] == max(panel.open[2], panel.close[2])
     assert series.low[3] == min(panel.open[3], panel.close[3])
     assert series.volume[[1, 4]].tolist() == [0.0, 0.0]
     assert series.is_mended.tolist() == [False, True, True, True, True]
-    assert (mended["S0000"].widened, mended["S0000"].without_volume) == (2, 2)
 
 
 def test_the_shipped_histories_hold_their_opens_and_closes_once_cleaned() -> None:
-    series, mended = cleaned(shipped_panel())
+    series = cleaned(shipped_panel())
 
-    assert sum(each.widened for each in mended.values()) == 78, "as conventions tell of this dataset"
     assert (series.low <= np.minimum(series.open, series.close)).all()
     assert (series.high >= np.maximum(series.open, series.close)).all()
-    assert np.count_nonzero(series.is_mended) == 78
+    assert np.count_nonzero(series.is_mended) == 78, "as conventions tell of this dataset"
 
 
 def test_one_row_without_prices_silences_the_engine_used_naively_and_not_this() -> None:
     panel = panel_of(drawn_in_cents(1, 300))
-    whole = _patterns(cleaned(panel)[0])
+    whole = _patterns(cleaned(panel))
     for column in (panel.open, panel.high, panel.low, panel.close):
         column[100] = np.nan
 
@@ -100,7 +94,7 @@ def test_one_row_without_prices_silences_the_engine_used_naively_and_not_this() 
         np.count_nonzero(getattr(talib, f"CDL{name.upper()}")(panel.open, panel.high, panel.low, panel.close)[130:])
         for name in CANDLESTICKS
     )
-    series, _ = cleaned(panel)
+    series = cleaned(panel)
     after = part_of(series, 116, 299)  # the engine looks back 14 bars, over the gap
 
     assert naive < whole[130:].sum() / 2
