@@ -37,7 +37,7 @@ from core.metering.usage_log import UsageLog
 from core.notebook.checklists import Checklists, load_checklists
 from core.notebook.theses import Theses
 from core.notebook.watchlists import Watchlists
-from core.ops.jobs import Job, Queue
+from core.ops.jobs import TIDY_MINUTES, Job, Queue
 from core.ops.mail import Mailer, mailer_of
 from core.ops.notifications import Notifications
 from core.ops.telemetry import Telemetry
@@ -218,7 +218,7 @@ def current() -> Workbench:
 def _queue(database: Database) -> Queue:
     """The queue, with what is done for each kind of job, and what every so often."""
     queue = Queue(database)
-    queue.every("tidy_jobs", 60, queue.tidy)
+    queue.every("tidy_jobs", TIDY_MINUTES, queue.tidy)
     return queue
 
 

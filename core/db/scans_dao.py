@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -66,10 +66,27 @@ _TRIES = text(
         AND formula_version = :formula_version
     """
 )
+_OVERTAKEN = """
+    EXISTS (SELECT FROM scans n WHERE n.universe_id = s.universe_id AND n.as_of = s.as_of AND n.status = 'done'
+        AND n.org_id IS NOT DISTINCT FROM s.org_id AND n.finished_at > s.finished_at {also})
+"""
 _FORGET_RESULTS = text(
-    "UPDATE scans SET results = NULL "
-    "WHERE results IS NOT NULL AND finished_at < assay_now() - make_interval(days => :days)"
+    f"""
+    UPDATE scans s SET results = NULL
+    WHERE results IS NOT NULL AND (finished_at < assay_now() - :results
+        OR (finished_at < assay_now() - :overtaken_results
+            AND {_OVERTAKEN.format(also="AND n.formula_version = s.formula_version")}))
+    """  # noqa: S608 (constants of this module)
 )
+_FORGET_SIGNALS = text(
+    f"""
+    DELETE FROM signals WHERE scan_id IN (
+        SELECT s.id FROM scans s
+        WHERE s.status = 'done' AND s.finished_at < assay_now() - :overtaken_signals AND {_OVERTAKEN.format(also="")})
+    -- Nothing refers to a signal yet. What does one day, as a verdict on it, keeps it: AND NOT EXISTS (…) belongs here.
+    """  # noqa: S608 (constants of this module)
+)
+_FORGET_FAILED = text("DELETE FROM scans WHERE status = 'failed' AND finished_at < assay_now() - :failed")
 _SIGNAL = (
     "id, scan_id, symbol, type, direction, family, state, day, confirmed_at, close, entry, stop, target, reward_risk, "
     "confidence, confidence_n, base_rate, shape"
@@ -215,6 +232,21 @@ class TriesRow:
     is_done: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long after its end what a run left is kept.
+
+    A run is overtaken by a newer one of the same universe, day and owner.
+    """
+
+    results: timedelta
+    overtaken_results: timedelta
+    """Of runs that another of the same formulas overtook."""
+    overtaken_signals: timedelta
+    failed: timedelta
+    """Runs that failed."""
+
+
 def begin(connection: Connection, scan: NewScan) -> None:
     """Records a run and its parts; nothing where it is there already."""
     total = sum(len(symbols) for symbols in scan.parts)
@@ -338,6 +370,8 @@ def tries(connection: Connection, universe_id: str, org_id: UUID | None, day: da
     return TriesRow(*connection.execute(_TRIES, values).one())
 
 
-def forget_results(connection: Connection, days: int) -> int:
-    """Forgets the frames of old runs; gives how many. Their signals stay."""
-    return connection.execute(_FORGET_RESULTS, {"days": days}).rowcount
+def forget(connection: Connection, kept: Kept) -> None:
+    """Forgets what runs left for longer than it is kept; of those that no other overtook the signals stay."""
+    connection.execute(_FORGET_RESULTS, {"results": kept.results, "overtaken_results": kept.overtaken_results})
+    connection.execute(_FORGET_SIGNALS, {"overtaken_signals": kept.overtaken_signals})
+    connection.execute(_FORGET_FAILED, {"failed": kept.failed})

@@ -36,6 +36,7 @@ MORE_DAYS = 10
 SYMBOLS_AT_ONCE = 2_500
 """Symbols whose bars are read together: more would take more memory, fewer more time."""
 
+
 class Bars:
     """Reads bars as of a day, and loads what is shipped."""
 

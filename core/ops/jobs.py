@@ -25,6 +25,8 @@ from core.principal import Principal
 JOB_TASK = "job"
 KEEP = timedelta(days=30)
 """So long a finished job can be looked up."""
+TIDY_MINUTES = 60
+"""How often what is old is forgotten: a worker that is off at one moment of the day forgets all the same."""
 PRUNED_AT_ONCE = 10_000
 UNHEARD = timedelta(hours=1)
 """A job that was left running, and of which nothing was heard for so long, has failed."""

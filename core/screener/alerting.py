@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from core.clock import SystemClock
 from core.db.engine import Database
-from core.ops.jobs import JobContext, Queue
+from core.ops.jobs import TIDY_MINUTES, JobContext, Queue
 from core.ops.mail import Mailer
 from core.ops.notifications import Notifications
 from core.ops.webhooks import Webhooks
@@ -22,7 +22,6 @@ DELIVER = "deliver_alerts"
 """The kind of job that sends what is due: one at a time, in which slow receivers are waited for beside one another."""
 DELIVER_MINUTES = 1
 CATCH_UP_MINUTES = 15
-A_DAY_MINUTES = 24 * 60
 
 
 @dataclass(frozen=True)
@@ -66,5 +65,5 @@ def open_alerting(
     queue.handle({DELIVER: deliver})
     queue.every(DELIVER, DELIVER_MINUTES, deliver_round)
     queue.every("alerts_catch_up", CATCH_UP_MINUTES, watch.catch_up)
-    queue.every("forget_deliveries", A_DAY_MINUTES, delivery.tidy)
+    queue.every("forget_deliveries", TIDY_MINUTES, delivery.tidy)
     return Alerting(Alerts(database, matching, has_mail=mailer.is_configured), watch, delivery)

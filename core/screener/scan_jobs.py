@@ -10,14 +10,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from core.clock import Clock
 from core.db import scans_dao as dao
 from core.db.engine import Database
-from core.db.scans_dao import Finished, NewScan, ScanRow, SignalRow
+from core.db.scans_dao import Finished, Kept, NewScan, ScanRow, SignalRow
 from core.errors import NotFound
 from core.ids import new_id
 from core.market.as_of import AsOf, Reason
@@ -46,8 +46,13 @@ MOST_SYMBOLS = 2_500
 """Symbols of a part: more would take more memory than is worth it."""
 LEAST_SYMBOLS = 100
 """Fewer symbols than these are not worth a part of their own."""
-KEPT_DAYS = 400
-"""Days for which the rows of a scan are kept; its signals stay."""
+KEPT = Kept(
+    results=timedelta(days=400),
+    overtaken_results=timedelta(days=1),
+    overtaken_signals=timedelta(days=30),
+    failed=timedelta(days=30),
+)
+"""How long what a scan left is kept; signals of scans that no other overtook stay."""
 
 _COPIED = (
     "symbol type direction family state day confirmed_at close entry stop target reward_risk confidence confidence_n"
@@ -89,9 +94,9 @@ class ScanJobs:
         return {SCAN: self._begin, PART: self._compute, STAMP: self._stamp}
 
     def forget(self) -> None:
-        """Forgets the rows of scans that are too old to be looked at."""
+        """Forgets what nobody looks at any more: old rows, what another scan of the day overtook, failures."""
         with self._parts.database.service() as connection:
-            dao.forget_results(connection, KEPT_DAYS)
+            dao.forget(connection, KEPT)
 
     def _begin(self, context: JobContext) -> None:
         job = context.job

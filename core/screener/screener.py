@@ -11,7 +11,7 @@ from core.db.instruments_dao import MemberRow
 from core.errors import NotConfigured
 from core.market.as_of import AsOf, Reason
 from core.market.market import Market
-from core.ops.jobs import JobContext, Queue
+from core.ops.jobs import TIDY_MINUTES, JobContext, Queue
 from core.ops.mail import Mailer
 from core.ops.notifications import Notifications
 from core.ops.processes import Processes
@@ -26,8 +26,6 @@ from core.screener.scans import Scans
 from core.screener.screens import Screens
 from core.screener.studies import Studies
 from core.settings import DATA, Settings
-
-A_DAY_MINUTES = 24 * 60
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def open_screener(
     )
     nights = _nights(database, queue, market, planner, records, alerting)
     queue.handle({**jobs.handlers(), **nights.handlers()})
-    queue.every("forget_scans", A_DAY_MINUTES, jobs.forget)
+    queue.every("forget_scans", TIDY_MINUTES, jobs.forget)
     return Screener(
         planner=planner,
         scans=scans,

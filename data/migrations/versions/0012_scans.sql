@@ -68,7 +68,7 @@ COMMENT ON COLUMN scans.bars_version IS 'How often bars had been written before 
 COMMENT ON COLUMN scans.total IS 'Members of the universe.';
 COMMENT ON COLUMN scans.skipped IS 'A list of [symbol, reason].';
 COMMENT ON COLUMN scans.market IS 'Breadth and sectors.';
-COMMENT ON COLUMN scans.results IS 'A row for each symbol, as Arrow; NULL once it is old and forgotten. Signals stay.';
+COMMENT ON COLUMN scans.results IS 'A row for each symbol, as Arrow; NULL once it is old or overtaken, and forgotten.';
 
 CREATE TABLE scan_parts (
     scan_id uuid NOT NULL,
@@ -108,6 +108,7 @@ CREATE TABLE signals (
     CONSTRAINT ck_signals_confidence CHECK (confidence BETWEEN 0 AND 1)
 );
 CREATE INDEX ix_signals_symbol ON signals (symbol, day DESC);
+COMMENT ON TABLE signals IS 'They stay, but for those of a scan that a newer one of its universe, day and organisation overtook.';
 COMMENT ON COLUMN signals.confidence IS 'Share of earlier signals of the type that were right after 20 sessions, drawn towards the base rate; NULL: too few.';
 COMMENT ON COLUMN signals.shape IS 'The pivots and lines of a chart pattern.';
 

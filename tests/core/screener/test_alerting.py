@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+from core.ops.jobs import TIDY_MINUTES
 from core.screener.alerting import DELIVER
 from core.workbench import Workbench
 from tests.conftest import MakeMember
@@ -40,6 +41,8 @@ def test_the_queue_knows_what_alerts_do_and_nights_what_they_wait_for(workbench:
     ann, made_by = member("ann"), Bench(workbench.database)
     assert DELIVER in workbench.queue.handlers
     assert {DELIVER, "alerts_catch_up", "forget_deliveries"} <= set(workbench.queue.periodic)
+    tidied = ("forget_deliveries", "forget_scans")
+    assert {workbench.queue.periodic[name].minutes for name in tidied} == {TIDY_MINUTES}, "a worker may be off at night"
     made = made_by.alert(ann, universe_id="ours")
     assert workbench.screener.alerting.watch.awaited() == [("ours", ann.org_id)]
     workbench.screener.alerts.pause(ann, made.row.id, is_paused=True)
