@@ -162,6 +162,30 @@ def test_a_scan_that_is_under_way_already_does_not_hold_up_who_started_all(
     assert (ended.status, ended.done) == (JobStatus.DONE, ended.total)
 
 
+def test_a_night_and_a_records_job_leave_room_for_somebodys_scan(
+    working: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update, go_on, at_it = working.screener.records.update, threading.Event(), list[str]()
+    night, scanned, asked = (_of_five(working, ann, f"Five beside {number}") for number in range(3))
+
+    def wait(of: str, *args: Any, **kwargs: Any) -> Any:
+        if of in (night, scanned):  # not of what other tests left to do
+            at_it.append(of)
+            assert go_on.wait(30)
+        return update(of, *args, **kwargs)
+
+    monkeypatch.setattr(working.screener.records, "update", wait)
+    jobs = [working.screener.nights.start(night, THURSDAY, ann.org_id), working.screener.scans.request(ann, scanned)]
+    until = time.monotonic() + 30
+    while {*at_it} != {night, scanned}:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert finished(working.queue, working.screener.scans.request(ann, asked)).status is JobStatus.DONE
+    assert not working.queue.find(jobs[0].id).is_finished
+    go_on.set()
+    assert finished(working.queue, jobs[0]).status is JobStatus.DONE
+
+
 def test_a_night_that_breaks_for_a_reason_of_its_own_is_not_tried_for_ever(
     working: Workbench, ann: Principal, at: Night
 ) -> None:
