@@ -19,7 +19,7 @@ from core.errors import AssayError, NotFound, StaleBars
 from core.market.as_of import AsOf, Reason
 from core.market.calendars import Calendars
 from core.market.market_time import spoken
-from core.ops.jobs import Handler, Job, JobContext, Queue
+from core.ops.jobs import GivenUp, Handler, Job, JobContext, Queue
 from core.screener.scan_plan import ScanPlan, ScanPlanner
 from core.screener.scans import submit_scan
 from core.screener.version import FORMULA_VERSION
@@ -73,11 +73,14 @@ class Nights:
     def __init__(self, parts: NightParts) -> None:
         self.parts = parts
         """What it is made of; with another clock, these are the nights of another moment."""
-        parts.queue.when_given_up({NIGHT: self._record_failure})
 
     def handlers(self) -> Mapping[str, Handler]:
         """What is done for each kind of job."""
         return {NIGHT: self._work, NIGHTLY: self._work_all}
+
+    def given_up(self) -> Mapping[str, GivenUp]:
+        """What is done about each kind of job that failed for good."""
+        return {NIGHT: self._record_failure}
 
     def tick(self) -> list[Job]:
         """Starts the nights that are due; gives their jobs. Called every few minutes."""

@@ -22,7 +22,7 @@ from core.errors import NotFound
 from core.ids import new_id
 from core.market.as_of import AsOf, Reason
 from core.market.bars import Bars
-from core.ops.jobs import Handler, Job, JobContext, Queue
+from core.ops.jobs import GivenUp, Handler, Job, JobContext, Queue
 from core.ops.processes import Processes
 from core.screener.frames import bytes_of, frame_of
 from core.screener.merge import ScanResult, merged, with_confidences
@@ -81,17 +81,18 @@ class ScanJobs:
 
     def __init__(self, parts: ScanParts) -> None:
         self._parts = parts
-        # Without one of its parts a scan has failed, whatever became of the worker that was at it.
-        parts.queue.when_given_up(
-            {
-                SCAN: lambda job, error: self._fail(job.id, error),
-                PART: lambda job, error: self._fail(UUID(job.arguments["scan_id"]), error),
-            }
-        )
 
     def handlers(self) -> Mapping[str, Handler]:
         """What is done for each kind of job."""
         return {SCAN: self._begin, PART: self._compute, STAMP: self._stamp}
+
+    def given_up(self) -> Mapping[str, GivenUp]:
+        """What is done about each kind of job that failed for good."""
+        # Without one of its parts a scan has failed, whatever became of the worker that was at it.
+        return {
+            SCAN: lambda job, error: self._fail(job.id, error),
+            PART: lambda job, error: self._fail(UUID(job.arguments["scan_id"]), error),
+        }
 
     def forget(self) -> None:
         """Forgets what nobody looks at any more: old rows, what another scan of the day overtook, failures."""

@@ -87,6 +87,7 @@ def open_screener(
     )
     nights = _nights(database, queue, market, planner, records, alerting)
     queue.handle({**jobs.handlers(), **nights.handlers()})
+    queue.when_given_up({**jobs.given_up(), **nights.given_up()})
     queue.every("forget_scans", TIDY_MINUTES, jobs.forget)
     return Screener(
         planner=planner,
