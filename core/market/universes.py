@@ -56,6 +56,11 @@ class Universes:
             universe = _one(dao.universes(connection, universe_id))
             return universe, dao.members(connection, universe)
 
+    def exchange_of_job(self, universe_id: str, org_id: UUID | None) -> str | None:
+        """Where most members of a universe are listed, whenever; None where nothing says, or it is gone; for jobs."""
+        with self._database.service() as connection:
+            return dao.usual_exchange(connection, universe_id, org_id)
+
     def check(self, principal: Principal, title: str, members: Sequence[MemberRow], *, source: str) -> None:
         """Raises what `replace` would of these, and changes nothing."""
         require_analyst(principal)

@@ -127,8 +127,7 @@ class Nights:
 
     def _may_have_bars(self, universe_id: str, org_id: UUID | None, day: date) -> bool:
         """Whether the bars of a session can be fetched, or were brought: without either there is nothing to try."""
-        universe, _ = self.parts.planner.universe(universe_id, org_id)
-        if self.parts.has_sources and not universe.is_generated:
+        if self.parts.has_sources and not self.parts.planner.universe(universe_id, org_id)[0].is_generated:
             return True
         as_of = AsOf(day, Reason.CHOSEN, self.parts.clock.now())
         return self.parts.planner.plan(universe_id, as_of, org_id).day == day

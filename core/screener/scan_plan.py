@@ -83,8 +83,8 @@ class ScanPlanner:
         return self._universes.of_job(universe_id, org_id)
 
     def exchange(self, universe_id: str, org_id: UUID | None) -> str | None:
-        """Where most members of a universe are listed; raises NotFound as `plan`."""
-        return _exchange(self.universe(universe_id, org_id)[1])
+        """Where most members of a universe are listed, whenever; None where nothing says, or the universe is gone."""
+        return self._universes.exchange_of_job(universe_id, org_id)
 
     def sessions_behind(self, exchange: str | None, day: date, as_of: AsOf) -> int:
         """How many sessions have closed since `day`, up to the moment that is seen; 0 where no calendar says."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -199,6 +200,38 @@ def test_a_night_that_breaks_for_a_reason_of_its_own_is_not_tried_for_ever(
     with working.database.service() as connection:
         tried = scans_dao.tries(connection, universe_id, ann.org_id, THURSDAY, FORMULA_VERSION)
     assert (tried.count, tried.is_done) == (1, False)
+
+
+def test_members_are_not_read_to_see_that_no_night_is_due(
+    working: Workbench, ann: Principal, at: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    universe_id, planner = _followed(working, ann, "Five in the daytime"), working.screener.planner
+    foreign = working.market.universes.replace(
+        ann,
+        "Two places",
+        [
+            MemberRow(symbol, symbol, "", exchange, "USD", None, None)
+            for symbol, exchange in (("VOD.L", "XLON"), ("GE", "XNYS"), ("XOM", "XNYS"), ("AZN.L", "XLON"))
+        ],
+        source="this test",
+    )
+    assert planner.exchange(foreign.id, ann.org_id) == "XLON", "of two alike that of the first member"
+    assert planner.exchange(universe_id, ann.org_id) == planner.exchange(UNIVERSE, None) == "XNYS"
+    assert planner.exchange(universe_id, None) is None, "it is an organisation's own"
+    assert planner.exchange("gone", None) is None
+
+    job = working.screener.scans.request(replace(ann, as_of=date(2010, 8, 18)), universe_id)
+    assert finished(working.queue, job).status is JobStatus.DONE
+    of_job, read = working.market.universes.of_job, list[str]()
+
+    def noted(of: str, org_id: UUID | None) -> Any:
+        if threading.current_thread() is threading.main_thread():  # jobs of before may still be at work
+            read.append(of)
+        return of_job(of, org_id)
+
+    monkeypatch.setattr(working.market.universes, "of_job", noted)
+    assert _of(at(datetime(2010, 8, 19, 12, 0, tzinfo=NEW_YORK)).tick(), universe_id) == []
+    assert universe_id not in read
 
 
 def test_a_night_does_not_keep_its_own_universe_followed(working: Workbench, ann: Principal) -> None:
