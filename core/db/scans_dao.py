@@ -34,6 +34,7 @@ _FINISH = text(
     """
     UPDATE scans SET status = 'done', scanned = :scanned, skipped = CAST(:skipped AS jsonb),
         market = CAST(:market AS jsonb), results = :results, finished_at = assay_now(),
+        stamped_at = CASE WHEN :is_stamped THEN assay_now() END,
         duration_ms = extract(epoch FROM assay_now() - started_at) * 1000
     WHERE id = :id
     """
@@ -153,6 +154,7 @@ class ScanRow:
     started_at: datetime
     finished_at: datetime | None
     stamped_at: datetime | None
+    """When its signals were given their confidences; None: they are still to come."""
     duration_ms: int | None
 
 
@@ -179,6 +181,8 @@ class Finished:
     market: Mapping[str, Any]
     results: bytes
     signals: Sequence[SignalRow]
+    is_stamped: bool
+    """Whether the signals have their confidences already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +318,7 @@ def finish(connection: Connection, scan_id: UUID, org_id: UUID | None, finished:
             "skipped": json.dumps(finished.skipped),
             "market": json.dumps(finished.market),
             "results": finished.results,
+            "is_stamped": finished.is_stamped,
         },
     )
     rows = json.dumps([asdict(row) for row in finished.signals], default=str)

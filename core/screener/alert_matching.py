@@ -64,8 +64,8 @@ class AlertMatching:
         *,
         but: tuple[UUID | None, int | None] | None = None,
     ) -> Matched | None:
-        """What the screen matches now; None where the universe has not been scanned, or since (`but`, a scan and a
-        version of the screen) nothing has changed.
+        """What the screen matches now; None where the universe has not been scanned, or the newest scan's signals
+        still lack their confidences, or since (`but`, a scan and a version of the screen) nothing has changed.
 
         Raises:
             NotFound: the screen or the universe is gone, or the principal sees it no more.
@@ -75,7 +75,7 @@ class AlertMatching:
         screen = self._screens.get(now, screen_id)
         self._find_universe(now, universe_id)
         scan = self._latest_scan(now, universe_id)
-        if scan is None or but == (scan.about.id, screen.version):
+        if scan is None or scan.about.stamped_at is None or but == (scan.about.id, screen.version):
             return None
         about = scan.about
         assert about.finished_at is not None  # as that of every finished scan

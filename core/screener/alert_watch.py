@@ -33,7 +33,7 @@ OWN_FIRST = timedelta(days=7)
 symbol that goes to and fro between them is no news."""
 
 SETTLED = timedelta(hours=1)
-"""A scan that ended so long ago has its signals' confidences, and was told of if anybody lived to do it."""
+"""A scan that ended so long ago was told of if anybody lived to do it."""
 
 _LEFT = "Its owner does not belong to the organisation any more."
 _ROLE = "The role of its owner does not allow alerts any more."

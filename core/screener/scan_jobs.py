@@ -57,6 +57,7 @@ KEPT = Kept(
 _COPIED = (
     "symbol type direction family state day confirmed_at close entry stop target reward_risk confidence confidence_n"
 ).split()
+_LEVELS = ("entry", "stop", "target", "reward_risk")
 
 AfterScan = Callable[[ScanRow, "pl.DataFrame"], None]
 """Is told of each finished scan and its rows, once its signals have their confidences; may be told again."""
@@ -92,6 +93,7 @@ class ScanJobs:
         return {
             SCAN: lambda job, error: self._fail(job.id, error),
             PART: lambda job, error: self._fail(UUID(job.arguments["scan_id"]), error),
+            STAMP: lambda job, _error: self._stamp_and_tell(UUID(job.arguments["scan_id"])),
         }
 
     def forget(self) -> None:
@@ -151,7 +153,7 @@ class ScanJobs:
             self._end(scan_id, scan.failure)
             return
         confidences = self._parts.records.confidences(scan.universe_id, scan.as_of, scan.org_id)
-        if scan.status == "running" and not self._join(scan, confidences or {}):
+        if scan.status == "running" and not self._join(scan, confidences):
             return
         self._end(scan_id)
         if confidences is None:
@@ -159,8 +161,11 @@ class ScanJobs:
         else:
             self._tell(scan_id)
 
-    def _join(self, scan: ScanRow, confidences: Mapping[str, Confidence]) -> bool:
-        """Records what the parts come to together; False where some are under way, or another joined them."""
+    def _join(self, scan: ScanRow, confidences: Mapping[str, Confidence] | None) -> bool:
+        """Records what the parts come to together; False where some are under way, or another joined them.
+
+        Without confidences, which take the records of the scan's day, its signals get them later.
+        """
         members = self._plan(scan.universe_id, scan.as_of, scan.org_id).members
         with self._parts.database.service() as connection:
             locked = dao.scan(connection, scan.id, lock=True)
@@ -168,7 +173,7 @@ class ScanJobs:
             done = [PartitionResult.from_bytes(each) for each in written if each is not None]
             if locked is None or locked.status != "running" or len(done) < len(written):
                 return False
-            result = merged(done, members, confidences)
+            result = merged(done, members, confidences or {})
             dao.finish(connection, scan.id, scan.org_id, _finished(scan.id, result, confidences))
             return True
 
@@ -189,6 +194,10 @@ class ScanJobs:
             self._parts.records.update(
                 scan.universe_id, plan.symbols, self._as_of(scan.as_of), scan.org_id, progress=context.progress
             )
+        self._stamp_and_tell(scan_id)
+
+    def _stamp_and_tell(self, scan_id: UUID) -> None:
+        """What waits for a scan's confidences goes on; where records cannot be had, with those that there are."""
         self.stamp(scan_id)
         self._tell(scan_id)
 
@@ -201,7 +210,8 @@ class ScanJobs:
             if scan is None or written is None:
                 return
             confidences = self._parts.records.confidences(scan.universe_id, scan.as_of, scan.org_id) or {}
-            found = pl.DataFrame(dao.leading(connection, scan_id), schema=dao.LEADING_COLUMNS, orient="row")
+            kinds = {name: pl.Float64 if name in _LEVELS else pl.String for name in dao.LEADING_COLUMNS}
+            found = pl.DataFrame(dao.leading(connection, scan_id), schema=kinds, orient="row")
             frame = with_confidences(frame_of(written), found, confidences)
             dao.stamp(connection, scan_id, bytes_of(frame), [_stamped(*item) for item in confidences.items()])
 
@@ -244,13 +254,14 @@ def _cut(symbols: Sequence[str], processes: int) -> list[Sequence[str]]:
     return [symbols[begin : begin + size] for begin in range(0, len(symbols), size)]
 
 
-def _finished(scan_id: UUID, result: ScanResult, confidences: Mapping[str, Confidence]) -> Finished:
+def _finished(scan_id: UUID, result: ScanResult, confidences: Mapping[str, Confidence] | None) -> Finished:
     return Finished(
         scanned=result.results.height,
         skipped=[(skip.symbol, skip.reason) for skip in result.skipped],
         market=result.market,
         results=bytes_of(result.results),
-        signals=[_signal(scan_id, row, confidences) for row in result.signals.iter_rows(named=True)],
+        signals=[_signal(scan_id, row, confidences or {}) for row in result.signals.iter_rows(named=True)],
+        is_stamped=confidences is not None,
     )
 
 

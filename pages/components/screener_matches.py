@@ -41,7 +41,7 @@ def show(key: str, principal: Principal, universe: UniverseRow, scan: Scan, scre
         column, largest_first = screener_results.show_order(f"{key}_order")
         actions = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right", gap="small")
     rows = screener_results.ordered(matches, column, largest_first=largest_first)
-    has_records = scan.about.stamped_at is not None or bool(scan.results["confidence_n"].sum())
+    has_records = scan.about.stamped_at is not None
     ticked = screener_results.show(f"{key}_grid", rows, partial(_open, key), has_records=has_records)
     if not has_records:
         _wait_for_records(principal, scan)

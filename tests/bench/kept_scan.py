@@ -39,7 +39,7 @@ def keep_scan(workbench: Workbench, symbols: int) -> None:
         parts=(panel.symbols,),
     )
     skipped = [(skip.symbol, skip.reason) for skip in result.skipped]
-    finished = Finished(result.results.height, skipped, result.market, bytes_of(result.results), ())
+    finished = Finished(result.results.height, skipped, result.market, bytes_of(result.results), (), is_stamped=True)
     with workbench.database.service() as connection:
         dao.begin(connection, scan)
         dao.finish(connection, scan.id, None, finished)

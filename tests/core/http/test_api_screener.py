@@ -72,7 +72,7 @@ def _scan(api: Api, maker: Principal, universe: str, day: date = DAY, rows: list
     symbols = [[str(row["symbol"]) for row in rows] + ["EEE"]]
     new = NewScan(scan_id, maker.org_id, universe, "XNYS", day, FORMULA_VERSION, 1, symbols)
     skipped = [("EEE", "3 bars; 30 are needed")]
-    done = Finished(len(rows), skipped, {}, bytes_of(frame), signals)
+    done = Finished(len(rows), skipped, {}, bytes_of(frame), signals, is_stamped=True)
     with api.workbench.database.service() as connection:
         scans_dao.begin(connection, new)
         scans_dao.finish(connection, scan_id, maker.org_id, done)

@@ -38,9 +38,9 @@ Closes = Mapping[str, float]
 _FINISHED = text(
     """
     INSERT INTO scans (id, org_id, universe_id, as_of, formula_version, bars_version, status, parts, total, scanned,
-        skipped, market, results, started_at, finished_at)
+        skipped, market, results, started_at, finished_at, stamped_at)
     VALUES (:id, :org_id, :universe, :day, :formula, 1, 'done', 1, :total, :total, '[]', '{}', :results, assay_now(),
-        assay_now())
+        assay_now(), assay_now())
     """
 )
 
@@ -118,6 +118,12 @@ class Bench:
             found = scans_dao.scan(connection, scan_id)
         assert found is not None
         return found
+
+    def stamp(self, scan: ScanRow, *, is_stamped: bool = True) -> None:
+        """Whether a scan's signals have their confidences."""
+        statement = text("UPDATE scans SET stamped_at = CASE WHEN :is_stamped THEN assay_now() END WHERE id = :id")
+        with self.database.service() as connection:
+            connection.execute(statement, {"id": scan.id, "is_stamped": is_stamped})
 
     def night(self, closes: Closes, **options: Any) -> ScanRow:
         """A scan, and what alerts do after it."""

@@ -58,6 +58,23 @@ def test_without_a_scan_the_first_one_is_what_is_known(bench: Bench, member: Mak
     assert bench.told(ann) == ["Mine: 2 new matches"]
 
 
+def test_a_scan_is_told_of_once_its_signals_have_their_confidences(bench: Bench, member: MakeMember) -> None:
+    ann = member("ann")
+    bench.scanned({"AAA": 12, "BBB": 9})
+    bench.alert(ann)
+    scan = bench.scanned({"AAA": 12, "BBB": 11})
+    bench.stamp(scan, is_stamped=False)
+    bench.watch.after_scan(scan)
+    late = bench.alert(ann, name="Made meanwhile")
+    assert bench.told(ann) == [] and late.row.scan_id is None
+
+    bench.stamp(scan)
+    bench.watch.after_scan(scan)
+    assert len(bench.told(ann)) == 1, "and what matched when the other was made is known"
+    bench.watch.after_scan(scan)
+    assert len(bench.told(ann)) == 1
+
+
 def test_a_symbol_that_leaves_and_comes_back_is_told_again(bench: Bench, member: MakeMember) -> None:
     ann = member("ann")
     bench.night({"AAA": 5})

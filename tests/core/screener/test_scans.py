@@ -111,6 +111,45 @@ def test_signals_get_the_confidence_of_their_types_record(working: Workbench, an
     assert all(each.confidence and each.confidence >= 0.5 and each.symbol == kept[0].symbol for each in few)
 
 
+def test_where_records_are_there_a_scan_has_its_confidences_from_the_start(
+    working: Workbench, ann: Principal, scanned: Job
+) -> None:
+    _stamped(working, ann)
+    job = _scanned(working, ann)
+    made = working.screener.scans.of_job(job.id)
+    assert made.stamped_at is not None and made.finished_at is not None
+    assert any(each.confidence is not None for each in _every_signal(working, ann, job))
+
+
+def test_a_scan_without_signals_gets_its_confidences_too(working: Workbench, ann: Principal, scanned: Job) -> None:
+    scan = working.screener.scans.latest(ann, UNIVERSE)
+    assert scan is not None
+    quiet = scan.results.filter((pl.col("signals").list.len() == 0) & (pl.col("pattern").list.len() == 0))
+    universe_id = _of(working, "Quiet", quiet["symbol"].to_list()[:1], ann)
+    job = _scanned(working, ann, universe_id)
+    finished(working.queue, working.screener.jobs.bring_records(working.screener.scans.of_job(job.id)))
+    assert working.screener.scans.of_job(job.id).stamped_at is not None
+
+
+def test_what_waits_for_confidences_goes_on_without_where_records_cannot_be_had(
+    working: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update, universe_id = working.screener.records.update, _of(working, "No records", ["AAPL", "MSFT"], ann)
+
+    def refuse(of: str, *args: Any, **kwargs: Any) -> Any:
+        if of == universe_id:
+            raise NotEnoughData("No.")
+        return update(of, *args, **kwargs)
+
+    monkeypatch.setattr(working.screener.records, "update", refuse)
+    job = _scanned(working, ann, universe_id)
+    until = time.monotonic() + 30
+    while working.screener.scans.of_job(job.id).stamped_at is None:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert all(each.confidence is None for each in _every_signal(working, ann, job))
+
+
 def _stamped(working: Workbench, ann: Principal) -> pl.DataFrame:
     """The rows once the records job that follows the scan has ended."""
     scan = working.screener.scans.latest(ann, UNIVERSE)
