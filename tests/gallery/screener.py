@@ -149,6 +149,7 @@ def _match(number: int, random: Random) -> dict[str, object]:
         "rs_rating": 1 + (number * 37) % 99,
         "spark": walk,
         "week52_position": random.random(),
+        "behind": 2 if number == 5 else 0,
         "why": ["RSI 28.4 is below 30", "Close is above the 200-day average, 11.20"],
     }
 
