@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from core.db import jobs_dao as dao
-from core.db.engine import Database
+from core.db.engine import Database, Transaction
 from core.db.queue_connection import enqueue
 from core.errors import AssayError, Conflict, DatabaseUnavailable, NotFound
 from core.ids import new_id
@@ -269,7 +269,8 @@ class Queue:
     def finish(self, job_id: UUID, *, parent_id: UUID | None = None) -> bool:
         """Ends a job that was left running; False where it has ended before.
 
-        A parent is another that was left running: it counts this one, once, and ends with its last.
+        A parent is another that was left running: it counts this one, once, and ends with its last; as failed where
+        each of its parts did.
         """
         return self._end(job_id, None, parent_id)
 
@@ -306,8 +307,17 @@ class Queue:
                 counted = {"done": int(error is None), "failed": int(error is not None)}
                 parent = dao.advance(connection, parent_id, **counted, detail=None)
                 if parent is not None and Job.of(parent).has_all_parts:
-                    dao.finish(connection, parent_id, None, status=JobStatus.DONE)
+                    _finish_parent(connection, Job.of(parent), error)
             return True
+
+
+def _finish_parent(connection: Transaction, parent: Job, error: str | None) -> None:
+    """Ends a job whose last part has ended, with an error where it failed."""
+    if parent.done or error is None:
+        dao.finish(connection, parent.id, None, status=JobStatus.DONE)
+        return
+    told = f"All {parent.failed:,} parts of it failed; the last: {error}" if parent.failed > 1 else error
+    dao.finish(connection, parent.id, None, status=JobStatus.FAILED, error=told[:MAX_WORDS])
 
 
 def _found(row: dao.JobRow | None) -> Job:

@@ -43,6 +43,11 @@ class AlertSettings:
     """To the owner's own address, and no other."""
     webhook_url: str | None = None
 
+    @property
+    def place(self) -> tuple[UUID, str]:
+        """What it is an alert on: a screen of a universe."""
+        return self.screen_id, self.universe_id
+
     @classmethod
     def of(cls, row: AlertRow) -> AlertSettings:
         """Those of an alert that there is."""
@@ -126,29 +131,40 @@ class Alerts:
             return KeptAlert(_one(connection, alert_id), secret)
 
     def change(
-        self, principal: Principal, alert_id: UUID, changes: Mapping[str, Any], *, renews_secret: bool = False
+        self,
+        principal: Principal,
+        alert_id: UUID,
+        changes: Mapping[str, Any],
+        *,
+        renews_secret: bool = False,
+        is_paused: bool | None = None,
     ) -> KeptAlert:
-        """Changes settings of an alert, by their names, and leaves the rest.
+        """Changes settings of an alert, by their names, pauses it or lets it go on, all or nothing; the rest stays.
 
-        Another screen or universe starts it afresh; another webhook has another secret. Raises as `create`, and
-        `NotFound` where the principal has none of that id.
+        Another screen or universe starts it afresh, and one that goes on knows what matches by then; another webhook
+        has another secret. Raises as `create`, and `NotFound` where the principal has none of that id.
         """
         require(principal, Action.SET_ALERTS)
         with self._database.app(principal) as connection:
-            seen = AlertSettings.of(_one(connection, alert_id))
-        wanted = self._checked(replace(seen, **changes))
-        # The rest of an alert can be changed though its screen is gone.
-        is_of_another = (wanted.screen_id, wanted.universe_id) != (seen.screen_id, seen.universe_id)
-        matched = self._matching.look(principal, wanted.screen_id, wanted.universe_id) if is_of_another else None
+            row = _one(connection, alert_id)
+        seen = AlertSettings.of(row)
+        # The rest of an alert can be changed though its screen is gone, and it can be paused whatever it says.
+        wanted = self._checked(replace(seen, **changes)) if changes else seen
+        is_afresh = wanted.place != seen.place or (row.is_paused and is_paused is False)
+        matched = self._matching.look(principal, wanted.screen_id, wanted.universe_id) if is_afresh else None
         with self._database.app(principal) as connection:
             before = _locked(connection, alert_id)
             secret = None
-            if wanted.webhook_url and (renews_secret or wanted.webhook_url != before.webhook_url):
-                secret = SECRET_PREFIX + new_secret()
-            if secret is not None or wanted.webhook_url is None:
-                dao.set_webhook(connection, alert_id, wanted.webhook_url, secret)
-            dao.change(connection, alert_id, **asdict(wanted))
-            if is_of_another or (wanted.screen_id, wanted.universe_id) != (before.screen_id, before.universe_id):
+            if changes or renews_secret:
+                if wanted.webhook_url and (renews_secret or wanted.webhook_url != before.webhook_url):
+                    secret = SECRET_PREFIX + new_secret()
+                if secret is not None or wanted.webhook_url is None:
+                    dao.set_webhook(connection, alert_id, wanted.webhook_url, secret)
+                dao.change(connection, alert_id, **asdict(wanted))
+            if is_paused is not None:
+                dao.pause(connection, alert_id, is_paused=is_paused)
+            goes_on = before.is_paused and is_paused is False
+            if is_afresh or goes_on or wanted.place != AlertSettings.of(before).place:
                 _take_as_known(connection, alert_id, matched)
             return KeptAlert(_one(connection, alert_id), secret)
 
@@ -159,18 +175,7 @@ class Alerts:
             NotFound: the principal has none of that id; going on, or its screen or universe is gone.
             Forbidden: a viewer, or a token without the scope.
         """
-        require(principal, Action.SET_ALERTS)
-        with self._database.app(principal) as connection:
-            before = _one(connection, alert_id)
-        if before.is_paused is is_paused:
-            return before
-        matched = None if is_paused else self._matching.look(principal, before.screen_id, before.universe_id)
-        with self._database.app(principal) as connection:
-            _locked(connection, alert_id)
-            dao.pause(connection, alert_id, is_paused=is_paused)
-            if not is_paused:
-                _take_as_known(connection, alert_id, matched)
-            return _one(connection, alert_id)
+        return self.change(principal, alert_id, {}, is_paused=is_paused).row
 
     def delete(self, principal: Principal, alert_id: UUID) -> None:
         """Deletes an alert; what it has not sent yet is not sent.

@@ -15,7 +15,7 @@ from core.db import scans_dao as dao
 from core.db.engine import Database
 from core.db.instruments_dao import MemberRow
 from core.db.scans_dao import NewScan
-from core.errors import AssayError, NotFound, StaleBars
+from core.errors import AssayError, NotEnoughData, NotFound, StaleBars
 from core.market.as_of import AsOf, Reason
 from core.market.calendars import Calendars
 from core.market.market_time import spoken
@@ -136,7 +136,11 @@ class Nights:
         """Scans every universe that is followed, and the default one, whatever the hour."""
         followed = list(dict.fromkeys([(self.parts.default_universe, None), *self._followed()]))
         context.progress(done=0, failed=0, total=len(followed), detail="Fetching bars")
-        plans = [plan for universe_id, org_id in followed if (plan := self._planned(universe_id, org_id)) is not None]
+        found = [self._planned(universe_id, org_id) for universe_id, org_id in followed]
+        plans = [plan for plan in found if isinstance(plan, ScanPlan)]
+        if not plans:
+            refused = next(each for each in found if isinstance(each, AssayError))
+            raise NotEnoughData(f"None of {len(followed):,} universes can be scanned; the first: {refused.detail}")
         context.progress(failed=len(followed) - len(plans), detail=f"Scanning {len(plans)} universes")
         jobs = [submit_scan(self.parts.queue, plan, parent_id=context.job.id) for plan in plans]
         own = {job.id for job in jobs if job.arguments.get("parent_id") == str(context.job.id)}
@@ -145,14 +149,14 @@ class Nights:
             if not self.parts.queue.advance(context.job.id, done=len(plans) - len(own)).has_all_parts:
                 context.leave_running()
 
-    def _planned(self, universe_id: str, org_id: UUID | None) -> ScanPlan | None:
-        """The plan of a scan on fresh bars; None, and a line in the log, where there can be none."""
+    def _planned(self, universe_id: str, org_id: UUID | None) -> ScanPlan | AssayError:
+        """The plan of a scan on fresh bars; where there can be none why, which stands in the log too."""
         try:
             self._fetch(universe_id, org_id)
             return self.parts.planner.plan(universe_id, self.parts.as_of(), org_id)
         except AssayError as error:
             _log.warning("Universe %s is not scanned: %s", universe_id, error.detail)
-            return None
+            return error
 
     def _fetch(self, universe_id: str, org_id: UUID | None) -> None:
         universe, members = self.parts.planner.universe(universe_id, org_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -79,7 +78,7 @@ async def create_alert(given: NewAlert, principal: SignedIn, bench: Bench, threa
 async def change_alert(
     alert_id: str, change: AlertChange, principal: SignedIn, bench: Bench, threads: Threads
 ) -> KeptAlertAnswer:
-    """Changes what is given and leaves the rest; another screen or universe starts the alert afresh."""
+    """Changes what is given, all or nothing, and leaves the rest; another screen or universe starts it afresh."""
     return _kept(await in_thread(partial(_changed, bench, principal, _id(alert_id), change), threads))
 
 
@@ -142,10 +141,9 @@ def _changed(bench: Workbench, principal: Principal, alert_id: UUID, change: Ale
     }
     if "webhook_url" in change.model_fields_set:
         given["webhook_url"] = change.webhook_url
-    kept = bench.screener.alerts.change(principal, alert_id, given, renews_secret=change.renew_secret)
-    if change.paused is not None:
-        kept = replace(kept, row=bench.screener.alerts.pause(principal, alert_id, is_paused=change.paused))
-    return kept
+    return bench.screener.alerts.change(
+        principal, alert_id, given, renews_secret=change.renew_secret, is_paused=change.paused
+    )
 
 
 def _kept(kept: KeptAlert) -> KeptAlertAnswer:

@@ -142,6 +142,22 @@ def test_the_most_of_alerts_holds_for_several_at_once(
         assert sum(pool.map(make, range(6))) == 2
 
 
+def test_settings_and_a_pause_are_changed_together_or_not_at_all(bench: Bench, member: MakeMember) -> None:
+    ann = member("ann")
+    bench.scanned({"AAA": 12})
+    screen_id = bench.screen(ann)
+    alert_id = bench.alert(ann, screen_id).row.id
+    both = bench.alerts.change(ann, alert_id, {"name": "Quiet"}, is_paused=True).row
+    assert (both.name, both.is_paused) == ("Quiet", True)
+    bench.screens.delete(ann, screen_id)
+    for changes, is_paused in (({"name": "Loud"}, False), ({"name": ""}, None), ({"name": ""}, False)):
+        with pytest.raises((NotFound, InvalidRequest)):
+            bench.alerts.change(ann, alert_id, changes, is_paused=is_paused)
+        assert bench.alerts.get(ann, alert_id).row == both
+    again = bench.alerts.change(ann, alert_id, {"name": "Loud", "screen_id": bench.screen(ann)}, is_paused=False).row
+    assert (again.name, again.is_paused, again.matching) == ("Loud", False, 1)
+
+
 def test_an_alert_whose_screen_is_gone_can_still_be_renamed_and_paused(bench: Bench, member: MakeMember) -> None:
     ann = member("ann")
     screen_id = bench.screen(ann)

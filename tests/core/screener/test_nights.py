@@ -17,6 +17,7 @@ from sqlalchemy import text
 from core.clock import SystemClock
 from core.db import scans_dao
 from core.db.instruments_dao import MemberRow
+from core.errors import StaleBars
 from core.ops.jobs import Job, JobStatus
 from core.principal import Principal
 from core.screener.nights import MOST_TRIES, NIGHT, TRY_AGAIN_MINUTES, Nights
@@ -140,6 +141,24 @@ def test_a_scheduler_outside_starts_all_that_is_followed_and_sees_it_end(working
     scan = working.screener.scans.latest(ann, universe_id)
     assert scan is not None and scan.about.as_of == date(2010, 8, 20)
     assert working.screener.scans.latest(ann, UNIVERSE) is not None
+
+
+def test_a_night_in_which_no_universe_can_be_scanned_has_failed_and_says_why(
+    working: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise StaleBars("The bars end long ago.", THURSDAY)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(working.screener.planner, "plan", refuse)
+        job = finished(working.queue, working.screener.nights.start_all())
+    assert (job.status, job.done) == (JobStatus.FAILED, 0)
+    assert job.error is not None and "can be scanned; the first: The bars end long ago." in job.error
+    with monkeypatch.context() as patched:
+        patched.setattr(working.screener.processes, "run", refuse)
+        job = finished(working.queue, working.screener.nights.start_all())
+    assert (job.status, job.done, job.failed) == (JobStatus.FAILED, 0, job.total)
+    assert job.error is not None and job.error.endswith("failed; the last: The bars end long ago.")
 
 
 def test_a_scan_that_is_under_way_already_does_not_hold_up_who_started_all(
