@@ -29,7 +29,7 @@ def test_a_scheduler_with_the_secret_starts_the_night_once_and_follows_it(api: A
     started = [httpx2.post(f"{api.base_url}/jobs/scan", headers=BEARER) for _ in range(2)]
     assert [answer.status_code for answer in started] == [202, 202]
     job_id = started[0].json()["job_id"]
-    assert started[1].json() == {"job_id": job_id}
+    assert started[1].json() == {"job_id": job_id}, "a call that is sent again joins, and needs no Idempotency-Key"
     job = httpx2.get(f"{api.base_url}/jobs/{job_id}", headers=BEARER).json()
     assert (job["id"], job["status"], job["done"], job["failed"], job["total"]) == (job_id, "waiting", 0, 0, None)
     assert job["created_at"].endswith("Z")
