@@ -332,7 +332,7 @@ _TABLE: tuple[Field, ...] = (
         "Reward to risk",
         "Signals",
         Unit.RATIO,
-        "(Target − entry) ÷ (entry − stop) of the leading signal.",
+        "(Target − entry) ÷ (entry − stop) of the leading signal; by rule from 2 to 4 but for chart patterns.",
         0.0,
         10_000.0,
         step=0.1,

@@ -31,7 +31,8 @@ PRIOR_WEIGHT = 100
 """How many days on which signals went as all entries do are added to a type's own before its hit rate is taken."""
 CAVEATS = (
     "Survivorship: the universe holds its members of today's list over its whole history. Companies that left it, "
-    "failed or were delisted are missing unless the list has them, which makes all figures look better than they were.",
+    "failed or were delisted are missing unless the list has them, and entries whose outcome a delisting cut off are "
+    "left out, which makes all figures look better than they were.",
     "Look-ahead: a signal is computed from bars up to its day alone, and entered at the next session's open. A record "
     "as of a day counts only entries whose whole outcome was known on that day. Formulas were chosen later, by people "
     "who knew history.",

@@ -109,7 +109,7 @@ CREATE TABLE signals (
 );
 CREATE INDEX ix_signals_symbol ON signals (symbol, day DESC);
 COMMENT ON TABLE signals IS 'They stay, but for those of a scan that a newer one of its universe, day and organisation overtook.';
-COMMENT ON COLUMN signals.confidence IS 'Share of earlier signals of the type that were right after 20 sessions, drawn towards the base rate; NULL: too few.';
+COMMENT ON COLUMN signals.confidence IS 'How likely it is right over 20 sessions: the hit rate of its type in this universe, drawn towards that of all entries; NULL: below 30 earlier signals.';
 COMMENT ON COLUMN signals.shape IS 'The pivots and lines of a chart pattern.';
 
 DO $$

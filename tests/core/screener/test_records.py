@@ -214,5 +214,14 @@ def test_confidence_is_calibrated_where_signals_of_a_day_share_its_market() -> N
 
 def test_the_caveats_name_what_a_reader_must_know() -> None:
     words = " ".join(records.CAVEATS).lower()
-    for named in ("survivorship", "delisted", "look-ahead", "costs", "0.2%", "overlap", "not independent"):
+    for named in (
+        "survivorship",
+        "delisted",
+        "cut off are left out",
+        "look-ahead",
+        "costs",
+        "0.2%",
+        "overlap",
+        "not independent",
+    ):
         assert named in words
