@@ -72,7 +72,7 @@ def _origins(principal: Principal) -> dict[str, Origin]:
         about = f"Version {saved.version} by {saved.author}, {saved.updated_at:%d %b %Y}."
         found[f"{SAVED}:{saved.id}"] = Origin(f"{saved.name}{whose}", about, saved.screen, saved, ":material/bookmark:")
     for preset in service.presets.values():
-        about = f"{preset.summary} After: {preset.source}."
+        about = f"{preset.summary} Source: {preset.source}."
         found[f"{PRESET}:{preset.id}"] = Origin(preset.title, about, preset.screen)
     found[NEW] = Origin("New screen", "", Screen(Group(Match.ALL, (screener_condition.new(),))), icon=":material/add:")
     return found

@@ -97,6 +97,7 @@ def test_rows_are_those_that_match_the_screen_that_is_shown_and_each_says_why(
     grid = app.dataframe[0].value
     assert sorted(grid["symbol"]) == sorted(expected["symbol"])
     assert _matched(app) == f"{expected.height} of 499 match"
+    assert "Source: The lists of new highs in the financial press" in words_of(app)
     assert list(grid["rs_rating"]) == sorted(grid["rs_rating"], reverse=True)
     assert all(len(why) == 2 for why in grid["why"])
     app.selectbox(key="screener_choice_box").select("preset:death_cross").run()
