@@ -23,7 +23,7 @@ from core.workbench import Workbench, open_workbench
 from pages.components import screener_results, session
 from tests.conftest import MakeMember, copied, make_settings, member_factory
 from tests.fakes.jobs import finished
-from tests.pages.signed_in import open_page, words_of
+from tests.pages.signed_in import confirm, open_page, words_of
 
 UNIVERSE = "sp500_2010"
 HIGHS = "new_52_week_highs"
@@ -208,6 +208,36 @@ def test_a_screen_is_saved_opened_shared_versioned_copied_and_deleted(
     assert not [button for button in seen.button if button.label in ("Save", "Delete", "Copy", "Scan again")]
 
 
+def test_a_screen_is_renamed_shared_and_put_back_as_it_was_and_deleted(
+    ann: Principal, scanned: None, working: Workbench
+) -> None:
+    screens = working.screener.screens
+    saved = screens.create(ann, "First name", _closes_above(40.0))
+    screens.change(ann, saved.id, name=saved.name, screen=_closes_above(50.0), shared_with=None, after=1)
+    app = _open(screen=str(saved.id))
+    naming = f"screener_choice_saved_naming_{saved.id}"
+    app.text_input(key=f"{naming}_name").set_value("Second name")
+    app.selectbox(key=f"{naming}_shared").select(Role.VIEWER.value)
+    app.button(key=f"{naming}_save").click().run()
+    assert not app.exception
+    renamed = screens.get(ann, saved.id)
+    assert (renamed.name, renamed.shared_with) == ("Second name", "viewer")
+    assert "Second name" in app.selectbox(key="screener_choice_box").options
+
+    app.session_state["screener_choice_saved_past"] = True
+    app.run()
+    app.button(key="screener_choice_saved_version_1").click().run()
+    assert not app.exception
+    assert "close is above 40" in _sentence(app)
+    assert CHANGED in words_of(app)
+    app.button(key="screener_choice_saved_change").click().run()
+    assert screens.get(ann, saved.id).screen == _closes_above(40.0)
+
+    confirm(app, "screener_choice_saved_delete")
+    assert screens.all(ann) == []
+    assert _address(app, "preset") == HIGHS
+
+
 def test_a_screen_that_is_not_there_is_said_and_another_one_shown(ann: Principal) -> None:
     for name in ("0190b6f0-0000-7000-8000-000000000000", "nonsense"):
         assert "is not there" in words_of(_open(screen=name))
@@ -289,8 +319,7 @@ def test_rows_without_the_figure_come_last(column: str, largest_first: bool, in_
 
 
 def test_a_page_shows_at_most_so_many_rows_and_says_so(ann: Principal, scanned: None, working: Workbench) -> None:
-    everything = Screen(Group(Match.ALL, (Condition("close", Operator.ABOVE, 0.0),)))
-    saved = working.screener.screens.create(ann, "Everything", everything)
+    saved = working.screener.screens.create(ann, "Everything", _closes_above(0.0))
     app = _open(screen=str(saved.id))
     assert _matched(app) == "499 of 499 match"
     assert len(app.dataframe[0].value) == min(499, screener_results.MAX_ROWS)
@@ -315,6 +344,10 @@ def test_the_grid_says_how_far_a_row_is_behind_where_any_is(ann: Principal, scan
         grid = app.dataframe[0].value
         assert ("behind" in grid.columns) is is_told
     assert dict(zip(grid["symbol"], grid["behind"], strict=True))["AKAM"] == 3
+
+
+def _closes_above(least: float) -> Screen:
+    return Screen(Group(Match.ALL, (Condition("close", Operator.ABOVE, least),)))
 
 
 def _box(app: AppTest, label: str) -> Selectbox[Any]:
