@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import polars as pl
 import pytest
@@ -14,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
 
 from core import workbench as workbench_module
-from core.errors import StaleBars
+from core.db.instruments_dao import MemberRow
+from core.errors import NotEnoughData, StaleBars
 from core.ops.jobs import JobStatus
 from core.principal import Principal, Role
 from core.screener.criteria import Condition, Group, Match, Screen, matching
@@ -67,6 +70,13 @@ def ann(
 def _sign_in(principal: Principal, monkeypatch: pytest.MonkeyPatch) -> Principal:
     monkeypatch.setattr(session, "current_principal", lambda: principal)
     return principal
+
+
+@pytest.fixture
+def few(ann: Principal, working: Workbench) -> str:
+    """An own universe of three symbols that was not scanned; gives its id."""
+    members = [MemberRow(symbol, symbol, "", "XNYS", "USD", None, None) for symbol in ("GE", "KO", "XOM")]
+    return working.market.universes.replace(ann, "Few", members, source="this test").id
 
 
 def _open(**parameters: str) -> AppTest:
@@ -292,6 +302,78 @@ def test_a_scan_is_started_and_its_progress_is_found_by_its_address(
     assert "job" in app.query_params or "Scanned" in words_of(app)
     assert "Scan of **Fri 20 Aug 2010**" in words_of(app)  # the rows that stand are of this scan
     assert not _open(job="nonsense").exception
+
+
+def test_the_progress_of_a_scan_is_shown_while_it_runs_and_its_rows_once_it_has_ended(
+    ann: Principal, working: Workbench, few: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, go_on = working.screener.processes.run, threading.Event()
+
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        assert go_on.wait(30)
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(working.screener.processes, "run", wait)
+    app = _open(universe=few)
+    app.button(key=f"screener_scan_{few}_now").click().run()
+    job = working.queue.get(ann, UUID(_address(app, "job")))
+    while job.total is None:
+        job = working.queue.get(ann, job.id)
+    linked = _open(universe=few, job=str(job.id))
+    (progress,) = linked.get("progress")
+    assert "Scanning Few: 0 of 3 symbols" in progress.proto.text
+    assert not linked.dataframe
+    assert not [each for each in linked.button if each.label.startswith("Scan")], "another would be the same one"
+    go_on.set()
+    assert finished(working.queue, job).status is JobStatus.DONE
+    linked.run()
+    assert "job" not in linked.query_params
+    assert not linked.get("progress")
+    assert "**3 of 3** scanned" in words_of(linked)
+
+
+def test_why_a_scan_failed_is_said_until_it_is_put_away(
+    ann: Principal, working: Workbench, few: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise NotEnoughData("The bars were taken away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(working.screener.processes, "run", refuse)
+        job = finished(working.queue, working.screener.scans.request(ann, few))
+    assert job.status is JobStatus.FAILED
+    app = _open(universe=few, job=str(job.id))
+    assert "The scan failed." in words_of(app)
+    assert "The bars were taken away." in words_of(app)
+    assert any(each.label == "Scan now" for each in app.button)
+    app.button(key="screener_scan_put_away").click().run()
+    assert "job" not in app.query_params
+    assert "The scan failed." not in words_of(app)
+
+
+def test_that_confidence_is_being_computed_is_said_until_it_is_there(
+    ann: Principal, working: Workbench, few: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update, go_on = working.screener.records.update, threading.Event()
+
+    def wait(of: str, *args: Any, **kwargs: Any) -> Any:
+        assert of != few or go_on.wait(30)
+        return update(of, *args, **kwargs)
+
+    monkeypatch.setattr(working.screener.records, "update", wait)
+    job = finished(working.queue, working.screener.scans.request(ann, few))
+    saved = working.screener.screens.create(ann, "Everything", _closes_above(0.0))
+    app = _open(universe=few, screen=str(saved.id))
+    assert "confidence follows" in words_of(app)
+    assert app.dataframe[0].value["counted"].isna().all()
+    go_on.set()
+    records = working.screener.jobs.bring_records(working.screener.scans.of_job(job.id))
+    assert finished(working.queue, records).status is JobStatus.DONE
+    app.run()
+    assert "confidence follows" not in words_of(app)
+    grid = app.dataframe[0].value
+    assert grid["counted"].notna().any()
+    assert grid["counted"].notna().tolist() == [bool(len(signals)) for signals in grid["signals"]]
 
 
 def test_viewers_look_and_start_nothing(
