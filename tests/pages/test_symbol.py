@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from hashlib import sha256
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.market.as_of import AsOf, Reason
 from core.market.bar_store import Batch, DatasetKey, SeriesFacts
+from core.metering.repeats import Idempotency
 from core.principal import Principal, Role
 from core.settings import ROOT
 from core.workbench import Workbench
@@ -148,3 +150,16 @@ def test_the_clock_is_the_exchanges_own(workbench: Workbench, symbol: str, momen
     instrument = workbench.market.instruments.get(symbol, AsOf(moment.date(), Reason.CHOSEN, moment))
     assert instrument is not None
     assert market_clock.badge(workbench.market.calendars, instrument, moment).label == words
+
+
+def test_a_fetch_of_filings_whose_run_was_cut_short_is_not_counted_again(ann: Principal, workbench: Workbench) -> None:
+    app = _open("CHAMELI.NS")
+    app.button_group("symbol_section").set_value("Filings").run()
+    place, day = "symbol_filings_CHAMELI.NS_2010-08-20", date(2010, 8, 20)
+    app.session_state[place] = "the key of the run that another press cut short"
+    cut_short = Idempotency("page filings", app.session_state[place], sha256(f"CHAMELI.NS {day}".encode()).digest())
+    workbench.filings.list(ann, symbol="CHAMELI.NS", idempotency=cut_short)
+    app.button("symbol_filings_fetch").click().run()
+    assert not app.exception
+    assert len(app.dataframe[0].value) == 13
+    assert workbench.usage.overview(ann).allowances["sec_filings_month"].used == 1
