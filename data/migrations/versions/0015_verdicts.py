@@ -1,0 +1,17 @@
+"""What models say of signals: snapshots, verdicts, what became of them, and batches of them."""
+
+from pathlib import Path
+
+from alembic import op
+
+from core.db.migrate import run_script
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Adds the tables."""
+    run_script(op.get_bind(), Path(__file__).with_suffix(".sql"))
