@@ -67,7 +67,7 @@ _RESERVE = _of(
         "IF batch = 0 AND m.open_holds > l.concurrent_requests THEN",
         f"{LIMITS}[concurrent_requests-request_of8]",
     ),
-    ("reserve: slots of an organisation's own", "o.open_batch_holds >= 4 THEN", "o.open_batch_holds > 4 THEN", BATCH),
+    ("reserve: slots of an organisation's own", "o.open_batch_holds >= 8 THEN", "o.open_batch_holds > 8 THEN", BATCH),
     (
         "reserve: an organisation takes no member's slot",
         "open_holds = m.open_holds + (r.outcome = 'granted')::integer - batch,",

@@ -171,8 +171,8 @@ BEGIN
             rate_sum(m.validation_counts),
             to_timestamp(second + rate_wait(m.validation_counts, second, l.signal_validations_minute)))::denial);
     END IF;
-    IF batch = 1 AND o.open_batch_holds >= 4 THEN  -- written here as it is no plan's
-        d := later_denial(d, ROW('too_many_concurrent', 'concurrent_batch_requests', 'organisation', 4,
+    IF batch = 1 AND o.open_batch_holds >= 8 THEN  -- written here as it is no plan's
+        d := later_denial(d, ROW('too_many_concurrent', 'concurrent_batch_requests', 'organisation', 8,
             o.open_batch_holds, at + interval '1 second')::denial);
     END IF;
     IF batch = 0 AND m.open_holds >= l.concurrent_requests THEN

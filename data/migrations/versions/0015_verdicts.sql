@@ -105,7 +105,9 @@ CREATE TABLE verdict_batches (
     org_id uuid NOT NULL,
     started_by uuid NOT NULL,
     is_nightly boolean NOT NULL,
+    parent_id uuid,
     universe_id text NOT NULL,
+    signal_day date NOT NULL,
     model text NOT NULL,
     title text NOT NULL,
     stopped_code text,
@@ -117,8 +119,11 @@ CREATE TABLE verdict_batches (
     CONSTRAINT fk_verdict_batches_started_by_users FOREIGN KEY (started_by) REFERENCES users (id)
 );
 CREATE INDEX ix_verdict_batches_org ON verdict_batches (org_id, created_at DESC);
+CREATE INDEX ix_verdict_batches_parent_id ON verdict_batches (parent_id) WHERE parent_id IS NOT NULL;
 COMMENT ON COLUMN verdict_batches.started_by IS 'Who asked for it, or switched the nightly one on.';
-COMMENT ON COLUMN verdict_batches.stopped_reason IS 'Why it ended before its last signal: quota or money ran out.';
+COMMENT ON COLUMN verdict_batches.parent_id IS 'The job that started those of all organisations, and counts this one''s signals.';
+COMMENT ON COLUMN verdict_batches.signal_day IS 'Of its signals: a universe has one nightly batch for each.';
+COMMENT ON COLUMN verdict_batches.stopped_reason IS 'Why it ended before its last signal: quota or money ran out, or a member stopped it.';
 
 CREATE TABLE verdict_batch_items (
     job_id uuid NOT NULL,

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from core.metering.meter import Feature, HoldRequest
 
 FREE_EARLY_CUTS = 5
-BATCH_SLOTS = 4
+BATCH_SLOTS = 8
 OPEN = ("reserved", "in_flight")
 ZERO = Decimal(0)
 MEMBER_FEATURES = {

@@ -116,15 +116,15 @@ def test_an_organisation_acts_under_its_own_slots_budget_and_quota(
 ) -> None:
     service.execute("UPDATE plan_limits SET concurrent_requests = 0, requests_month = 0 WHERE plan = 'enterprise'")
     service.execute("UPDATE memberships SET budget_usd_month = 0")
-    for _ in range(4):
+    for _ in range(8):
         called(workbench, ann, feature=VALIDATION, acts_as="organisation")
     with pytest.raises(MeteringDenied) as denied:
         workbench.meter.reserve(ann, hold_request(feature=VALIDATION, acts_as="organisation"))
-    assert (denied.value.denial.metric, denied.value.denial.limit) == ("concurrent_batch_requests", 4)
+    assert (denied.value.denial.metric, denied.value.denial.limit) == ("concurrent_batch_requests", 8)
     member = "SELECT open_holds, request_held, charge_usd_held FROM member_meters"
     assert rows(service, member) == [(0, 0, 0)]
     assert rows(service, "SELECT open_batch_holds, signal_validation_held, charge_usd_held FROM org_meters") == [
-        (4, 4, Decimal("0.004"))
+        (8, 8, Decimal("0.008"))
     ]
 
 
