@@ -1,0 +1,1 @@
+"""What models say of signals: snapshots, validations, batches, and what they turned out to be worth."""
