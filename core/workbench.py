@@ -21,6 +21,7 @@ from core.ai.cache import AnswerCache
 from core.ai.catalogue import Catalogue
 from core.ai.gateway import Gateway, GatewayParts
 from core.ai.prices import PriceBook
+from core.ai.prompts import load_prompt
 from core.ai.providers.contract import Provider, TimeLimits
 from core.ai.providers.registry import build_providers
 from core.ai.router import Router
@@ -45,7 +46,6 @@ from core.ops.worker import Worker
 from core.research.assistant import Assistant
 from core.research.conversations import Conversations
 from core.research.filings import Filings
-from core.research.prompts import load_prompt
 from core.screener.screener import Screener, open_screener
 from core.settings import DATA, Settings, load_settings
 

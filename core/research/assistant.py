@@ -9,6 +9,7 @@ from uuid import UUID
 from core.ai.answer import Draft, Question
 from core.ai.cache import earlier_turn
 from core.ai.gateway import Gateway
+from core.ai.prompts import Prompt
 from core.ai.providers.contract import Message
 from core.ai.session import Session
 from core.db import conversations_dao as dao
@@ -19,7 +20,6 @@ from core.ids import new_id
 from core.metering.repeats import Idempotency
 from core.principal import Principal
 from core.research.conversations import MAX_MESSAGES, UNTITLED, Conversations, title_of
-from core.research.prompts import Prompt
 
 CONTEXT_MESSAGES = 20
 """Earlier messages that a model is shown, at most."""

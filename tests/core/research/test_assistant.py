@@ -6,10 +6,10 @@ import psycopg
 import pytest
 
 from core.ai.answer import Answer
+from core.ai.prompts import load_prompt
 from core.errors import ConfigurationError, MeteringDenied, NotFound, PromptRejected
 from core.ids import new_id
 from core.principal import Principal
-from core.research.prompts import load_prompt
 from core.settings import DATA
 from core.workbench import Workbench
 from tests.conftest import MakeMember
