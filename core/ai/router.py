@@ -11,6 +11,7 @@ from core.ai.catalogue import Catalogue, Model, Task
 from core.ai.prices import Price, PriceBook
 from core.ai.providers.contract import Provider
 from core.ai.providers.hosts import HOSTS
+from core.ai.quality import AS_GOOD, TrackRecord
 from core.errors import AssayError, Forbidden, InvalidRequest, NotConfigured, PlanRequired
 from core.metering.plans import Plan
 
@@ -46,6 +47,7 @@ class _Asked:
     on: date
     task: Task
     allowed: Collection[str] | None
+    records: Mapping[str, TrackRecord]
 
 
 class Router:
@@ -93,8 +95,11 @@ class Router:
         on: date,
         task: Task = "chat",
         allowed: Collection[str] | None = None,
+        records: Mapping[str, TrackRecord] | None = None,
     ) -> Route:
         """The candidates for a model by name, or for `auto`; an embedding has no output, so its `max_tokens` is 0.
+
+        Where `auto` is to go by `records` of models, those that are as good as the best one come before all others.
 
         Raises:
             NotFound: there is no such model.
@@ -105,7 +110,7 @@ class Router:
         """
         if task == "embedding" and max_tokens:
             raise ValueError("an embedding has no output")
-        asked = _Asked(prompt_tokens, max_tokens, on, task, allowed)
+        asked = _Asked(prompt_tokens, max_tokens, on, task, allowed, records or {})
         if name == AUTO:
             return self._auto(plan, asked)
         model = self._catalogue.get(name)
@@ -117,16 +122,23 @@ class Router:
         return Route((self._candidate(model, asked),), "chosen by name", 1)
 
     def _auto(self, plan: Plan, asked: _Asked) -> Route:
-        """The cheapest first; reasoning models last, since hidden reasoning may use up an answer's tokens."""
+        """The cheapest first; reasoning models last, since hidden reasoning may use up an answer's tokens.
+
+        Before them, in the same order, those whose records are as good as the best.
+        """
         models = [model for model in self._catalogue.models_for(asked.task) if self._may_answer(model, plan, asked)]
         if not models:
             raise NotConfigured(
                 f"No model that this plan and your organisation allow and that {DOES[asked.task]} is live: "
                 "set a provider's key, such as OPENAI_API_KEY."
             )
+        records = {model.id: asked.records[model.id] for model in models if model.id in asked.records}
+        best = max((record.quality for record in records.values()), default=0.0)
+        as_good = {model_id for model_id, record in records.items() if record.quality >= best - AS_GOOD}
         ranked = sorted(
             (self._candidate(model, asked) for model in models),
             key=lambda candidate: (
+                candidate.model.id not in as_good,
                 "reasoning" in candidate.model.capabilities,
                 candidate.worst_case_usd,
                 candidate.model.id,
@@ -134,8 +146,9 @@ class Router:
         )
         if self.is_offline:
             return Route(tuple(ranked[:1]), "no provider is live; answered from the offline glossary", len(ranked))
-        others = len(ranked) - 1
-        reason = f"cheapest live model of your plan; {others} other{'' if others == 1 else 's'} considered"
+        first, others = ranked[0].model.id, len(ranked) - 1
+        why = f"best record of verdicts: {records[first].words}" if as_good else "cheapest live model of your plan"
+        reason = f"{why}; {others} other{'' if others == 1 else 's'} considered"
         return Route(_first(ranked, asked.task), reason, len(ranked))
 
     def _may_answer(self, model: Model, plan: Plan, asked: _Asked) -> bool:

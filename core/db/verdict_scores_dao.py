@@ -1,4 +1,4 @@
-"""The statements of what became of verdicts: which are to be scored, their scores, and the columns of the scoreboard."""
+"""The statements of what became of verdicts: which are to be scored, their scores, the columns of the scoreboard."""
 
 from __future__ import annotations
 
