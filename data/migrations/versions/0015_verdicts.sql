@@ -68,10 +68,13 @@ CREATE TABLE verdicts (
     CONSTRAINT ck_verdicts_numbers CHECK (numbers_verified BETWEEN 0 AND numbers),
     CONSTRAINT ck_verdicts_money CHECK (charged_usd >= 0 AND call_usd >= 0)
 );
+CREATE UNIQUE INDEX ux_verdicts_job ON verdicts (job_id, snapshot_id) WHERE job_id IS NOT NULL;
+CREATE INDEX ix_verdicts_snapshot ON verdicts (snapshot_id);
 CREATE INDEX ix_verdicts_org_created ON verdicts (org_id, created_at DESC, id DESC);
 CREATE INDEX ix_verdicts_signal ON verdicts (org_id, signal_id, created_at DESC);
 CREATE INDEX ix_verdicts_day ON verdicts (org_id, universe_id, signal_day);
 CREATE INDEX ix_verdicts_unscored ON verdicts (decided_on) WHERE decided_on IS NOT NULL;
+COMMENT ON COLUMN verdicts.job_id IS 'Of the batch or replay that asked: it has one verdict of a snapshot, however often it begins again.';
 COMMENT ON COLUMN verdicts.user_id IS 'Who asked; NULL: a batch of the organisation.';
 COMMENT ON COLUMN verdicts.signal_day IS 'With universe, symbol and type it names the signal, also where a scan was made again.';
 COMMENT ON COLUMN verdicts.own_confidence IS 'Of the signal by its own record, as the model was shown it; NULL: too few signals before it.';
