@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -117,6 +117,7 @@ _PUT_SETTINGS = text(
     ON CONFLICT (org_id) DO UPDATE SET is_nightly = excluded.is_nightly, universe_id = excluded.universe_id,
         most = excluded.most, model = excluded.model, switched_on_by = excluded.switched_on_by,
         uses_quality = excluded.uses_quality, updated_at = excluded.updated_at
+    RETURNING {_SETTINGS}
     """  # noqa: S608 (a constant of this module)
 )
 _NIGHTLY = text(
@@ -342,9 +343,12 @@ def settings(connection: Connection, org_id: UUID) -> SettingsRow | None:
     return SettingsRow(**row) if row else None
 
 
-def put_settings(connection: Connection, row: SettingsRow) -> None:
-    """Sets an organisation's settings."""
-    connection.execute(_PUT_SETTINGS, asdict(row))
+def put_settings(
+    connection: Connection, org_id: UUID, switched_on_by: UUID | None, choices: Mapping[str, bool | int | str | None]
+) -> SettingsRow:
+    """Sets an organisation's settings; gives them as they are then."""
+    values = {**choices, "org_id": org_id, "switched_on_by": switched_on_by}
+    return SettingsRow(**connection.execute(_PUT_SETTINGS, values).mappings().one())
 
 
 def nightly(connection: Connection, *, universe_id: str | None = None, org_id: UUID | None = None) -> list[SettingsRow]:

@@ -82,6 +82,11 @@ class ScanJobs:
 
     def __init__(self, parts: ScanParts) -> None:
         self._parts = parts
+        self._after: list[AfterScan] = list(parts.after)
+
+    def when_scanned(self, after: AfterScan) -> None:
+        """Says who else is told of finished scans; before a worker starts."""
+        self._after.append(after)
 
     def handlers(self) -> Mapping[str, Handler]:
         """What is done for each kind of job."""
@@ -220,7 +225,7 @@ class ScanJobs:
             scan, written = dao.scan(connection, scan_id), dao.results(connection, scan_id)
         if scan is None or written is None:
             return
-        for tell in self._parts.after:
+        for tell in self._after:
             tell(scan, frame_of(written))
 
     def _fail(self, scan_id: UUID, failure: str) -> None:

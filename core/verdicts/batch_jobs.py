@@ -1,4 +1,4 @@
-"""The jobs of batches: one validates an organisation's signals; another starts those of all, and counts what they do."""
+"""The jobs of batches: one validates an organisation's signals, another starts those of all and counts them."""
 
 from __future__ import annotations
 

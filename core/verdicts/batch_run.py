@@ -67,6 +67,16 @@ class Outcome:
     problem: str | None = None
 
 
+@dataclass(slots=True)
+class _Patience:
+    """How long a signal is tried again."""
+
+    until: float
+    """Monotonic second after which nothing is waited for."""
+    limited: int = 0
+    """How often its provider asked to wait."""
+
+
 class BatchRun:
     """Works off what waits of one batch. `work` is called once, and tells how far it is about once a second."""
 
@@ -169,36 +179,38 @@ class BatchRun:
 
     def _outcome(self, signal_id: UUID) -> Outcome | None:
         """What becomes of a signal; None where it is left waiting, since the run is ending."""
-        until, limited = time.monotonic() + MOST_WAIT_S, 0
+        patience = _Patience(until=time.monotonic() + MOST_WAIT_S)
         while self._may_call():
             try:
                 return Outcome("done", verdict_id=self._called(signal_id))
-            except NotEnoughData as error:
-                return Outcome("abstained", problem=error.detail)
-            except ProviderRateLimited as error:
-                limited += 1
-                if limited > LIMITED_TRIES:
-                    return Outcome("failed", problem=error.detail)
-                self._pause(error.retry_after_s)
-            except MeteringDenied as error:
-                if error.problem_code not in PASSING:
-                    self._wait_or_stop(error)
-                elif not self._rest(until):
-                    return Outcome("failed", problem=error.detail)
-            except StillRunning as error:
-                self._sweep()
-                if not self._rest(until):
-                    return Outcome("failed", problem=error.detail)
-            except OF_ALL as error:
-                self._stop(error)
             except DatabaseUnavailable:
                 raise
             except AssayError as error:
-                return Outcome("failed", problem=error.detail)
+                outcome = self._after(error, patience)
             except Exception as error:  # noqa: BLE001 (the outermost edge of one signal: it holds up no other)
                 _log.error("A signal of a batch failed: %s.", place_of(error))
-                return Outcome("failed", problem=INTERNAL)
+                outcome = Outcome("failed", problem=INTERNAL)
+            if outcome is not None:
+                return outcome
         return None
+
+    def _after(self, error: AssayError, patience: _Patience) -> Outcome | None:
+        """What an error comes to; None where the signal is tried again, unless the run is ending."""
+        if isinstance(error, NotEnoughData):
+            return Outcome("abstained", problem=error.detail)
+        if isinstance(error, OF_ALL):
+            self._stop(error)
+            return None
+        if isinstance(error, MeteringDenied) and error.problem_code not in PASSING:
+            self._wait_or_stop(error)
+            return None
+        if isinstance(error, ProviderRateLimited):
+            patience.limited += 1
+            is_over = patience.limited > LIMITED_TRIES
+            self._pause(error.retry_after_s)
+        else:
+            is_over = not isinstance(error, MeteringDenied | StillRunning) or not self._rest(patience.until)
+        return Outcome("failed", problem=error.detail) if is_over else None
 
     def _may_call(self) -> bool:
         """Waits while a provider asked to; whether a call may begin."""
@@ -228,7 +240,8 @@ class BatchRun:
             self._resume_at = max(self._resume_at, time.monotonic() + pause_s)
 
     def _rest(self, until: float) -> bool:
-        """Waits a moment; False where it was waited for long enough."""
+        """Waits a moment for slots and calls of an earlier run; False where it was waited for long enough."""
+        self._sweep()
         with self._changed:
             self._changed.wait_for(lambda: self._is_ending, timeout=SLOT_S)
         return self._is_ending or time.monotonic() < until
