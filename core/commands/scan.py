@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import date
 
+from core.commands.waiting import finished, working
 from core.errors import AssayError, InvalidRequest, NotFound
 from core.market.as_of import AsOf, Reason
 from core.market.market_time import spoken
-from core.ops.jobs import Job, JobStatus
+from core.ops.jobs import JobStatus
 from core.screener.scans import submit_scan
 from core.settings import Settings
 from core.workbench import Workbench, open_workbench
 
-POLL_S = 0.1
 MOST_LINES = 40
 """Skipped symbols that are printed; all are counted."""
 
@@ -26,9 +24,9 @@ def run(settings: Settings, *, universe: str | None, org: str | None, day: date 
         opened.market.load_shipped()
         org_id = opened.directory.owner(org).org_id if org else None
         as_of = _as_of(opened, day)
-        plan = opened.screener.planner.plan(_universe_id(opened, universe, org), as_of, org_id)
-        with _working(opened):
-            job = _finished(opened, submit_scan(opened.queue, plan))
+        plan = opened.screener.planner.plan(universe_of(opened, universe, org), as_of, org_id)
+        with working(opened):
+            job = finished(opened, submit_scan(opened.queue, plan))
         if job.status is not JobStatus.DONE:
             raise _Failed(job.error or "The scan failed.")
         scan = opened.screener.scans.of_job(job.id)
@@ -59,7 +57,12 @@ def _as_of(opened: Workbench, day: date | None) -> AsOf:
     return AsOf(day, Reason.CHOSEN, now)
 
 
-def _universe_id(opened: Workbench, universe: str | None, org: str | None) -> str:
+def universe_of(opened: Workbench, universe: str | None, org: str | None) -> str:
+    """The id of a universe by id or title, the default one where none is named.
+
+    Raises:
+        NotFound: there is none that everybody, or the organisation, has.
+    """
     if universe is None:
         return opened.market.lists.universes[0].id
     found = [each.id for each in opened.market.lists.universes if universe in (each.id, each.title)]
@@ -70,25 +73,3 @@ def _universe_id(opened: Workbench, universe: str | None, org: str | None) -> st
     if not found:
         raise NotFound("There is no such universe; of an organisation's own say whose it is (--org).")
     return found[0]
-
-
-@contextmanager
-def _working(opened: Workbench) -> Iterator[None]:
-    worker = opened.worker()
-    worker.start()
-    try:
-        yield
-    finally:
-        worker.stop()
-
-
-def _finished(opened: Workbench, job: Job) -> Job:
-    """The job once it has ended; says how far it is in between."""
-    told = 0
-    while not job.is_finished:
-        time.sleep(POLL_S)
-        job = opened.queue.find(job.id)
-        if job.total and job.done != told:
-            told = job.done
-            print(f"{job.done:,} of {job.total:,}", flush=True)
-    return job

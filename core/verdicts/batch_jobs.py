@@ -180,9 +180,9 @@ class BatchJobs:
             with self._parts.database.service() as connection:
                 if dao.has_night(connection, principal.org_id, *night):
                     return "It had its batch."
-        selection = Selection(universe_id=scan.universe_id, most=wanting.most)
-        signals = batches.wanted(principal, selection, model=wanting.model)
-        new = [row for row in signals if not row.is_validated]
+        # The same signals however often it is started, so that a night never asks about more than was wanted.
+        signals = batches.wanted(principal, Selection(universe_id=scan.universe_id), model=wanting.model)
+        new = [row for row in signals[: wanting.most] if not row.is_validated]
         if not new:
             return f"No signal of {spoken(scan.as_of)} waits for a verdict."
         batches.submit(principal, new, model=wanting.model, night=night, is_once=is_once, parent_id=parent_id)

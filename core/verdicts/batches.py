@@ -30,6 +30,8 @@ VALIDATE_BATCH = "validate_batch"
 """The kind of job that validates the signals of a batch."""
 MOST_SIGNALS = 500
 """Signals of one batch."""
+MOST_CONSIDERED = 10_000
+"""Signals among which those of a batch are chosen."""
 PROBLEMS = 50
 """Signals without a verdict that a batch's progress names."""
 SAMPLED = 8
@@ -51,6 +53,25 @@ class Selection:
     symbols: tuple[str, ...] | None = None
     """None: of all of them."""
     most: int = MOST_SIGNALS
+    """Signals that are asked about."""
+
+    @classmethod
+    def of(cls, wanted: Wanted) -> Selection:
+        """What is wanted as a selection.
+
+        Raises:
+            InvalidRequest: too many signals, or none.
+        """
+        selection = wanted if isinstance(wanted, Selection) else cls(signal_ids=tuple(wanted))
+        if len(set(selection.signal_ids)) > MOST_SIGNALS or selection.most > MOST_SIGNALS:
+            raise InvalidRequest(f"At most {MOST_SIGNALS} signals at once; choose fewer.")
+        if selection.most < 1:
+            raise InvalidRequest("At least one signal is wanted.")
+        return selection
+
+    def new(self, found: Sequence[WantedRow]) -> list[WantedRow]:
+        """Those of the signals found that are asked about: without a verdict of today, the most confident first."""
+        return [row for row in found if not row.is_validated][: self.most]
 
 
 Wanted = Selection | Sequence[UUID]
@@ -139,14 +160,16 @@ class Batches:
             InvalidRequest: too many signals.
             Forbidden, PlanRequired, NotConfigured: the model may not be asked.
         """
-        found = self.wanted(principal, wanted, model=model)
-        new = [row for row in found if not row.is_validated]
+        selection = Selection.of(wanted)
+        found = self.wanted(principal, selection, model=model)
+        new = selection.new(found)
+        already = sum(row.is_validated for row in found)
         with self._database.app(principal) as connection:
             budget_left = dao.budget_left(connection)
         sampled = self._sampled(principal, new, model)
         if not sampled:
             return BatchEstimate(
-                len(new), len(found) - len(new), _model(principal, model), Decimal(0), None, None, budget_left, len(new)
+                len(new), already, _model(principal, model), Decimal(0), None, None, budget_left, len(new)
             )
         dearest = max(sampled, key=lambda each: each.most_usd)
         fits = [len(new)]
@@ -157,7 +180,7 @@ class Batches:
         usual = [each.usual_usd for each in sampled if each.usual_usd is not None]
         return BatchEstimate(
             count=len(new),
-            already=len(found) - len(new),
+            already=already,
             model=dearest.model,
             most_usd=len(new) * dearest.most_usd,
             usual_usd=len(new) * usual[0] if usual else None,
@@ -178,11 +201,12 @@ class Batches:
             PlanRequired, NotConfigured: the model may not be asked.
         """
         require(principal, Action.ASK)
-        found = self.wanted(principal, wanted, model=model)
-        new = [row for row in found if not row.is_validated]
+        selection = Selection.of(wanted)
+        found = self.wanted(principal, selection, model=model)
+        new = selection.new(found)
         if not new:
-            had = "has a verdict" if len(found) == 1 else f"all {len(found):,} have verdicts"
-            raise InvalidRequest(f"Nothing to validate: {had} of today." if found else "Choose signals to validate.")
+            had = "it has a verdict" if len(found) == 1 else f"all {len(found):,} signals have verdicts"
+            raise InvalidRequest(f"Nothing to validate: {had} of today." if found else "There are no such signals.")
         self._sampled(principal, new[:1], model)  # a model that may not be asked is told of now
         return self.submit(principal, new, model=_model(principal, model))
 
@@ -296,16 +320,12 @@ class Batches:
         with self._database.service() as connection:
             dao.stop(connection, job_id, CANCELLED, f"{principal.name} stopped it.")
 
-    def wanted(self, principal: Principal, wanted: Wanted, *, model: str | None = None) -> list[WantedRow]:
-        """The signals of a selection that the caller may see as of their day, the most confident first.
+    def wanted(self, principal: Principal, selection: Selection, *, model: str | None = None) -> list[WantedRow]:
+        """All signals among which a selection chooses, as the caller sees them, the most confident first.
 
         Raises:
             NotFound: there is no such universe, or no scan of it.
-            InvalidRequest: they are too many.
         """
-        selection = wanted if isinstance(wanted, Selection) else Selection(signal_ids=tuple(wanted))
-        if len(set(selection.signal_ids)) > MOST_SIGNALS or not 1 <= selection.most <= MOST_SIGNALS:
-            raise InvalidRequest(f"At most {MOST_SIGNALS} signals at once; choose fewer.")
         scan = None
         if selection.universe_id is not None:
             scan = self._latest_scan(principal, selection.universe_id)
@@ -316,7 +336,7 @@ class Batches:
                 connection,
                 day=self._time.of(principal).day,
                 model=_model(principal, model),
-                most=selection.most,
+                most=MOST_CONSIDERED,
                 signal_ids=selection.signal_ids,
                 scan_id=scan.about.id if scan else None,
                 symbols=selection.symbols,

@@ -63,6 +63,20 @@ async def start_scan(bench: Bench, threads: Threads) -> StartedJob:
     return StartedJob(job_id=str(job.id))
 
 
+@router.post(
+    "/jobs/validate-signals", status_code=202, summary="Start nightly validation", dependencies=[Security(scheduler)]
+)
+async def start_validation(bench: Bench, threads: Threads) -> StartedJob:
+    """Starts the batch of every organisation that switched nightly validation on, on the newest scan of its universe.
+
+    Sent again while it is under way it joins, so that it needs no Idempotency-Key; sent later it asks about those
+    signals of the day that have no verdict yet. Takes CRON_SECRET and nothing else. The job's figures are those of all
+    their signals.
+    """
+    job = await in_thread(bench.verdicts.batch_jobs.start_all, threads)
+    return StartedJob(job_id=str(job.id))
+
+
 @router.get("/jobs/{job_id}", summary="How far a job is")
 async def job(
     job_id: str, bench: Bench, threads: Threads, principal: Annotated[Principal | None, Security(reader)]
