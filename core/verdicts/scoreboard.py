@@ -41,7 +41,8 @@ FEWEST_IN_BIN = 5
 """A point of fewer verdicts is marked as resting on too few."""
 MOST_VERDICTS = 200_000
 """The newest that a board is made of."""
-QUALITY_HORIZON: Horizon = 5
+QUALITY_HORIZON: Horizon = 20
+"""What models are asked to be confident of."""
 _RETROSPECTIVE: Mapping[Include, bool | None] = {"prospective": False, "retrospective": True, "all": None}
 _NANO = Decimal("0.000000001")
 
@@ -52,12 +53,12 @@ CAVEATS = (
     "separate days says how much there really was to learn from.",
     "Hindsight: a model may know what happened after a day that lies before its training ended. Verdicts that were "
     "given of such days are called retrospective and prove nothing; they are left out unless asked for.",
-    "Entries are made at the next session's open, before costs and taxes. HOLD claims no direction and is not scored, "
-    "so that a model which holds often is judged by few verdicts.",
-    "The interval of the Brier score is the normal one of a mean of squared errors, which is rough where n is small.",
-    f"The signal's own record is its confidence over {CONFIDENCE_HORIZON} sessions, also where verdicts are judged "
-    "over another number.",
-    "The cost of a right verdict counts what providers bill for all verdicts with a known outcome, HOLD among them, "
+    "Entries: they are made at the next session's open, before costs and taxes. HOLD claims no direction and is not "
+    "scored, so that a model which holds often is judged by few verdicts.",
+    "Brier score: its interval is the normal one of a mean of squared errors, which is rough where n is small.",
+    f"Horizon: a model is asked how likely it is to be right over {CONFIDENCE_HORIZON} sessions, and the signal's own "
+    "confidence is of as many; judged over 5, both are measured by what they did not say.",
+    "Cost: that of a right verdict counts what providers bill for all verdicts with a known outcome, HOLD among them, "
     "and for failed calls between the first and the last of these, whoever paid.",
 )
 """What a reader must know of the board, in the order in which pages say it."""

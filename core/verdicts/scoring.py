@@ -87,7 +87,8 @@ class Scoring:
 
     def after_scan(self, _scan: ScanRow, _results: pl.DataFrame | None = None) -> None:
         """A scan follows new bars, by which more may be known."""
-        self.soon()
+        if self._due(self._time.default().day, most=1):
+            self.soon()
 
     def tick(self) -> None:
         """Scores what can be; for what is done every `SCORE_MINUTES`."""
@@ -110,7 +111,7 @@ class Scoring:
     def _run(self, _context: JobContext) -> None:
         self.score()
 
-    def _due(self, day: date) -> Sequence[DueRow]:
+    def _due(self, day: date, most: int = MOST_AT_ONCE) -> Sequence[DueRow]:
         # No exchange has more sessions than there are days: what is decided later cannot have its outcome yet.
         with self._database.service() as connection:
             return dao.due(
@@ -118,7 +119,7 @@ class Scoring:
                 latest_5=day - timedelta(days=SOON),
                 latest_20=day - timedelta(days=LATE),
                 earliest=day - BENCHMARK_WAIT,
-                most=MOST_AT_ONCE,
+                most=most,
             )
 
     def _scores(self, owner: UUID | None, rows: Sequence[DueRow], as_of: AsOf) -> list[ScoreRow]:

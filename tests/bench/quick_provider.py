@@ -1,6 +1,7 @@
 """A provider that takes as little of the machine as it can: one canned streamed answer, in a process of its own.
 
-`python -m tests.bench.quick_provider` prints its base URL and ends with its input.
+`python -m tests.bench.quick_provider` prints its base URL and ends with its input. It may be given another answer, and
+after how many seconds it answers.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from core.settings import ROOT
@@ -22,9 +23,9 @@ USAGE = {"prompt_tokens": 20, "completion_tokens": 8, "total_tokens": 28}
 
 
 @contextmanager
-def running_quick_provider() -> Iterator[str]:
-    """The base URL of a provider that answers at once."""
-    command = [sys.executable, "-m", "tests.bench.quick_provider"]
+def running_quick_provider(text: str = "", *, after_s: float = 0.0) -> Iterator[str]:
+    """The base URL of a provider that answers at once with `TEXT`, or after a while with another."""
+    command = [sys.executable, "-m", "tests.bench.quick_provider", text, str(after_s)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -39,8 +40,8 @@ def _chunk(**members: object) -> bytes:
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
 
-def _canned() -> bytes:
-    events = [_chunk(choices=[{"index": 0, "delta": {"content": text}, "finish_reason": None}]) for text in TEXT]
+def _canned(texts: Sequence[str]) -> bytes:
+    events = [_chunk(choices=[{"index": 0, "delta": {"content": text}, "finish_reason": None}]) for text in texts]
     events.append(_chunk(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}]))
     events.append(_chunk(choices=[], usage=USAGE))
     body = b"".join(events) + b"data: [DONE]\n\n"
@@ -55,7 +56,9 @@ def _canned() -> bytes:
 class _Answering(asyncio.Protocol):
     """Reads a request by its length and answers with the canned bytes."""
 
-    answer = _canned()
+    def __init__(self, answer: bytes, after_s: float) -> None:
+        self._answer = answer
+        self._after_s = after_s
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -71,19 +74,21 @@ class _Answering(asyncio.Protocol):
         if len(body) < length:
             return
         self._received = body[length:]
-        if SLOW in body:
-            asyncio.get_running_loop().call_later(FIRST_AFTER_S, self._transport.write, self.answer)
+        after_s = FIRST_AFTER_S if SLOW in body else self._after_s
+        if after_s:
+            asyncio.get_running_loop().call_later(after_s, self._transport.write, self._answer)
         else:
-            self._transport.write(self.answer)
+            self._transport.write(self._answer)
 
 
-async def _serve() -> None:
+async def _serve(text: str = "", after_s: str = "0") -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(_Answering, "127.0.0.1", 0)
+    answer = _canned([text] if text else TEXT)
+    server = await loop.create_server(lambda: _Answering(answer, float(after_s)), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(*sys.argv[1:]))

@@ -42,7 +42,7 @@ def histories(ground: Ground) -> list[Figure]:
     folder = ground.work / "records"
     with closing(Database(ground.server.url, pool_size=2)) as database:
         sessions = Calendars(today=LAST).of("XNYS").between(FIRST, LAST)
-        symbols = _fill(BarStore(database, folder), number, sessions)
+        symbols = fill_walks(BarStore(database, folder), number, sessions)
         records = Records(Bars(BarStore(database, folder)), database, folder)
 
         def update(day: int, detectors: Sequence[Detector]) -> tuple[float, UniverseRecord]:
@@ -67,7 +67,8 @@ def histories(ground: Ground) -> list[Figure]:
     return figures
 
 
-def _fill(store: BarStore, number: int, sessions: np.ndarray[tuple[int], np.dtype[np.datetime64]]) -> list[str]:
+def fill_walks(store: BarStore, number: int, sessions: np.ndarray[tuple[int], np.dtype[np.datetime64]]) -> list[str]:
+    """Writes random walks on these sessions; gives their symbols."""
     random = np.random.Generator(np.random.PCG64(SEED))
     symbols, size = [f"R{at:04d}" for at in range(number)], (number, len(sessions))
     close = 50 * np.exp(np.cumsum(random.normal(0, 0.02, size), axis=1))

@@ -19,6 +19,8 @@ from tests.bench import (
     records,
     scan,
     start,
+    verdict_scores,
+    verdicts,
 )
 from tests.bench.figures import Figure
 from tests.bench.ground import Ground
@@ -53,6 +55,9 @@ MEASUREMENTS = {
     "records": Measurement(
         "the records of 500 symbols over ten years, from nothing and with one more day", records.histories
     ),
+    "verdicts": Measurement("validations of signals: what is added to the provider's own time", verdicts.shares),
+    "verdict-batch": Measurement("a batch of 500 validations against a provider that takes 300 ms", verdicts.batches),
+    "verdict-scores": Measurement("a hundred thousand verdicts scored, and their board read", verdict_scores.scores),
     "warm-start": Measurement("a second start, until the page and the API answer", start.warm),
     "cold-start": Measurement("from `git clone` to a page that answers, on nothing but Python", start.cold),
 }
