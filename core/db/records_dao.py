@@ -27,6 +27,14 @@ _LATEST = text(
     ORDER BY as_of DESC LIMIT 1
     """
 )
+_OF_TYPE = text(
+    """
+    SELECT as_of, figures -> 'types' -> :type AS figures FROM signal_records
+    WHERE org_id IS NOT DISTINCT FROM CAST(:org_id AS uuid) AND universe_id = :universe_id
+        AND formula_version = :formula_version AND as_of <= :as_of
+    ORDER BY as_of DESC LIMIT 1
+    """
+)
 _FORGET = text(
     """
     DELETE FROM signal_records WHERE id IN (
@@ -81,6 +89,15 @@ def latest(
     given = {"universe_id": universe_id, "as_of": as_of, "formula_version": formula_version, "org_id": org_id}
     row = connection.execute(_LATEST, given).one_or_none()
     return None if row is None else RecordRow(*row)
+
+
+def latest_of_type(
+    connection: Connection, universe_id: str, as_of: date, type_id: str, *, formula_version: int, org_id: UUID | None
+) -> tuple[date, Mapping[str, Any] | None] | None:
+    """The figures of one type of the latest day that is not after `as_of`, by horizon, and that day."""
+    given = {"universe_id": universe_id, "as_of": as_of, "formula_version": formula_version, "org_id": org_id}
+    row = connection.execute(_OF_TYPE, given | {"type": type_id}).one_or_none()
+    return None if row is None else (row.as_of, row.figures)
 
 
 def forget(connection: Connection, universe_id: str, *, org_id: UUID | None, most: int) -> None:

@@ -81,10 +81,11 @@ _FORGET_RESULTS = text(
 )
 _FORGET_SIGNALS = text(
     f"""
-    DELETE FROM signals WHERE scan_id IN (
+    DELETE FROM signals g WHERE scan_id IN (
         SELECT s.id FROM scans s
         WHERE s.status = 'done' AND s.finished_at < assay_now() - :overtaken_signals AND {_OVERTAKEN.format(also="")})
-    -- Nothing refers to a signal yet. What does one day, as a verdict on it, keeps it: AND NOT EXISTS (…) belongs here.
+        AND NOT EXISTS (SELECT FROM verdict_snapshots v WHERE v.signal_id = g.id)
+        AND NOT EXISTS (SELECT FROM verdicts v WHERE v.signal_id = g.id)
     """  # noqa: S608 (constants of this module)
 )
 _FORGET_FAILED = text("DELETE FROM scans WHERE status = 'failed' AND finished_at < assay_now() - :failed")
@@ -376,7 +377,8 @@ def tries(connection: Connection, universe_id: str, org_id: UUID | None, day: da
 
 
 def forget(connection: Connection, kept: Kept) -> None:
-    """Forgets what runs left for longer than it is kept; of those that no other overtook the signals stay."""
+    """Forgets what runs left for longer than it is kept; signals stay that no other run overtook, or of
+    which a verdict speaks."""
     connection.execute(_FORGET_RESULTS, {"results": kept.results, "overtaken_results": kept.overtaken_results})
     connection.execute(_FORGET_SIGNALS, {"overtaken_signals": kept.overtaken_signals})
     connection.execute(_FORGET_FAILED, {"failed": kept.failed})

@@ -115,10 +115,12 @@ class Calendars:
                 holidays a year ahead alone.
         """
         sessions = self._known_at(exchange, moment)
-        number = int(np.searchsorted(sessions.closes, _epoch(moment), side="right")) - 1
-        if number < 0:
-            raise NotFound(f"No session of {exchange} is known before {moment:%Y-%m-%d}.")
-        return _date(sessions.days[number])
+        return _latest(sessions, sessions.closes, moment)
+
+    def last_opened(self, exchange: str, moment: datetime) -> date:
+        """The last session whose open has passed by that moment; raises as `last_session`."""
+        sessions = self._known_at(exchange, moment)
+        return _latest(sessions, sessions.opens, moment)
 
     def next_open(self, exchange: str, moment: datetime) -> datetime | None:
         """When the exchange opens next, in UTC; None past what is known."""
@@ -188,6 +190,13 @@ def _weekdays(name: str, last: date) -> Sessions:
 def _next(moments: NDArray[np.int64], moment: datetime) -> datetime | None:
     number = int(np.searchsorted(moments, _epoch(moment), side="right"))
     return datetime.fromtimestamp(int(moments[number]), UTC) if number < len(moments) else None
+
+
+def _latest(sessions: Sessions, moments: NDArray[np.int64], moment: datetime) -> date:
+    number = int(np.searchsorted(moments, _epoch(moment), side="right")) - 1
+    if number < 0:
+        raise NotFound(f"No session of {sessions.exchange} is known before {moment:%Y-%m-%d}.")
+    return _date(sessions.days[number])
 
 
 def _epoch(moment: datetime) -> int:

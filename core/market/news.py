@@ -146,6 +146,24 @@ class News:
         unasked = [company.symbol for company in companies if not self._sources(company)]
         return replace(page, states=(*page.states, *map(_nobody_asked, unasked)))
 
+    def kept(self, symbol: str, as_of: AsOf, *, most: int) -> NewsPage:
+        """What is known already of one instrument, newest first, none of it later than `as_of`.
+
+        No live source is asked, which would use up its allowance; the sample is, which is free.
+
+        Raises:
+            InvalidRequest, NotConfigured: as `of`.
+        """
+        company = self._companies.of_symbol(symbol, as_of)
+        last = min(as_of.day, as_of.moment.date())
+        askings = [_Asking(source, company, last) for source in self._sources(company)]
+        if not askings and not company.is_generated:
+            raise NotConfigured("No source of news is configured: set FINNHUB_API_KEY or BRAVE_API_KEY.")
+        if company.is_generated:
+            for asking in askings:
+                self._started(asking, PAST_FRESH_S).result()
+        return self._page(askings, as_of, fresh_s=PAST_FRESH_S, most=min(most, MOST_ITEMS))
+
     def close(self) -> None:
         """Waits for what is under way."""
         self._threads.shutdown()

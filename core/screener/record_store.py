@@ -133,6 +133,18 @@ class Records:
             row = dao.latest(connection, universe_id, day, formula_version=FORMULA_VERSION, org_id=org_id)
         return None if row is None else _record(row)
 
+    def of_type(
+        self, universe_id: str, day: date, type_id: str, org_id: UUID | None = None
+    ) -> tuple[date, FiguresByHorizon] | None:
+        """What the newest record that was known on a day says of one type, and its day; as `of`, in less time."""
+        with self._database.service() as connection:
+            found = dao.latest_of_type(
+                connection, universe_id, day, type_id, formula_version=FORMULA_VERSION, org_id=org_id
+            )
+        if found is None or found[1] is None:
+            return None
+        return found[0], {sessions: Figures.from_json(found[1][str(sessions)]) for sessions in HORIZONS}
+
     def confidences(self, universe_id: str, day: date, org_id: UUID | None = None) -> Mapping[str, Confidence] | None:
         """How much each type of signal is to be trusted on a day; None until the record of that very day is there."""
         record = self.of(universe_id, day, org_id)

@@ -73,6 +73,22 @@ class Scans:
                 frame = self._keep(found, dao.results(connection, found.id))
         return Scan(found, frame, self._planner.sessions_behind(found.exchange, found.as_of, as_of))
 
+    def get(self, principal: Principal, scan_id: UUID) -> Scan:
+        """A finished scan, whether or not it is the newest.
+
+        Raises:
+            NotFound: the caller may not see it, it is of a later day than theirs, or its rows are no longer kept.
+        """
+        as_of = self._time.of(principal)
+        with self._database.app(principal) as connection:
+            found = dao.scan(connection, scan_id)
+            if found is None or found.as_of > as_of.day:
+                raise NotFound("There is no such scan.")
+            frame = self._kept(found)
+            if frame is None:
+                frame = self._keep(found, dao.results(connection, found.id))
+        return Scan(found, frame, self._planner.sessions_behind(found.exchange, found.as_of, as_of))
+
     def request(self, principal: Principal, universe_id: str) -> Job:
         """Starts a scan as of the caller's day, or joins the one that is under way.
 

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from core.ai.numbers import Known
+from core.ai.numbers import Unit as NumberUnit
 from core.errors import InvalidRequest, NotEnoughData
 from core.market.symbols import checked_symbol
 from core.screener.chart_patterns.patterns import CHART_PATTERNS
@@ -388,7 +389,7 @@ def _reward_risk(entry: float, stop: float | None, target: float | None) -> floa
     return None if stop is None or target is None else (target - entry) / (entry - stop)
 
 
-_UNITS = {Unit.PRICE: "price", Unit.FRACTION: "fraction"}
+_UNITS: Mapping[Unit, NumberUnit] = {Unit.PRICE: "price", Unit.FRACTION: "fraction"}
 
 
 def _known(shown: Snapshot) -> Iterator[Known | None]:
@@ -400,8 +401,8 @@ def _known(shown: Snapshot) -> Iterator[Known | None]:
         ("Target", levels.target),
     ):
         yield _figure(label, price, "price")
-    yield _figure("Distance to the stop", levels.stop_distance, "fraction")
-    yield _figure("Distance to the target", levels.target_distance, "fraction")
+    yield _figure("Distance to the stop", levels.stop_distance, "fraction", is_magnitude=True)
+    yield _figure("Distance to the target", levels.target_distance, "fraction", is_magnitude=True)
     yield _figure("Reward to risk", levels.reward_risk, "number")
     yield _figure("Confidence by the signal's own record", signal.confidence, "fraction")
     yield _figure("Earlier signals behind the confidence", signal.confidence_n, "number")
@@ -432,9 +433,9 @@ def _known_record(where: str, each: RecordFigures) -> Iterator[Known | None]:
         ("Median move", each.median_move),
         ("Median move beyond the benchmark", each.median_excess),
         ("Median best move", each.median_best),
-        ("Median worst move", each.median_worst),
     ):
         yield _figure(f"{label} {over}", value, "fraction")
+    yield _figure(f"Median worst move {over}", each.median_worst, "fraction", is_magnitude=True)
 
 
 def _known_days(shown: Snapshot) -> Iterator[Known | None]:
@@ -447,9 +448,9 @@ def _known_days(shown: Snapshot) -> Iterator[Known | None]:
         yield _day("Day of a headline", headline.published_at.date())
 
 
-def _figure(name: str, value: float | None, unit: str) -> Known | None:
-    return None if value is None else Known(name, float(value), unit)
+def _figure(name: str, value: float | None, unit: NumberUnit, *, is_magnitude: bool = False) -> Known | None:
+    return None if value is None else Known(name, float(value), unit, is_magnitude)
 
 
 def _day(name: str, day: date | None) -> Known | None:
-    return None if day is None else Known(name, float(day.toordinal()), "date")
+    return None if day is None else Known.of_day(name, day)
