@@ -40,7 +40,6 @@ from core.verdicts.snapshot import Snapshot
 from core.verdicts.snapshots import Snapshots, StoredSnapshot
 from core.verdicts.verdict import Brief, Page, Verdict, counted, numbers_of, verdict_of
 
-
 __all__ = [
     "Asking",
     "Begun",
