@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ConfigurationError
+
+HEAD = ("name", "version")
+FENCE = "---"
+MAX_BYTES = 64 * 1024
+_WORD = re.compile(r"[A-Za-z0-9][\w.-]{0,39}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +31,62 @@ def load_prompt(folder: Path, name: str) -> Prompt:
     Raises:
         ConfigurationError: the file is missing or has no head of `name` and `version`.
     """
-    try:
-        content = (folder / f"{name}.md").read_text("utf-8")
-    except FileNotFoundError:
-        raise ConfigurationError(f"The prompt {name}.md is missing.") from None
-    parts = content.split("---\n", 2)
-    head = dict(line.split(": ", 1) for line in parts[1].splitlines()) if len(parts) == 3 else {}
-    if head.get("name") != name or "version" not in head:
-        raise ConfigurationError(f"{name}.md, line 1: the head must give `name: {name}` and a version.")
+    path = folder / f"{name}.md"
+    if not path.is_file():
+        raise ConfigurationError(f"The prompt {name}.md is missing.")
+    prompt = read_prompt(path)
+    if prompt.name != name:
+        raise _mistake(path, 1, f"the head must give `name: {name}`")
+    return prompt
+
+
+def read_prompt(path: Path) -> Prompt:
+    """The prompt in a file, whatever the file is called.
+
+    Raises:
+        ConfigurationError: it cannot be read, or has a mistake; the sentence names file and line.
+    """
+    content = _content(path)
+    lines = content.split("\n")
+    end = next((place for place, line in enumerate(lines[1:], start=1) if line == FENCE), None)
+    if end is None or lines[0] != FENCE:
+        raise _mistake(path, 1, "the head must give a name and a version between two lines of ---")
+    head = _head(path, lines[1:end])
+    for key in HEAD:
+        if key not in head:
+            raise _mistake(path, 1, f"the head must give `{key}: …`")
+    text = "\n".join(lines[end + 1 :]).strip()
+    if not text:
+        raise _mistake(path, end + 1, "no text follows the head")
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
-    return Prompt(name, f"{name}/{head['version']}/{digest}", parts[2].strip())
+    return Prompt(head["name"], f"{head['name']}/{head['version']}/{digest}", text)
+
+
+def _content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            given = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigurationError(f"{path.name} cannot be read: {error.strerror}.") from None
+    if len(given) > MAX_BYTES:
+        raise ConfigurationError(f"{path.name} is larger than {MAX_BYTES // 1024} KiB.")
+    try:
+        return given.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise _mistake(path, given.count(b"\n", 0, error.start) + 1, "the text is not UTF-8") from None
+
+
+def _head(path: Path, lines: Sequence[str]) -> dict[str, str]:
+    head: dict[str, str] = {}
+    for number, line in enumerate(lines, start=2):
+        key, _, value = line.partition(": ")
+        if key not in HEAD or key in head:
+            raise _mistake(path, number, f"the head has one line each for {' and '.join(HEAD)}, as in `version: 2`")
+        if not _WORD.fullmatch(value.strip()):
+            raise _mistake(path, number, f"the {key} is a word of up to 40 letters, digits, dots and hyphens")
+        head[key] = value.strip()
+    return head
+
+
+def _mistake(path: Path, line: int, words: str) -> ConfigurationError:
+    return ConfigurationError(f"{path.name}, line {line}: {words}.")
