@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from core.errors import AssayError, InvalidRequest
@@ -81,6 +82,15 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("--date", type=date.fromisoformat, metavar="YYYY-MM-DD", help="a past day to scan as of")
     scan.set_defaults(run=_scan)
 
+    validate = commands.add_parser("validate", help="validate signals of the newest scan now")
+    validate.add_argument("--org", metavar="NAME", help="organisation that asks (all that switched it on)")
+    validate.add_argument("--universe", metavar="ID", help="id or title of the universe (the default one)")
+    validate.add_argument("--model", metavar="ID", help="model that is asked (auto)")
+    validate.add_argument("--most", type=int, metavar="N", help="most signals, the most confident first (50)")
+    validate.set_defaults(run=_validate)
+
+    _add_verdicts(commands.add_parser("verdicts", help="verdicts").add_subparsers(required=True, metavar="COMMAND"))
+
     doctor = commands.add_parser("doctor", help="what is configured, reachable and missing")
     doctor.add_argument("--accounting", action="store_true", help="check that the books balance")
     doctor.set_defaults(run=_doctor)
@@ -115,10 +125,56 @@ def _add_bars(bars: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     check.set_defaults(run=_bars_check)
 
 
+def _add_verdicts(verdicts: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    replay = verdicts.add_parser(
+        "replay", help="show stored snapshots to another model or under another prompt, and compare; changes nothing"
+    )
+    replay.add_argument("--org", required=True, metavar="NAME", help="organisation whose verdicts they are")
+    replay.add_argument("--model", required=True, metavar="ID", help="model that is shown them")
+    replay.add_argument("--prompt", type=Path, metavar="FILE", help="prompt to ask under (the one in force)")
+    replay.add_argument("--budget", required=True, type=_amount, metavar="USD", help="most that it may cost")
+    replay.add_argument("--most", type=int, default=100, metavar="N", help="most snapshots, the newest (100)")
+    replay.add_argument("--scored-only", action="store_true", help="only those whose outcome is known")
+    replay.add_argument("--yes", action="store_true", help="do not ask whether it may cost this")
+    replay.set_defaults(run=_verdicts_replay)
+
+
+def _amount(words: str) -> Decimal:
+    """An amount in USD."""
+    try:
+        amount = Decimal(words)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        raise argparse.ArgumentTypeError(f"an amount in USD, from 0, is wanted: {words}")
+    return amount
+
+
+def _verdicts_replay(settings: Settings, given: argparse.Namespace) -> int:
+    from core.commands import verdicts
+
+    asked = verdicts.Asked(
+        org=given.org,
+        model=given.model,
+        prompt=given.prompt,
+        budget_usd=given.budget,
+        most=given.most,
+        is_scored_only=given.scored_only,
+        is_agreed=given.yes,
+    )
+    return verdicts.replay(settings, asked)
+
+
 def _scan(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import scan
 
     return scan.run(settings, universe=given.universe, org=given.org, day=given.date)
+
+
+def _validate(settings: Settings, given: argparse.Namespace) -> int:
+    from core.commands import validate
+
+    return validate.run(settings, validate.Asked(given.org, given.universe, given.model, given.most))
 
 
 def _bars_update(settings: Settings, given: argparse.Namespace) -> int:
