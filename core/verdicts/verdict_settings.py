@@ -68,6 +68,11 @@ class VerdictSettings:
             row = dao.settings(connection, principal.org_id)
         return VerdictSet(VerdictChoices(), None, None) if row is None else _set(row)
 
+    def begin_with(self, principal: Principal, choices: VerdictChoices) -> None:
+        """Sets it where nothing was ever set; raises as `change`."""
+        if self.get(principal).updated_at is None:
+            self.change(principal, choices)
+
     def change(self, principal: Principal, choices: VerdictChoices) -> VerdictSet:
         """Sets all of it; the nightly batch asks in the name of who switched it on last.
 

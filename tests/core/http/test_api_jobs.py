@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -14,6 +14,7 @@ from core.db.engine import Database
 from core.ops.jobs import JobStatus, Queue
 from tests.conftest import StartApp, make_settings
 from tests.core.http.conftest import Api, ServeApi, assert_problem
+from tests.fakes.jobs import finished
 
 SECRET = "a long secret of the scheduler"
 BEARER = {"Authorization": f"Bearer {SECRET}"}
@@ -117,3 +118,41 @@ def test_the_doctor_misses_a_worker_where_the_server_brings_none(
     assert "start `python -m core worker`" in told
     assert "ok      cron          configured" in told
     assert SECRET not in told
+
+
+def test_a_scheduler_starts_validation_and_follows_it_with_the_same_secret(api: Api) -> None:
+    started = [httpx2.post(f"{api.base_url}/jobs/validate-signals", headers=BEARER) for _ in range(2)]
+    assert [answer.status_code for answer in started] == [202, 202]
+    job_id = started[0].json()["job_id"]
+    assert started[1].json() == {"job_id": job_id}, "a call that is sent again joins, and needs no Idempotency-Key"
+    worker = api.workbench.worker()
+    worker.start()
+    finished(api.workbench.queue, api.workbench.queue.find(UUID(job_id)))
+    worker.stop()
+    job = httpx2.get(f"{api.base_url}/jobs/{job_id}", headers=BEARER).json()
+    assert (job["kind"], job["status"]) == ("validate_all", "done")
+    assert (job["done"], job["failed"], job["total"]) == (0, 0, 0)
+    assert job["detail"] == "No organisation has switched nightly validation on."
+
+
+def test_validation_takes_the_secret_and_nothing_else(api: Api) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {SECRET}"}):
+        answer = httpx2.post(f"{api.base_url}/jobs/validate-signals", headers=headers)
+        assert_problem(answer, 401, "unauthenticated")
+    with api.client(api.member("ann")) as client:
+        assert_problem(client.post("/jobs/validate-signals"), 401, "unauthenticated")
+    assert api.workbench.queue.figures().waiting == 0
+
+
+def test_without_a_secret_no_validation_is_started(serve_api: ServeApi) -> None:
+    answer = httpx2.post(f"{serve_api().base_url}/jobs/validate-signals", headers=BEARER)
+    assert_problem(answer, 501, "not_configured")
+
+
+def test_a_member_follows_a_batch_and_a_stranger_does_not_know_of_it(api: Api) -> None:
+    ann, bob, queue = api.member("ann"), api.member("bob"), api.workbench.queue
+    batch = queue.submit("validate_batch", {}, key="x", org_id=ann.org_id)
+    with api.client(ann) as client:
+        assert client.get(f"/jobs/{batch.id}").json()["kind"] == "validate_batch"
+    with api.client(bob) as client:
+        assert_problem(client.get(f"/jobs/{batch.id}"), 404, "not_found")

@@ -1,0 +1,68 @@
+"""A worker as a process that kills itself: `python -m tests.core.verdicts.batch_process STEP COUNT`.
+
+It dies when it comes to a step of a batch for the COUNT-th time; without arguments it works until it is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from core.db import verdict_batches_dao, verdicts_dao
+from core.metering.meter import Meter
+from core.ops.worker import Worker
+from core.settings import load_settings
+from core.workbench import open_workbench
+from tests.core.ops.worker_process import QUICK
+
+STEPS: dict[str, tuple[Any, str, bool]] = {
+    "before the items are written": (verdict_batches_dao, "begin", False),
+    "before a signal is reserved": (Meter, "reserve_or_join", False),
+    "between the reservation and the call": (Meter, "mark_in_flight", False),
+    "before the call": (Meter, "mark_in_flight", True),
+    "before the settlement": (Meter, "settle", False),
+    "between the settlement and the verdict": (Meter, "settle", True),
+    "before the verdict is stored": (verdicts_dao, "add", False),
+    "between the verdict and its item": (verdict_batches_dao, "record", False),
+    "after an item": (verdict_batches_dao, "record", True),
+    "before the batch is finished": (verdict_batches_dao, "finish", False),
+    "after the batch is finished": (verdict_batches_dao, "finish", True),
+}
+"""Where it may die: a function, and whether before it or after it."""
+
+
+def die_at(step: str, count: int) -> None:
+    """Kills this process when it comes to a step for the `count`-th time."""
+    place, name, is_after = STEPS[step]
+    function: Callable[..., Any] = getattr(place, name)
+    lock, left = threading.Lock(), [count]
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            left[0] -= 1
+            is_last = left[0] == 0
+        found = function(*args, **kwargs) if is_after or not is_last else None
+        if is_last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+
+    setattr(place, name, counted)
+
+
+def main(arguments: list[str]) -> None:
+    """Works until it dies."""
+    if arguments:
+        die_at(arguments[0], int(arguments[1]))
+    with closing(open_workbench(load_settings())) as bench:
+        worker = Worker(bench.database, bench.queue, jobs_at_once=2, times=QUICK)
+        worker.start()
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
