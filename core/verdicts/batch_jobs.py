@@ -40,6 +40,8 @@ class BatchParts:
     latest_scan: LatestScan
     sweep: Callable[[UUID], object]
     """Ends an organisation's overdue holds."""
+    score_soon: Callable[[], object]
+    """Has verdicts scored whose outcome is known already."""
 
 
 class BatchJobs:
@@ -98,6 +100,7 @@ class BatchJobs:
         run.work(tell)
         self._tell(context)
         self._finish(job.id)
+        parts.score_soon()
 
     def _tell(self, context: JobContext) -> None:
         """Says how far a batch is, to whoever looks at its job and at the one that counts it."""

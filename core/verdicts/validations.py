@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -126,6 +126,8 @@ class ValidationParts:
     market: Market
     usage: Usage
     prompt: Prompt
+    score_soon: Callable[[], object]
+    """Has verdicts scored whose outcome is known already."""
 
 
 class Validations:
@@ -415,6 +417,8 @@ class Validations:
         with self._parts.database.app(principal) as connection:
             dao.add(connection, new)
             row = _there(connection, new)
+        if new.is_retrospective and new.purpose == "asked":  # a batch has its own scored once it has ended
+            self._parts.score_soon()
         return verdict_of(row)
 
     def _like_it(self, principal: Principal, begun: Begun, call: CallEstimate) -> Verdict | None:
