@@ -43,6 +43,7 @@ MANAGERS = frozenset(role for role in Role if role.manages)
 ROOMS = (
     Room("chat.py", "Chat", ":material/forum:", "Ask a model; see what each answer cost and what is left."),
     Room("screener.py", "Screener", ":material/filter_alt:", "Scan a market; see what its signals were worth."),
+    Room("verdicts.py", "Verdicts", ":material/verified:", "What models said of signals, and what it was worth."),
     Room(
         "symbol.py", "Symbol", ":material/candlestick_chart:", "One instrument: price, chart, figures, news, filings."
     ),

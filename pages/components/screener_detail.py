@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 import numpy as np
 import streamlit as st
@@ -19,7 +20,7 @@ from core.screener.direction import Direction
 from core.screener.scans import Scan
 from core.screener.signals import SIGNALS
 from core.screener.studies import Study
-from pages.components import screener_chart, screener_record, watchlist
+from pages.components import screener_chart, screener_record, verdict_ask, watchlist
 from pages.components.badges import Badge, show_badge
 from pages.components.errors import show_errors
 from pages.components.headings import section
@@ -45,6 +46,8 @@ class Event:
     """What the type means."""
     confidence: str = ""
     pattern: ChartPattern | None = None
+    signal_id: UUID | None = None
+    """None: a pattern that the scan has not kept as a signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def _show(key: str, look: Look) -> None:
     event = _show_choice(f"{key}_{look.symbol}", events_of(study, look.asked_for))
     if event is not None:
         _show_event(event)
+        _show_verdict(key, look, event)
     screener_chart.show(f"{key}_{look.symbol}", drawing_of(study, event))
     st.caption(_source(study))
     if event is not None:
@@ -133,6 +137,13 @@ def _show_event(event: Event) -> None:
     )
 
 
+def _show_verdict(key: str, look: Look, event: Event) -> None:
+    if event.signal_id is None:
+        st.caption("A model can be asked about it once a scan has found it as a signal.")
+        return
+    verdict_ask.show(f"{key}_verdict", look.principal, event.signal_id)
+
+
 def _show_record(key: str, look: Look, event: Event) -> None:
     st.markdown("##### What such signals were worth", help="Entered at the next session's open, as of the day above.")
     try:
@@ -168,6 +179,7 @@ def _of_row(row: SignalRow, pattern: ChartPattern | None) -> Event:
         about.help,
         _confidence(row),
         pattern,
+        row.id,
     )
 
 

@@ -13,10 +13,11 @@ from core.db.instruments_dao import UniverseRow
 from core.principal import Principal
 from core.screener.criteria import Screen, matching
 from core.screener.scans import Scan
-from pages.components import screener_export, screener_results, screener_watch
+from pages.components import screener_export, screener_results, screener_watch, verdict_batch, verdict_progress
 from pages.components.errors import show_errors
 from pages.components.headings import section
 from pages.components.states import show_empty
+from pages.components.verdict_column import Verdicts
 
 ASK_EVERY_S = 3.0
 PARAMETER = "symbol"
@@ -37,12 +38,15 @@ def show(key: str, principal: Principal, universe: UniverseRow, scan: Scan, scre
             icon=":material/filter_alt_off:",
         )
         return None
+    verdict_progress.show(f"{key}_batch", principal)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         column, largest_first = screener_results.show_order(f"{key}_order")
         actions = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right", gap="small")
     rows = screener_results.ordered(matches, column, largest_first=largest_first)
     has_records = scan.about.stamped_at is not None
-    ticked = screener_results.show(f"{key}_grid", rows, partial(_open, key), has_records=has_records)
+    ticked = screener_results.show(
+        f"{key}_grid", rows, partial(_open, key), has_records=has_records, verdicts=_verdicts(principal, scan)
+    )
     if not has_records:
         _wait_for_records(principal, scan)
     if rows.height > screener_results.MAX_ROWS:
@@ -50,8 +54,16 @@ def show(key: str, principal: Principal, universe: UniverseRow, scan: Scan, scre
     with actions:
         if may(principal, Action.KEEP_NOTES) and ticked:
             screener_watch.show(f"{key}_watch", principal, ticked)
+        verdict_batch.show_button(f"{key}_validate", principal, universe, ticked or rows["symbol"].to_list())
         screener_export.show(f"{key}_csv", rows, universe, scan.about, called)
     return _show_opened(key, rows.head(screener_results.MAX_ROWS)["symbol"].to_list())
+
+
+def _verdicts(principal: Principal, scan: Scan) -> Verdicts:
+    """What models said of the scan's signals; without them the matches are shown all the same."""
+    with show_errors(principal, has_action=False):
+        return workbench.current().verdicts.validations.of_scan(principal, scan.about.universe_id, scan.about.as_of)
+    return {}
 
 
 def _wait_for_records(principal: Principal, scan: Scan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from core.screener.criteria import WHY
 from core.screener.direction import Direction
 from core.screener.fields import FIELDS
 from core.screener.signals import SIGNALS
+from pages.components import verdict_column
 from pages.components.theme import badge_color
+from pages.components.verdict_column import Verdicts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,12 +70,14 @@ def ordered(matches: pl.DataFrame, column: str, *, largest_first: bool) -> pl.Da
     return matches.sort([column, "symbol"], descending=[largest_first, False], nulls_last=True)
 
 
-def show(key: str, matches: pl.DataFrame, opened: Opened, *, has_records: bool = True) -> tuple[str, ...]:
-    """The first rows of the matches; gives the symbols whose rows are ticked.
+def show(
+    key: str, matches: pl.DataFrame, opened: Opened, *, has_records: bool = True, verdicts: Verdicts | None = None
+) -> tuple[str, ...]:
+    """The first rows of the matches, with what models said of them; gives the symbols whose rows are ticked.
 
     Without records, which are still being computed, nothing is said of how many signals are behind a confidence.
     """
-    rows = matches.head(MAX_ROWS)
+    rows = verdict_column.added(matches.head(MAX_ROWS), verdicts or {}, datetime.now(UTC))
     symbols = tuple(rows["symbol"])
     key = f"{key}_{hash(symbols)}"  # of other rows, or in another order, nothing is chosen yet
     chosen = st.dataframe(
@@ -109,6 +114,8 @@ def _table(rows: pl.DataFrame, *, has_records: bool) -> pl.DataFrame:
         pl.col("change") * 100,
         "relative_volume",
         *map(_labelled, ("signals", "pattern")),
+        verdict_column.COLUMN,
+        verdict_column.AGE,
         pl.col("confidence") * 100,
         pl.when((pl.col("signals").list.len().fill_null(0) == 0) | pl.lit(not has_records))
         .then(None)
@@ -152,6 +159,7 @@ def _columns(rows: pl.DataFrame) -> dict[str, Any]:
         ),
         "signals": _badges("Signals", rows, "signals", 250),
         "pattern": _badges("Pattern", rows, "pattern", 150),
+        **verdict_column.columns(rows),
         "confidence": config.ProgressColumn(
             "Confidence", format="%.0f %%", min_value=0, max_value=100, help=ours["confidence"], width=120
         ),

@@ -27,6 +27,7 @@ from pages.components import (
     price_history,
     quote_line,
     statements_view,
+    symbol_verdicts,
     thesis,
 )
 from pages.components.badges import Badge, show_badge
@@ -175,11 +176,7 @@ def _show_checklist(visit: Visit) -> None:
 
 
 def _show_signals(visit: Visit) -> None:
-    show_empty(
-        "No signals yet",
-        f"Signals on {visit.instrument.symbol}, and what models said of them, will be listed here.",
-        icon=":material/troubleshoot:",
-    )
+    symbol_verdicts.show("symbol_verdicts", visit.principal, visit.instrument.symbol, visit.as_of.day)
 
 
 SECTIONS: dict[str, Callable[[Visit], None]] = {

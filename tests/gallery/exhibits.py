@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.gallery import accounts, alerts, basics, conversations, figures, market, reading, screener
+from tests.gallery import accounts, alerts, basics, conversations, figures, market, reading, screener, verdicts
 
 Exhibit = Callable[[], None]
 """Draws one component in one or more states; its docstring is the caption."""
@@ -47,6 +47,15 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "screener_export": (screener.export,),
     "screener_chart": (screener.chart,),
     "screener_record": (screener.record,),
+    "verdict_look": (verdicts.looks,),
+    "verdict_text": (verdicts.texts,),
+    "verdict_card": (verdicts.cards,),
+    "verdict_snapshot": (verdicts.snapshots,),
+    "verdict_curve": (verdicts.curve,),
+    "verdict_board": (verdicts.boards,),
+    "verdict_list": (verdicts.lists,),
+    "verdict_batch": (verdicts.estimates,),
+    "verdict_progress": (verdicts.batches,),
     "alerts_list": (alerts.list_of_alerts, alerts.no_alerts),
     "alert_form": (alerts.form,),
     "notifications_list": (alerts.notifications,),
@@ -66,6 +75,9 @@ EXCUSED = {
     "symbol_box": "reads and writes the address of the Symbol page",
     "connection": "is seen once the server is gone",
     "settings_sections": "is a page's own navigation, in its address",
+    "verdict_asking": "draws nothing: it keeps what was asked",
+    "verdict_column": "is drawn by screener_results",
+    "verdict_export": "draws nothing: it writes the file that verdict_list offers",
     "theme": "draws nothing by itself; its style is on every page, this one too",
 }
 """Modules that are not shown though they need no workbench, each with the reason."""

@@ -32,6 +32,7 @@ from pages.components import (
 from pages.components.screener_chart import Drawing, Levels, Line, Mark
 from pages.components.screener_record import Place
 from tests.gallery.texts import TEXTS
+from tests.gallery.verdicts import briefs
 
 NOW = datetime(2010, 8, 20, 20, 42, tzinfo=UTC)
 SECTORS = (
@@ -69,9 +70,10 @@ def market() -> None:
 
 
 def results() -> None:
-    """Matches in the grid (generated), some without confidence, name or levels; prices far below one and far above"""
+    """Matches in the grid (generated), some without confidence or levels, some with verdicts; tiny and huge prices"""
     screener_results.show_order("gallery_results")
-    screener_results.show("gallery_results", matches(40), lambda symbol: symbol)
+    verdicts = {(brief.symbol, brief.signal_type): brief for brief in briefs(20)}
+    screener_results.show("gallery_results", matches(40), lambda symbol: symbol, verdicts=verdicts)
 
 
 def export() -> None:
