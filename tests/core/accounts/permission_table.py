@@ -398,6 +398,7 @@ TOP = frozenset({"/api", "/v1", "/auth", "/metrics", "/favicon.png", "/connectio
 PAGES: dict[str, frozenset[Caller]] = {
     "chat": PEOPLE,
     "screener": PEOPLE,
+    "verdicts": PEOPLE,
     "usage": PEOPLE,
     "members": frozenset({C.OWNER, C.ADMIN}),
     "settings": PEOPLE,
