@@ -17,10 +17,11 @@ _BATCH = (
 # A signal is validated where its organisation has a verdict of today on it, also one of another scan of the same day.
 _WANTED = text(
     """
-    SELECT s.id, s.symbol, s.type, s.confidence, s.day, c.universe_id, EXISTS (
-            SELECT FROM verdicts v WHERE v.org_id = bound_org() AND v.universe_id = c.universe_id
-                AND v.symbol = s.symbol AND v.signal_type = s.type AND v.signal_day = s.day AND v.purpose <> 'replay'
-                AND v.created_at > assay_now() - interval '24 hours' AND (:model = 'auto' OR v.model = :model)
+    SELECT s.id, s.symbol, s.type, s.confidence, s.day, c.universe_id,
+        (c.universe_id, s.symbol, s.type, s.day) IN (
+            SELECT universe_id, symbol, signal_type, signal_day FROM verdicts
+            WHERE org_id = bound_org() AND created_at > assay_now() - interval '24 hours' AND purpose <> 'replay'
+                AND universe_id IS NOT NULL AND signal_day IS NOT NULL AND (:model = 'auto' OR model = :model)
         ) AS is_validated
     FROM signals s JOIN scans c ON c.id = s.scan_id
     WHERE s.day <= :day AND (s.id = ANY(CAST(:signal_ids AS uuid[])) OR (s.scan_id = :scan_id AND s.state = 'signal'

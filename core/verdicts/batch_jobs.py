@@ -97,8 +97,9 @@ class BatchJobs:
             self._tell(context)
 
         run = BatchRun(parts.database, job.id, validate, lambda: parts.sweep(principal.org_id))
+        tell()
         run.work(tell)
-        self._tell(context)
+        tell()
         self._finish(job.id)
         parts.score_soon()
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -21,9 +22,13 @@ from tests.core.verdicts.batches_made import (
     GOOD,
     MODEL,
     UNIVERSE,
+    Scanned,
+    Service,
+    SignalServer,
     World,
     database_url,
     eventually,
+    opened_world,
     provider,
     scanned,
     world,
@@ -423,6 +428,18 @@ def test_managers_change_the_settings_and_everybody_reads_them(world: World, ann
         with pytest.raises(NotFound):
             settings.change(ann, unknown)
     assert settings.get(world.member("bob")).choices == VerdictChoices()
+
+
+def test_the_demo_has_its_nightly_batch_until_somebody_switches_it_off(
+    scanned: Scanned, database_url: str, tmp_path: Path, provider: SignalServer, service: Service
+) -> None:
+    with opened_world(scanned, database_url, tmp_path, provider, service, ASSAY_DEMO="1") as demo:
+        demo.bench.load_demo()
+        settings, ada = demo.bench.verdicts.settings, demo.bench.directory.owner("Demo organisation")
+        assert settings.get(ada).choices == VerdictChoices(is_nightly=True, universe_id=UNIVERSE, most=50)
+        settings.change(ada, VerdictChoices())
+        demo.bench.load_demo()
+        assert settings.get(ada).choices == VerdictChoices()
 
 
 def test_batches_that_ended_long_ago_are_forgotten_and_their_verdicts_stay(world: World, ann: Principal) -> None:
