@@ -31,11 +31,14 @@ class Asked:
 
     principal: Principal
     signal_id: UUID
+    model_key: str
+    """Of the choice of a model, which holds for one signal after another."""
 
 
 def show(key: str, principal: Principal, signal_id: UUID) -> None:
     """The verdict where there is one, and the button; an answer under way is found again after a reload."""
-    asked, key = Asked(principal, signal_id), f"{key}_{signal_id}"
+    asked = Asked(principal, signal_id, f"{key}_model")
+    key = f"{key}_{signal_id}"
     with show_errors(principal, has_action=False):
         verdict = workbench.current().verdicts.validations.of_signal(principal, signal_id)
         asking = verdict_asking.found(principal, signal_id)
@@ -89,7 +92,7 @@ def _show_button(key: str, asked: Asked, verdict: Verdict | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         button = st.container(width="content")
         with st.popover("Model", icon=":material/tune:", type="tertiary", key=f"{key}_models"):
-            model = show_models(f"{key}_model", asked.principal)
+            model = show_models(asked.model_key, asked.principal)
         try:
             estimate = validations.estimate(asked.principal, asked.signal_id, model=model)
         except (NotEnoughData, InvalidRequest) as refusal:
@@ -105,8 +108,8 @@ def _show_button(key: str, asked: Asked, verdict: Verdict | None) -> None:
                 help="Asks anew, past the kept answer. It is charged." if is_again else None,
             )
         words = _again_price(estimate) if is_again else price(estimate)
-        now = datetime.now(UTC)
-        st.caption(plain(f"{words}; {left(estimate.quota, now, asked.principal.zone)}"), width="content")
+        still = left(estimate.quota, datetime.now(UTC), asked.principal.zone)
+        st.caption(plain(f"{_label(estimate.model)}, {words}; {still}"), width="content")
     if pressed:
         _begin(asked, model, is_again=is_again)
 
@@ -126,7 +129,12 @@ def show_models(key: str, principal: Principal) -> str:
 
 def _again_price(estimate: Estimate) -> str:
     most = f"at most {usd(estimate.most_usd)}" if estimate.most_usd else "free: the model costs nothing"
-    return f"Again: {most}"
+    return f"again: {most}"
+
+
+def _label(model_id: str) -> str:
+    model = next((each for each in workbench.current().catalogue.all() if each.id == model_id), None)
+    return model_id if model is None else model.label
 
 
 def _begin(asked: Asked, model: str, *, is_again: bool) -> None:

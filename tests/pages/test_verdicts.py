@@ -156,7 +156,7 @@ def test_asking_again_is_priced_and_charged(
     first = working.verdicts.validations.validate(ann, akam.id)
     provider.reply(text=answer("AVOID", 0.55))
     app = _open_match("AKAM")
-    assert "Again: at most 0.000" in words_of(app)
+    assert "again: at most 0.000" in words_of(app)
     words = words_of(_validated(app, ann, akam, "Validate again"))
     assert "**55 %** confidence" in words
     newest = working.verdicts.validations.of_signal(ann, akam.id)
