@@ -9,11 +9,14 @@ from typing import Literal
 from uuid import UUID
 
 from core.ai.providers.contract import Message, TokenUsage
+from core.ai.schemas import followed
 from core.metering.meter import Feature, QuotaState
 from core.metering.repeats import Idempotency
 
 EMBEDDING = "embedding"
 """The task of turning texts into vectors: no text is generated."""
+PUBLIC_TASKS = frozenset({"signal_validation"})
+"""Tasks whose questions the server may build from public data alone, so that all organisations share the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,10 @@ class Question:
     """Whether the cache takes messages for different that differ in white space at their ends."""
     is_private: bool = False
     """Whether the answer is built on data of this user alone, and kept for them alone."""
+    is_public: bool = False
+    """Whether the server built the question from public data alone: its answer is kept for every organisation.
+
+    Never so of what a user typed, and of no task that is not one of `PUBLIC_TASKS`."""
     skips_cache: bool = False
     """Asked again on purpose: passes the cache by, neither leads nor joins a flight, and is charged."""
     top_p: float | None = None
@@ -50,6 +57,9 @@ class Question:
     json_schema: Mapping[str, object] | None = None
     """The JSON Schema that the answer has to follow; empty: any JSON object. An answer that does not, after one
     repair, is `unusable_answer` and free."""
+    reads: Callable[[str], str | None] | None = None
+    """Reads an answer in place of the schema, which the provider is still told: the text to keep, or None where the
+    answer cannot be used. The same question is always read the same way: it is no part of the cache's key."""
     dimensions: int | None = None
     """Length of the vectors of an embedding; None is the model's own."""
     idempotency: Idempotency | None = None
@@ -57,10 +67,25 @@ class Question:
     acts_as: Literal["member", "organisation"] = "member"
     """For whom it is asked: a batch is the organisation's, under its own quota, budget and slots."""
 
+    def __post_init__(self) -> None:
+        if self.is_public and (self.is_private or self.task not in PUBLIC_TASKS):
+            raise ValueError("Only a named public task, built on nobody's own data, has a public answer.")
+
     @property
     def is_embedding(self) -> bool:
         """Whether texts are turned into vectors."""
         return self.task == EMBEDDING
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether an answer is shown only once it is known to be usable."""
+        return self.reads is not None or self.json_schema is not None
+
+    def usable(self, text: str) -> str | None:
+        """The text of an answer as it is kept; None where it cannot be used."""
+        if self.reads is not None:
+            return self.reads(text)
+        return text if self.json_schema is None else followed(text, self.json_schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +117,8 @@ class Answer:
     """The feature's quota after this request; None for a cached answer, which moves none."""
     rate: QuotaState | None = None
     """The requests of the running minute after this request."""
+    price_version: str = ""
+    """The price that the call was counted with; empty where an older program kept the answer."""
 
     def as_settled(self, charged_usd: Decimal, quota: QuotaState | None) -> Answer:
         """The answer with what it was charged in the end."""

@@ -53,12 +53,17 @@ _MACHINE_ERRORS = (sqlite3.Error, Timeout, OSError, zlib.error, ValueError)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Who may be served an answer: one organisation, or one user in it where it was built on private data."""
+    """Who may be served an answer: one organisation, or one user in it where it was built on private data.
 
-    org_id: UUID
+    Everybody, where the server built it from public data alone: then there is no organisation.
+    """
+
+    org_id: UUID | None
     user_id: UUID | None = None
 
     def __str__(self) -> str:
+        if self.org_id is None:
+            return "public"
         return f"org:{self.org_id}" if self.user_id is None else f"user:{self.org_id}:{self.user_id}"
 
 
@@ -101,6 +106,7 @@ class CachedAnswer(BaseModel):
     completion_tokens: int = Field(ge=0)
     cost_usd: Decimal = Field(ge=0)
     """What the call cost, and giving it again saves."""
+    price_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +173,12 @@ class AnswerCache:
             prompt_tokens=answer.usage.prompt_tokens,
             completion_tokens=answer.usage.completion_tokens,
             cost_usd=answer.cost_usd,
+            price_version=answer.price_version,
         )
         return {
             "scope": str(scope),
             "key": key.hex(),
-            "org_id": str(scope.org_id),
+            "org_id": None if scope.org_id is None else str(scope.org_id),
             "user_id": None if scope.user_id is None else str(scope.user_id),
             "task": task,
             "life_s": LIFETIMES_S[task],

@@ -30,7 +30,6 @@ from core.ai.providers.contract import (
     TimeLimits,
 )
 from core.ai.router import Candidate, Route
-from core.ai.schemas import followed
 from core.ai.watchdog import Watchdog
 from core.errors import (
     AssayError,
@@ -217,11 +216,10 @@ class Call:
         return self._attempted(candidate, self._question.messages)
 
     def _usable(self, attempt: Attempt, held_usd: Decimal) -> Attempt:
-        """The attempt, or the one that repaired it where its answer does not follow the schema it has to."""
-        schema = self._question.json_schema
-        if schema is None or attempt.finish is None:
+        """The attempt, or the one that repaired it where its answer is not of the form it has to be."""
+        if not self._question.is_checked or attempt.finish is None:
             return attempt
-        text = followed(attempt.text, schema)
+        text = self._question.usable(attempt.text)
         if text is None:
             attempt.error = _unusable(attempt)
             candidate, messages = attempt.candidate, _repairing(self._question.messages, attempt.text)
@@ -229,7 +227,7 @@ class Call:
             spent_usd = counted(attempt, self._question).cost_usd
             if self._cut is None and self._parts.meter.top_up(self._hold, max(held_usd, spent_usd + most_usd)):
                 attempt = self._attempted(candidate, messages)
-                text = followed(attempt.text, schema) if attempt.finish else None
+                text = self._question.usable(attempt.text) if attempt.finish else None
                 if text is None and attempt.finish is not None:
                     attempt.error = _unusable(attempt)
         if text is not None:
@@ -313,7 +311,7 @@ class Call:
         piece = Delta(_storable(delta.text))
         attempt.text += piece.text
         attempt.deltas += 1
-        if self._question.json_schema is None:  # otherwise it is shown once it is known to be usable
+        if not self._question.is_checked:  # otherwise it is shown once it is known to be usable
             self.feed.put(piece)
 
     def _resolved(self, last: Attempt) -> Answer:
@@ -365,6 +363,7 @@ class Call:
             plan=self._hold.plan,
             latency_ms=milliseconds(time.monotonic() - self._started),
             rate=self._hold.rate,
+            price_version=last.candidate.price.version,
         )
 
     def _failed(self, last: Attempt) -> None:

@@ -19,6 +19,7 @@ from core.ai.call import Call, CallParts
 from core.ai.estimate import prompt_estimate
 from core.ai.kept import Keeper, Replay, replayed
 from core.ai.providers.contract import Message, TimeLimits, TokenUsage
+from core.ai.quality import Quality
 from core.ai.router import AUTO, Candidate, Route, Router
 from core.ai.schemas import check_schema
 from core.ai.session import Distant, Following, Given, LeaderFailed, Place, Reading, Session, Source
@@ -53,6 +54,8 @@ class GatewayParts:
     max_prompt_chars: int
     default_model: str = AUTO
     """Model of a question that names none, where neither its asker has a default."""
+    quality: Quality | None = None
+    """What became of models' answers, for `auto` to go by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,19 @@ class _Asked:
         if self.question.skips_cache:
             return None
         return hashlib.sha256(str(self.scope).encode() + b"\0" + self.key).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class CallEstimate:
+    """What a question would cost."""
+
+    asked: str
+    """Id of the model that it asks for, or `auto`."""
+    model: str
+    """Id of the one that would be asked first."""
+    most_usd: Decimal
+    """Its worst case, which would be held."""
+    is_offline: bool
 
 
 class Gateway:
@@ -156,6 +172,17 @@ class Gateway:
         with self._changed:
             self._changed.wait_for(lambda: not self._running, timeout=SHUTDOWN_WAIT_S)
         self._watchdog.close()
+
+    def estimate(self, principal: Principal, question: Question) -> CallEstimate:
+        """What a question would cost at most; nothing is asked, kept or counted.
+
+        Raises:
+            AssayError: as `session`, before anything is reserved.
+        """
+        self.guard(principal, question)
+        question = self._as_set(principal, question)
+        first = self._route(question, self._parts.plans.get(principal.plan), principal).candidates[0]
+        return CallEstimate(question.model, first.model.id, first.worst_case_usd, first.provider.is_offline)
 
     def guard(self, principal: Principal, question: Question) -> None:
         """Refuses what may not be asked, before anything is kept or counted.
@@ -283,7 +310,7 @@ class Gateway:
         return replace(question, model=model)
 
     def _route(self, question: Question, plan: Plan, principal: Principal) -> Route:
-        prompt_tokens = prompt_estimate(question.messages)
+        prompt_tokens, quality = prompt_estimate(question.messages), self._parts.quality
         route = self._parts.router.route(
             question.model,
             plan,
@@ -292,6 +319,7 @@ class Gateway:
             on=self._parts.clock.now().date(),
             task="embedding" if question.is_embedding else "chat",
             allowed=principal.allowed_models,
+            records=quality(principal.org_id, question.task) if quality and question.model == AUTO else None,
         )
         model = route.candidates[0].model
         if question.max_tokens > model.max_output:
@@ -391,6 +419,8 @@ class Gateway:
 
 
 def _scope(principal: Principal, question: Question) -> Scope:
+    if question.is_public:
+        return Scope(None)
     return Scope(principal.org_id, principal.user_id if question.is_private else None)
 
 
@@ -408,6 +438,7 @@ def _answer_of(hit: Hit, asked: _Asked) -> Answer:
         is_estimated=False,
         cost_usd=Decimal(0),
         saved_usd=found.cost_usd,
+        price_version=found.price_version,
         route_reason="answered from the cache",
         considered=0,
         request_id=asked.request_id,
