@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.accounts.accounts import Accounts
+from core.accounts.demo import ORGANISATION as DEMO_ORGANISATION
+from core.accounts.demo import USERS as DEMO_USERS
 from core.accounts.demo import demo_sign_ins, load_demo
 from core.accounts.directory import Directory
 from core.accounts.joining import Joining
@@ -24,11 +27,13 @@ from core.ai.prices import PriceBook
 from core.ai.prompts import load_prompt
 from core.ai.providers.contract import Provider, TimeLimits
 from core.ai.providers.registry import build_providers
+from core.ai.quality import Quality
 from core.ai.router import Router
 from core.clock import SystemClock
 from core.db.embedded import EmbeddedServer, attach
 from core.db.engine import Database
 from core.db.migrate import migrate
+from core.errors import Conflict, Forbidden, NotFound
 from core.market.market import Market, open_market
 from core.metering.meter import Meter
 from core.metering.plans import Plans, load_plans
@@ -48,6 +53,9 @@ from core.research.conversations import Conversations
 from core.research.filings import Filings
 from core.screener.screener import Screener, open_screener
 from core.settings import DATA, Settings, load_settings
+from core.verdicts.track_records import TrackRecords
+from core.verdicts.verdict_settings import VerdictChoices
+from core.verdicts.verdicts import VerdictParts, Verdicts, open_verdicts
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +92,7 @@ class Workbench:
     queue: Queue
     market: Market
     screener: Screener
+    verdicts: Verdicts
     filings: Filings
     watchlists: Watchlists
     theses: Theses
@@ -94,7 +103,12 @@ class Workbench:
         """Loads the demo where the settings ask for it; gives its sign-ins as they are printed, or None."""
         if not self.settings.loads_demo:
             return None
-        return demo_sign_ins(load_demo(self.directory, prepared_home(self.settings)))
+        password = load_demo(self.directory, prepared_home(self.settings))
+        with suppress(NotFound, Conflict, Forbidden):  # whoever owned it left, or its universe is not there
+            owner = self.directory.member(DEMO_USERS[0].email, DEMO_ORGANISATION)
+            universe_id = self.market.lists.universes[0].id
+            self.verdicts.settings.begin_with(owner, VerdictChoices(is_nightly=True, universe_id=universe_id))
+        return demo_sign_ins(password)
 
     def worker(self) -> Worker:
         """A worker on the queue; whoever starts it stops it before the workbench is closed."""
@@ -139,7 +153,10 @@ def open_workbench(settings: Settings) -> Workbench:
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)
     notifications = Notifications(database)
-    gateway = _gateway(settings, meter, plans, router, cache, usage_log)
+    gateway = _gateway(settings, meter, plans, router, cache, usage_log, quality=TrackRecords(database))
+    usage = Usage(database, plans, usage_log)
+    screener = open_screener(settings, database, queue, market, mailer, notifications)
+    verdicts = open_verdicts(VerdictParts(database, queue, gateway, meter, usage, market, screener))
     return Workbench(
         settings=settings,
         database=database,
@@ -163,7 +180,7 @@ def open_workbench(settings: Settings) -> Workbench:
         tokens=Tokens(database),
         meter=meter,
         gateway=gateway,
-        usage=Usage(database, plans, usage_log),
+        usage=usage,
         usage_log=usage_log,
         assistant=Assistant(database, gateway, prompt, conversations=conversations),
         conversations=conversations,
@@ -171,7 +188,8 @@ def open_workbench(settings: Settings) -> Workbench:
         telemetry=telemetry,
         queue=queue,
         market=market,
-        screener=open_screener(settings, database, queue, market, mailer, notifications),
+        screener=screener,
+        verdicts=verdicts,
         filings=Filings(meter, usage_log, market.filings, market.companies, market.time),
         watchlists=Watchlists(database),
         theses=Theses(database),
@@ -223,7 +241,14 @@ def _queue(database: Database) -> Queue:
 
 
 def _gateway(
-    settings: Settings, meter: Meter, plans: Plans, router: Router, cache: AnswerCache, usage_log: UsageLog
+    settings: Settings,
+    meter: Meter,
+    plans: Plans,
+    router: Router,
+    cache: AnswerCache,
+    usage_log: UsageLog,
+    *,
+    quality: Quality,
 ) -> Gateway:
     return Gateway(
         GatewayParts(
@@ -236,6 +261,7 @@ def _gateway(
             limits=_time_limits(settings),
             max_prompt_chars=settings.max_prompt_chars,
             default_model=settings.default_model,
+            quality=quality,
         )
     )
 

@@ -61,7 +61,7 @@ def replayed(kept: KeptAnswer) -> Replay:
     told = kept.value["answer"]
     prompt, completion, cached = told["tokens"]
     answer = Answer(
-        **{name: told[name] for name in _KEPT if name != "request_id"},
+        **{name: told[name] for name in _KEPT if name != "request_id" and name in told},
         request_id=UUID(told["request_id"]),
         is_cached=False,
         usage=TokenUsage(prompt, completion, cached),
@@ -83,5 +83,6 @@ _KEPT = (
     "request_id",
     "plan",
     "latency_ms",
+    "price_version",
 )
 """Fields of an answer that are kept as they are."""

@@ -26,6 +26,7 @@ from core.http.routes import (
     sec_edgar,
     usage,
     usage_log,
+    validate,
 )
 from core.http.routes.health import HEALTH_THREADS, DatabaseProbe
 from core.http.routes.providers import LastHour
@@ -49,6 +50,7 @@ AREAS = (
     screener,
     jobs,
     alerts,
+    validate,
 )
 """The files of routes; one that is added here is served."""
 

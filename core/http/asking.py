@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
@@ -67,13 +68,19 @@ class Asker:
         """
         return await self._asked(errand, streams=True)
 
-    async def _asked(self, errand: Errand, *, streams: bool) -> Asked:
+    @asynccontextmanager
+    async def refusing(self, quota: str) -> AsyncIterator[None]:
+        """Whatever fails in this block says in its headers how the caller stands."""
         try:
-            return await self._replayed(errand) or await self._opened(errand, streams=streams)
+            yield
         except AssayError as error:
-            refused = partial(refused_headers, self.bench.usage, self.principal, error, quota=errand.quota)
+            refused = partial(refused_headers, self.bench.usage, self.principal, error, quota=quota)
             caller_of(self.request).headers.update(await in_thread(refused, self.threads))
             raise
+
+    async def _asked(self, errand: Errand, *, streams: bool) -> Asked:
+        async with self.refusing(errand.quota):
+            return await self._replayed(errand) or await self._opened(errand, streams=streams)
 
     async def _replayed(self, errand: Errand) -> Asked | None:
         if errand.idempotency is None:

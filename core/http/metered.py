@@ -23,6 +23,7 @@ from core.principal import Principal
 
 RATE = "requests_minute"
 CHAT_QUOTA = "chat_queries_day"
+VALIDATION_QUOTA = "signal_validations_day"
 REQUEST_QUOTA = "requests_month"
 """The quota of calls that have none of their own: they count as a request of the month alone."""
 COST = "X-Cost-Usd"
