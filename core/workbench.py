@@ -53,6 +53,7 @@ from core.research.conversations import Conversations
 from core.research.filings import Filings
 from core.screener.screener import Screener, open_screener
 from core.settings import DATA, Settings, load_settings
+from core.verdicts import offline_rule
 from core.verdicts.track_records import TrackRecords
 from core.verdicts.verdict_settings import VerdictChoices
 from core.verdicts.verdicts import VerdictParts, Verdicts, open_verdicts
@@ -142,7 +143,7 @@ def open_workbench(settings: Settings) -> Workbench:
     prices = PriceBook.load(DATA / "prices")
     catalogue = Catalogue.load(settings.models_file, prices)
     prompt = load_prompt(DATA / "prompts", "chat")
-    providers, mailer = build_providers(settings), mailer_of(settings)
+    providers, mailer = build_providers(settings, answerers=[offline_rule.answer]), mailer_of(settings)
     database, embedded = open_database(settings)
     sync_plans(database, plans)
     telemetry = Telemetry()

@@ -1,5 +1,7 @@
 """The offline provider: needs no key and no network, explains terms from the shipped glossary, and says so.
 
+What an area can answer by a stated rule of its own, it answers by that: see `Answerer`.
+
 It never stands in for a live model. The same question always gets the same answer. Its tokens are its words
 and its punctuation marks, for what it reads as for what it writes: a count that anybody can repeat.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from core.ai.providers.contract import ChatRequest, Delta, Finish, Message, TimeLimits, TokenUsage
@@ -17,6 +19,10 @@ from core.errors import ProviderBroke, ProviderRejectedRequest
 
 OFFLINE = "offline"
 OFFLINE_MODEL = "offline-glossary"
+Answerer = Callable[[Sequence[Message], Mapping[str, object] | None], str | None]
+"""Answers a conversation, with the JSON Schema that its answer has to follow, by a rule; None where it is not its own.
+
+Its answers say that they are a rule's. They have to be short: they too end at the `max_tokens` they are asked with."""
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _PIECE = re.compile(r"\s*(?:\w+|[^\w\s])")
 
@@ -38,25 +44,31 @@ class Offline:
     name = OFFLINE
     is_offline = True
 
-    def __init__(self, folder: Path, *, delay_s: float = 0.0) -> None:
+    def __init__(self, folder: Path, *, delay_s: float = 0.0, answerers: Sequence[Answerer] = ()) -> None:
         self._glossary = Glossary.load(folder)
         self._delay_s = delay_s
+        self._answerers = tuple(answerers)
 
     def close(self) -> None:
         """Nothing is open."""
 
     def chat(self, request: ChatRequest, limits: TimeLimits) -> OfflineStream:
-        """The entry for the last user message, word by word."""
-        return OfflineStream(self._glossary, request, self._delay_s)
+        """The entry for the last user message, or what a rule answers, word by word."""
+        return OfflineStream(self._answer, request, self._delay_s)
+
+    def _answer(self, request: ChatRequest) -> str:
+        told = (answers(request.messages, request.json_schema) for answers in self._answerers)
+        ruled = next((text for text in told if text is not None), None)
+        return answer(self._glossary, request.messages) if ruled is None else ruled
 
 
 class OfflineStream:
-    """One answer of the glossary on its way."""
+    """One answer on its way."""
 
-    def __init__(self, glossary: Glossary, request: ChatRequest, delay_s: float) -> None:
+    def __init__(self, answers: Callable[[ChatRequest], str], request: ChatRequest, delay_s: float) -> None:
         self.usage: TokenUsage | None = None
         self.was_sent = False
-        self._glossary = glossary
+        self._answers = answers
         self._request = request
         self._delay_s = delay_s
         self._aborted = threading.Event()
@@ -67,7 +79,7 @@ class OfflineStream:
             raise ProviderRejectedRequest(f"The offline provider has one model, {OFFLINE_MODEL}.", provider=OFFLINE)
         self.was_sent = True
         prompt_tokens = sum(count_tokens(message.text) for message in self._request.messages)
-        pieces = _PIECE.findall(answer(self._glossary, self._request.messages))
+        pieces = _PIECE.findall(self._answers(self._request))
         for written, piece in enumerate(pieces[: self._request.max_tokens], start=1):
             if self._delay_s and written > 1:
                 self._aborted.wait(self._delay_s)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from core.ai.providers.contract import Provider
 from core.ai.providers.hosts import HOSTS, Host, Wire, checked_base_url
-from core.ai.providers.offline import OFFLINE, Offline
+from core.ai.providers.offline import OFFLINE, Answerer, Offline
 from core.settings import DATA, Settings
 
 GLOSSARY = DATA / "glossary"
@@ -58,14 +58,16 @@ ADAPTERS: dict[Wire, Callable[[], Adapter]] = {
 """By wire format, what gives the adapter; each imports its SDK when first asked, which takes half a second."""
 
 
-def build_providers(settings: Settings, *, glossary: Path = GLOSSARY) -> dict[str, Provider]:
-    """Every provider that can be asked, by name.
+def build_providers(
+    settings: Settings, *, glossary: Path = GLOSSARY, answerers: Sequence[Answerer] = ()
+) -> dict[str, Provider]:
+    """Every provider that can be asked, by name; `answerers` are what `offline` answers by a rule.
 
     Raises:
         ConfigurationError: a base URL that is not an address, or a mistake in the glossary.
     """
     live = {host.name: provider for host in HOSTS.values() if (provider := _live(host, settings)) is not None}
-    return {**live, OFFLINE: Offline(glossary, delay_s=settings.offline_delay_s)}
+    return {**live, OFFLINE: Offline(glossary, delay_s=settings.offline_delay_s, answerers=answerers)}
 
 
 def _live(host: Host, settings: Settings) -> Provider | None:
