@@ -56,6 +56,14 @@ def test_a_half_day_closes_early(calendars: Calendars) -> None:
     assert calendars.last_session("XNYS", at(27, 18)) == date(2026, 11, 27)
 
 
+def test_a_session_has_opened_from_its_first_moment_on(calendars: Calendars) -> None:
+    assert calendars.last_opened("XNYS", at(23, 14, 29)) == date(2026, 11, 20)
+    assert calendars.last_opened("XNYS", at(23, 14, 30)) == date(2026, 11, 23)
+    assert calendars.last_opened("XNYS", at(28, 12)) == date(2026, 11, 27)
+    with pytest.raises(NotFound):
+        calendars.last_opened("XNYS", datetime(1989, 6, 1, tzinfo=UTC))
+
+
 def test_next_open_and_close_are_in_utc(calendars: Calendars) -> None:
     assert calendars.next_open("XNYS", at(21, 12)) == at(23, 14, 30)
     assert calendars.next_close("XNYS", at(21, 12)) == at(23, 21)

@@ -88,6 +88,16 @@ def test_one_process_asks_for_all(base: Ground) -> None:
     assert (base.server.count(FINNHUB), base.server.count(BRAVE)) == (1, 1)
 
 
+def test_what_is_known_already_is_told_without_asking_anybody(news: News, base: Ground, move_time: MoveTime) -> None:
+    assert news.kept("ACME", live(), most=5).news == ()
+    assert (base.server.count(FINNHUB), base.server.count(BRAVE)) == (0, 0)
+    news.of(["ACME"], live())
+    move_time(timedelta(days=3))
+    kept = news.kept("ACME", live(), most=2)
+    assert [one.item.title for one in kept.news] == ["Acme wins contract", "Acme beats estimates"]
+    assert (base.server.count(FINNHUB), base.server.count(BRAVE)) == (1, 1)
+
+
 @pytest.mark.parametrize("failure", [503, "<html>Sorry</html>", {"unexpected": 1}])
 def test_a_source_that_fails_leaves_the_others_and_is_named(news: News, base: Ground, failure: object) -> None:
     base.server.answers[BRAVE] = failure

@@ -54,6 +54,21 @@ def test_signals_of_an_overtaken_scan_go_after_a_month_and_all_others_stay(bench
     assert [_signals(bench, each) for each in _forgotten(bench, first, second, alone)] == [0, 1, 1]
 
 
+def test_signals_stay_of_which_a_verdict_may_speak(bench: Bench, move_time: MoveTime) -> None:
+    first, _second = (_scanned(bench) for _ in range(2))
+    with bench.database.service() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO verdict_snapshots (id, signal_id, hash, content, created_at) "
+                "SELECT :id, id, sha256('shown'), '{}', assay_now() FROM signals WHERE scan_id = :scan_id"
+            ),
+            {"id": new_id(), "scan_id": first.id},
+        )
+    move_time(timedelta(days=3_650))
+    _forgotten(bench)
+    assert _signals(bench, first) == 1
+
+
 def test_a_scan_that_failed_goes_after_a_month(bench: Bench, move_time: MoveTime) -> None:
     failed = NewScan(new_id(), None, UNIVERSE, None, DAY, FORMULA_VERSION, 0, [["A"]])
     with bench.database.service() as connection:
