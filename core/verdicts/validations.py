@@ -238,6 +238,7 @@ class Validations:
         Raises:
             UnusableAnswer: the answer was cut before it could be read.
         """
+        require(principal, Action.ASK)
         return self._kept(principal, begun, answer)
 
     def validate_as_organisation(

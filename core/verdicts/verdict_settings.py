@@ -70,6 +70,7 @@ class VerdictSettings:
 
     def begin_with(self, principal: Principal, choices: VerdictChoices) -> None:
         """Sets it where nothing was ever set; raises as `change`."""
+        require(principal, Action.SET_ORGANISATION)
         if self.get(principal).updated_at is None:
             self.change(principal, choices)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID, uuid4
 
@@ -17,6 +18,7 @@ from core.ai.answer import Question
 from core.ai.providers.contract import Message
 from core.db.instruments_dao import MemberRow
 from core.db.scans_dao import SignalsWanted
+from core.db.verdict_batches_dao import WantedRow
 from core.errors import AssayError, InvalidRequest, NotFound
 from core.market.as_of import AsOf, Reason
 from core.metering.repeats import Idempotency
@@ -25,6 +27,11 @@ from core.principal import Principal, Role, Scope
 from core.screener.alerts import AlertSettings
 from core.screener.criteria import Condition, Group, Match, Screen
 from core.screener.fields import Operator
+from core.verdicts.batches import Selection
+from core.verdicts.replays import ReplayPlan, ReplayRequest
+from core.verdicts.snapshot import Snapshot
+from core.verdicts.validations import Asking, Begun
+from core.verdicts.verdict_settings import VerdictChoices
 from core.workbench import Workbench
 
 
@@ -102,6 +109,15 @@ ISSUER = "CHAMELI.NS"
 """A fictitious one of the sample."""
 SCREEN = Screen(Group(Match.ALL, (Condition("close", Operator.ABOVE, 5.0),)))
 KEY = Idempotency("POST /api/ai/chat", "a key", b"\x00" * 32)
+SNAPSHOT: dict[str, object] = {
+    "symbol": "ACME",
+    "signal_type": "golden_cross",
+    "signal_direction": "bullish",
+    "entry_price": 100.0,
+    "current_price": 100.0,
+}
+REPLAY = ReplayRequest("auto", Decimal(1))
+NO_REPLAY = ReplayPlan(ReplayRequest("offline", Decimal(1)), uuid4(), "none", (), (), {})
 
 
 def _keep_profile(trial: Trial) -> Profile:
@@ -117,6 +133,25 @@ def _keep_organisation(trial: Trial) -> object:
 
 def _alert(trial: Trial) -> AlertSettings:
     return AlertSettings("Ours", trial.nothing, "none")
+
+
+def _wanted(trial: Trial) -> WantedRow:
+    return WantedRow(trial.nothing, "ACME", "golden_cross", None, DAY, "none", is_validated=False)
+
+
+def _begun(trial: Trial) -> Begun:
+    """A validation whose question is ready, of a snapshot that nobody brought before."""
+    whole = replace(trial.who, role=Role.OWNER, scopes=frozenset(Scope))
+    body = {**SNAPSHOT, "entry_price": 1.0 + trial.nothing.int % 10**6}
+    begun = trial.bench.verdicts.validations.begin(whole, body, Asking())
+    assert isinstance(begun, Begun)
+    return begun
+
+
+def _keep_verdict(trial: Trial) -> object:
+    begun, validations = _begun(trial), trial.bench.verdicts.validations
+    whole = replace(trial.who, role=Role.OWNER, scopes=frozenset(Scope))
+    return validations.keep(trial.who, begun, validations.session(whole, begun).result())
 
 
 def _open_filing(trial: Trial) -> object:
@@ -163,6 +198,7 @@ METHODS: dict[str, Method] = {
     "tokens.all": Method(READERS, lambda t: t.bench.tokens.all(t.who)),
     "tokens.revoke": Method(AT_THE_PAGE, lambda t: t.bench.tokens.revoke(t.who, t.nothing), ends=NotFound),
     "gateway.session": Method(ASKERS, lambda t: t.bench.gateway.session(t.who, ASKED).result()),
+    "gateway.estimate": Method(ASKERS, lambda t: t.bench.gateway.estimate(t.who, ASKED)),
     "gateway.guard": Method(ASKERS, lambda t: t.bench.gateway.guard(t.who, ASKED)),
     "gateway.replayed": Method(INSIDERS, lambda t: t.bench.gateway.replayed(t.who, KEY)),
     "assistant.ask": Method(ASKERS, lambda t: t.bench.assistant.ask(t.who, "What is duration?").session.result()),
@@ -203,6 +239,7 @@ METHODS: dict[str, Method] = {
     "market.universes.delete": Method(ASKERS, lambda t: t.bench.market.universes.delete(t.who, "none"), ends=NotFound),
     "queue.get": Method(INSIDERS, lambda t: t.bench.queue.get(t.who, t.nothing), ends=NotFound),
     "screener.scans.latest": Method(INSIDERS, lambda t: t.bench.screener.scans.latest(t.who, "none")),
+    "screener.scans.get": Method(INSIDERS, lambda t: t.bench.screener.scans.get(t.who, t.nothing), ends=NotFound),
     "screener.scans.plan": Method(INSIDERS, lambda t: t.bench.screener.scans.plan(t.who, "none"), ends=NotFound),
     "screener.scans.request": Method(ASKERS, lambda t: t.bench.screener.scans.request(t.who, "none"), ends=NotFound),
     "screener.scans.signals": Method(
@@ -212,6 +249,80 @@ METHODS: dict[str, Method] = {
     "screener.studies.of": Method(INSIDERS, lambda t: t.bench.screener.studies.of(t.who, "NONE"), ends=NotFound),
     "screener.studies.record": Method(
         INSIDERS, lambda t: t.bench.screener.studies.record(t.who, "NONE", "none"), ends=NotFound
+    ),
+    "verdicts.validations.estimate": Method(
+        ASKERS, lambda t: t.bench.verdicts.validations.estimate(t.who, t.nothing), ends=NotFound
+    ),
+    "verdicts.validations.most_usd": Method(
+        ASKERS,
+        lambda t: t.bench.verdicts.validations.most_usd(t.who, Snapshot.of_caller(SNAPSHOT), model="auto"),
+    ),
+    "verdicts.validations.usual_usd": Method(
+        INSIDERS, lambda t: t.bench.verdicts.validations.usual_usd(t.who, "gpt-4o-mini")
+    ),
+    "verdicts.validations.validate": Method(
+        ASKERS, lambda t: t.bench.verdicts.validations.validate(t.who, t.nothing), ends=NotFound
+    ),
+    "verdicts.validations.validate_snapshot": Method(
+        ASKERS, lambda t: t.bench.verdicts.validations.validate_snapshot(t.who, SNAPSHOT)
+    ),
+    "verdicts.validations.validate_as_organisation": Method(
+        ASKERS,
+        lambda t: t.bench.verdicts.validations.validate_as_organisation(
+            t.who, t.nothing, model="auto", job_id=t.nothing
+        ),
+        ends=NotFound,
+    ),
+    "verdicts.validations.begin": Method(
+        ASKERS, lambda t: t.bench.verdicts.validations.begin(t.who, t.nothing, Asking()), ends=NotFound
+    ),
+    "verdicts.validations.session": Method(
+        ASKERS, lambda t: t.bench.verdicts.validations.session(t.who, _begun(t)).result()
+    ),
+    "verdicts.validations.keep": Method(ASKERS, _keep_verdict),
+    "verdicts.validations.of_signal": Method(
+        INSIDERS, lambda t: t.bench.verdicts.validations.of_signal(t.who, t.nothing)
+    ),
+    "verdicts.validations.of_scan": Method(
+        INSIDERS, lambda t: t.bench.verdicts.validations.of_scan(t.who, "none", DAY)
+    ),
+    "verdicts.validations.get": Method(
+        INSIDERS, lambda t: t.bench.verdicts.validations.get(t.who, t.nothing), ends=NotFound
+    ),
+    "verdicts.validations.snapshot": Method(
+        INSIDERS, lambda t: t.bench.verdicts.validations.snapshot(t.who, t.nothing), ends=NotFound
+    ),
+    "verdicts.validations.page": Method(INSIDERS, lambda t: t.bench.verdicts.validations.page(t.who)),
+    "verdicts.batches.estimate": Method(
+        INSIDERS, lambda t: t.bench.verdicts.batches.estimate(t.who, Selection(signal_ids=(t.nothing,)))
+    ),
+    "verdicts.batches.wanted": Method(
+        INSIDERS, lambda t: t.bench.verdicts.batches.wanted(t.who, Selection(signal_ids=(t.nothing,)))
+    ),
+    "verdicts.batches.start": Method(
+        ASKERS, lambda t: t.bench.verdicts.batches.start(t.who, Selection(signal_ids=(t.nothing,))), ends=InvalidRequest
+    ),
+    "verdicts.batches.submit": Method(
+        INSIDERS, lambda t: t.bench.verdicts.batches.submit(t.who, [_wanted(t)], model="auto")
+    ),
+    "verdicts.batches.progress": Method(
+        INSIDERS, lambda t: t.bench.verdicts.batches.progress(t.who, t.nothing), ends=NotFound
+    ),
+    "verdicts.batches.latest": Method(INSIDERS, lambda t: t.bench.verdicts.batches.latest(t.who)),
+    "verdicts.batches.cancel": Method(
+        ASKERS, lambda t: t.bench.verdicts.batches.cancel(t.who, t.nothing), ends=NotFound
+    ),
+    "verdicts.settings.get": Method(READERS, lambda t: t.bench.verdicts.settings.get(t.who)),
+    "verdicts.settings.begin_with": Method(
+        frozenset({C.OWNER, C.ADMIN}), lambda t: t.bench.verdicts.settings.begin_with(t.who, VerdictChoices())
+    ),
+    "verdicts.settings.change": Method(MANAGERS, lambda t: t.bench.verdicts.settings.change(t.who, VerdictChoices())),
+    "verdicts.scoreboard.of": Method(READERS, lambda t: t.bench.verdicts.scoreboard.of(t.who)),
+    "verdicts.replays.plan": Method(
+        ASKERS, lambda t: t.bench.verdicts.replays.plan(t.who, REPLAY), ends=InvalidRequest
+    ),
+    "verdicts.replays.run": Method(
+        INSIDERS, lambda t: t.bench.verdicts.replays.run(t.who, NO_REPLAY, lambda _done, _of: None)
     ),
     "watchlists.all": Method(READERS, lambda t: t.bench.watchlists.all(t.who)),
     "watchlists.get": Method(READERS, lambda t: t.bench.watchlists.get(t.who, t.nothing), ends=NotFound),
@@ -346,6 +457,10 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/api/ai/chat"): Route(ASKERS, body=ASK),
     ("POST", "/api/ai/completions"): Route(ASKERS, body={"prompt": "What is duration?"}),
     ("POST", "/api/ai/embeddings"): Route(ASKERS, 501, body={"input": "duration"}),
+    ("POST", "/api/ai/validate-signal"): Route(ASKERS, body=SNAPSHOT),
+    ("GET", "/api/verdicts"): Route(READERS),
+    ("GET", "/api/verdicts/{verdict_id}"): Route(READERS, 404),
+    ("POST", "/api/jobs/validate-signals"): Route(EVERYBODY, 501),
     ("POST", "/api/jobs/scan"): Route(EVERYBODY, 501),  # CRON_SECRET is unset; test_api_jobs.py tries it with one
     ("GET", "/api/jobs/{job_id}"): Route(READERS, 404),
     ("GET", "/api/ai/models"): Route(READERS),
