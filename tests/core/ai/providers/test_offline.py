@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -219,3 +221,21 @@ def test_formulas_follow_the_conventions_of_the_workbench(glossary: Glossary) ->
     assert formulas["Beta"] == "beta = covariance(r, b) / variance(b)"
     assert formulas["Risk-free rate"] == "rf per period = (1 + rf)^(1 / P) - 1"
     assert formulas["Calmar ratio"] == "Calmar = CAGR / abs(max drawdown)"
+
+
+def test_what_a_rule_answers_comes_before_the_glossary_and_whole() -> None:
+    seen: list[tuple[str, Mapping[str, object] | None]] = []
+
+    def rule(conversation: Sequence[Message], schema: Mapping[str, object] | None) -> str | None:
+        seen.append((conversation[-1].text, schema))
+        return '{"by": "a rule, of 12.5 %"}' if schema else None
+
+    provider = Offline(GLOSSARY, answerers=[lambda _conversation, _schema: None, rule])
+    asked = ask(model=OFFLINE_MODEL)
+    texts, finish = events(provider.chat(replace(asked, json_schema={"type": "object"}), LIMITS))
+    assert ("".join(texts), finish.reason) == ('{"by": "a rule, of 12.5 %"}', "stop")
+    assert finish.usage is not None
+    assert finish.usage.completion_tokens == len(texts) == count_tokens('{"by": "a rule, of 12.5 %"}')
+    glossary = "".join(events(Offline(GLOSSARY).chat(asked, LIMITS))[0])
+    assert "".join(events(provider.chat(asked, LIMITS))[0]) == glossary
+    assert [schema for _, schema in seen] == [{"type": "object"}, None]
