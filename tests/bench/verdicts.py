@@ -100,12 +100,12 @@ def _signals(workbench: Workbench, analyst: Principal, number: int, model: str) 
         RuntimeError: there are fewer.
     """
     universe_id = workbench.market.lists.universes[0].id
-    job = finished(workbench.queue, workbench.screener.scans.start(analyst, universe_id))
+    job = finished(workbench.queue, workbench.screener.scans.request(analyst, universe_id))
     assert job.status is JobStatus.DONE, job.error
     found = workbench.verdicts.batches.wanted(analyst, Selection(universe_id=universe_id, most=number), model=model)
     if len(found) < number:
         raise RuntimeError(f"The scan has {len(found)} signals of the day; {number} are needed.")
-    return [row.id for row in found]
+    return [row.id for row in found[:number]]
 
 
 def _validated_ms(workbench: Workbench, analyst: Principal, signal_id: UUID) -> float:
