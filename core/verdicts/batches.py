@@ -229,7 +229,11 @@ class Batches:
             night: the universe and day of a nightly batch.
             is_once: does nothing where that night had its batch.
             parent_id: a job that counts the signals of this one.
+
+        Raises:
+            Forbidden: a viewer, or a token that may only read.
         """
+        require(principal, Action.ASK)
         ids = [str(row.id) for row in signals]
         arguments: dict[str, Any] = {
             "user_id": str(principal.user_id),

@@ -303,7 +303,7 @@ METHODS: dict[str, Method] = {
         ASKERS, lambda t: t.bench.verdicts.batches.start(t.who, Selection(signal_ids=(t.nothing,))), ends=InvalidRequest
     ),
     "verdicts.batches.submit": Method(
-        INSIDERS, lambda t: t.bench.verdicts.batches.submit(t.who, [_wanted(t)], model="auto")
+        ASKERS, lambda t: t.bench.verdicts.batches.submit(t.who, [_wanted(t)], model="auto")
     ),
     "verdicts.batches.progress": Method(
         INSIDERS, lambda t: t.bench.verdicts.batches.progress(t.who, t.nothing), ends=NotFound
