@@ -25,6 +25,7 @@ _ALWAYS = [
     rf"\b{_INDICATOR}\s?\(\s?[0-9][0-9.,;\s]*\)",
     r"\b[A-Za-z]\w+\([0-9]+(?:\s?[,;]\s?[0-9.]+)*\)",
     r"\b(?:SMA|EMA|WMA|DMA|MA)\s[0-9]{1,3}(?![\w.%]|\s?%)",
+    rf"{_NO_WORD}{_USUAL}\s(?:SMA|EMA|WMA|DMA|MA)\b",
     r"\b(?:RSI|ADX|ATR|CCI|MFI|ROC)\s[0-9]{1,2}(?=\s(?:is|was|at|of|near|reads|stands)\b|\s?[=:])",
     rf"\b{_INDEX}\s?[0-9]{{2,4}}\b(?!\.[0-9]|\s?%)",
     r"(?<![\w-])[A-Za-z]\w*[-\u2010\u2011][0-9]+(?:\.[0-9]+)?(?!\w|\.[0-9]|\s?%)",

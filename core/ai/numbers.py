@@ -109,10 +109,11 @@ class _Figure:
 
     known: Known
     value: Decimal
+    size: float
 
     @classmethod
     def of(cls, known: Known) -> _Figure:
-        return cls(known, Decimal(f"{known.value:.12g}"))
+        return cls(known, Decimal(f"{known.value:.12g}"), abs(known.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +147,14 @@ class _Number:
 
 def _name_of(number: _Number, figures: Sequence[_Figure]) -> str | None:
     rounded: str | None = None
+    size, scale = float(number.digits), number.scale or Decimal(1)
+    margin = 10.0**-number.decimals + 1e-9 * size
     for kind in number.kinds:
         for figure in figures:
             times = _UNITS[kind].get(figure.known.unit)
-            if times is None:
+            if times is None or abs(figure.size * times / float(scale) - size) > margin:  # most are far from it
                 continue
-            value = figure.value * times / (number.scale or 1)
+            value = figure.value * times / scale
             signs: tuple[int, ...] = (1,) if figure.known.is_magnitude else number.signs
             value = abs(value) if figure.known.is_magnitude else value
             if any(value == sign * number.value for sign in signs):

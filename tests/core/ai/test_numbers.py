@@ -55,7 +55,7 @@ def told(text: str, *terms: str) -> list[tuple[str, str | None]]:
         ("12.3%", None),
         ("1,234,567", "turnover"),
         ("12,34,567", "turnover"),
-        ("1 234 567", "turnover"),
+        ("1\u202f234\u202f567", "turnover"),
         ("1234567.0", "turnover"),
         ("1.23 million", "turnover"),
         ("1.2M", "turnover"),
@@ -130,7 +130,7 @@ def test_a_number_alone(text: str, known: str | None) -> None:
         "MACD(12, 26, 9)",
         "Bollinger Bands (20, 2)",
         "RSI14 and ATR_14",
-        "SMA-50, SMA 50, SMA50, the 200 EMA-20",
+        "SMA-50, SMA 50, SMA50, EMA-20 and the 200 SMA",
         "a 52-week high",
         "the 20-day and the 5- and 20-day averages",
         "over 5 and 20 sessions",
@@ -151,8 +151,7 @@ def test_a_number_alone(text: str, known: str | None) -> None:
     ],
 )
 def test_digits_of_names_spans_numbering_and_other_dates_are_left_out(text: str) -> None:
-    left = [number for number in told(text) if number != ("200", None)]
-    assert left == []
+    assert told(text) == []
 
 
 @pytest.mark.parametrize(
