@@ -52,10 +52,21 @@ PASSING = frozenset({"too_many_concurrent", "rate_limited"})
 OF_ALL = (PlanRequired, NotConfigured, Forbidden)
 """Refusals that every other signal would meet as well."""
 
-Validate = Callable[[UUID], UUID]
-"""Validates the signal of this id, and gives the id of its verdict, made now or by a run before."""
-
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSteps:
+    """What a run does of what others know."""
+
+    validate: Callable[[UUID], UUID]
+    """Validates the signal of this id, and gives the id of its verdict, made now or by a run before."""
+    sweep: Callable[[], object]
+    """Ends the holds that runs which were killed left behind, as soon as they are overdue."""
+    tell: Callable[[], None]
+    """Says how far the batch is; what it raises ends the run, once the calls under way have ended."""
+    check: Callable[[], None]
+    """Raises where the batch is another run's by now, or this worker was told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +91,10 @@ class _Patience:
 class BatchRun:
     """Works off what waits of one batch. `work` is called once, and tells how far it is about once a second."""
 
-    def __init__(self, database: Database, job_id: UUID, validate: Validate, sweep: Callable[[], object]) -> None:
-        """`sweep` ends the holds that runs which were killed left behind, as soon as they are overdue."""
+    def __init__(self, database: Database, job_id: UUID, steps: BatchSteps) -> None:
         self._database = database
         self._job_id = job_id
-        self._validate = validate
-        self._sweep = sweep
+        self._steps = steps
         self._changed = threading.Condition()
         self._waiting: deque[ItemRow] = deque()
         self._last = 0
@@ -100,14 +109,11 @@ class BatchRun:
         self._lanes_left = IN_FLIGHT
         self._news = 0
 
-    def work(self, tell: Callable[[], None]) -> None:
+    def work(self) -> None:
         """Validates what waits, until nothing is left or the batch was stopped; returns when nothing is under way.
 
-        Args:
-            tell: says how far the batch is; what it raises ends the run, once the calls under way have ended.
-
         Raises:
-            DatabaseUnavailable: the rest waits for another run.
+            DatabaseUnavailable, JobTakenOver: the rest waits for another run.
         """
         if self._is_stopped():
             return
@@ -118,7 +124,7 @@ class BatchRun:
             told = 0
             while not self._has_ended(since=told):
                 told = self._news
-                tell()
+                self._steps.tell()
                 if self._is_stopped():
                     self._end()
         finally:
@@ -164,6 +170,8 @@ class BatchRun:
             return self._waiting.popleft() if self._waiting and not self._is_ending else None
 
     def _record(self, item: ItemRow, outcome: Outcome) -> None:
+        if outcome.status == "failed":
+            self._steps.check()  # a call that a stopping worker cut short is no failure of the signal
         with self._database.single() as connection:
             dao.record(
                 connection,
@@ -224,7 +232,7 @@ class BatchRun:
         with self._changed:
             self._calling += 1
         try:
-            return self._validate(signal_id)
+            return self._steps.validate(signal_id)
         except MeteringDenied:
             is_denied = True
             raise
@@ -241,7 +249,7 @@ class BatchRun:
 
     def _rest(self, until: float) -> bool:
         """Waits a moment for slots and calls of an earlier run; False where it was waited for long enough."""
-        self._sweep()
+        self._steps.sweep()
         with self._changed:
             self._changed.wait_for(lambda: self._is_ending, timeout=SLOT_S)
         return self._is_ending or time.monotonic() < until
