@@ -17,7 +17,7 @@ from core.errors import AssayError, DatabaseUnavailable
 from core.market.market_time import spoken
 from core.ops.jobs import GivenUp, Handler, Job, JobContext, JobStatus, Queue
 from core.principal import Principal
-from core.verdicts.batch_run import BatchRun, sentence
+from core.verdicts.batch_run import BatchRun, BatchSteps, sentence
 from core.verdicts.batches import FAILED, VALIDATE_BATCH, Batches, LatestScan, Selection, acting, member
 from core.verdicts.validations import Validations
 
@@ -93,13 +93,15 @@ class BatchJobs:
         def validate(signal_id: UUID) -> UUID:
             return parts.validations.validate_as_organisation(principal, signal_id, model=batch.model, job_id=job.id).id
 
-        def tell() -> None:
-            self._tell(context)
-
-        run = BatchRun(parts.database, job.id, validate, lambda: parts.sweep(principal.org_id))
-        tell()
-        run.work(tell)
-        tell()
+        steps = BatchSteps(
+            validate=validate,
+            sweep=lambda: parts.sweep(principal.org_id),
+            tell=lambda: self._tell(context),
+            check=context.progress,
+        )
+        steps.tell()
+        BatchRun(parts.database, job.id, steps).work()
+        steps.tell()
         self._finish(job.id)
         parts.score_soon()
 

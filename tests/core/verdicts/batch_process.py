@@ -1,6 +1,7 @@
 """A worker as a process that kills itself: `python -m tests.core.verdicts.batch_process STEP COUNT`.
 
-It dies when it comes to a step of a batch for the COUNT-th time; without arguments it works until it is killed.
+It dies when it comes to a step of a batch for the COUNT-th time; without arguments it works until SIGTERM, and lets
+what it is at finish for half a second.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from core.db import verdict_batches_dao, verdicts_dao
@@ -58,10 +60,14 @@ def main(arguments: list[str]) -> None:
     """Works until it dies."""
     if arguments:
         die_at(arguments[0], int(arguments[1]))
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with closing(open_workbench(load_settings())) as bench:
-        worker = Worker(bench.database, bench.queue, jobs_at_once=2, times=QUICK)
+        times = replace(QUICK, finish_within_s=0.5)
+        worker = Worker(bench.database, bench.queue, jobs_at_once=2, times=times)
         worker.start()
-        threading.Event().wait()
+        stop.wait()
+        worker.stop()
 
 
 if __name__ == "__main__":

@@ -119,6 +119,24 @@ def test_after_a_kill_while_the_provider_answers_the_calls_are_made_again_and_ch
     assert world.value("SELECT count(*) FROM usage_log WHERE status = 'unresolved'") == 8
 
 
+def test_what_a_stopping_worker_cut_short_is_no_failure_of_its_signals(world: World, start_worker: StartWorker) -> None:
+    ann, gate = world.member(), threading.Event()
+    wanted = world.signals(ann, SIGNALS)
+    world.provider.reply(text=GOOD, gate=gate)
+    job = world.bench.verdicts.batches.start(ann, wanted, model=MODEL)
+    first = start_worker()
+    assert world.provider.wait_for(calls=8, timeout_s=60)
+    first.terminate()
+    assert first.wait(60) == 0
+    assert world.bench.queue.find(job.id).attempts == 0
+    assert world.bench.verdicts.batches.progress(ann, job.id).waiting == SIGNALS
+    gate.set()
+    start_worker()
+    ended = world.finished(job)
+    assert (ended.done, ended.failed) == (SIGNALS, 0)
+    assert world.each_validated_once(wanted)
+
+
 def test_a_batch_that_killed_every_worker_fails_and_says_so(world: World, start_worker: StartWorker) -> None:
     ann = world.member()
     job = world.bench.verdicts.batches.start(ann, world.signals(ann, 2), model=MODEL)
