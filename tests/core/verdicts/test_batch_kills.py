@@ -27,12 +27,10 @@ from tests.core.verdicts.batches_made import (
     World,
     database_url,
     opened_world,
-    provider,
-    scanned,
     working,
 )
 
-__all__ = ["database_url", "provider", "scanned"]
+__all__ = ["database_url"]
 
 SIGNALS = 12
 HOLDS_END = timedelta(seconds=60)

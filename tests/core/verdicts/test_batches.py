@@ -29,15 +29,11 @@ from tests.core.verdicts.batches_made import (
     database_url,
     eventually,
     opened_world,
-    provider,
-    scanned,
-    world,
 )
 from tests.fakes.scripted_server import Reply
 
-__all__ = ["database_url", "provider", "scanned", "world"]
+__all__ = ["database_url"]
 
-LAST = date(2010, 8, 20)
 UNUSABLE = Reply(text="I would rather not say.")
 NIGHTLY = VerdictChoices(is_nightly=True, universe_id=UNIVERSE, most=5, model=MODEL)
 
@@ -157,6 +153,7 @@ def test_quota_that_a_failure_gives_back_is_used_before_the_batch_stops(world: W
 
 def test_a_batch_stops_where_the_money_ends(world: World, ann: Principal) -> None:
     wanted = world.signals(ann, 30)
+    world.provider.reply(text=GOOD, usage={"prompt_tokens": 1000, "completion_tokens": 300, "total_tokens": 1300})
     most = world.bench.verdicts.batches.estimate(ann, wanted, model=MODEL).most_usd / 30
     world.service.execute("UPDATE organisations SET budget_usd_month = %s WHERE id = %s", (most * 3, ann.org_id))
     ended = world.batch(ann, wanted)
@@ -164,7 +161,7 @@ def test_a_batch_stops_where_the_money_ends(world: World, ann: Principal) -> Non
     assert ended.status is JobStatus.DONE
     assert batch.stopped_code == "budget_exceeded"
     assert 0 < batch.done < 30 and batch.done + batch.waiting == 30
-    assert most * 2 < batch.spent_usd <= most * 3, "what is under way gives back what it did not cost"
+    assert most * Decimal("1.8") < batch.spent_usd <= most * 3, "what a call did not use is there for others"
     assert world.charges == (batch.done, batch.done, batch.done)
 
 
