@@ -139,6 +139,18 @@ class SnapshotRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotWanted:
+    """Which snapshots of a signal may be used again; of the past, those of this very day."""
+
+    signal_id: UUID
+    org_id: UUID | None
+    day: date
+    reason: str
+    """Why the market is seen as of that day."""
+    life: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class NewVerdict:
     """A verdict to be kept."""
 
@@ -256,37 +268,30 @@ class AskedOf:
     """So long it counts as the same."""
 
 
-def lock(connection: Connection, name: str) -> None:
-    """Waits until nobody else holds this name; it is held for this transaction."""
-    connection.execute(_LOCK, {"name": name})
-
-
 def snapshot(connection: Connection, snapshot_id: UUID) -> SnapshotRow | None:
     """A snapshot that the connection may see."""
     row = connection.execute(_SNAPSHOT_OF_ID, {"id": snapshot_id}).one_or_none()
     return SnapshotRow(*row) if row else None
 
 
-def snapshot_of_signal(
-    connection: Connection, signal_id: UUID, *, org_id: UUID | None, day: date, reason: str, life: timedelta
-) -> SnapshotRow | None:
-    """The newest snapshot of a signal that may be used again; of the past, of this very day."""
-    values = {"signal_id": signal_id, "org_id": org_id, "day": day.isoformat(), "reason": reason, "life": life}
-    row = connection.execute(_SNAPSHOT_OF_SIGNAL, values).one_or_none()
+def snapshot_of_signal(connection: Connection, wanted: SnapshotWanted) -> SnapshotRow | None:
+    """The newest snapshot of a signal that may be used again."""
+    row = connection.execute(_SNAPSHOT_OF_SIGNAL, _values(wanted) | {"day": wanted.day.isoformat()}).one_or_none()
     return SnapshotRow(*row) if row else None
 
 
-def snapshot_of_caller(connection: Connection, org_id: UUID, digest: bytes) -> SnapshotRow | None:
-    """The same snapshot as the organisation brought it before."""
-    row = connection.execute(_SNAPSHOT_OF_CALLER, {"org_id": org_id, "hash": digest}).one_or_none()
-    return SnapshotRow(*row) if row else None
+def snapshot_of_signal_once(connection: Connection, wanted: SnapshotWanted, new: SnapshotRow) -> SnapshotRow:
+    """Keeps a snapshot of a signal, or gives the one that another kept in the meantime."""
+    connection.execute(_LOCK, {"name": f"snapshot/{wanted.signal_id}/{wanted.org_id}"})
+    found = snapshot_of_signal(connection, wanted)
+    return found or _added(connection, new)
 
 
-def add_snapshot(connection: Connection, row: SnapshotRow) -> None:
-    """Keeps a snapshot."""
-    content = json.dumps(row.content, allow_nan=False)
-    values = {"id": row.id, "org_id": row.org_id, "signal_id": row.signal_id, "hash": row.hash, "content": content}
-    connection.execute(_ADD_SNAPSHOT, values)
+def snapshot_of_caller_once(connection: Connection, org_id: UUID, new: SnapshotRow) -> SnapshotRow:
+    """Keeps a caller's snapshot, or gives the same one that their organisation brought before."""
+    connection.execute(_LOCK, {"name": f"snapshot/{org_id}/{new.hash.hex()}"})
+    row = connection.execute(_SNAPSHOT_OF_CALLER, {"org_id": org_id, "hash": new.hash}).one_or_none()
+    return SnapshotRow(*row) if row else _added(connection, new)
 
 
 def forget_snapshots(connection: Connection, unused: timedelta) -> None:
@@ -296,8 +301,16 @@ def forget_snapshots(connection: Connection, unused: timedelta) -> None:
 
 def add(connection: Connection, verdict: NewVerdict) -> None:
     """Keeps a verdict; nothing where the one of the same request, or of the same job and snapshot, is there."""
-    values = {each.name: getattr(verdict, each.name) for each in fields(verdict)}
-    connection.execute(_ADD, values | {"answer": json.dumps(verdict.answer, allow_nan=False)})
+    connection.execute(_ADD, _values(verdict) | {"answer": json.dumps(verdict.answer, allow_nan=False)})
+
+
+def kept(connection: Connection, new: NewVerdict) -> VerdictRow:
+    """The verdict that `add` kept, or that was there in its place."""
+    found = of_request(connection, new.org_id, new.request_id, new.snapshot_id)
+    if found is None and new.job_id is not None:
+        found = of_job(connection, new.org_id, new.job_id, signal_id=None, snapshot_id=new.snapshot_id)
+    assert found is not None
+    return found
 
 
 def verdict(connection: Connection, org_id: UUID, verdict_id: UUID) -> VerdictRow | None:
@@ -362,9 +375,14 @@ def usual_usd(connection: Connection, org_id: UUID, model: str, *, most: int) ->
     return found
 
 
+def _added(connection: Connection, row: SnapshotRow) -> SnapshotRow:
+    connection.execute(_ADD_SNAPSHOT, _values(row) | {"content": json.dumps(row.content, allow_nan=False)})
+    return row
+
+
 def _one(row: Any) -> VerdictRow | None:
     return None if row is None else VerdictRow(**row._mapping)
 
 
-def _values(of: SignalName | AskedOf | Filters) -> dict[str, Any]:
+def _values(of: SnapshotWanted | SnapshotRow | SignalName | AskedOf | Filters | NewVerdict) -> dict[str, Any]:
     return {each.name: getattr(of, each.name) for each in fields(of)}

@@ -6,19 +6,17 @@ all else is one organisation's own.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import Connection
 
 from core.db import verdicts_dao as dao
 from core.db.engine import Database
 from core.db.scans_dao import SignalRow
-from core.db.verdicts_dao import SnapshotRow
+from core.db.verdicts_dao import SnapshotRow, SnapshotWanted
 from core.errors import AssayError, InvalidRequest, NotConfigured, NotEnoughData, NotFound
 from core.ids import new_id
 from core.market.as_of import AsOf
@@ -112,27 +110,23 @@ class Snapshots:
             NotEnoughData: there is not enough to judge by.
         """
         seen = self._seen(principal, signal_id)
-        found = self._stored(principal, seen)
-        if found is not None:
-            return found
-        snapshot = self._built(principal, seen)
-        with self._connection(principal, seen.org_id) as connection:
-            dao.lock(connection, f"snapshot/{signal_id}/{seen.org_id}")
-            found = self._stored(principal, seen, connection)
-            if found is None:
-                found = StoredSnapshot(new_id(), seen.org_id, signal_id, snapshot, snapshot.hash)
-                dao.add_snapshot(connection, _row(found))
-            return found
+        org_id, database = seen.org_id, self._database
+        wanted = SnapshotWanted(signal_id, org_id, seen.as_of.day, seen.as_of.reason.value, LIFE)
+        # What is everybody's is written by the service; an organisation's own as row-level security lets it.
+        with database.service() if org_id is None else database.app(principal) as connection:
+            row = dao.snapshot_of_signal(connection, wanted)
+        if row is None:
+            snapshot = self._built(principal, seen)
+            new = StoredSnapshot(new_id(), org_id, signal_id, snapshot, snapshot.hash)
+            with database.service() if org_id is None else database.app(principal) as connection:
+                row = dao.snapshot_of_signal_once(connection, wanted, _row(new))
+        return _of_row(row)
 
     def of_caller(self, principal: Principal, snapshot: Snapshot) -> StoredSnapshot:
         """The snapshot that a caller brings, stored once for their organisation."""
         new = StoredSnapshot(new_id(), principal.org_id, None, snapshot, snapshot.hash)
         with self._database.app(principal) as connection:
-            dao.lock(connection, f"snapshot/{principal.org_id}/{new.hash.hex()}")
-            row = dao.snapshot_of_caller(connection, principal.org_id, new.hash)
-            if row is None:
-                dao.add_snapshot(connection, _row(new))
-        return new if row is None else replace(new, id=row.id)
+            return replace(new, id=dao.snapshot_of_caller_once(connection, principal.org_id, _row(new)).id)
 
     def get(self, principal: Principal, snapshot_id: UUID) -> StoredSnapshot:
         """A stored snapshot, however old.
@@ -173,24 +167,6 @@ class Snapshots:
         if self._screener.planner.sessions(exchange, day) is None:
             return int(np.busday_count(day + timedelta(days=1), as_of.day + timedelta(days=1)))
         return self._screener.planner.sessions_behind(exchange, day, as_of)
-
-    def _stored(self, principal: Principal, seen: _Seen, connection: Connection | None = None) -> StoredSnapshot | None:
-        if connection is None:
-            with self._connection(principal, seen.org_id) as opened:
-                return self._stored(principal, seen, opened)
-        row = dao.snapshot_of_signal(
-            connection,
-            seen.signal.id,
-            org_id=seen.org_id,
-            day=seen.as_of.day,
-            reason=seen.as_of.reason.value,
-            life=LIFE,
-        )
-        return None if row is None else _of_row(row)
-
-    def _connection(self, principal: Principal, org_id: UUID | None) -> AbstractContextManager[Connection]:
-        """What is everybody's is written by the service; an organisation's own as row-level security lets it."""
-        return self._database.service() if org_id is None else self._database.app(principal)
 
     def _built(self, principal: Principal, seen: _Seen) -> Snapshot:
         signal, scan, as_of = seen.signal, seen.scan, seen.as_of

@@ -12,7 +12,6 @@ from typing import Literal
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import Connection
 
 from core.accounts.permissions import Action, require
 from core.ai.answer import Answer, Question
@@ -417,7 +416,7 @@ class Validations:
         )
         with self._parts.database.app(principal) as connection:
             dao.add(connection, new)
-            row = _there(connection, new)
+            row = dao.kept(connection, new)
         if new.is_retrospective and new.purpose == "asked":  # a batch has its own scored once it has ended
             self._parts.score_soon()
         return verdict_of(row)
@@ -475,15 +474,6 @@ class _Decided:
     """None: it is never scored."""
     is_retrospective: bool
     is_live: bool
-
-
-def _there(connection: Connection, new: NewVerdict) -> VerdictRow:
-    """The verdict that was just kept, or the one that was there instead."""
-    row = dao.of_request(connection, new.org_id, new.request_id, new.snapshot_id)
-    if row is None and new.job_id is not None:
-        row = dao.of_job(connection, new.org_id, new.job_id, signal_id=None, snapshot_id=new.snapshot_id)
-    assert row is not None
-    return row
 
 
 def _within(idempotency: Idempotency, stored: StoredSnapshot, prompt: Prompt) -> Idempotency:
