@@ -152,7 +152,8 @@ def test_a_verdict_before_the_open_is_entered_at_that_open_and_one_after_it_at_t
 def test_what_is_known_of_5_sessions_is_kept_and_that_of_20_filled_later(scene: Scene) -> None:
     scene.bars("A")
     (verdict,) = scene.said(Said(decided_on=DAYS[3]))
-    assert scene.scoring(DAYS[7]).score() == Scored(0, 0)
+    assert scene.scoring(DAYS[5]).score() == Scored(0, 0)
+    assert scene.scoring(DAYS[7]).score().written == 0
     assert not scene.scores()
     assert scene.scoring(DAYS[8]).score() == Scored(1, 1)
     soon = scene.scores()[verdict]

@@ -39,9 +39,9 @@ _SCORE = text(
     """
     INSERT INTO verdict_scores (verdict_id, org_id, entry_day, benchmark, exit_5, move_5, benchmark_5, exit_20, move_20,
         benchmark_20, scored_at)
-    VALUES (:id, :org_id, :entry_day, CASE WHEN :benchmark_5 IS NOT NULL THEN 'SP500' END, :entry_day, :move_5,
-        CAST(:benchmark_5 AS double precision), :entry_day, :move_20, CAST(:benchmark_20 AS double precision),
-        assay_now())
+    VALUES (:id, :org_id, :entry_day, CASE WHEN CAST(:benchmark_5 AS double precision) IS NOT NULL THEN 'SP500' END,
+        :entry_day, :move_5, CAST(:benchmark_5 AS double precision), :entry_day, CAST(:move_20 AS double precision),
+        CAST(:benchmark_20 AS double precision), assay_now())
     """
 )
 
