@@ -183,7 +183,8 @@ def test_every_pattern_is_shown_with_the_bars_that_form_it(world: World, ann: Pr
         "SELECT id, shape FROM signals WHERE family = 'chart_pattern' AND entry IS NOT NULL ORDER BY symbol LIMIT 1"
     ).fetchone()
     assert row is not None
-    pattern = snapshots.of_signal(ann, row[0]).snapshot.pattern
+    signal_id: Any = row[0]
+    pattern = snapshots.of_signal(ann, signal_id).snapshot.pattern
     assert pattern is not None
     shape: Any = row[1]
     assert [(str(pivot.day), pivot.price) for pivot in pattern.pivots] == [
@@ -298,9 +299,9 @@ def test_snapshots_that_no_verdict_is_of_are_forgotten_after_a_month(
     unused = snapshots.of_signal(ann, other)
     move_time(UNUSED - timedelta(minutes=1))
     snapshots.forget()
-    assert snapshots.get(ann, unused.id)
+    assert snapshots.get(ann, unused.id) == unused
     move_time(UNUSED + timedelta(minutes=1))
     snapshots.forget()
     with pytest.raises(NotFound):
         snapshots.get(ann, unused.id)
-    assert snapshots.get(ann, verdict.snapshot_id)
+    assert snapshots.get(ann, verdict.snapshot_id).hash == verdict.snapshot_hash

@@ -93,7 +93,8 @@ def test_a_verdict_keeps_what_was_asked_shown_said_and_paid(
     assert (verdict.signal_day, verdict.as_of, verdict.decided_on) == (LAST, LAST, LAST)
     assert (verdict.is_retrospective, verdict.is_generated) == (True, False)
     assert (verdict.user_id, verdict.purpose, verdict.job_id) == (ann.user_id, "asked", None)
-    assert verdict.charged_usd == verdict.call_usd == world.value("SELECT charged_usd FROM usage_log") > 0
+    assert verdict.charged_usd == verdict.call_usd == world.value("SELECT charged_usd FROM usage_log")
+    assert verdict.charged_usd > 0
     assert verdict.price_version == world.value("SELECT price_version FROM usage_log")
     assert verdict.request_id == world.value("SELECT request_id FROM usage_log")
     assert verdict.prompt_tokens + verdict.completion_tokens > 0
@@ -281,7 +282,7 @@ def test_ten_a_minute_and_then_no_more(world: World, validations: Validations) -
         validations.validate(pro, signals[10], model=MODEL)
     assert (refused.value.denial.code, refused.value.denial.metric) == ("rate_limited", "signal_validations_minute")
     assert world.provider.calls == 10
-    assert validations.validate(pro, signals[0], model=MODEL).validation  # what exists takes no slot
+    assert validations.validate(pro, signals[0], model=MODEL).charged_usd > 0  # what exists takes no slot
 
 
 def test_when_the_days_validations_are_used_up_it_is_said_and_what_exists_is_still_given(
@@ -307,7 +308,8 @@ def test_an_estimate_asks_nobody_and_tells_the_worst_and_the_usual_cost(
     assert (world.provider.calls, world.value("SELECT count(*) FROM holds")) == (0, 0)
     verdict = validations.validate(ann, one, model=MODEL)
     held = world.value("SELECT held_usd FROM holds")
-    assert before.most_usd == held >= verdict.charged_usd
+    assert before.most_usd == held
+    assert before.most_usd >= verdict.charged_usd
     after = validations.estimate(ann, two, model=MODEL)
     assert after.usual_usd == verdict.call_usd
     snapshot = validations.snapshot(ann, verdict.id)
