@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
+from typing import TypeVar
 
 import streamlit as st
 
@@ -27,6 +27,8 @@ BRIER = (
     "to, and 1 is always being sure and wrong. Lower is better."
 )
 NOTHING = "–"
+
+_Option = TypeVar("_Option", bound=int | str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def show_choice(key: str) -> Choice:
             "Prospective ones were given before anybody could know. Of retrospective ones the model may have known.",
         )
         group = _chosen("By", GROUPS, f"{key}_group")
-    return Choice(cast("Horizon", horizon), cast("Against", against), cast("Include", include), cast("Group", group))
+    return Choice(horizon, against, include, group)
 
 
 def show_table(key: str, board: Board, labels: Mapping[str, str]) -> None:
@@ -122,10 +124,7 @@ def show_caveats() -> None:
             st.markdown(f"**{plain(name)}.**{plain(rest)}" if is_named else plain(caveat))
 
 
-def _chosen(
-    label: str, options: Mapping[Horizon, str] | Mapping[str, str], key: str, hint: str | None = None
-) -> object:
-    names: Mapping[object, str] = dict(options.items())
+def _chosen(label: str, names: Mapping[_Option, str], key: str, hint: str | None = None) -> _Option:
     chosen = st.segmented_control(
         label,
         list(names),

@@ -198,7 +198,7 @@ def snapshot() -> Snapshot:
         signal=Signal(
             type="double_bottom", label="Double bottom", direction="bullish", state="signal", day=DAY,
             confirmed_at=DAY, meaning="Two lows at about the same price, and a close above the high between them.",
-            confidence=0.58, confidence_n=2_300, base_rate=0.52, as_of=DAY,
+            sessions_ago=0, confidence=0.58, confidence_n=2_300, base_rate=0.52, as_of=DAY,
         ),
         levels=Levels(close=49.52, entry=49.52, stop=46.4, target=52.8, reward_risk=1.05, as_of=DAY),
         indicators=Indicators(figures=figures, as_of=DAY),
