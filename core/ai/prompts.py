@@ -57,7 +57,7 @@ def read_prompt(path: Path) -> Prompt:
             raise _mistake(path, 1, f"the head must give `{key}: …`")
     text = "\n".join(lines[end + 1 :]).strip()
     if not text:
-        raise _mistake(path, end + 1, "no text follows the head")
+        raise _mistake(path, end + 2, "no text follows the head")
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     return Prompt(head["name"], f"{head['name']}/{head['version']}/{digest}", text)
 

@@ -159,7 +159,7 @@ class Replays:
             raise InvalidRequest("Name one model: auto may be another one for each snapshot.")
         if not 1 <= request.most <= MOST:
             raise InvalidRequest(f"A replay shows 1 to {MOST} snapshots.")
-        if request.budget_usd < 0 or not request.budget_usd.is_finite():
+        if not request.budget_usd.is_finite() or request.budget_usd < 0:
             raise InvalidRequest("The budget is an amount in USD, from 0.")
         version = (request.prompt or self._prompt).version
         replay_id = uuid5(_NAMES, f"{principal.org_id}/{request.model}/{version}")
