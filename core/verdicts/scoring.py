@@ -104,8 +104,9 @@ class Scoring:
         written = 0
         for owner, block in _blocks(found):
             written += self._put(self._scores(owner, block, as_of))
-        # What is still due will be so for as long as the bars stay as they are.
-        self._left = _Left(writes, as_of.day, frozenset(row.id for row in self._due(as_of.day)))
+        # What was tried and is still due will be so for as long as the bars stay as they are; others may have come since.
+        still_due = frozenset(row.id for row in self._due(as_of.day))
+        self._left = _Left(writes, as_of.day, left.verdicts & still_due)
         return Scored(len(found), written)
 
     def _run(self, _context: JobContext) -> None:
