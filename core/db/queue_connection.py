@@ -42,27 +42,34 @@ def enqueue(connection: Connection, task: str, lock: str | None = None, **argume
 
 def queue_connector(login: Login, *, pool_size: int) -> PsycopgConnector:
     """A connector of its own for one worker."""
-
-    class ServiceConnection(psycopg.AsyncConnection[Any]):
-        """A connection under the service role, for the pool and for LISTEN alike."""
-
-        @classmethod
-        async def connect(cls, conninfo: str = "", **options: Any) -> Self:
-            connection: Self = await _patient(partial(super().connect, conninfo, **options), login.revive)
-            was_autocommit = connection.autocommit
-            await connection.set_autocommit(True)
-            await connection.execute(preparation(SERVICE_ROLE))
-            await connection.set_autocommit(was_autocommit)
-            return connection
-
     return PsycopgConnector(
         conninfo=normal_url(login.url).set(drivername="postgresql").render_as_string(hide_password=False),
-        connection_class=ServiceConnection,
+        connection_class=service_connection(login),
         min_size=1,
         max_size=pool_size,
         timeout=PATIENCE_S,
         kwargs={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": f"{SERVICE_ROLE}_queue"},
     )
+
+
+def service_connection(login: Login) -> type[psycopg.AsyncConnection[Any]]:
+    """The kind of connections under the service role, for the pool and for LISTEN alike."""
+
+    class ServiceConnection(psycopg.AsyncConnection[Any]):
+        @classmethod
+        async def connect(cls, conninfo: str = "", **options: Any) -> Self:
+            connection: Self = await _patient(partial(super().connect, conninfo, **options), login.revive)
+            try:
+                was_autocommit = connection.autocommit
+                await connection.set_autocommit(True)
+                await connection.execute(preparation(SERVICE_ROLE))
+                await connection.set_autocommit(was_autocommit)
+            except BaseException:  # the worker stops in the middle of it, or the server went away again
+                await connection.close()
+                raise
+            return connection
+
+    return ServiceConnection
 
 
 async def _patient(connect: Callable[[], Awaitable[_T]], revive: Callable[[], object] | None) -> _T:

@@ -105,8 +105,8 @@ class JobTakenOver(AssayError):
 
     title = "The job goes on elsewhere"
 
-    def __init__(self) -> None:
-        super().__init__("This run's job was taken over.")
+    def __init__(self, detail: str = "This run's job was taken over.") -> None:
+        super().__init__(detail)
 
 
 class JobContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -15,11 +16,14 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from core.db import queue_connection
 from core.db.embedded import attach
-from core.db.engine import Database
+from core.db.engine import Database, normal_url
 from core.db.migrate import migrate
+from core.db.queue_connection import service_connection
 from core.errors import DatabaseUnavailable
 from core.ops.jobs import Job, JobStatus, Queue
 from core.ops.worker import Worker, cron_of
@@ -231,3 +235,17 @@ def test_the_command_works_until_it_is_told_to_stop(database_url: str, queue: Qu
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0
     assert queue.figures().workers == 0
+
+
+def test_a_connection_that_could_not_be_made_ready_is_closed(
+    database: Database, monkeypatch: pytest.MonkeyPatch, service: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    open_ones = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'not ready'"
+    monkeypatch.setattr(queue_connection, "preparation", lambda _role: "SELECT 1 / 0")
+    address = normal_url(database.service_login.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        asyncio.run(service_connection(database.service_login).connect(address, application_name="not ready"))
+    deadline = time.monotonic() + PATIENCE_S
+    while service.execute(open_ones).fetchone() != (0,):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
