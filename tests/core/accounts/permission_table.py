@@ -6,6 +6,7 @@ fails the test, and so does a row of what there is no more.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -14,8 +15,8 @@ from enum import StrEnum
 from uuid import UUID, uuid4
 
 from core.accounts.profiles import Profile
-from core.ai.answer import Question
-from core.ai.providers.contract import Message
+from core.ai.answer import Answer, Question
+from core.ai.providers.contract import Message, TokenUsage
 from core.db.instruments_dao import MemberRow
 from core.db.scans_dao import SignalsWanted
 from core.db.verdict_batches_dao import WantedRow
@@ -149,9 +150,25 @@ def _begun(trial: Trial) -> Begun:
 
 
 def _keep_verdict(trial: Trial) -> object:
-    begun, validations = _begun(trial), trial.bench.verdicts.validations
-    whole = replace(trial.who, role=Role.OWNER, scopes=frozenset(Scope))
-    return validations.keep(trial.who, begun, validations.session(whole, begun).result())
+    said = {"verdict": "HOLD", "confidence": 0.5, "reasoning": "So be it.", "risk_factors": [], "entry_suggestion": ""}
+    answer = Answer(
+        text=json.dumps(said),
+        state="complete",
+        model="none",
+        provider="none",
+        is_offline=True,
+        is_cached=False,
+        finish_reason="stop",
+        usage=TokenUsage(1, 1),
+        is_estimated=False,
+        cost_usd=Decimal(0),
+        route_reason="made",
+        considered=1,
+        request_id=uuid4(),
+        plan=trial.who.plan,
+        latency_ms=1,
+    )
+    return trial.bench.verdicts.validations.keep(trial.who, _begun(trial), answer)
 
 
 def _open_filing(trial: Trial) -> object:
