@@ -59,7 +59,7 @@ def ann(served: Api) -> Iterator[httpx2.Client]:
 @pytest.fixture
 def signal(world: World) -> str:
     """Id of a signal of the scan."""
-    return str(world.signals(world.member("nobody"), 1)[0])
+    return str(world.signals(world.member("reader"), 1)[0])
 
 
 def _validate(client: httpx2.Client, body: dict[str, Any], key: str | None = None) -> httpx2.Response:
@@ -172,7 +172,7 @@ def test_an_answer_that_needs_repair_is_charged_once(ann: httpx2.Client, world: 
 
 
 def test_eleven_in_a_minute_are_one_too_many(ann: httpx2.Client, world: World) -> None:
-    ids = [str(each) for each in world.signals(world.member("nobody"), 11)]
+    ids = [str(each) for each in world.signals(world.member("reader"), 11)]
     answers = [_validate(ann, {"signal_id": each, "model": MODEL}) for each in ids]
     assert [answer.status_code for answer in answers] == [200] * 10 + [429]
     problem = assert_problem(answers[-1], 429, "rate_limited")
