@@ -36,8 +36,9 @@ def run(settings: Settings, asked: Asked) -> int:
         if asked.org is None:
             return _all(opened)
         principal = opened.directory.owner(asked.org)
+        job = _started(opened, principal, asked)
         with working(opened):
-            ended = finished(opened, _started(opened, principal, asked))
+            ended = finished(opened, job)
         _check(ended)
         return _told(opened.verdicts.batches.progress(principal, ended.id))
 

@@ -31,7 +31,6 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
     "between the settlement and the verdict": (Meter, "settle", True),
     "before the verdict is stored": (verdicts_dao, "add", False),
     "between the verdict and its item": (verdict_batches_dao, "record", False),
-    "after an item": (verdict_batches_dao, "record", True),
     "before the batch is finished": (verdict_batches_dao, "finish", False),
     "after the batch is finished": (verdict_batches_dao, "finish", True),
 }

@@ -72,19 +72,25 @@ def _count(step: str) -> int:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_after_a_kill_each_signal_has_one_verdict_and_one_charge(
-    world: World, start_worker: StartWorker, move_time: MoveTime, step: str, capsys: pytest.CaptureFixture[str]
+    world: World,
+    start_worker: StartWorker,
+    move_time: MoveTime,
+    step: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     ann = world.member()
     wanted = world.signals(ann, SIGNALS)
-    if step == "before the items are written":
-        world.bench.verdicts.batches.begin = lambda _job: None  # type: ignore[method-assign]  # the worker comes first
-    job = world.bench.verdicts.batches.start(ann, wanted, model=MODEL)
+    with monkeypatch.context() as patched:
+        if step == "before the items are written":  # by the worker, which then comes before whoever submitted
+            patched.setattr(world.bench.verdicts.batches, "begin", lambda _job: None)
+        job = world.bench.verdicts.batches.start(ann, wanted, model=MODEL)
     killed = start_worker(step, str(_count(step)))
     assert killed.wait(60) == -9
     assert not world.bench.queue.find(job.id).is_finished
     move_time(HOLDS_END)
-    start_worker()
-    ended = world.finished(job)
+    with working(world):
+        ended = world.finished(job)
     assert (ended.status, ended.done, ended.failed, ended.total) == (JobStatus.DONE, SIGNALS, 0, SIGNALS)
     assert world.each_validated_once(wanted)
     assert doctor.run_accounting(world.bench.settings) == 0
@@ -129,8 +135,8 @@ def test_what_a_stopping_worker_cut_short_is_no_failure_of_its_signals(world: Wo
     assert world.bench.queue.find(job.id).attempts == 0
     assert world.bench.verdicts.batches.progress(ann, job.id).waiting == SIGNALS
     gate.set()
-    start_worker()
-    ended = world.finished(job)
+    with working(world):
+        ended = world.finished(job)
     assert (ended.done, ended.failed) == (SIGNALS, 0)
     assert world.each_validated_once(wanted)
 
@@ -140,8 +146,8 @@ def test_a_batch_that_killed_every_worker_fails_and_says_so(world: World, start_
     job = world.bench.verdicts.batches.start(ann, world.signals(ann, 2), model=MODEL)
     for _ in range(3):
         assert start_worker("before a signal is reserved", "1").wait(60) == -9
-    start_worker()
-    ended = world.finished(job)
+    with working(world):
+        ended = world.finished(job)
     assert (ended.status, ended.error) == (JobStatus.FAILED, "Its worker died 3 times while working on it.")
     batch = world.bench.verdicts.batches.progress(ann, job.id)
     assert (batch.stopped_code, batch.waiting) == ("failed", 2)
