@@ -104,7 +104,7 @@ class Scoring:
         written = 0
         for owner, block in _blocks(found):
             written += self._put(self._scores(owner, block, as_of))
-        # What was tried and is still due will be so for as long as the bars stay as they are; others may have come since.
+        # What was tried and is still due will be so for as long as the bars stay as they are; others may have come.
         still_due = frozenset(row.id for row in self._due(as_of.day))
         self._left = _Left(writes, as_of.day, left.verdicts & still_due)
         return Scored(len(found), written)
@@ -191,16 +191,16 @@ def _scored(series: Series, benchmark: Benchmark | None, rows: Sequence[DueRow])
             verdict_id=row.id,
             org_id=row.org_id,
             entry_day=entries[at],
-            benchmark=benchmark and benchmark.symbol,
+            benchmark=None if benchmark is None else benchmark.symbol,
             exit_5=soon.exits[at],
-            move_5=soon.moves[at],
+            move_5=move,
             benchmark_5=soon.benchmarks[at],
             exit_20=None if late.moves[at] is None else late.exits[at],
             move_20=late.moves[at],
             benchmark_20=late.benchmarks[at],
         )
-        for at, row in enumerate(found)
-        if soon.moves[at] is not None
+        for at, (row, move) in enumerate(zip(found, soon.moves, strict=True))
+        if move is not None
     ]
 
 
