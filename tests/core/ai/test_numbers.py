@@ -239,8 +239,8 @@ def test_a_known_figure_rounded_to_what_is_written_is_verified(
     known = [Known("figure", float(-value if is_negative else value))]
     for text in (f"{sign}{written:f}", f"{sign}{written:,f}"):
         assert [number.known for number in checked_numbers(f"at {text} today", known)] == ["figure"]
-    beside = written + Decimal(1).scaleb(-decimals)
-    assert checked_numbers(f"at {sign}{beside:f} today", known)[0].known is None
+    beside = written + 2 * Decimal(1).scaleb(-decimals)  # of a half both neighbours are right
+    assert all(number.known is None for number in checked_numbers(f"at {sign}{beside:f} today", known))
 
 
 @given(st.decimals(min_value="0.0001", max_value="9.9999", places=4, allow_nan=False))
