@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -58,18 +58,15 @@ _BOARD = text(
         CASE WHEN :horizon = 5 THEN s.move_5 ELSE s.move_20 END AS move,
         CASE WHEN :horizon = 5 THEN s.benchmark_5 ELSE s.benchmark_20 END AS benchmark
     FROM (
-        SELECT DISTINCT ON (symbol, signal_type, signal_day, decided_on, model, prompt_version) *
-        FROM (
-            SELECT id, symbol, signal_type, signal_day, decided_on, model, prompt_version, verdict, direction,
-                is_generated, confidence, own_confidence, call_usd, created_at
-            FROM verdicts
-            WHERE org_id = :org_id AND decided_on IS NOT NULL AND purpose <> 'replay'
-                AND (CAST(:is_retrospective AS boolean) IS NULL OR is_retrospective = :is_retrospective)
-                AND (CAST(:age AS interval) IS NULL OR created_at >= assay_now() - CAST(:age AS interval))
-        ) given
-        ORDER BY symbol, signal_type, signal_day, decided_on, model, prompt_version, created_at, id
+        SELECT DISTINCT ON (decided_on, symbol, signal_type, signal_day, model, prompt_version) id, model,
+            prompt_version, signal_type, verdict, direction, is_generated, confidence, own_confidence, call_usd,
+            created_at
+        FROM verdicts
+        WHERE org_id = :org_id AND decided_on IS NOT NULL AND purpose <> 'replay'
+            AND (CAST(:is_retrospective AS boolean) IS NULL OR is_retrospective = :is_retrospective)
+            AND (CAST(:age AS interval) IS NULL OR created_at >= assay_now() - CAST(:age AS interval))
+        ORDER BY decided_on DESC, symbol, signal_type, signal_day, model, prompt_version, created_at, id LIMIT :most
     ) v LEFT JOIN verdict_scores s ON s.verdict_id = v.id
-    ORDER BY v.created_at DESC LIMIT :most
     """
 )
 _FAILED = text(
@@ -113,7 +110,7 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class BoardRows:
-    """The verdicts of a scoreboard, newest first, a column each."""
+    """The verdicts of a scoreboard, a column each."""
 
     model: Sequence[str]
     prompt_version: Sequence[str]
@@ -140,12 +137,13 @@ def due(connection: Connection, *, latest_5: date, latest_20: date, earliest: da
     their benchmark.
     """
     given = {"latest_5": latest_5, "latest_20": latest_20, "earliest": earliest, "most": most}
-    return [DueRow(*row) for row in connection.execute(_DUE, given)]
+    return [DueRow(*row) for row in connection.execute(_DUE, given).all()]
 
 
 def put(connection: Connection, rows: Sequence[ScoreRow]) -> int:
     """Fills what is not known yet of these scores; gives how many were new or filled."""
-    return connection.execute(_PUT, {"rows": json.dumps([asdict(row) for row in rows], default=str)}).rowcount
+    values = [{name: getattr(row, name) for name in ScoreRow.__slots__} for row in rows]
+    return connection.execute(_PUT, {"rows": json.dumps(values, default=str)}).rowcount
 
 
 def board(
@@ -157,7 +155,7 @@ def board(
     age: timedelta | None,
     most: int,
 ) -> BoardRows:
-    """The verdicts of an organisation with what became of them over 5 or 20 sessions, each opinion once."""
+    """The last verdicts of an organisation with what became of them over 5 or 20 sessions, each opinion once."""
     given = {
         "org_id": org_id,
         "horizon": horizon,

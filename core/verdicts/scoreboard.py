@@ -40,7 +40,7 @@ BINS = 10
 FEWEST_IN_BIN = 5
 """A point of fewer verdicts is marked as resting on too few."""
 MOST_VERDICTS = 200_000
-"""The newest that a board is made of."""
+"""Those on the latest days, that a board is made of."""
 QUALITY_HORIZON: Horizon = 20
 """What models are asked to be confident of."""
 _RETROSPECTIVE: Mapping[Include, bool | None] = {"prospective": False, "retrospective": True, "all": None}

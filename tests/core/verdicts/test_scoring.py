@@ -29,7 +29,7 @@ from tests.core.screener.made_series import weekdays
 from tests.core.verdicts.verdicts_made import Said, put
 from tests.fakes.jobs import finished
 
-DAYS: Sequence[date] = weekdays(60).tolist()
+DAYS: Sequence[date] = [day.astype(date) for day in weekdays(60)]
 """From Monday, 4 January 2010 on."""
 _SCORES = text(
     "SELECT verdict_id, org_id, entry_day, benchmark, exit_5, move_5, benchmark_5, exit_20, move_20, benchmark_20 "
@@ -130,11 +130,11 @@ def test_a_verdict_is_entered_at_the_next_open_and_left_at_the_closes_of_the_5th
         entry_day=DAYS[4],
         benchmark="SP500",
         exit_5=DAYS[8],
-        move_5=pytest.approx(108.5 / 104 - 1),
-        benchmark_5=pytest.approx(191.5 / 196 - 1),
+        move_5=108.5 / 104 - 1,
+        benchmark_5=191.5 / 196 - 1,
         exit_20=DAYS[23],
-        move_20=pytest.approx(123.5 / 104 - 1),
-        benchmark_20=pytest.approx(176.5 / 196 - 1),
+        move_20=123.5 / 104 - 1,
+        benchmark_20=176.5 / 196 - 1,
     )
 
 
