@@ -19,7 +19,7 @@ __all__ = ["database_url"]
 
 def expected(shown: Snapshot) -> Decision:
     """What the rule says of a snapshot."""
-    record = shown.record and shown.record.over(20)
+    record = None if shown.record is None else shown.record.over(20)
     if record is None or record.n < 30 or record.low is None or record.high is None or record.base_rate is None:
         return "HOLD"
     if record.low > record.base_rate:
