@@ -317,7 +317,7 @@ class Call:
     def _resolved(self, last: Attempt) -> Answer:
         if last.finish is not None and last.error is None:
             return self._settled(last, "success", "complete")
-        if last.finish is None and last.cut in CUT_REASONS and last.deltas:
+        if last.finish is None and last.cut in self._charged_cuts and last.deltas:
             return self._settled(last, "cut", "partial")
         if last.finish is None and last.cut == "client":
             return self._settled(last, "early_cut", "failed")
@@ -326,6 +326,11 @@ class Call:
         self._failed(last)
         assert last.error is not None
         raise last.error
+
+    @property
+    def _charged_cuts(self) -> frozenset[str]:
+        """What cuts an answer so that what came is charged: of one that is shown whole or not at all, its asker alone."""
+        return CUT_REASONS - {"total"} if self._question.is_checked else CUT_REASONS
 
     def _settled(self, last: Attempt, outcome: str, state: str) -> Answer:
         count = counted(last, self._question)

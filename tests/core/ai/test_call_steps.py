@@ -223,6 +223,18 @@ def test_a_repair_is_charged_alone_and_both_attempts_are_logged(
     assert (chat_server.calls, used(live, ann)) == (2, 1)
 
 
+def test_an_answer_of_which_nothing_could_be_shown_is_free_where_our_own_time_limit_cut_it(
+    live: Workbench, ann: Principal, chat_server: ChatServer, service: Service
+) -> None:
+    """An unusable answer costs nothing; a cut charges for text that somebody was shown."""
+    chat_server.reply(text='{"beta": 1.2, "words": "' + LONG * 20 + '"}', delay_s=0.1)
+    with pytest.raises(ProviderBroke):
+        ask(live, ann, json_schema=SCHEMA)
+    row = last_row(service)
+    assert (used(live, ann), row["status"], row["charged_usd"]) == (0, "broken", 0)
+    assert row["cost_usd"] > 0
+
+
 def test_an_answer_that_stays_unusable_after_its_repair_is_free_and_every_attempt_is_logged(
     live: Workbench, ann: Principal, chat_server: ChatServer, service: Service
 ) -> None:
