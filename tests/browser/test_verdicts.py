@@ -14,10 +14,12 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.ops.jobs import JobStatus
 from core.principal import Principal
+from core.screener.records import MINIMUM_N
 from core.verdicts.batches import Selection
+from core.verdicts.verdict_settings import VerdictChoices
 from core.workbench import Workbench, open_workbench
 from tests.browser.test_new_user import sign_in
-from tests.browser.test_screener import VIEWS, WITHIN_MS, click_row, quiet
+from tests.browser.test_screener import VIEWS, WITHIN_MS, click_row, quiet, wait_until_idle
 from tests.conftest import LiveApp, copied, make_settings
 from tests.fakes.browser import screenshot
 from tests.fakes.chat_server import ChatServer, Reply
@@ -50,7 +52,7 @@ def desk(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactor
     with copied(server_url, template) as url, ChatServer() as provider:
         variables = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": provider.base_url}
         app = start_app(home, url, **variables)
-        with closing(open_workbench(make_settings(url, home, **variables))) as bench:
+        with closing(open_workbench(make_settings(url, home, ASSAY_HOME=str(home), **variables))) as bench:
             demo = bench.directory.member(app.email)
             analyst = replace(demo, as_of=None)
             opened = Desk(app, provider, bench, analyst)
@@ -60,8 +62,9 @@ def desk(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactor
 
 
 def _validate_in_the_past(desk: Desk) -> None:
-    """Twelve models' moods, over signals whose outcome is known."""
+    """A model's moods, over signals whose outcome is known."""
     bench, past = desk.bench, replace(desk.analyst, as_of=PAST)
+    bench.verdicts.settings.change(bench.directory.member("admin@demo.example"), VerdictChoices())  # nothing by itself
     for who in (desk.analyst, past):
         job = finished(bench.queue, bench.screener.scans.request(who, UNIVERSE), limit_s=WITHIN_MS / 1000)
         assert job.status is JobStatus.DONE, job.error
@@ -71,7 +74,8 @@ def _validate_in_the_past(desk: Desk) -> None:
     batch = bench.verdicts.batches.start(past, Selection(universe_id=UNIVERSE, most=80))
     job = finished(bench.queue, batch, limit_s=WITHIN_MS / 1000)
     assert job.status is JobStatus.DONE, job.error
-    assert bench.verdicts.scoring.score().written
+    wait_until_idle(desk.app)
+    assert bench.verdicts.scoreboard.of(past, include="retrospective").total.n > MINIMUM_N
     desk.provider.script.clear()
 
 

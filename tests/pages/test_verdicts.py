@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from core import workbench as workbench_module
 from core.db.scans_dao import SignalRow, SignalsWanted
@@ -23,7 +24,7 @@ from core.principal import Principal, Role
 from core.verdicts.validations import Filters, Verdict
 from core.verdicts.verdict_settings import VerdictChoices
 from core.workbench import Workbench, open_workbench
-from pages.components import session, verdict_asking, verdict_export
+from pages.components import screener_detail, session, verdict_asking, verdict_export, verdict_look
 from tests.conftest import MakeMember, copied, make_settings, member_factory
 from tests.fakes.chat_server import ChatServer
 from tests.fakes.jobs import finished
@@ -97,8 +98,8 @@ def ann(
 
 @pytest.fixture
 def akam(ann: Principal, working: Workbench) -> SignalRow:
-    """A signal of today on a symbol at its 52-week high."""
-    return _signals(working, ann, "AKAM")[0]
+    """The signal that the chart of a symbol at its 52-week high begins with."""
+    return _first(working, ann, "AKAM")
 
 
 def answer(verdict: str = "BUY", confidence: float = 0.68, reasoning: str = "The trend is up.") -> str:
@@ -136,16 +137,16 @@ def test_a_signal_is_validated_for_the_price_that_was_shown_and_its_card_says_wh
 def test_a_verdict_is_in_the_grid_and_is_given_again_for_free(
     ann: Principal, akam: SignalRow, provider: ChatServer, working: Workbench
 ) -> None:
-    working.verdicts.validations.validate(ann, akam.id)
+    said = working.verdicts.validations.validate(ann, akam.id).validation
     calls = provider.calls
     app = _open_match("AKAM")
     rows = app.dataframe[0].value
     row = rows[rows["symbol"] == "AKAM"].iloc[0]
-    assert list(row["verdict"]) == ["▲ BUY 68 %"]
+    assert list(row["verdict"]) == [verdict_look.told(said.verdict, said.confidence)]
     assert row["verdict_age"]
     others = rows[rows["symbol"] != "AKAM"]
     assert all(len(each) == 0 for each in others["verdict"])
-    assert "**68 %** confidence" in words_of(app)
+    assert f"**{verdict_look.share(said.confidence)}** confidence" in words_of(app)
     assert any(button.label == "Validate again" for button in app.button)
     assert provider.calls == calls
 
@@ -166,28 +167,27 @@ def test_asking_again_is_priced_and_charged(
 
 
 def test_an_answer_under_way_is_found_again_after_a_reload(
-    ann: Principal, akam: SignalRow, provider: ChatServer
+    ann: Principal, working: Workbench, provider: ChatServer
 ) -> None:
-    gate = threading.Event()
+    signal, gate = _first(working, ann, "MKC"), threading.Event()
     provider.reply(text=answer("SELL", 0.61), gate=gate)
-    app = _open_match("AKAM")
-    press_again = "Validate again" if _has(app, "Validate again") else "AI validate"
-    press(app, press_again)
+    app = _open_match("MKC")
+    press(app, "AI validate")
     assert not app.exception
     try:
-        loaded_anew = _open_match("AKAM")
+        loaded_anew = _open_match("MKC")
         assert "The model is being asked" in words_of(loaded_anew)
         assert not _has(loaded_anew, "AI validate")
     finally:
         gate.set()
-    _wait_for(ann, akam)
-    assert "confidence" in words_of(loaded_anew.run())
+    _wait_for(ann, signal)
+    assert "**61 %** confidence" in words_of(loaded_anew.run())
 
 
 def test_an_answer_that_cannot_be_used_is_no_verdict_and_costs_nothing(
     ann: Principal, working: Workbench, provider: ChatServer
 ) -> None:
-    signal = _signals(working, ann, "CRM")[0]
+    signal = _first(working, ann, "CRM")
     provider.reply(text="I would rather not say.")
     words = words_of(_validated(_open_match("CRM"), ann, signal))
     assert "It cost you nothing, and no verdict is kept." in words
@@ -202,34 +202,32 @@ def test_viewers_see_verdicts_and_do_not_ask(
     app = _open_match("AKAM")
     assert "As a viewer you see verdicts, and do not ask for them." in words_of(app)
     assert not _has(app, "AI validate", "Validate these…")
-    working.verdicts.validations.validate(ann, akam.id)
+    said = working.verdicts.validations.validate(ann, akam.id).validation
     app = _open_match("AKAM")
-    assert "**68 %** confidence" in words_of(app)
+    assert f"**{verdict_look.share(said.confidence)}** confidence" in words_of(app)
     assert not _has(app, "Validate again", "AI validate")
 
 
 def test_what_a_model_wrote_is_never_markup(ann: Principal, working: Workbench, provider: ChatServer) -> None:
-    signal = _signals(working, ann, "INTU")[0]
+    signal = _first(working, ann, "INTU")
     provider.reply(text=answer(reasoning='<script>alert("x")</script><img src=x onerror=alert(1)> **bold**'))
     markup = _markup(_validated(_open_match("INTU"), ann, signal))
     assert "&lt;script&gt;" in markup
-    assert "<script" not in markup
-    assert "<img" not in markup
+    assert "<script>" not in markup
+    assert "<img src=x" not in markup
 
 
 def test_a_batch_is_estimated_first_then_runs_and_says_how_it_ended(
     ann: Principal, working: Workbench, provider: ChatServer
 ) -> None:
     app = open_page("screener.py", preset=HIGHS)
-    button = next(each for each in app.button if each.label == "Validate these…")
-    button.click().run()
+    _button(app, "Validate these…").click().run()
     words = words_of(app)
     assert "to ask about" in words
     assert "At most 0.0" in words
     assert "5,000 of 5,000 validations left today" in words
-    button.click()
-    yes = next(each for each in app.button if each.label.startswith("Validate ") and each.label.endswith("signals"))
-    yes.click().run()
+    _button(app, "Validate these…").click()  # here the dialog is open in one run alone
+    app.button(key="screener_matches_validate_yes").click().run()
     assert not app.exception
     batch = working.verdicts.batches.latest(ann)
     assert batch is not None
@@ -249,7 +247,7 @@ def test_a_batch_that_runs_is_seen_by_whoever_opens_the_page_and_can_be_stopped(
 ) -> None:
     gate = threading.Event()
     provider.reply(text=answer("HOLD", 0.5), gate=gate)
-    ids = [row.id for row in _signals(working, ann, None)[:40]]
+    ids = [row.id for row in _signals(working, ann)[:40]]
     try:
         job = working.verdicts.batches.start(ann, ids, model=MODEL)
         until = time.monotonic() + WAIT_S
@@ -345,9 +343,11 @@ def test_a_symbol_has_its_signals_and_verdicts(ann: Principal, akam: SignalRow, 
     words = words_of(app)
     assert "not validated" in words
     assert "No model was asked yet" in words
-    working.verdicts.validations.validate(ann, akam.id)
+    said = working.verdicts.validations.validate(ann, akam.id).validation
     app.run()
-    assert "68 %" in words_of(app)
+    words = words_of(app)
+    assert f" {said.verdict}]" in words
+    assert "No model was asked yet" not in words
     assert any("Verdict" in frame.value.columns for frame in app.dataframe)
 
 
@@ -367,11 +367,20 @@ def _open_match(symbol: str) -> AppTest:
     return open_page("screener.py", preset=HIGHS, symbol=symbol)
 
 
-def _signals(working: Workbench, principal: Principal, symbol: str | None) -> list[SignalRow]:
-    """Those of the newest scan, in the order in which the chart offers them."""
+def _first(working: Workbench, principal: Principal, symbol: str) -> SignalRow:
+    """The signal that a symbol's chart begins with."""
+    scan = working.screener.scans.latest(principal, UNIVERSE)
+    study = working.screener.studies.of(principal, symbol, scan)
+    screen = working.screener.screens.presets[HIGHS].screen
+    event = screener_detail.events_of(study, screener_detail.named_in(screen))[0]
+    return next(row for row in study.signals if row.id == event.signal_id)
+
+
+def _signals(working: Workbench, principal: Principal) -> list[SignalRow]:
+    """Those of the newest scan, the most confident first."""
     scan = working.screener.scans.latest(principal, UNIVERSE)
     assert scan is not None
-    rows = working.screener.scans.signals(principal, scan.about.id, SignalsWanted(symbol=symbol))
+    rows = working.screener.scans.signals(principal, scan.about.id, SignalsWanted())
     return sorted((row for row in rows if row.state == "signal"), key=lambda row: -(row.confidence or 0.0))
 
 
@@ -395,7 +404,7 @@ def _wait_for(principal: Principal, signal: SignalRow) -> None:
 def _validated_in_the_past(working: Workbench, principal: Principal, count: int) -> list[Verdict]:
     """Verdicts of a day whose outcome is known, scored."""
     past = replace(principal, as_of=PAST)
-    signals = _signals(working, past, None)[:count]
+    signals = _signals(working, past)[:count]
     found = [working.verdicts.validations.validate(past, row.id) for row in signals]
     working.verdicts.scoring.score()
     return found
@@ -403,6 +412,10 @@ def _validated_in_the_past(working: Workbench, principal: Principal, count: int)
 
 def _markup(app: AppTest) -> str:
     return " ".join(str(element.proto.body) for element in app.get("html"))
+
+
+def _button(app: AppTest, label: str) -> Button:
+    return next(each for each in app.button if each.label == label)
 
 
 def _has(app: AppTest, *labels: str) -> bool:
