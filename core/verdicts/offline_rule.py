@@ -40,8 +40,13 @@ class _Record:
 def answer(conversation: Sequence[Message], schema: Mapping[str, object] | None) -> str | None:
     """The rule's validation as JSON; None where the conversation does not ask for one."""
     facts = facts_of(conversation) if schema is not None and dict(schema) == dict(SCHEMA) else None
-    if facts is None:
+    try:
+        return None if facts is None else _ruled(facts)
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):  # facts that no snapshot gave
         return None
+
+
+def _ruled(facts: Mapping[str, Any]) -> str:
     record = _record(facts)
     if record is None:
         return _written("HOLD", UNDECIDED, f"{LABEL} There is {NO_RECORD}.", [], facts)

@@ -16,7 +16,7 @@ from core.metering.meter import Feature
 from core.settings import DATA
 from core.verdicts.answer import MAX_TOKENS, SCHEMA, Validation, read_answer, validation_of
 from core.verdicts.offline_rule import LABEL, NO_RECORD, answer
-from core.verdicts.prompting import messages
+from core.verdicts.prompting import FACTS, messages
 from core.verdicts.snapshot import Snapshot
 from core.workbench import Workbench
 from tests.conftest import MakeMember
@@ -108,6 +108,20 @@ def test_what_does_not_ask_for_a_validation_is_not_its_own() -> None:
     assert answer(asked, {"type": "object"}) is None
     assert answer([Message("user", "What is beta?")], SCHEMA) is None
     assert answer([], SCHEMA) is None
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "{}",
+        '{"record": 1}',
+        '{"record": {"figures": [{}]}}',
+        '{"levels": 3}',
+        '{"levels": {"entry": "x", "stop": 1, "target": 1}}',
+    ],
+)
+def test_facts_that_somebody_made_up_are_not_its_own(facts: str) -> None:
+    assert answer([Message("user", f"{FACTS}\n{facts}")], SCHEMA) is None
 
 
 def test_without_a_live_model_the_workbench_answers_by_it(workbench: Workbench, member: MakeMember) -> None:
