@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from core.errors import InvalidRequest
 
 MAX_SCHEMA_CHARS = 20_000
 MAX_DEPTH = 30
+KEPT_SCHEMAS = 64
+"""Schemas that are known to be sound."""
 REFUSED = frozenset({"pattern", "patternProperties", "$dynamicRef", "$recursiveRef"})
 """Keywords that let a caller run an expression of his own on our side, without end if he likes."""
 _FENCED = re.compile(r"\A\s*```[a-zA-Z]*\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
@@ -27,11 +30,19 @@ def check_schema(schema: Mapping[str, object]) -> None:
     Raises:
         InvalidRequest: the sentence says why.
     """
-    if len(json.dumps(schema)) > MAX_SCHEMA_CHARS:
+    written = json.dumps(schema)
+    if len(written) > MAX_SCHEMA_CHARS:
         raise InvalidRequest(f"The schema is too large: at most {MAX_SCHEMA_CHARS:,} characters.")
+    _check_written(written)
+
+
+@functools.lru_cache(KEPT_SCHEMAS)
+def _check_written(written: str) -> None:
+    """As `check_schema`, once for each schema: to look at one takes milliseconds."""
+    schema = json.loads(written)
     _walk(schema, 0)
     try:
-        Draft202012Validator.check_schema(dict(schema))
+        Draft202012Validator.check_schema(schema)
     except SchemaError:
         raise InvalidRequest("The schema is not a valid JSON Schema (draft 2020-12).") from None
 

@@ -56,7 +56,7 @@ _ADD = text(
     f"""
     INSERT INTO verdicts ({_GIVEN}, answer, created_at)
     VALUES ({", ".join(f":{name}" for name in _GIVEN.split(", "))}, CAST(:answer AS jsonb), assay_now())
-    ON CONFLICT DO NOTHING
+    ON CONFLICT DO NOTHING RETURNING created_at
     """  # noqa: S608 (our columns)
 )
 _VERDICT = """
@@ -299,13 +299,15 @@ def forget_snapshots(connection: Connection, unused: timedelta) -> None:
     connection.execute(_FORGET_SNAPSHOTS, {"unused": unused})
 
 
-def add(connection: Connection, verdict: NewVerdict) -> None:
-    """Keeps a verdict; nothing where the one of the same request, or of the same job and snapshot, is there."""
-    connection.execute(_ADD, _values(verdict) | {"answer": json.dumps(verdict.answer, allow_nan=False)})
+def add(connection: Connection, verdict: NewVerdict) -> datetime | None:
+    """Keeps a verdict, and says when; None where the one of the same request, or job and snapshot, is there already."""
+    values = _values(verdict) | {"answer": json.dumps(verdict.answer, allow_nan=False)}
+    at: datetime | None = connection.execute(_ADD, values).scalar_one_or_none()
+    return at
 
 
-def kept(connection: Connection, new: NewVerdict) -> VerdictRow:
-    """The verdict that `add` kept, or that was there in its place."""
+def kept_instead(connection: Connection, new: NewVerdict) -> VerdictRow:
+    """The verdict that was there where `add` kept none."""
     found = of_request(connection, new.org_id, new.request_id, new.snapshot_id)
     if found is None and new.job_id is not None:
         found = of_job(connection, new.org_id, new.job_id, signal_id=None, snapshot_id=new.snapshot_id)

@@ -7,7 +7,9 @@ nothing gives, to the bit.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+import threading
+import time
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,6 +39,9 @@ FOLDER = "records"
 """Below the folder of bars."""
 BENCHMARKS = {"USD": "SP500"}
 """What signals are compared with, by the currency of most of the universe; those of other currencies with nothing."""
+KEPT_BENCHMARKS = 8
+"""Benchmarks that are kept in memory, each as of a day."""
+BENCHMARK_LIFE_S = 60.0
 MOST_DAYS = 100
 """Days of which the figures of a universe are kept."""
 
@@ -79,6 +84,10 @@ class Records:
         self._database = database
         self._folder = folder / FOLDER
         self._processes = processes
+        self._benchmarks: OrderedDict[tuple[str | None, date, UUID | None], tuple[float, Benchmark | None]] = (
+            OrderedDict()
+        )
+        self._lock = threading.Lock()
 
     def update(
         self,
@@ -137,7 +146,7 @@ class Records:
         self, universe_id: str, day: date, type_id: str, org_id: UUID | None = None
     ) -> tuple[date, FiguresByHorizon] | None:
         """What the newest record that was known on a day says of one type, and its day; as `of`, in less time."""
-        with self._database.service() as connection:
+        with self._database.single() as connection:
             found = dao.latest_of_type(
                 connection, universe_id, day, type_id, formula_version=FORMULA_VERSION, org_id=org_id
             )
@@ -157,17 +166,33 @@ class Records:
             NotFound: there is no such type.
             NotEnoughData: the symbol has no bars up to that day.
         """
+        return self.of_panel(type_id, self._bars.panel([symbol], as_of, MOST_BARS, org_id), as_of, org_id)
+
+    def of_panel(self, type_id: str, panel: Panel, as_of: AsOf, org_id: UUID | None = None) -> FiguresByHorizon:
+        """As `of_symbol`, from the bars of one symbol that were read already."""
         detector = detector_of(type_id).only(type_id)
-        panel = self._bars.panel([symbol], as_of, MOST_BARS, org_id)
         series = cleaned(panel)
         if not len(series):
-            raise NotEnoughData(f"There are no bars of {symbol} up to {as_of.day}.")
-        outcomes = Outcomes(series, self._benchmark(panel, as_of, org_id))
+            raise NotEnoughData(f"There are no bars of {', '.join(panel.missing)} up to {as_of.day}.")
+        outcomes = Outcomes(series, self._kept_benchmark(panel, as_of, org_id))
         return figures_of(outcomes, all_events(series, detector))[type_id]
 
+    def _kept_benchmark(self, panel: Panel, as_of: AsOf, org_id: UUID | None) -> Benchmark | None:
+        """As `_benchmark`, which is read once a minute: symbols are looked at one after another."""
+        key = (_benchmark_of(panel), as_of.day, org_id)
+        with self._lock:
+            kept = self._benchmarks.get(key)
+        if kept is None or time.monotonic() >= kept[0]:
+            kept = (time.monotonic() + BENCHMARK_LIFE_S, self._benchmark(panel, as_of, org_id))
+            with self._lock:
+                self._benchmarks[key] = kept
+                self._benchmarks.move_to_end(key)
+                while len(self._benchmarks) > KEPT_BENCHMARKS:
+                    self._benchmarks.popitem(last=False)
+        return kept[1]
+
     def _benchmark(self, panel: Panel, as_of: AsOf, org_id: UUID | None) -> Benchmark | None:
-        currencies = Counter(found.series.currency for found in panel.served_by.values())
-        symbol = BENCHMARKS.get(currencies.most_common(1)[0][0] or "")
+        symbol = _benchmark_of(panel)
         if symbol is None:
             return None
         try:
@@ -202,6 +227,11 @@ class Records:
                 figures=kept,
             )
             dao.forget(connection, universe_id, org_id=org_id, most=MOST_DAYS)
+
+
+def _benchmark_of(panel: Panel) -> str | None:
+    currencies = Counter(found.series.currency for found in panel.served_by.values())
+    return BENCHMARKS.get(currencies.most_common(1)[0][0] or "")
 
 
 def _told(progress: Progress | None, detector: Detector) -> Callable[[int, int], None]:

@@ -73,22 +73,6 @@ class Scans:
                 frame = self._keep(found, dao.results(connection, found.id))
         return Scan(found, frame, self._planner.sessions_behind(found.exchange, found.as_of, as_of))
 
-    def get(self, principal: Principal, scan_id: UUID) -> Scan:
-        """A finished scan, whether or not it is the newest.
-
-        Raises:
-            NotFound: the caller may not see it, it is of a later day than theirs, or its rows are no longer kept.
-        """
-        as_of = self._time.of(principal)
-        with self._database.app(principal) as connection:
-            found = dao.scan(connection, scan_id)
-            if found is None or found.as_of > as_of.day:
-                raise NotFound("There is no such scan.")
-            frame = self._kept(found)
-            if frame is None:
-                frame = self._keep(found, dao.results(connection, found.id))
-        return Scan(found, frame, self._planner.sessions_behind(found.exchange, found.as_of, as_of))
-
     def request(self, principal: Principal, universe_id: str) -> Job:
         """Starts a scan as of the caller's day, or joins the one that is under way.
 
@@ -136,6 +120,25 @@ class Scans:
         if found is None or found.day > as_of.day:
             raise NotFound("There is no such signal.")
         return found
+
+    def of_signal(self, principal: Principal, signal_id: UUID) -> tuple[SignalRow, Scan | None]:
+        """One signal, as of the caller's day, and the scan that found it; None where its rows are no longer kept.
+
+        Raises:
+            NotFound: as `signal`.
+        """
+        as_of = self._time.of(principal)
+        with self._database.app(principal) as connection:
+            signal = dao.signal(connection, signal_id)
+            found = dao.scan(connection, signal.scan_id) if signal is not None else None
+            if signal is None or found is None or max(signal.day, found.as_of) > as_of.day:
+                raise NotFound("There is no such signal.")
+            frame = self._kept(found)
+            written = dao.results(connection, found.id) if frame is None else None
+        if frame is None and written is None:
+            return signal, None
+        frame = self._keep(found, written) if frame is None else frame
+        return signal, Scan(found, frame, self._planner.sessions_behind(found.exchange, found.as_of, as_of))
 
     def _kept(self, scan: ScanRow) -> pl.DataFrame | None:
         with self._lock:

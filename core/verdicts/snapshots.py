@@ -20,9 +20,10 @@ from core.db.verdicts_dao import SnapshotRow, SnapshotWanted
 from core.errors import AssayError, InvalidRequest, NotConfigured, NotEnoughData, NotFound
 from core.ids import new_id
 from core.market.as_of import AsOf
+from core.market.bars import MOST_BARS
 from core.market.market import Market
 from core.market.market_time import spoken
-from core.market.panel import SeriesAbout
+from core.market.panel import Panel, SeriesAbout
 from core.principal import Principal
 from core.screener.partition import LEAST_BARS
 from core.screener.record_store import FiguresByHorizon
@@ -112,8 +113,8 @@ class Snapshots:
         seen = self._seen(principal, signal_id)
         org_id, database = seen.org_id, self._database
         wanted = SnapshotWanted(signal_id, org_id, seen.as_of.day, seen.as_of.reason.value, LIFE)
-        # What is everybody's is written by the service; an organisation's own as row-level security lets it.
-        with database.service() if org_id is None else database.app(principal) as connection:
+        # What is everybody's is the service's; an organisation's own is read and written as row-level security lets it.
+        with database.single() if org_id is None else database.app(principal) as connection:
             row = dao.snapshot_of_signal(connection, wanted)
         if row is None:
             snapshot = self._built(principal, seen)
@@ -146,13 +147,11 @@ class Snapshots:
             dao.forget_snapshots(connection, UNUSED)
 
     def _seen(self, principal: Principal, signal_id: UUID) -> _Seen:
-        signal = self._screener.scans.signal(principal, signal_id)
-        try:
-            scan = self._screener.scans.get(principal, signal.scan_id)
-        except NotFound:
+        signal, scan = self._screener.scans.of_signal(principal, signal_id)
+        if scan is None:
             raise NotEnoughData(
                 f"The scan that found this signal was made again; choose the signal of the newer one. {NO_MODEL}"
-            ) from None
+            )
         as_of = self._market.time.of(principal)
         ago = self._sessions_since(scan.about.exchange, signal.day, as_of)
         if ago > MOST_SESSIONS_OLD:
@@ -171,13 +170,14 @@ class Snapshots:
     def _built(self, principal: Principal, seen: _Seen) -> Snapshot:
         signal, scan, as_of = seen.signal, seen.scan, seen.as_of
         row = _row_of(scan, signal.symbol)
-        about = self._market.bars.about(signal.symbol, as_of, seen.org_id)
+        levels = _levels(signal)
+        panel = self._market.bars.panel([signal.symbol], as_of, MOST_BARS, seen.org_id)
+        about = panel.about.get(signal.symbol)
         if about is None:
             raise NotEnoughData(f"There are no bars of {signal.symbol} up to {spoken(as_of.day)}. {NO_MODEL}")
         if row is None or row["bars"] < LEAST_BARS:
             raise NotEnoughData(f"There are fewer than {LEAST_BARS} bars of {signal.symbol}. {NO_MODEL}")
-        levels = _levels(signal)
-        record, record_here = self._records(seen)
+        record, record_here = self._records(seen, panel)
         return Snapshot(
             symbol=signal.symbol,
             name=row.get("name"),
@@ -198,18 +198,23 @@ class Snapshots:
             news=self._news(signal.symbol, as_of),
         )
 
-    def _records(self, seen: _Seen) -> tuple[tuple[date, FiguresByHorizon] | None, FiguresByHorizon | None]:
+    def _records(
+        self, seen: _Seen, panel: Panel
+    ) -> tuple[tuple[date, FiguresByHorizon] | None, FiguresByHorizon | None]:
         """What signals of the type were worth on the universe, and on the symbol."""
         about, signal = seen.scan.about, seen.signal
         day = min(about.as_of, seen.as_of.day)
         record = self._screener.records.of_type(about.universe_id, day, signal.type, seen.org_id)
         try:
-            here = self._screener.records.of_symbol(signal.type, signal.symbol, seen.as_of, seen.org_id)
+            here = self._screener.records.of_panel(signal.type, panel, seen.as_of, seen.org_id)
         except NotFound:  # of a type that is no longer looked for
             return record, None
         return record, here
 
     def _title(self, principal: Principal, universe_id: str) -> str | None:
+        shipped = next((each.title for each in self._market.lists.universes if each.id == universe_id), None)
+        if shipped is not None:
+            return shipped
         try:
             return self._market.universes.get(principal, universe_id).title
         except NotFound:

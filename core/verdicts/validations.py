@@ -37,7 +37,7 @@ from core.verdicts.answer import MAX_TOKENS, SCHEMA, TEMPERATURE, Validation, re
 from core.verdicts.prompting import messages
 from core.verdicts.snapshot import Snapshot
 from core.verdicts.snapshots import Snapshots, StoredSnapshot
-from core.verdicts.verdict import Brief, Page, Verdict, counted, numbers_of, verdict_of
+from core.verdicts.verdict import Brief, Page, Verdict, counted, numbers_of, verdict_of, verdict_with
 
 __all__ = [
     "Asking",
@@ -377,7 +377,8 @@ class Validations:
     def _kept(self, principal: Principal, begun: Begun, answer: Answer) -> Verdict:
         validation = _validation(answer)
         shown = begun.stored.snapshot
-        total, verified = counted(numbers_of(validation, shown))
+        numbers = numbers_of(validation, shown)
+        total, verified = counted(numbers)
         decided = self._decided(principal, begun)
         new = NewVerdict(
             id=new_id(),
@@ -415,11 +416,12 @@ class Validations:
             is_cached=answer.is_cached,
         )
         with self._parts.database.app(principal) as connection:
-            dao.add(connection, new)
-            row = dao.kept(connection, new)
+            at = dao.add(connection, new)
+            if at is None:
+                return verdict_of(dao.kept_instead(connection, new))
         if new.is_retrospective and new.purpose == "asked":  # a batch has its own scored once it has ended
             self._parts.score_soon()
-        return verdict_of(row)
+        return verdict_with(new, at, begun.stored.hash, validation, shown, numbers)
 
     def _like_it(self, principal: Principal, begun: Begun, call: CallEstimate) -> Verdict | None:
         """The verdict of the last 24 hours that was asked for in the same way."""

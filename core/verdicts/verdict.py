@@ -10,7 +10,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from core.ai.numbers import CheckedNumber, checked_numbers
-from core.db.verdicts_dao import BriefRow, Place, Purpose, VerdictRow
+from core.db.verdicts_dao import BriefRow, NewVerdict, Place, Purpose, VerdictRow
 from core.verdicts.answer import Validation
 from core.verdicts.snapshot import Snapshot
 
@@ -100,17 +100,30 @@ def counted(numbers: CheckedNumbers) -> tuple[int, int]:
 
 
 def verdict_of(row: VerdictRow) -> Verdict:
-    """The verdict that is kept in a row; its numbers are checked again, which gives what they gave."""
+    """The verdict that is kept in a row; its numbers are checked again."""
     validation, snapshot = Validation.model_validate(row.answer), Snapshot.from_json(row.content)
-    same = (field for field in Verdict.__dataclass_fields__ if field in VerdictRow.__dataclass_fields__)
+    return verdict_with(row, row.created_at, row.hash, validation, snapshot, numbers_of(validation, snapshot))
+
+
+def verdict_with(
+    kept: NewVerdict,
+    created_at: datetime,
+    snapshot_hash: bytes,
+    validation: Validation,
+    snapshot: Snapshot,
+    numbers: CheckedNumbers,
+) -> Verdict:
+    """The verdict of what was kept and what is known of it already."""
     return Verdict(
-        **{name: getattr(row, name) for name in same if name not in _MADE},
+        **{name: getattr(kept, name) for name in _SAME},
         as_of=snapshot.day,
         validation=validation,
-        numbers=numbers_of(validation, snapshot),
-        snapshot_hash=row.hash,
+        numbers=numbers,
+        snapshot_hash=snapshot_hash,
+        created_at=created_at,
     )
 
 
-_MADE = ("numbers",)
-"""Fields that are counts in the row."""
+_SAME = tuple(
+    name for name in Verdict.__dataclass_fields__ if name in NewVerdict.__dataclass_fields__ and name != "numbers"
+)

@@ -256,7 +256,9 @@ METHODS: dict[str, Method] = {
     "market.universes.delete": Method(ASKERS, lambda t: t.bench.market.universes.delete(t.who, "none"), ends=NotFound),
     "queue.get": Method(INSIDERS, lambda t: t.bench.queue.get(t.who, t.nothing), ends=NotFound),
     "screener.scans.latest": Method(INSIDERS, lambda t: t.bench.screener.scans.latest(t.who, "none")),
-    "screener.scans.get": Method(INSIDERS, lambda t: t.bench.screener.scans.get(t.who, t.nothing), ends=NotFound),
+    "screener.scans.of_signal": Method(
+        INSIDERS, lambda t: t.bench.screener.scans.of_signal(t.who, t.nothing), ends=NotFound
+    ),
     "screener.scans.plan": Method(INSIDERS, lambda t: t.bench.screener.scans.plan(t.who, "none"), ends=NotFound),
     "screener.scans.request": Method(ASKERS, lambda t: t.bench.screener.scans.request(t.who, "none"), ends=NotFound),
     "screener.scans.signals": Method(

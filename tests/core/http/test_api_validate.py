@@ -187,10 +187,10 @@ def test_a_repeated_key_gives_the_same_answer_and_is_charged_once(
     body = {"signal_id": signal, "model": MODEL}
     keep, left = verdicts_dao.add, [1]
 
-    def add(*given: Any) -> None:
+    def add(*given: Any) -> Any:
         if left.pop() if left else 0:
             raise RuntimeError("the process ends here")
-        keep(*given)
+        return keep(*given)
 
     monkeypatch.setattr(verdicts_dao, "add", add)
     assert_problem(_validate(ann, body, key="k"), 500, "internal")

@@ -326,10 +326,10 @@ def _dying(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process ends once between the settlement of an answer and the storing of its verdict."""
     keep, left = verdicts_dao.add, [1]
 
-    def add(*given: Any) -> None:
+    def add(*given: Any) -> Any:
         if left.pop() if left else 0:
             raise _Died
-        keep(*given)
+        return keep(*given)
 
     monkeypatch.setattr(verdicts_dao, "add", add)
 
