@@ -184,17 +184,16 @@ class Scoreboard:
         """
         require(principal, Action.READ)
         age = None if days is None else timedelta(days=days)
-        verdicts = self._verdicts(principal.org_id, horizon, against, include, age)
+        verdicts = self._verdicts(principal.org_id, group, horizon, against, include, age)
         failed = self._failed(principal.org_id, verdicts)
-        names = {
-            "model": verdicts.models,
-            "prompt_version": verdicts.prompt_versions,
-            "signal_type": verdicts.signal_types,
-        }[group]
         by_model = failed if group == "model" else None
         rows = [
-            _row(name, verdicts.only(names == name), None if by_model is None else by_model.get(name, Decimal(0)))
-            for name in np.unique(names).tolist()
+            _row(
+                name,
+                verdicts.only(verdicts.names == name),
+                None if by_model is None else by_model.get(name, Decimal(0)),
+            )
+            for name in np.unique(verdicts.names).tolist()
         ]
         return Board(
             rows=tuple(sorted(rows, key=lambda row: (-row.n, row.name))),
@@ -214,14 +213,14 @@ class Scoreboard:
         signal's own, the share that was right is drawn towards the mean of all, by `PRIOR_WEIGHT` days, and verdicts of
         one day weigh as one.
         """
-        verdicts = self._verdicts(org_id, QUALITY_HORIZON, "price", "prospective", None)
+        verdicts = self._verdicts(org_id, "model", QUALITY_HORIZON, "price", "prospective", None)
         verdicts = verdicts.only(~verdicts.is_generated & verdicts.is_counted)
         if not len(verdicts):
             return {}
         mean = float(verdicts.is_right.mean())
         records = {}
-        for name in np.unique(verdicts.models).tolist():
-            of_model = verdicts.only(verdicts.models == name)
+        for name in np.unique(verdicts.names).tolist():
+            of_model = verdicts.only(verdicts.names == name)
             n, right, days = len(of_model), int(of_model.is_right.sum()), of_model.days
             if n >= MINIMUM_N:
                 drawn = (days * right / n + PRIOR_WEIGHT * mean) / (days + PRIOR_WEIGHT)
@@ -229,12 +228,13 @@ class Scoreboard:
         return records
 
     def _verdicts(
-        self, org_id: UUID, horizon: Horizon, against: Against, include: Include, age: timedelta | None
+        self, org_id: UUID, group: Group, horizon: Horizon, against: Against, include: Include, age: timedelta | None
     ) -> _Verdicts:
         with self._database.service() as connection:
             rows = dao.board(
                 connection,
                 org_id,
+                group=group,
                 horizon=horizon,
                 is_retrospective=_RETROSPECTIVE[include],
                 age=age,
@@ -255,9 +255,8 @@ class Scoreboard:
 class _Verdicts:
     """Verdicts as columns."""
 
-    models: NDArray[np.str_]
-    prompt_versions: NDArray[np.str_]
-    signal_types: NDArray[np.str_]
+    names: NDArray[np.str_]
+    """Of their groups."""
     is_hold: Flags
     is_right: Flags
     """Of those that count."""
@@ -289,9 +288,7 @@ class _Verdicts:
         paid = np.where(np.array(rows.is_bullish, dtype=bool), rose, fell)
         right = {"BUY": rose, "SELL": fell, "AVOID": ~paid}
         return cls(
-            models=np.array(rows.model, dtype=np.str_),
-            prompt_versions=np.array(rows.prompt_version, dtype=np.str_),
-            signal_types=np.array(rows.signal_type, dtype=np.str_),
+            names=np.array(rows.name, dtype=np.str_),
             is_hold=said == "HOLD",
             is_right=np.logical_or.reduce([(said == verdict) & is_so for verdict, is_so in right.items()]),
             is_known=~np.isnan(move),

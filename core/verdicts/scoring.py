@@ -6,28 +6,28 @@ A score is written once it is known and then never changed: later bars add to it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from itertools import groupby
-from math import isnan
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.db import verdict_scores_dao as dao
 from core.db.engine import Database
 from core.db.scans_dao import ScanRow
-from core.db.verdict_scores_dao import DueRow, ScoreRow
+from core.db.verdict_scores_dao import DueRows, ScoreRows
 from core.errors import NotFound
 from core.market.as_of import AsOf
 from core.market.bar_store import BarStore
 from core.market.bars import MOST_BARS, Bars
 from core.market.market_time import MarketTime
-from core.market.panel import Floats, Panel
+from core.market.panel import Days, Floats, Panel
 from core.ops.jobs import Handler, Job, JobContext, Queue
-from core.screener.outcomes import Benchmark, Outcomes
+from core.screener.outcomes import Benchmark, Outcome, Outcomes
 from core.screener.record_store import BENCHMARKS
 from core.screener.series import Flags, Numbers, Series, cleaned
 
@@ -42,7 +42,8 @@ SOON, LATE = 5, 20
 BENCHMARK_WAIT = timedelta(days=60)
 """So long after its day a scored verdict waits for a benchmark whose bars come later than its own."""
 SYMBOLS_AT_ONCE = 500
-ROWS_AT_ONCE = 20_000
+ROWS_AT_ONCE, WRITERS = 10_000, 2
+"""Scores of one statement, and statements at once."""
 MOST_AT_ONCE = 500_000
 """Verdicts of one run; of more the newest."""
 
@@ -63,7 +64,8 @@ class _Left:
 
     writes: int
     day: date
-    verdicts: frozenset[UUID]
+    verdicts: frozenset[str]
+    """Ids."""
 
 
 class Scoring:
@@ -87,7 +89,7 @@ class Scoring:
 
     def after_scan(self, _scan: ScanRow, _results: pl.DataFrame | None = None) -> None:
         """A scan follows new bars, by which more may be known."""
-        if self._due(self._time.default().day, most=1):
+        if self._due(self._time.default().day, most=1).ids:
             self.soon()
 
     def tick(self) -> None:
@@ -98,21 +100,18 @@ class Scoring:
         """Scores every verdict of which more is known by now; what cannot be is left until bars are written."""
         as_of, writes = self._time.default(), self._store.writes()
         found = self._due(as_of.day)
-        left = _Left(writes, as_of.day, frozenset(row.id for row in found))
-        if not found or left == self._left:
+        left = _Left(writes, as_of.day, frozenset(found.ids))
+        if not found.ids or left == self._left:
             return Scored(0, 0)
-        written = 0
-        for owner, block in _blocks(found):
-            written += self._put(self._scores(owner, block, as_of))
+        written = sum(self._put(scores) for block in _blocks(found) for scores in self._scores(block, as_of))
         # What was tried and is still due will be so for as long as the bars stay as they are; others may have come.
-        still_due = frozenset(row.id for row in self._due(as_of.day))
-        self._left = _Left(writes, as_of.day, left.verdicts & still_due)
-        return Scored(len(found), written)
+        self._left = _Left(writes, as_of.day, left.verdicts.intersection(self._due(as_of.day).ids))
+        return Scored(len(found.ids), written)
 
     def _run(self, _context: JobContext) -> None:
         self.score()
 
-    def _due(self, day: date, most: int = MOST_AT_ONCE) -> Sequence[DueRow]:
+    def _due(self, day: date, most: int = MOST_AT_ONCE) -> DueRows:
         # No exchange has more sessions than there are days: what is decided later cannot have its outcome yet.
         with self._database.service() as connection:
             return dao.due(
@@ -123,15 +122,15 @@ class Scoring:
                 most=most,
             )
 
-    def _scores(self, owner: UUID | None, rows: Sequence[DueRow], as_of: AsOf) -> list[ScoreRow]:
-        """What is known of verdicts on the symbols of one block."""
-        days = (as_of.day - min(row.decided_on for row in rows)).days
-        panel = self._bars.panel({row.symbol for row in rows}, as_of, min(days + 1, MOST_BARS), owner)
+    def _scores(self, block: _Block, as_of: AsOf) -> Iterator[ScoreRows]:
+        """What is known of verdicts, those together that are compared with the same benchmark."""
+        days = (as_of.day - block.decided_on.min().item()).days
+        panel = self._bars.panel(np.unique(block.symbols).tolist(), as_of, min(days + 1, MOST_BARS), block.owner)
         series = cleaned(panel)
-        scores = []
-        for benchmark, is_chosen in self._benchmarks(panel, series, as_of, owner):
-            scores += _scored(series.only(is_chosen), benchmark, rows)
-        return scores
+        for benchmark, is_chosen in self._benchmarks(panel, series, as_of, block.owner):
+            chosen = series.only(is_chosen)
+            if len(chosen):
+                yield _scored(chosen, benchmark, block)
 
     def _benchmarks(
         self, panel: Panel, series: Series, as_of: AsOf, owner: UUID | None
@@ -148,89 +147,85 @@ class Scoring:
                     benchmark = None
             yield benchmark, is_chosen
 
-    def _put(self, rows: Sequence[ScoreRow]) -> int:
-        written = 0
-        for begin in range(0, len(rows), ROWS_AT_ONCE):
+    def _put(self, scores: ScoreRows) -> int:
+        def written(begin: int) -> int:
+            columns = {name: getattr(scores, name) for name in ScoreRows.__slots__ if name != "benchmark"}
+            part = {name: column[begin : begin + ROWS_AT_ONCE] for name, column in columns.items()}
             with self._database.service() as connection:
-                written += dao.put(connection, rows[begin : begin + ROWS_AT_ONCE])
-        return written
+                return dao.put(connection, replace(scores, **part))
 
-
-def _blocks(rows: Sequence[DueRow]) -> Iterator[tuple[UUID | None, list[DueRow]]]:
-    """Verdicts by the owner of their bars, so many symbols at a time."""
-    ordered = sorted(rows, key=lambda row: (str(row.owner), row.symbol))
-    for owner, owned in groupby(ordered, key=lambda row: row.owner):
-        block: list[DueRow] = []
-        symbols = 0
-        for _, of_symbol in groupby(owned, key=lambda row: row.symbol):
-            block += of_symbol
-            symbols += 1
-            if symbols == SYMBOLS_AT_ONCE:
-                yield owner, block
-                block, symbols = [], 0
-        if block:
-            yield owner, block
-
-
-def _scored(series: Series, benchmark: Benchmark | None, rows: Sequence[DueRow]) -> list[ScoreRow]:
-    """The scores of those verdicts on a series whose outcome over 5 sessions is known."""
-    numbers = {symbol: number for number, symbol in enumerate(series.symbols)}
-    found = [row for row in rows if row.symbol in numbers]
-    if not found or not len(series):
-        return []
-    places = _places(
-        series,
-        np.array([numbers[row.symbol] for row in found], dtype=np.int64),
-        np.array([row.decided_on for row in found], dtype="datetime64[D]"),
-    )
-    outcomes = Outcomes(series, benchmark)
-    soon, late = _Held.over(SOON, outcomes, places), _Held.over(LATE, outcomes, places)
-    entries = series.dates[np.minimum(places + 1, len(series) - 1)].tolist()
-    return [
-        ScoreRow(
-            verdict_id=row.id,
-            org_id=row.org_id,
-            entry_day=entries[at],
-            benchmark=None if benchmark is None else benchmark.symbol,
-            exit_5=soon.exits[at],
-            move_5=move,
-            benchmark_5=soon.benchmarks[at],
-            exit_20=None if late.moves[at] is None else late.exits[at],
-            move_20=late.moves[at],
-            benchmark_20=late.benchmarks[at],
-        )
-        for at, (row, move) in enumerate(zip(found, soon.moves, strict=True))
-        if move is not None
-    ]
-
-
-def _places(series: Series, numbers: Numbers, days: np.ndarray[tuple[int], np.dtype[np.datetime64]]) -> Numbers:
-    """Of each symbol's number and day, the place of its last bar up to that day; -1 where there is none."""
-    of_bars = np.repeat(np.arange(len(series.symbols)), series.lengths)
-    first = np.datetime64(0, "D")
-    # Days stand in the lower half of a number and the symbol above them: bars are in the order of these numbers.
-    keys = (of_bars << 32) + (series.dates - first).astype(np.int64)
-    places = np.searchsorted(keys, (numbers << 32) + (days - first).astype(np.int64), side="right") - 1
-    return np.where(places >= series.starts[numbers], places, -1)
+        # While the database writes some, the next are put into words.
+        with ThreadPoolExecutor(WRITERS) as pool:
+            return sum(pool.map(written, range(0, len(scores.ids), ROWS_AT_ONCE)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """Of some verdicts, what an entry after them was worth over one horizon; None where that is not known."""
+class _Block:
+    """Verdicts on some symbols whose bars are read together."""
 
-    exits: list[date]
-    """Means nothing where the move is not known."""
-    moves: list[float | None]
-    benchmarks: list[float | None]
+    owner: UUID | None
+    ids: NDArray[np.object_]
+    symbols: NDArray[np.str_]
+    decided_on: Days
 
-    @classmethod
-    def over(cls, sessions: int, outcomes: Outcomes, places: Numbers) -> _Held:
-        outcome, last = outcomes.over(sessions), len(outcomes.series) - 1
-        moves = np.where(places < 0, np.nan, outcome.move[places])
-        compared = np.full(len(places), np.nan) if outcome.benchmark is None else outcome.benchmark[places]
-        exits = outcomes.series.dates[np.minimum(places + sessions, last)]
-        return cls(exits.tolist(), _known(moves), _known(np.where(np.isnan(moves), np.nan, compared)))
+    def only(self, is_chosen: Flags) -> _Block:
+        """Some of them."""
+        return _Block(self.owner, self.ids[is_chosen], self.symbols[is_chosen], self.decided_on[is_chosen])
 
 
-def _known(values: Floats) -> list[float | None]:
-    return [None if isnan(value) else value for value in values.tolist()]
+def _blocks(found: DueRows) -> Iterator[_Block]:
+    """Verdicts by the owner of their bars, on so many symbols at a time."""
+    ids, symbols = np.array(found.ids, dtype=np.object_), np.array(found.symbols, dtype=np.str_)
+    decided_on = np.array(found.decided_on, dtype=np.int64).astype("datetime64[D]")
+    for owner in sorted(set(found.owners), key=str):
+        is_owned = np.array([each == owner for each in found.owners], dtype=bool)
+        owned = _Block(owner, ids, symbols, decided_on).only(is_owned)
+        names, numbers = np.unique(owned.symbols, return_inverse=True)
+        for begin in range(0, len(names), SYMBOLS_AT_ONCE):
+            yield owned.only((numbers >= begin) & (numbers < begin + SYMBOLS_AT_ONCE))
+
+
+def _scored(series: Series, benchmark: Benchmark | None, block: _Block) -> ScoreRows:
+    """The scores of those verdicts on a series whose outcome over 5 sessions is known."""
+    names = np.array(series.symbols, dtype=np.str_)
+    numbers = np.minimum(np.searchsorted(names, block.symbols), len(names) - 1)
+    is_there = names[numbers] == block.symbols
+    asked, numbers = block.only(is_there), numbers[is_there]
+    places, outcomes = _places(series, numbers, asked.decided_on), Outcomes(series, benchmark)
+    soon, late = outcomes.over(SOON), outcomes.over(LATE)
+    is_known = (places >= 0) & ~np.isnan(soon.move[places])
+    places, last = places[is_known], len(series) - 1
+
+    def day(sessions: int) -> list[int]:
+        days: list[int] = series.dates[np.minimum(places + sessions, last)].astype(np.int64).tolist()
+        return days
+
+    def compared(outcome: Outcome) -> list[float]:
+        unknown = np.full(len(places), np.nan)
+        return _numbers(unknown if outcome.benchmark is None else outcome.benchmark[places])
+
+    return ScoreRows(
+        benchmark=None if benchmark is None else benchmark.symbol,
+        ids=asked.ids[is_known].tolist(),
+        entry_day=day(1),
+        exit_5=day(SOON),
+        move_5=_numbers(soon.move[places]),
+        benchmark_5=compared(soon),
+        exit_20=day(LATE),
+        move_20=_numbers(late.move[places]),
+        benchmark_20=compared(late),
+    )
+
+
+def _numbers(values: Floats) -> list[float]:
+    numbers: list[float] = values.tolist()
+    return numbers
+
+
+def _places(series: Series, numbers: Numbers, days: Days) -> Numbers:
+    """Of each symbol's number and day, the place of its last bar up to that day; -1 where there is none."""
+    of_bars = np.repeat(np.arange(len(series.symbols)), series.lengths)
+    # Days stand in the lower half of a number and the symbol above them: bars are in the order of these numbers.
+    keys = (of_bars << 32) + series.dates.astype(np.int64)
+    places = np.searchsorted(keys, (numbers << 32) + days.astype(np.int64), side="right") - 1
+    return np.where(places >= series.starts[numbers], places, -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +16,6 @@ from sqlalchemy import text
 from core.accounts.directory import Directory
 from core.clock import SystemClock
 from core.db.engine import Database
-from core.db.verdict_scores_dao import ScoreRow
 from core.market.bar_store import COLUMNS, BarStore, Batch, DatasetKey, SeriesFacts
 from core.market.bars import Bars
 from core.market.market_time import MarketTime
@@ -32,11 +32,26 @@ from tests.fakes.jobs import finished
 DAYS: Sequence[date] = [day.astype(date) for day in weekdays(60)]
 """From Monday, 4 January 2010 on."""
 _SCORES = text(
-    "SELECT verdict_id, org_id, entry_day, benchmark, exit_5, move_5, benchmark_5, exit_20, move_20, benchmark_20 "
+    "SELECT verdict_id, entry_day, benchmark, exit_5, move_5, benchmark_5, exit_20, move_20, benchmark_20 "
     "FROM verdict_scores"
 )
 Price = Callable[[int], tuple[float, float]]
 """Open and close of the day of such a number."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What is kept of a verdict."""
+
+    verdict_id: UUID
+    entry_day: date
+    benchmark: str | None
+    exit_5: date
+    move_5: float
+    benchmark_5: float | None
+    exit_20: date | None
+    move_20: float | None
+    benchmark_20: float | None
 
 
 def rising(number: int) -> tuple[float, float]:
@@ -106,10 +121,10 @@ class Scene:
         """Keeps verdicts."""
         return put(self.database, org_id or self.org_id, said, is_public=is_public)
 
-    def scores(self) -> dict[UUID, ScoreRow]:
+    def scores(self) -> dict[UUID, Score]:
         """What is kept, by verdict."""
         with self.database.service() as connection:
-            return {row.verdict_id: ScoreRow(*row) for row in connection.execute(_SCORES)}
+            return {row.verdict_id: Score(*row) for row in connection.execute(_SCORES)}
 
 
 @pytest.fixture
@@ -124,9 +139,8 @@ def test_a_verdict_is_entered_at_the_next_open_and_left_at_the_closes_of_the_5th
     (verdict,) = scene.said(Said(decided_on=DAYS[3]))
     assert scene.scoring().score() == Scored(1, 1)
     # Entered on the day of number 4; sessions 4 to 8, and 4 to 23, are held.
-    assert scene.scores()[verdict] == ScoreRow(
+    assert scene.scores()[verdict] == Score(
         verdict_id=verdict,
-        org_id=scene.org_id,
         entry_day=DAYS[4],
         benchmark="SP500",
         exit_5=DAYS[8],
@@ -237,6 +251,10 @@ def test_a_verdict_is_scored_by_the_bars_that_its_snapshot_was_built_from(scene:
     (shared,) = scene.said(Said(decided_on=DAYS[3]), is_public=True)
     (others,) = scene.said(Said(decided_on=DAYS[3]), org_id=bob)
     scene.scoring().score()
+    with scene.database.service() as connection:
+        rows = connection.execute(text("SELECT verdict_id, org_id FROM verdict_scores")).all()
+    whose = {row.verdict_id: row.org_id for row in rows}
+    assert whose == {own: scene.org_id, shared: scene.org_id, others: bob}
     moves = {verdict: score.move_5 for verdict, score in scene.scores().items()}
     assert moves[own] == pytest.approx(191.5 / 196 - 1)
     assert moves[shared] == moves[others] == pytest.approx(108.5 / 104 - 1)
