@@ -83,13 +83,18 @@ class Scoring:
         """What is done for the job of this kind."""
         return {SCORE: self._run}
 
-    def soon(self) -> Job:
-        """Has what can be scored be scored by a worker, or joins the job that will."""
+    def soon(self, decided_on: date | None = None) -> Job | None:
+        """Has what can be scored be scored by a worker, or joins the job that will.
+
+        None, and nothing is asked for, where it is for the sake of a verdict whose outcome cannot be known yet.
+        """
+        if decided_on is not None and decided_on > self._latest(SOON):
+            return None
         return self._queue.submit(SCORE, {}, key=SCORE, org_id=None, lock=SCORE)
 
     def after_scan(self, _scan: ScanRow, _results: pl.DataFrame | None = None) -> None:
         """A scan follows new bars, by which more may be known."""
-        if self._due(self._time.default().day, most=1).ids:
+        if self._due(most=1).ids:
             self.soon()
 
     def tick(self) -> None:
@@ -99,28 +104,27 @@ class Scoring:
     def score(self) -> Scored:
         """Scores every verdict of which more is known by now; what cannot be is left until bars are written."""
         as_of, writes = self._time.default(), self._store.writes()
-        found = self._due(as_of.day)
+        found = self._due()
         left = _Left(writes, as_of.day, frozenset(found.ids))
         if not found.ids or left == self._left:
             return Scored(0, 0)
         written = sum(self._put(scores) for block in _blocks(found) for scores in self._scores(block, as_of))
         # What was tried and is still due will be so for as long as the bars stay as they are; others may have come.
-        self._left = _Left(writes, as_of.day, left.verdicts.intersection(self._due(as_of.day).ids))
+        self._left = _Left(writes, as_of.day, left.verdicts.intersection(self._due().ids))
         return Scored(len(found.ids), written)
 
     def _run(self, _context: JobContext) -> None:
         self.score()
 
-    def _due(self, day: date, most: int = MOST_AT_ONCE) -> DueRows:
-        # No exchange has more sessions than there are days: what is decided later cannot have its outcome yet.
+    def _due(self, most: int = MOST_AT_ONCE) -> DueRows:
+        latest_5, latest_20 = self._latest(SOON), self._latest(LATE)
+        earliest = latest_20 - BENCHMARK_WAIT
         with self._database.service() as connection:
-            return dao.due(
-                connection,
-                latest_5=day - timedelta(days=SOON),
-                latest_20=day - timedelta(days=LATE),
-                earliest=day - BENCHMARK_WAIT,
-                most=most,
-            )
+            return dao.due(connection, latest_5=latest_5, latest_20=latest_20, earliest=earliest, most=most)
+
+    def _latest(self, sessions: int) -> date:
+        """The latest day whose outcome may be known: no exchange has more sessions than there are days."""
+        return self._time.default().day - timedelta(days=sessions)
 
     def _scores(self, block: _Block, as_of: AsOf) -> Iterator[ScoreRows]:
         """What is known of verdicts, those together that are compared with the same benchmark."""

@@ -125,8 +125,8 @@ class ValidationParts:
     market: Market
     usage: Usage
     prompt: Prompt
-    score_soon: Callable[[], object]
-    """Has verdicts scored whose outcome is known already."""
+    score_soon: Callable[[date | None], object]
+    """Has verdicts scored whose outcome is known already, for the sake of one that was decided on a day."""
 
 
 class Validations:
@@ -420,7 +420,7 @@ class Validations:
             if at is None:
                 return verdict_of(dao.kept_instead(connection, new))
         if new.is_retrospective and new.purpose == "asked":  # a batch has its own scored once it has ended
-            self._parts.score_soon()
+            self._parts.score_soon(decided.on)
         return verdict_with(new, at, begun.stored.hash, validation, shown, numbers)
 
     def _like_it(self, principal: Principal, begun: Begun, call: CallEstimate) -> Verdict | None:

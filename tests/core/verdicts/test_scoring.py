@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -16,6 +16,8 @@ from sqlalchemy import text
 from core.accounts.directory import Directory
 from core.clock import SystemClock
 from core.db.engine import Database
+from core.db.scans_dao import ScanRow
+from core.ids import new_id
 from core.market.bar_store import COLUMNS, BarStore, Batch, DatasetKey, SeriesFacts
 from core.market.bars import Bars
 from core.market.market_time import MarketTime
@@ -67,6 +69,21 @@ def falling(number: int) -> tuple[float, float]:
 def _from(entry: float) -> Price:
     """Always opened at this price, and closed above it by the number of the day."""
     return lambda number: (entry, entry + number)
+
+
+SCAN = ScanRow(
+    **dict.fromkeys(("org_id", "scanned", "skipped", "market", "failure", "finished_at", "stamped_at", "duration_ms")),
+    id=new_id(),
+    universe_id="sp500",
+    exchange="XNYS",
+    as_of=DAYS[-1],
+    formula_version=1,
+    bars_version=1,
+    status="done",
+    parts=1,
+    total=1,
+    started_at=datetime.now(UTC),
+)
 
 
 class Scene:
@@ -307,16 +324,34 @@ def test_many_symbols_are_scored_block_by_block(scene: Scene, monkeypatch: pytes
     np.testing.assert_allclose([scores[verdict].move_5 for verdict in verdicts], expected)
 
 
-def test_a_worker_scores_soon_after_a_scan_and_every_hour(scene: Scene) -> None:
+def test_a_worker_scores_what_it_is_asked_to(scene: Scene) -> None:
     scene.bars("A")
     scene.said(Said(decided_on=DAYS[3]))
     scored = scene.scoring()
     scene.queue.handle(scored.handlers())
-    assert scored.soon().id == scored.soon().id
+    job, same = scored.soon(), scored.soon(DAYS[3])
+    assert job is not None
+    assert same is not None
+    assert same.id == job.id
     worker = Worker(scene.database, scene.queue)
     worker.start()
     try:
-        assert finished(scene.queue, scored.soon()).status is JobStatus.DONE
+        assert finished(scene.queue, job).status is JobStatus.DONE
     finally:
         worker.stop()
     assert len(scene.scores()) == 1
+
+
+def test_no_worker_is_asked_where_no_outcome_can_be_known_yet(scene: Scene) -> None:
+    assert scene.scoring().soon(DAYS[-1]) is None
+    assert scene.queue.figures().waiting == 0
+
+
+def test_after_a_scan_a_worker_is_asked_only_where_something_may_be_scored(scene: Scene) -> None:
+    scene.bars("A")
+    scored = scene.scoring()
+    scored.after_scan(SCAN)
+    assert scene.queue.figures().waiting == 0
+    scene.said(Said(decided_on=DAYS[3]))
+    scored.after_scan(SCAN)
+    assert scene.queue.figures().waiting == 1
