@@ -72,6 +72,8 @@ def show_verdicts() -> None:
 
 
 page_head("Verdicts", plan=principal.plan)
+if principal.as_of is not None:
+    st.caption(":material/history: The record stands as it is today, whatever date the market is seen as of.")
 verdict_progress.show("verdicts_batch", principal)
 with show_errors(principal):
     if verdicts.validations.page(principal, Filters(has_replays=True), most=1).verdicts:

@@ -38,7 +38,7 @@ def show(key: str, principal: Principal, universe: UniverseRow, scan: Scan, scre
             icon=":material/filter_alt_off:",
         )
         return None
-    verdict_progress.show(f"{key}_batch", principal)
+    verdict_progress.show(f"{key}_batch", principal, universe.id)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         column, largest_first = screener_results.show_order(f"{key}_order")
         actions = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="right", gap="small")

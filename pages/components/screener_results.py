@@ -112,10 +112,9 @@ def _table(rows: pl.DataFrame, *, has_records: bool) -> pl.DataFrame:
         "name",
         "close",
         pl.col("change") * 100,
+        *verdict_column.shown(rows),
         "relative_volume",
         *map(_labelled, ("signals", "pattern")),
-        verdict_column.COLUMN,
-        verdict_column.AGE,
         pl.col("confidence") * 100,
         pl.when((pl.col("signals").list.len().fill_null(0) == 0) | pl.lit(not has_records))
         .then(None)

@@ -176,7 +176,7 @@ def _show_checklist(visit: Visit) -> None:
 
 
 def _show_signals(visit: Visit) -> None:
-    symbol_verdicts.show("symbol_verdicts", visit.principal, visit.instrument.symbol, visit.as_of.day)
+    symbol_verdicts.show("symbol_verdicts", visit.principal, visit.instrument.symbol, visit.as_of)
 
 
 SECTIONS: dict[str, Callable[[Visit], None]] = {

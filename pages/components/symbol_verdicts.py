@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
 from core import workbench
 from core.db.instruments_dao import UniverseRow
 from core.db.scans_dao import SignalRow, SignalsWanted
+from core.market.as_of import AsOf, Reason
 from core.market.market_time import spoken
 from core.principal import Principal
 from core.screener.criteria import conditions_of, matching
@@ -24,6 +25,8 @@ from pages.components.states import show_empty
 from pages.components.words import plain
 
 MOST = 50
+KNOWN_AFTER = {5: timedelta(days=14), 20: timedelta(days=42)}
+"""Five, and twenty, sessions have closed within this time, whatever holidays there are."""
 _ARROWS = {Direction.BULLISH: ":green[▲]", Direction.BEARISH: ":red[▼]"}
 
 
@@ -37,11 +40,11 @@ class Found:
     verdict: Brief | None
 
 
-def show(key: str, principal: Principal, symbol: str, day: date) -> None:
-    """The signals, each with its verdict and the way to the Screener; then the verdicts on the symbol up to a day."""
+def show(key: str, principal: Principal, symbol: str, as_of: AsOf) -> None:
+    """The signals, each with its verdict and the way to the Screener; then the verdicts on the symbol up to the day."""
     signals = list(_signals(principal, symbol))
     page = workbench.current().verdicts.validations.page(principal, Filters(symbol=symbol), most=MOST)
-    verdicts = [each for each in page.verdicts if each.signal_day is None or each.signal_day <= day]
+    verdicts = [_as_seen(each, as_of) for each in page.verdicts if (each.signal_day or as_of.day) <= as_of.day]
     if not signals and not verdicts:
         show_empty(
             "No signals yet",
@@ -69,6 +72,18 @@ def show(key: str, principal: Principal, symbol: str, day: date) -> None:
             icon=":material/verified:",
             query_params={verdict_list.PARAMETER: st.session_state[chosen]},
         )
+
+
+def _as_seen(brief: Brief, as_of: AsOf) -> Brief:
+    """Without what happened after a day that somebody chose, or may have."""
+    if as_of.reason is not Reason.CHOSEN or brief.signal_day is None:
+        return brief
+    age = as_of.day - brief.signal_day
+    return replace(
+        brief,
+        move_5=brief.move_5 if age > KNOWN_AFTER[5] else None,
+        move_20=brief.move_20 if age > KNOWN_AFTER[20] else None,
+    )
 
 
 def _signals(principal: Principal, symbol: str) -> Iterator[Found]:

@@ -18,6 +18,7 @@ from core.verdicts.validations import Estimate, Verdict
 from pages.components import chat_models, verdict_asking, verdict_card
 from pages.components.errors import show_error, show_errors, show_message
 from pages.components.verdict_asking import Asking
+from pages.components.verdict_look import about
 from pages.components.words import plain, usd, when
 
 CHECK_S = 1.0
@@ -74,8 +75,8 @@ def price(estimate: Estimate) -> str:
         return "free: already validated"
     if not estimate.most_usd:
         return "free: the model costs nothing"
-    usual = "" if estimate.usual_usd is None else f", usually {usd(estimate.usual_usd)}"
-    return f"at most {usd(estimate.most_usd)}{usual}"
+    usual = "" if estimate.usual_usd is None else f", usually {usd(about(estimate.usual_usd))}"
+    return f"at most {usd(about(estimate.most_usd))}{usual}"
 
 
 def left(quota: QuotaState, now: datetime, zone: str) -> str:
@@ -128,7 +129,7 @@ def show_models(key: str, principal: Principal) -> str:
 
 
 def _again_price(estimate: Estimate) -> str:
-    most = f"at most {usd(estimate.most_usd)}" if estimate.most_usd else "free: the model costs nothing"
+    most = f"at most {usd(about(estimate.most_usd))}" if estimate.most_usd else "free: the model costs nothing"
     return f"again: {most}"
 
 

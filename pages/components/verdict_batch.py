@@ -18,6 +18,7 @@ from pages.components import verdict_ask
 from pages.components.errors import show_error, show_errors
 from pages.components.forms import acknowledge
 from pages.components.states import show_loading
+from pages.components.verdict_look import about
 from pages.components.words import plain, usd
 
 USUAL_MOST = 50
@@ -60,8 +61,8 @@ def cost(most: Decimal, usual: Decimal | None, count: int) -> str:
     """What it costs in a sentence."""
     if not most:
         return "Free: the model costs nothing." if count else "Nothing to pay."
-    told = "" if usual is None else f", usually about {usd(usual)}"
-    return f"At most {usd(most)}{told}."
+    told = "" if usual is None else f", usually about {usd(about(usual))}"
+    return f"At most {usd(about(most))}{told}."
 
 
 def _ask(key: str, principal: Principal, universe: UniverseRow, symbols: tuple[str, ...]) -> None:
@@ -69,7 +70,7 @@ def _ask(key: str, principal: Principal, universe: UniverseRow, symbols: tuple[s
     st.caption(plain(f"{count} of {universe.title}. Signals with the most confidence come first."))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         with st.container(width="content", gap="xxsmall"):
-            st.caption("Model")
+            st.markdown(":small[Model]")
             model = verdict_ask.show_models(f"{key}_model", principal)
         most = st.number_input(
             "At most", 1, MOST_SIGNALS, USUAL_MOST, step=10, key=f"{key}_most", width=140, help="Signals of this batch."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TypeVar
 
 import streamlit as st
@@ -19,7 +19,7 @@ from pages.components.verdict_look import interval, share
 from pages.components.words import plain, usd_figure
 
 HORIZONS: Mapping[Horizon, str] = {5: "5 sessions", 20: "20 sessions"}
-AGAINSTS: Mapping[Against, str] = {"price": "Price", "benchmark": "Benchmark"}
+AGAINSTS: Mapping[Against, str] = {"price": "Price", "benchmark": "Beyond benchmark"}
 INCLUDES: Mapping[Include, str] = {"prospective": "Prospective", "retrospective": "Retrospective", "all": "All"}
 GROUPS: Mapping[Group, str] = {"model": "Model", "prompt_version": "Prompt version", "signal_type": "Signal"}
 BRIER = (
@@ -27,6 +27,9 @@ BRIER = (
     "to, and 1 is always being sure and wrong. Lower is better."
 )
 NOTHING = "–"
+FEW_DAYS = 10
+"""Below so many separate days nothing is claimed, however many verdicts there are: they share one market."""
+COST_DIGITS = Context(prec=3)
 
 _Option = TypeVar("_Option", bound=int | str)
 
@@ -58,6 +61,12 @@ def show(key: str, read: Read, labels: Mapping[str, str]) -> None:
             f"The figures are given; below {MINIMUM_N} they say more of chance than of a model.",
             icon=":material/hourglass_empty:",
         )
+    elif board.total.days < FEW_DAYS:
+        show_message(
+            f"All of them were entered on {_days(board.total.days)}.",
+            "They share one market, so that the intervals are far too narrow: wait for more days, or go to others.",
+            icon=":material/hourglass_empty:",
+        )
     with st.grid(2, gap="medium", min_column_width=340):
         with st.container(border=True, height="stretch"):
             st.markdown(
@@ -76,7 +85,7 @@ def show_choice(key: str) -> Choice:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         horizon = _chosen("Held for", HORIZONS, f"{key}_horizon", "From the next session's open.")
         against = _chosen(
-            "Right if it beat", AGAINSTS, f"{key}_against", "Its own entry price, or what the benchmark did meanwhile."
+            "Judged by", AGAINSTS, f"{key}_against", "What the price did, or how much more than the benchmark it did."
         )
         include = _chosen(
             "Verdicts",
@@ -160,14 +169,19 @@ def _show_nothing(key: str, read: Read, choice: Choice, board: Board) -> None:
 
 
 def _show_figures(total: BoardRow, choice: Choice) -> None:
-    days = f"on {total.days:,} separate day{'' if total.days == 1 else 's'}"
     with st.grid("auto", min_column_width=170):
-        _figure("Scored", f"{total.n:,}", f"{days}; {total.held:,} HOLD, {total.unscored:,} waiting")
+        _figure("Scored", f"{total.n:,}", f"on {_days(total.days)}")
         _figure("Right", share(total.hit_rate), f"95 %: {_reach(total.low, total.high)}")
         _figure("Always BUY", share(total.always_buy.hit_rate), _versus(total, total.always_buy))
         _figure("Signals alone", share(total.own_record.hit_rate), _own(total.own_record))
         _figure("Brier score", _score(total.brier), f"95 %: {_scores(total)}", BRIER)
-        _figure("USD a right one", _dollars(total.cost_per_correct_usd), f"{usd_figure(total.call_usd)} in all")
+        _figure("USD a right one", _dollars(total.cost_per_correct_usd), f"{_dollars(total.call_usd)} in all")
+    st.caption(
+        plain(
+            f"Besides, {total.held:,} said HOLD, which claims no direction and is not scored; {total.unscored:,} wait "
+            "for their outcome."
+        )
+    )
     if choice.include != "prospective":
         show_badge(Badge("with retrospective ones: the model may have known", "violet", ":material/history:"))
     if total.generated:
@@ -199,7 +213,7 @@ def _show_reading(total: BoardRow) -> None:
 def _against_base(total: BoardRow) -> str:
     base = total.always_buy.hit_rate
     words = f"Right {share(total.hit_rate)} of {total.n:,} times, where always saying BUY was right {share(base)}"
-    if total.is_few or total.low is None or total.high is None or base is None:
+    if total.is_few or total.days < FEW_DAYS or total.low is None or total.high is None or base is None:
         return f"{words}."
     if total.low > base:
         return f"{words}: more than chance."
@@ -218,7 +232,7 @@ def _told(row: BoardRow) -> dict[str, str]:
     base = row.always_buy.hit_rate
     beyond = NOTHING if row.hit_rate is None or base is None else f"{(row.hit_rate - base) * 100:+.0f} points"
     return {
-        "Scored": f"{row.n:,} on {row.days:,} day{'' if row.days == 1 else 's'}{', too few' if row.is_few else ''}",
+        "Scored": f"{row.n:,} on {_days(row.days)}{', too few' if row.is_few else ''}",
         "Right (95 %)": interval(row.hit_rate, row.low, row.high),
         "Always BUY": share(base),
         "Beyond always BUY": beyond.replace("-", "−"),
@@ -262,7 +276,11 @@ def _scores(row: BoardRow) -> str:
 
 
 def _dollars(amount: Decimal | None) -> str:
-    return NOTHING if amount is None else usd_figure(amount)
+    return NOTHING if amount is None else usd_figure(COST_DIGITS.plus(amount))
+
+
+def _days(count: int) -> str:
+    return f"{count:,} day{'' if count == 1 else 's'}"
 
 
 def _figure(label: str, value: str, basis: str, hint: str | None = None) -> None:

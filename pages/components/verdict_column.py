@@ -39,9 +39,14 @@ def added(rows: pl.DataFrame, verdicts: Verdicts, now: datetime) -> pl.DataFrame
     return rows.with_columns(pl.Series(COLUMN, said, dtype=pl.List(pl.String)), pl.Series(AGE, ages, dtype=pl.String))
 
 
-def columns(shown: pl.DataFrame) -> dict[str, Any]:
+def shown(rows: pl.DataFrame) -> Sequence[str]:
+    """The names of both, where any of the rows has a verdict."""
+    return (COLUMN, AGE) if rows[AGE].null_count() < rows.height else ()
+
+
+def columns(rows: pl.DataFrame) -> dict[str, Any]:
     """How both are drawn."""
-    present: Collection[str] = shown[COLUMN].explode().drop_nulls().unique().sort().to_list()
+    present: Collection[str] = rows[COLUMN].explode().drop_nulls().unique().sort().to_list()
     return {
         COLUMN: st.column_config.MultiselectColumn(
             "Verdict",

@@ -82,7 +82,7 @@ def _figure(bins: Sequence[Bin]) -> Any:
         "yaxis": {**axis, "title": {"text": "Share that was right"}},
         "annotations": [
             {
-                "x": 84, "y": 93, "text": "as confident as right", "showarrow": False, "xanchor": "right",
+                "x": 4, "y": 20, "text": "as confident as right", "showarrow": False, "xanchor": "left",
                 "font": {"color": quiet, "size": 12},
             }
         ],

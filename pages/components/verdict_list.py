@@ -117,7 +117,7 @@ def show_rows(key: str, briefs: Sequence[Brief], labels: Mapping[str, str], *, n
         placeholder="",
         column_config={
             "Symbol": st.column_config.TextColumn(pinned=True, width=84),
-            "Signal": st.column_config.TextColumn(width=150),
+            "Signal": st.column_config.TextColumn(width=190),
             "Day": st.column_config.DateColumn(format="D MMM YYYY", width=100, help="The day of the signal."),
             "Verdict": st.column_config.MultiselectColumn(
                 options=present,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import ROUND_UP, Context, Decimal
 
 from pages.components.badges import Badge, BadgeColor
 from pages.components.money import age
@@ -62,6 +63,11 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
 def move(value: float | None) -> str:
     """How far a price went, with its sign: +3.2 %; a dash where it is not known yet."""
     return "–" if value is None else f"{value * 100:+.1f} %".replace("-", "−")
+
+
+def about(amount: Decimal) -> Decimal:
+    """An estimate to its first two digits, rounded up: nobody is charged more than was said."""
+    return Context(prec=2, rounding=ROUND_UP).plus(amount)
 
 
 def aged(made_at: datetime, now: datetime) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
 
 import streamlit as st
 
@@ -19,35 +21,41 @@ from pages.components.verdict_look import aged
 from pages.components.words import plain, usd
 
 ASK_EVERY_S = 1.5
-SHOWN_FOR = timedelta(hours=12)
+SHOWN_FOR = timedelta(hours=1)
 """So long after its end a batch is still shown, unless it was put away."""
+_AWAY = "verdict_progress_away"
+Draw = Callable[[], object]
 STATUSES: Mapping[str, str] = {"failed": "failed, free", "abstained": "not asked: too little data"}
 
 
-def show(key: str, principal: Principal) -> None:
-    """The organisation's newest batch, whoever started it: live while it runs, also after a reload."""
+def show(key: str, principal: Principal, universe_id: str | None = None) -> None:
+    """The organisation's newest batch, whoever started it: live while it runs, also after a reload.
+
+    One that has ended is shown where its universe is looked at, or all are.
+    """
     with show_errors(principal, has_action=False):
         batch = workbench.current().verdicts.batches.latest(principal)
-        if batch is None or st.session_state.get(f"{key}_away") == batch.job.id:
+        if batch is None or st.session_state.get(_AWAY) == batch.job.id:
             return
-        if batch.is_finished:
-            _show_end(key, batch)
-        else:
+        if not batch.is_finished:
             _watch(key, principal)
+        elif universe_id in (None, batch.universe_id):
+            _show_end(key, batch)
 
 
-def show_batch(batch: BatchProgress, *, now: datetime) -> None:
-    """One batch as it stands: the bar, the counts, what it cost, and what had no verdict."""
+def show_batch(batch: BatchProgress, *, now: datetime, action: Draw = lambda: None) -> None:
+    """One batch as it stands: the bar, the counts, what it cost, what had no verdict; `action` draws a button."""
     share = batch.ended / batch.total if batch.total else 1.0
-    if batch.is_finished:
-        st.markdown(f"{_icon(batch)} **{plain(outcome(batch))}**  \n:gray[{plain(_about(batch, now))}]")
-    else:
-        words = "Waiting for a worker" if batch.job.status is JobStatus.WAITING else batch.title
-        st.progress(
-            min(1.0, share),
-            f":material/progress_activity: {plain(words)}: {batch.ended:,} of {batch.total:,}",
-        )
-    st.caption(plain(counts(batch)))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if batch.is_finished:
+            st.markdown(f"{_icon(batch)} **{plain(outcome(batch))}**", width="stretch")
+        else:
+            words = "Waiting for a worker" if batch.job.status is JobStatus.WAITING else batch.title
+            told = f":material/progress_activity: {plain(words)}: {batch.ended:,} of {batch.total:,}"
+            st.progress(min(1.0, share), told, width="stretch")
+        action()
+    about = f"{_about(batch, now)} · " if batch.is_finished else ""
+    st.caption(plain(f"{about}{counts(batch)}"))
     if batch.problems:
         _show_problems(batch)
 
@@ -79,18 +87,11 @@ def _watch(key: str, principal: Principal) -> None:
             if batch is None or batch.is_finished:
                 st.rerun()
             with st.container(border=True, gap="xsmall"):
-                show_batch(batch, now=datetime.now(UTC))
+                may_stop = may(principal, Action.ASK) and batch.stopped_reason is None
+                stop = partial(_show_stop, key, principal, batch.job.id)
+                show_batch(batch, now=datetime.now(UTC), action=stop if may_stop else lambda: None)
                 if batch.stopped_reason:
                     st.caption(f":material/pause_circle: Stopping: {plain(batch.stopped_reason)}")
-                elif may(principal, Action.ASK) and st.button(
-                    "Stop",
-                    icon=":material/stop_circle:",
-                    type="tertiary",
-                    key=f"{key}_stop",
-                    help="Begins no further signal; what was validated stays.",
-                ):
-                    workbench.current().verdicts.batches.cancel(principal, batch.job.id)
-                    st.rerun()
 
     watch()
 
@@ -101,14 +102,25 @@ def _show_end(key: str, batch: BatchProgress) -> None:
     if now - ended_at > SHOWN_FOR:
         return
     with st.container(border=True, gap="xsmall"):
-        show_batch(batch, now=now)
-        st.button(
-            "Put away",
-            type="tertiary",
-            key=f"{key}_put_away",
-            on_click=st.session_state.__setitem__,
-            args=(f"{key}_away", batch.job.id),
-        )
+        show_batch(batch, now=now, action=partial(_show_put_away, key, batch.job.id))
+
+
+def _show_stop(key: str, principal: Principal, job_id: UUID) -> None:
+    hint = "Begins no further signal; what was validated stays."
+    if st.button("Stop", icon=":material/stop_circle:", type="tertiary", key=f"{key}_stop", help=hint):
+        workbench.current().verdicts.batches.cancel(principal, job_id)
+        st.rerun()
+
+
+def _show_put_away(key: str, job_id: UUID) -> None:
+    st.button(
+        "Put away",
+        icon=":material/close:",
+        type="tertiary",
+        key=f"{key}_put_away",
+        on_click=st.session_state.__setitem__,
+        args=(_AWAY, job_id),
+    )
 
 
 def _show_problems(batch: BatchProgress) -> None:

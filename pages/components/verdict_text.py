@@ -12,18 +12,18 @@ from pages.components.theme import theme_color
 
 UNVERIFIED = "unverified: nothing that the model was shown has this value"
 _MARK = "background: none; color: inherit; white-space: nowrap;"
+_TEXT = "unicode-bidi: isolate; overflow-wrap: anywhere;"
 
 
 def show(text: str, numbers: Sequence[CheckedNumber]) -> None:
     """One paragraph; the text is escaped throughout, and the marks are ours."""
-    st.html(f'<p dir="auto" style="margin: 0; unicode-bidi: isolate">{marked(text, numbers)}</p>')
+    st.html(f'<p dir="auto" style="margin: 0; {_TEXT}">{marked(text, numbers)}</p>')
 
 
 def show_list(texts: Sequence[str], numbers: Sequence[Sequence[CheckedNumber]]) -> None:
     """Several of them, each with its point."""
     items = "".join(
-        f'<li dir="auto" style="unicode-bidi: isolate">{marked(text, found)}</li>'
-        for text, found in zip(texts, numbers, strict=True)
+        f'<li dir="auto" style="{_TEXT}">{marked(text, found)}</li>' for text, found in zip(texts, numbers, strict=True)
     )
     st.html(f'<ul style="margin: 0; padding-inline-start: 1.3em">{items}</ul>')
 

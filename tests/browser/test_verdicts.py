@@ -12,10 +12,12 @@ from datetime import date
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from core.db.scans_dao import SignalsWanted
 from core.ops.jobs import JobStatus
 from core.principal import Principal
 from core.screener.records import MINIMUM_N
 from core.verdicts.batches import Selection
+from core.verdicts.validations import Filters
 from core.verdicts.verdict_settings import VerdictChoices
 from core.workbench import Workbench, open_workbench
 from tests.browser.test_new_user import sign_in
@@ -68,6 +70,8 @@ def _validate_in_the_past(desk: Desk) -> None:
     for who in (desk.analyst, past):
         job = finished(bench.queue, bench.screener.scans.request(who, UNIVERSE), limit_s=WITHIN_MS / 1000)
         assert job.status is JobStatus.DONE, job.error
+    wait_until_idle(desk.app)
+    _validate_one_of_today(desk)
     for number in range(80):
         verdict = ("BUY", "BUY", "SELL", "AVOID", "BUY", "HOLD")[number % 6]
         desk.provider.script.append(Reply(text=_answer(verdict, 0.51 + (number * 7 % 45) / 100)))
@@ -77,6 +81,17 @@ def _validate_in_the_past(desk: Desk) -> None:
     wait_until_idle(desk.app)
     assert bench.verdicts.scoreboard.of(past, include="retrospective").total.n > MINIMUM_N
     desk.provider.script.clear()
+
+
+def _validate_one_of_today(desk: Desk) -> None:
+    """The signal of CRM that the screen of highs asks for, with numbers that hold, and one that does not."""
+    scan = desk.bench.screener.scans.latest(desk.analyst, UNIVERSE)
+    assert scan is not None
+    wanted = SignalsWanted(symbol="CRM", type="breakout_52w")
+    signal = desk.bench.screener.scans.signals(desk.analyst, scan.about.id, wanted)[0]
+    words = f"The close of {signal.close:.2f} is the highest of the year; analysts see {INVENTED} within months."
+    desk.provider.reply(text=_answer("BUY", 0.66, words))
+    desk.bench.verdicts.validations.validate(desk.analyst, signal.id)
 
 
 def _answer(verdict: str, confidence: float, reasoning: str = "The trend holds, and volume confirms it.") -> str:
@@ -170,15 +185,16 @@ def test_screenshots_of_verdicts(desk: Desk, browser: Browser, scheme: str, widt
     context = browser.new_context(viewport={"width": width, "height": 1200}, color_scheme=scheme)  # type: ignore[arg-type]
     context.set_default_timeout(30_000)
     page = context.new_page()
-    sign_in(page, desk.app, desk.app.email, "/verdicts")
+    opened = desk.bench.verdicts.validations.page(desk.analyst, Filters(verdict="BUY")).verdicts[0]
+    sign_in(page, desk.app, desk.app.email, f"/verdicts?verdict={opened.id}")
+    quiet(page)
     page.get_by_role("button", name=re.compile(r"Show \d+ retrospective ones")).click()
     expect(page.get_by_text("What this says")).to_be_visible()
-    page.get_by_role("combobox", name="Card").click()
-    page.get_by_role("option").first.click()
     expect(page.get_by_text("A model's answer, not advice", exact=False)).to_be_visible()
     _whole(page, width, f"page-verdicts-{scheme}-{width}")
-    page.goto(f"{desk.app.base_url}{HIGHS}&symbol=AKAM")
-    expect(page.get_by_role("button", name=re.compile("AI validate|Validate again"))).to_be_visible(timeout=WITHIN_MS)
+    page.goto(f"{desk.app.base_url}{HIGHS}&symbol=CRM")
+    expect(card(page).get_by_text("66 % confidence")).to_be_visible(timeout=WITHIN_MS)
+    expect(card(page).get_by_text("1 of 2 numbers verified")).to_be_visible()
     _whole(page, width, f"page-screener-verdict-{scheme}-{width}")
     page.goto(f"{desk.app.base_url}/symbol?symbol=AKAM")
     page.get_by_role("radio", name="Signals and verdicts").click()
