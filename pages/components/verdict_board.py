@@ -116,7 +116,7 @@ def show_table(key: str, board: Board, labels: Mapping[str, str]) -> None:
             "Off by": st.column_config.TextColumn(
                 help="How far confidence and the share that was right are apart, over the whole scale."
             ),
-            "USD a right one": st.column_config.TextColumn(
+            "USD per right one": st.column_config.TextColumn(
                 help="What providers bill for the scored calls, and for those that failed, divided by the right ones."
             ),
         },
@@ -175,7 +175,7 @@ def _show_figures(total: BoardRow, choice: Choice) -> None:
         _figure("Always BUY", share(total.always_buy.hit_rate), _versus(total, total.always_buy))
         _figure("Signals alone", share(total.own_record.hit_rate), _own(total.own_record))
         _figure("Brier score", _score(total.brier), f"95 %: {_scores(total)}", BRIER)
-        _figure("USD a right one", _dollars(total.cost_per_correct_usd), f"{_dollars(total.call_usd)} in all")
+        _figure("USD per right one", _dollars(total.cost_per_correct_usd), f"{_dollars(total.call_usd)} in all")
     st.caption(
         plain(
             f"Besides, {total.held:,} said HOLD, which claims no direction and is not scored; {total.unscored:,} wait "
@@ -240,7 +240,7 @@ def _told(row: BoardRow) -> dict[str, str]:
         "Brier (95 %)": f"{_score(row.brier)} ({_scores(row)})" if row.brier is not None else NOTHING,
         "Said on average": share(row.mean_confidence),
         "Off by": NOTHING if row.calibration_error is None else f"{row.calibration_error * 100:.0f} points",
-        "USD a right one": _dollars(row.cost_per_correct_usd),
+        "USD per right one": _dollars(row.cost_per_correct_usd),
         "HOLD": f"{row.held:,}",
         "Waiting": f"{row.unscored:,}",
     }

@@ -82,12 +82,14 @@ def _show_answer(verdict: Verdict) -> None:
     answer = verdict.validation
     verdict_text.show(answer.reasoning, _numbers(verdict, "reasoning"))
     if answer.entry_suggestion:
-        st.markdown("**Entry**")
-        verdict_text.show(answer.entry_suggestion, _numbers(verdict, "entry_suggestion"))
+        with st.container(gap="xxsmall"):
+            st.markdown("**Entry**")
+            verdict_text.show(answer.entry_suggestion, _numbers(verdict, "entry_suggestion"))
     if answer.risk_factors:
-        st.markdown("**Risks**")
         found = [_numbers(verdict, f"risk_factors.{place}") for place in range(len(answer.risk_factors))]
-        verdict_text.show_list(answer.risk_factors, found)
+        with st.container(gap="xxsmall"):
+            st.markdown("**Risks**")
+            verdict_text.show_list(answer.risk_factors, found)
 
 
 def _numbers(verdict: Verdict, field: str) -> Sequence[CheckedNumber]:

@@ -21,11 +21,18 @@ Verdicts = Mapping[tuple[str, str], Brief]
 
 
 def by_symbol(verdicts: Verdicts) -> Mapping[str, Sequence[Brief]]:
-    """A symbol's verdicts, the newest first."""
+    """Of a symbol's verdicts the newest of each decision, the newest first."""
     found: dict[str, list[Brief]] = {}
     for (symbol, _), brief in verdicts.items():
         found.setdefault(symbol, []).append(brief)
-    return {symbol: sorted(briefs, key=lambda each: each.created_at, reverse=True) for symbol, briefs in found.items()}
+    return {symbol: _differing(briefs) for symbol, briefs in found.items()}
+
+
+def _differing(briefs: Sequence[Brief]) -> Sequence[Brief]:
+    newest: dict[str, Brief] = {}
+    for brief in sorted(briefs, key=lambda each: each.created_at, reverse=True):
+        newest.setdefault(brief.verdict, brief)
+    return list(newest.values())
 
 
 def added(rows: pl.DataFrame, verdicts: Verdicts, now: datetime) -> pl.DataFrame:
@@ -52,8 +59,8 @@ def columns(rows: pl.DataFrame) -> dict[str, Any]:
             "Verdict",
             options=list(present) or [""],
             color=[badge_color(verdict_look.LOOKS[each.split()[1]].color) for each in present] or "primary",
-            help="What a model said of the signal, with its confidence; open a row to ask.",
-            width=130,
+            help="What models said of its signals, the newest of each verdict, with its confidence; open a row to ask.",
+            width=140,
         ),
         AGE: st.column_config.TextColumn("Said", help="How long ago the newest verdict was given.", width=90),
     }

@@ -82,7 +82,7 @@ def _figure(bins: Sequence[Bin]) -> Any:
         "yaxis": {**axis, "title": {"text": "Share that was right"}},
         "annotations": [
             {
-                "x": 4, "y": 20, "text": "as confident as right", "showarrow": False, "xanchor": "left",
+                "x": 28, "y": 17, "text": "as confident as right", "showarrow": False, "xanchor": "left",
                 "font": {"color": quiet, "size": 12},
             }
         ],

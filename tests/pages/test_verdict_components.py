@@ -130,11 +130,12 @@ def test_every_verdict_is_told_by_a_word_and_a_sign_of_its_own() -> None:
     assert verdict_look.told("SELL", 0.706) == "▼ SELL 71 %"
 
 
-def test_the_grid_shows_all_verdicts_on_a_symbol_and_the_age_of_the_newest() -> None:
+def test_the_grid_shows_the_verdicts_on_a_symbol_that_differ_and_the_age_of_the_newest() -> None:
     newest, older = made.briefs(2)
     verdicts = {
         ("ACME", "golden_cross"): replace(older, symbol="ACME"),
         ("ACME", "breakout_20"): replace(newest, symbol="ACME"),
+        ("ACME", "gap_up"): replace(older, symbol="ACME", verdict=newest.verdict),
     }
     rows = verdict_column.added(pl.DataFrame({"symbol": ["ACME", "NONE"]}), verdicts, NOW)
     assert [len(each) for each in rows[verdict_column.COLUMN]] == [2, 0]
