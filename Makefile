@@ -5,6 +5,9 @@
 
 PY := .venv/bin/python
 SOURCES := app.py core pages data tests .ci/checks
+# Browsers have the machine to themselves; everything else has a server for each core.
+ON_ALL_CORES := -n auto --maxprocesses 4 --dist loadfile
+NO_TESTS := 5
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -15,11 +18,12 @@ run: ## start the workbench on http://127.0.0.1:8501 (PORT=, ASSAY_HOME=)
 
 test: ## run every test, a real Postgres and a real browser included (PYTEST_ARGS=)
 	@sh .ci/environment requirements-dev.lock
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@$(PY) -m pytest $(ON_ALL_CORES) -m "not browser" $(PYTEST_ARGS) || [ $$? -eq $(NO_TESTS) ]
+	@$(PY) -m pytest -m browser $(PYTEST_ARGS) || [ $$? -eq $(NO_TESTS) ]
 
 test-fast: ## run the tests that take no seconds and no browser
 	@sh .ci/environment requirements-dev.lock
-	@$(PY) -m pytest -m "not slow and not browser" $(PYTEST_ARGS)
+	@$(PY) -m pytest $(ON_ALL_CORES) -m "not slow and not browser" $(PYTEST_ARGS)
 
 guards: ## take out every guard of metering, one by one: a test has to notice each (GUARDS= words of their names)
 	@sh .ci/environment requirements-dev.lock

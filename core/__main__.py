@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, help="port to listen on (8501)")
     serve.set_defaults(run=_serve)
 
+    worker = commands.add_parser("worker", help="work on queued jobs until SIGTERM")
+    worker.set_defaults(run=_worker)
+
     migrate = commands.add_parser("migrate", help="bring the database to this version")
     migrate.set_defaults(run=_migrate)
 
@@ -71,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     plan_set.set_defaults(run=_plan_set)
 
     _add_bars(commands.add_parser("bars", help="daily bars").add_subparsers(required=True, metavar="COMMAND"))
+
+    scan = commands.add_parser("scan", help="scan a universe now")
+    scan.add_argument("--universe", metavar="NAME", help="id or title of the universe (the default one)")
+    scan.add_argument("--org", metavar="NAME", help="organisation whose own universe or bars they are")
+    scan.add_argument("--date", type=date.fromisoformat, metavar="YYYY-MM-DD", help="a past day to scan as of")
+    scan.set_defaults(run=_scan)
 
     doctor = commands.add_parser("doctor", help="what is configured, reachable and missing")
     doctor.add_argument("--accounting", action="store_true", help="check that the books balance")
@@ -106,6 +115,12 @@ def _add_bars(bars: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     check.set_defaults(run=_bars_check)
 
 
+def _scan(settings: Settings, given: argparse.Namespace) -> int:
+    from core.commands import scan
+
+    return scan.run(settings, universe=given.universe, org=given.org, day=given.date)
+
+
 def _bars_update(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import bars
 
@@ -128,6 +143,12 @@ def _serve(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import serve
 
     return serve.run(settings, host=given.host, port=given.port)
+
+
+def _worker(settings: Settings, _given: argparse.Namespace) -> int:
+    from core.commands import worker
+
+    return worker.run(settings)
 
 
 def _migrate(settings: Settings, _given: argparse.Namespace) -> int:

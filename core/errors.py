@@ -10,6 +10,8 @@
     ├── Conflict                    409
     │   └── StillRunning            409  conflict, ask again in a second
     ├── PayloadTooLarge             413
+    ├── NotEnoughData               422  not_enough_data
+    │   └── StaleBars               422  not_enough_data: the bars end too long before the day that is asked about
     ├── MeteringDenied              429 or 402: the code says which limit
     │   (quota_exceeded, rate_limited, too_many_concurrent, cost_ceiling, budget_exceeded, insufficient_credits)
     ├── PlanRequired                403
@@ -37,7 +39,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import PurePath
 from typing import ClassVar
@@ -123,6 +125,21 @@ class PayloadTooLarge(AssayError):
     """The body is larger than this call takes."""
 
     code, status, title = "payload_too_large", 413, "Request too large"
+
+
+class NotEnoughData(AssayError):
+    """What is known does not suffice for a figure that could be trusted."""
+
+    code, status, title = "not_enough_data", 422, "Not enough data"
+
+
+class StaleBars(NotEnoughData):
+    """The bars end too long before the day that is asked about."""
+
+    def __init__(self, detail: str, newest: date | None = None) -> None:
+        super().__init__(detail)
+        self.newest = newest
+        """The day of the newest bar: as of it there is enough."""
 
 
 class NotConfigured(AssayError):

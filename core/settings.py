@@ -86,6 +86,14 @@ class Settings(BaseModel):
     """Seconds for which a quote is fresh."""
     stock_api_provider: Literal["alphavantage", "fmp"] = "alphavantage"
     """The quote source that is asked first."""
+    cron_secret: Secret = None
+    """What a scheduler outside shows to start jobs over HTTP; unset, jobs cannot be started that way."""
+    runs_worker: bool = True
+    """Whether the server works on queued jobs itself; false where separate `worker` processes do."""
+    worker_jobs_at_once: int = Field(3, ge=1, le=16)
+    """Jobs that one worker works on at the same time; by default one night, one records job and somebody's scan."""
+    scan_processes: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=64)
+    """Processes in which one worker computes scans."""
     yahoo_enabled: bool = False
     """Ask Yahoo too; its terms allow personal use only."""
     connect_timeout_s: float = Field(5.0, gt=0)

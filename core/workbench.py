@@ -37,12 +37,16 @@ from core.metering.usage_log import UsageLog
 from core.notebook.checklists import Checklists, load_checklists
 from core.notebook.theses import Theses
 from core.notebook.watchlists import Watchlists
+from core.ops.jobs import TIDY_MINUTES, Job, Queue
 from core.ops.mail import Mailer, mailer_of
+from core.ops.notifications import Notifications
 from core.ops.telemetry import Telemetry
+from core.ops.worker import Worker
 from core.research.assistant import Assistant
 from core.research.conversations import Conversations
 from core.research.filings import Filings
 from core.research.prompts import load_prompt
+from core.screener.screener import Screener, open_screener
 from core.settings import DATA, Settings, load_settings
 
 _log = logging.getLogger(__name__)
@@ -77,11 +81,14 @@ class Workbench:
     conversations: Conversations
     cache: AnswerCache
     telemetry: Telemetry
+    queue: Queue
     market: Market
+    screener: Screener
     filings: Filings
     watchlists: Watchlists
     theses: Theses
     checklists: Checklists
+    notifications: Notifications
 
     def load_demo(self) -> str | None:
         """Loads the demo where the settings ask for it; gives its sign-ins as they are printed, or None."""
@@ -89,11 +96,20 @@ class Workbench:
             return None
         return demo_sign_ins(load_demo(self.directory, prepared_home(self.settings)))
 
+    def worker(self) -> Worker:
+        """A worker on the queue; whoever starts it stops it before the workbench is closed."""
+        return Worker(self.database, self.queue, jobs_at_once=self.settings.worker_jobs_at_once)
+
+    def nightly(self) -> Job:
+        """Starts what is done every night, or joins it where it is under way."""
+        return self.screener.nights.start_all()
+
     def close(self) -> None:
         """Ends calls under way, writes what waits, and closes connections."""
         self.gateway.close()
         for provider in self.providers.values():
             provider.close()
+        self.screener.close()
         self.market.close()
         self.usage_log.close()
         self.mailer.close()
@@ -112,30 +128,18 @@ def open_workbench(settings: Settings) -> Workbench:
     prices = PriceBook.load(DATA / "prices")
     catalogue = Catalogue.load(settings.models_file, prices)
     prompt = load_prompt(DATA / "prompts", "chat")
-    providers = build_providers(settings)
-    mailer = mailer_of(settings)
+    providers, mailer = build_providers(settings), mailer_of(settings)
     database, embedded = open_database(settings)
     sync_plans(database, plans)
     telemetry = Telemetry()
     meter, usage_log = Meter(database, plans, telemetry=telemetry), UsageLog(database, telemetry=telemetry)
     cache = _cache(settings, database)
-    market = open_market(settings, database, SystemClock(), telemetry)
+    queue, market = _queue(database), open_market(settings, database, SystemClock(), telemetry)
     router, conversations = Router(catalogue, prices, providers), Conversations(database)
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)
-    gateway = Gateway(
-        GatewayParts(
-            meter=meter,
-            plans=plans,
-            router=router,
-            cache=cache,
-            usage_log=usage_log,
-            clock=SystemClock(),
-            limits=_time_limits(settings),
-            max_prompt_chars=settings.max_prompt_chars,
-            default_model=settings.default_model,
-        )
-    )
+    notifications = Notifications(database)
+    gateway = _gateway(settings, meter, plans, router, cache, usage_log)
     return Workbench(
         settings=settings,
         database=database,
@@ -165,11 +169,14 @@ def open_workbench(settings: Settings) -> Workbench:
         conversations=conversations,
         cache=cache,
         telemetry=telemetry,
+        queue=queue,
         market=market,
+        screener=open_screener(settings, database, queue, market, mailer, notifications),
         filings=Filings(meter, usage_log, market.filings, market.companies, market.time),
         watchlists=Watchlists(database),
         theses=Theses(database),
         checklists=Checklists(database, load_checklists(DATA / "checklists.yaml")),
+        notifications=notifications,
     )
 
 
@@ -206,6 +213,31 @@ def current() -> Workbench:
             if _current is None:
                 _current = open_workbench(load_settings())
     return _current
+
+
+def _queue(database: Database) -> Queue:
+    """The queue, with what is done for each kind of job, and what every so often."""
+    queue = Queue(database)
+    queue.every("tidy_jobs", TIDY_MINUTES, queue.tidy)
+    return queue
+
+
+def _gateway(
+    settings: Settings, meter: Meter, plans: Plans, router: Router, cache: AnswerCache, usage_log: UsageLog
+) -> Gateway:
+    return Gateway(
+        GatewayParts(
+            meter=meter,
+            plans=plans,
+            router=router,
+            cache=cache,
+            usage_log=usage_log,
+            clock=SystemClock(),
+            limits=_time_limits(settings),
+            max_prompt_chars=settings.max_prompt_chars,
+            default_model=settings.default_model,
+        )
+    )
 
 
 def _cache(settings: Settings, database: Database) -> AnswerCache:

@@ -13,7 +13,7 @@ from core import workbench
 from core.errors import DatabaseUnavailable
 from core.principal import Principal, Role
 from core.settings import VERSION
-from pages.components import connection, session
+from pages.components import connection, notifications_bell, session
 from pages.components.frame import show_logo, show_sidebar
 from pages.components.theme import show_style
 
@@ -42,6 +42,7 @@ class Room:
 MANAGERS = frozenset(role for role in Role if role.manages)
 ROOMS = (
     Room("chat.py", "Chat", ":material/forum:", "Ask a model; see what each answer cost and what is left."),
+    Room("screener.py", "Screener", ":material/filter_alt:", "Scan a market; see what its signals were worth."),
     Room(
         "symbol.py", "Symbol", ":material/candlestick_chart:", "One instrument: price, chart, figures, news, filings."
     ),
@@ -106,6 +107,8 @@ def main() -> None:
     st.set_page_config(page_title=f"{page.title} · Assay", menu_items={"About": ABOUT})
     show_logo()
     show_sidebar(principal, organisations)
+    with st.sidebar:
+        notifications_bell.show("bell", principal)
     connection.watch()
     page.run()
 

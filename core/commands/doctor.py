@@ -72,11 +72,24 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
     yield Finding(
         "demo", "ok" if settings.loads_demo else "off", "loaded at start" if settings.loads_demo else "ASSAY_DEMO=1"
     )
+    yield from _jobs(bench)
     mail = mail_server_of(settings)
     yield Finding("mail", "ok" if mail else "off", mail.host if mail else "set SMTP_URL")
     providers = ", ".join(provider.label for provider in bench.openid.providers)
     yield Finding("openid", "ok" if providers else "off", providers or "see docs/sign-in.md")
     yield Finding("https", "ok" if settings.is_https else "off", "" if settings.is_https else "PUBLIC_URL is not https")
+
+
+def _jobs(bench: Workbench) -> Iterator[Finding]:
+    figures = bench.queue.figures()
+    counts = f"{figures.waiting:,} waiting, {figures.running:,} running, {figures.failed:,} failed in 24 hours"
+    inside = "starts with the server" if bench.settings.runs_worker else "start `python -m core worker`"
+    alive = f"{figures.workers} alive" if figures.workers else f"none alive: {inside}"
+    # Where the server brings its own, none while it is stopped is how it should be.
+    is_missing = not figures.workers and not bench.settings.runs_worker
+    yield Finding("worker", "missing" if is_missing else "ok", f"{alive}; jobs: {counts}")
+    has_secret = bench.settings.cron_secret is not None
+    yield Finding("cron", "ok" if has_secret else "off", "configured" if has_secret else "set CRON_SECRET")
 
 
 def _market(bench: Workbench) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import psycopg
@@ -36,6 +37,15 @@ _BIND = text(
 _RETRIED = (pg_errors.SerializationFailure, pg_errors.DeadlockDetected)
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """An address of the database, and what brings an embedded server back."""
+
+    url: str = field(repr=False)
+    """It may hold a password."""
+    revive: Callable[[], object] | None
+
+
 class Database:
     """A small pool for each of the two roles.
 
@@ -50,6 +60,7 @@ class Database:
         pool_size: int = 8,
         revive: Callable[[], object] | None = None,
     ) -> None:
+        self._service_login = Login(service_url or app_url, revive)
         self._app = _engine(app_url, APP_ROLE, pool_size, revive)
         self._service = _engine(service_url or app_url, SERVICE_ROLE, pool_size, revive, pool_pre_ping=True)
         # A pool of its own that never begins or resets a transaction: a statement is one round trip and no more.
@@ -110,6 +121,11 @@ class Database:
         """The service role for statements that are each a transaction of their own, in one round trip."""
         with _translated(), self._single.connect() as connection:
             yield connection
+
+    @property
+    def service_login(self) -> Login:
+        """How a connection of the service role is made, for what keeps connections of its own."""
+        return self._service_login
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -180,6 +196,14 @@ def normal_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
+def preparation(role: str) -> str:
+    """What a fresh connection is told before anything else: its role, and where names are looked up."""
+    return (
+        f"SET ROLE {role}; SET search_path = {SCHEMA}, pg_temp; SET timezone = 'UTC'; "
+        f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}"
+    )
+
+
 def _engine(url: str, role: str, pool_size: int, revive: Callable[[], object] | None, **options: Any) -> Engine:
     engine = create_engine(
         normal_url(url),
@@ -205,10 +229,7 @@ def _engine(url: str, role: str, pool_size: int, revive: Callable[[], object] | 
     @event.listens_for(engine, "connect")
     def prepare(connection: psycopg.Connection[Any], _record: Any) -> None:
         was_autocommit, connection.autocommit = connection.autocommit, True
-        connection.execute(
-            f"SET ROLE {role}; SET search_path = {SCHEMA}, pg_temp; SET timezone = 'UTC'; "
-            f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}"
-        )
+        connection.execute(preparation(role))
         connection.autocommit = was_autocommit
 
     return engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -61,6 +62,18 @@ _OWN_MEMBER = "m.symbol, m.name, m.sector, m.exchange, m.currency, m.first_day, 
 _OWN_MEMBERS = text(
     f"SELECT {_OWN_MEMBER} FROM own_universe_members m "  # noqa: S608 (ours)
     "WHERE m.universe_id::text = :id AND m.org_id = bound_org() ORDER BY m.place"
+)
+_USUAL_EXCHANGE = text(
+    """
+    SELECT exchange FROM (
+        SELECT i.exchange, m.place
+        FROM universe_members m JOIN instruments i ON i.symbol = m.symbol AND i.origin = 'universe'
+        WHERE m.universe_id = :id
+        UNION ALL
+        SELECT m.exchange, m.place FROM own_universe_members m WHERE m.universe_id = :own_id AND m.org_id = :org_id
+    ) AS listed
+    WHERE exchange <> '' GROUP BY exchange ORDER BY count(*) DESC, min(place) LIMIT 1
+    """
 )
 _OWN_FOUND = text(
     f"""
@@ -313,6 +326,21 @@ def put_universe(connection: Connection, universe: ShippedUniverse, place: int) 
 def universes(connection: Connection, universe_id: str | None = None) -> list[UniverseRow]:
     """Shipped universes, then the bound organisation's own; or the one of that id; for the app role."""
     return [UniverseRow(**row) for row in connection.execute(_LIST, {"id": universe_id}).mappings()]
+
+
+def bind(connection: Connection, org_id: UUID | None) -> None:
+    """Binds a transaction of the service role to an organisation: of jobs, which no principal asked for."""
+    connection.execute(text("SELECT set_config('app.org_id', :org_id, true)"), {"org_id": str(org_id or "")})
+
+
+def usual_exchange(connection: Connection, universe_id: str, org_id: UUID | None) -> str | None:
+    """Where most members of a universe of everybody's, or an organisation's own, are listed; for the service role."""
+    own_id = None
+    with suppress(ValueError):
+        own_id = UUID(universe_id)
+    values = {"id": universe_id, "own_id": own_id, "org_id": org_id}
+    found: str | None = connection.execute(_USUAL_EXCHANGE, values).scalar_one_or_none()
+    return found
 
 
 def members(connection: Connection, universe: UniverseRow) -> list[MemberRow]:

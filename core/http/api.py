@@ -9,23 +9,27 @@ from fastapi import FastAPI
 from core.http.entrance import Entrance
 from core.http.problems import install_problems, problem_response
 from core.http.routes import (
+    alerts,
     chat,
     completions,
     conversations,
     docs,
     fundamentals,
     health,
+    jobs,
     models,
     news,
     profile,
     providers,
     quotes,
+    screener,
     sec_edgar,
     usage,
     usage_log,
 )
 from core.http.routes.health import HEALTH_THREADS, DatabaseProbe
 from core.http.routes.providers import LastHour
+from core.ops.probe import Probe
 
 AREAS = (
     health,
@@ -42,6 +46,9 @@ AREAS = (
     news,
     fundamentals,
     sec_edgar,
+    screener,
+    jobs,
+    alerts,
 )
 """The files of routes; one that is added here is served."""
 
@@ -52,6 +59,7 @@ def create_api(entrance: Entrance) -> FastAPI:
     app.router.routes.extend(route for area in AREAS for route in area.router.routes)
     app.state.health_threads = ThreadPoolExecutor(HEALTH_THREADS)
     app.state.probe = DatabaseProbe(entrance.workbench.database.ping)
+    app.state.queue_probe = Probe(entrance.workbench.queue.figures)
     app.state.last_hour = LastHour(entrance.workbench.usage.calls_by_provider)
     install_problems(app)
     document = docs.openapi_document(app)

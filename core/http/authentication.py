@@ -108,7 +108,7 @@ class SignedInRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def checked(request: Request) -> Response:
-            require_scope(_token_holder(request), self.scope)
+            require_scope(token_holder(request), self.scope)
             return await handle(request if self.body_field is None else (await _read(request))[0])
 
         return checked
@@ -125,7 +125,7 @@ def _answering(endpoint: Callable[..., Any], name: str, model: type[BaseModel], 
 
     async def answer(asgi: AsgiScope, receive: Receive, send: Send) -> None:
         request = Request(asgi, receive, send)
-        principal = _token_holder(request)
+        principal = token_holder(request)
         require_scope(principal, scope)
         read, content = await _read(request)
         state, body = request.app.state, _validated(model, content)
@@ -179,13 +179,18 @@ async def signed_in(
     Raises:
         Unauthenticated: it bears none that is valid. A session does not count: a browser sends it unasked.
     """
-    return _token_holder(request)
+    return token_holder(request)
 
 
 SignedIn = Annotated[Principal, Security(signed_in)]
 
 
-def _token_holder(request: Request) -> Principal:
+def token_holder(request: Request) -> Principal:
+    """The principal whose token a request bears.
+
+    Raises:
+        Unauthenticated: it bears none that is valid.
+    """
     caller = caller_of(request)
     if caller.principal is None:
         raise caller.refusal

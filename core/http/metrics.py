@@ -5,8 +5,6 @@ Requests are counted here, by the template of their route and never by their pat
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv6Address, ip_address
@@ -34,6 +32,7 @@ from core.http.context import in_thread
 from core.http.entrance import Entrance
 from core.http.host_guard import host_name
 from core.http.problems import LastResort, problem_response
+from core.http.shared_secret import bears
 from core.ops.database_figures import DatabaseFigures
 from core.settings import LOOPBACK, VERSION, Settings
 
@@ -183,22 +182,11 @@ class _Metrics:
         headers = Headers(scope=scope)
         if not is_from_this_machine(scope, headers, self._settings):
             address = scope["client"][0] if scope.get("client") else ""
-            if self._rate.is_refused(address) or not self._has_token(headers):
+            if self._rate.is_refused(address) or not bears(headers, self._settings.metrics_token):
                 await self._rate.take(address)
                 raise Unauthenticated(HOW_TO)
         if scope["method"] not in {"GET", "HEAD"}:
             raise MethodNotAllowed("This address takes GET and HEAD.")
-
-    def _has_token(self, headers: Headers) -> bool:
-        given = headers.getlist("authorization")
-        wanted = self._settings.metrics_token
-        if wanted is None or len(given) != 1:
-            return False
-        scheme, _, token = given[0].partition(" ")
-        pair = (token.strip().encode("latin-1"), wanted.get_secret_value().strip().encode())
-        # Digests are of one length: the comparison tells nothing of the token's.
-        is_same = hmac.compare_digest(*(hashlib.sha256(value).digest() for value in pair))
-        return is_same and scheme.lower() == "bearer"
 
 
 def is_from_this_machine(scope: Scope, headers: Headers, settings: Settings) -> bool:

@@ -58,16 +58,43 @@ class HealthReport(Answer):
     """How the installation is."""
 
     status: Literal["healthy", "degraded", "unhealthy"]
-    """`degraded`: the database is slow; `unhealthy`: it cannot be reached."""
+    """`degraded`: the database is slow, or jobs wait and no worker is there; `unhealthy`: it cannot be reached."""
     database: Literal["ok", "slow", "unreachable"]
     cache: Literal["ok", "unreachable"]
     """The shared level of the cache, which lives in the database."""
-    worker: Literal["none"]
-    """There is no worker yet."""
+    worker: Literal["running", "absent", "unknown"]
+    """`running`: one gave a sign of life within 20 seconds; `absent`: none did; `unknown`: the database did not say."""
     providers: dict[str, Literal["configured", "not_configured", "built_in"]]
     """By name, whether a key is set; none of them is asked."""
     version: str
     timestamp: Moment
+
+
+class StartedJob(Answer):
+    """A job that was started, or joined."""
+
+    job_id: str
+
+
+class JobAnswer(Answer):
+    """How far a job is."""
+
+    id: str
+    kind: str
+    status: Literal["waiting", "running", "done", "failed"]
+    done: int
+    """Parts that are done."""
+    failed: int
+    """Parts that failed."""
+    total: int | None
+    """Parts in all; null until it is known."""
+    detail: str | None
+    """What it is at, in words."""
+    error: str | None
+    """Why it failed."""
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
 
 
 class ConversationQuestion(Body):

@@ -80,10 +80,16 @@ class Shell:
     async def lifespan(self, _app: object) -> AsyncIterator[None]:
         """Open the workbench before the first request and close it after the last."""
         await run_in_threadpool(self._start)
+        bench = workbench.current()
+        worker = bench.worker() if bench.settings.runs_worker else None
+        if worker is not None:
+            worker.start()
         try:
             yield
         finally:
-            await run_in_threadpool(workbench.current().close)
+            if worker is not None:
+                await run_in_threadpool(worker.stop)
+            await run_in_threadpool(bench.close)
 
     def _start(self) -> None:
         bench = workbench.current()

@@ -143,6 +143,16 @@ class BarStore:
         self._choices: dict[tuple[int, tuple[str, ...], date, UUID | None], tuple[ChosenRow, ...]] = {}
         self._lock = threading.Lock()
 
+    @property
+    def folder(self) -> Path:
+        """Where bars are, and what is derived from them."""
+        return self._folder
+
+    def writes(self) -> int:
+        """How often bars were written: what was computed at another count may have read other bars."""
+        with self._database.service() as connection:
+            return bars_dao.writes(connection)
+
     def chosen(self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None) -> Sequence[ChosenRow]:
         """The one history that serves each symbol as of a day, among everyone's and an organisation's own."""
         with self._database.service() as connection:

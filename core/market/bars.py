@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from core.db.bars_dao import ActionRow, ChosenRow, SeriesRow
 from core.errors import NotFound
 from core.market.as_of import AsOf
 from core.market.bar_store import COLUMNS, PRICES, BarStore, Batch, Catalogue, DatasetKey, SeriesFacts, Written
+from core.market.panel import Panel, SeriesAbout, about_of
 from core.market.sources.contract import ActionKind, Adjustment, BarHistory, CorporateAction
 from core.market.sources.sample import ShippedDataset, read_datasets
 
@@ -36,73 +36,6 @@ MORE_DAYS = 10
 SYMBOLS_AT_ONCE = 2_500
 """Symbols whose bars are read together: more would take more memory, fewer more time."""
 
-Floats = NDArray[np.float64]
-Days = NDArray[np.datetime64]
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesAbout:
-    """Where the bars of a symbol come from, as pages show beside them."""
-
-    symbol: str
-    source: str
-    dataset: str
-    """`shipped`, `fetched` or `own`, and its name."""
-    is_generated: bool
-    currency: str | None
-    exchange: str | None
-    adjustment: Adjustment
-    first_day: date
-    last_day: date
-    """The last bar that may be seen is of this day or, where it is later than the as-of day, before that."""
-
-
-@dataclass(frozen=True, slots=True)
-class SymbolBars:
-    """The bars of one symbol: views of a panel, oldest first; what is missing is NaN."""
-
-    dates: Days
-    open: Floats
-    high: Floats
-    low: Floats
-    close: Floats
-    volume: Floats
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The last bars of many symbols as columns: contiguous for each symbol, in order, adjusted for splits."""
-
-    symbols: tuple[str, ...]
-    """Those that have bars, in alphabetical order."""
-    missing: tuple[str, ...]
-    """Those that were asked for and have none."""
-    starts: NDArray[np.int64]
-    """Where each symbol begins, and, at the end, how many bars there are."""
-    dates: Days
-    open: Floats
-    high: Floats
-    low: Floats
-    close: Floats
-    volume: Floats
-    served_by: Mapping[str, ChosenRow]
-
-    @cached_property
-    def about(self) -> Mapping[str, SeriesAbout]:
-        """Where the bars of each symbol come from."""
-        return {symbol: _about(found) for symbol, found in self.served_by.items()}
-
-    def of(self, symbol: str) -> SymbolBars:
-        """The bars of one symbol, without a copy."""
-        number = self._numbers[symbol]
-        part = slice(int(self.starts[number]), int(self.starts[number + 1]))
-        columns = (self.open, self.high, self.low, self.close, self.volume)
-        return SymbolBars(self.dates[part], *(column[part] for column in columns))
-
-    @cached_property
-    def _numbers(self) -> Mapping[str, int]:
-        return {symbol: number for number, symbol in enumerate(self.symbols)}
-
 
 class Bars:
     """Reads bars as of a day, and loads what is shipped."""
@@ -113,7 +46,7 @@ class Bars:
     def about(self, symbol: str, as_of: AsOf, org_id: UUID | None = None) -> SeriesAbout | None:
         """Where the bars of a symbol come from; None when there are none as of the day."""
         chosen = self._store.chosen([symbol], as_of, org_id)
-        return _about(chosen[0]) if chosen else None
+        return about_of(chosen[0]) if chosen else None
 
     def history(
         self,
@@ -306,21 +239,6 @@ def _adjusted(frame: pl.DataFrame, factors: Sequence[tuple[date, float]]) -> pl.
         share = pl.when(pl.col("date") < before).then(ratio).otherwise(1.0)
         frame = frame.with_columns(*(pl.col(name) / share for name in PRICES), pl.col("volume") * share)
     return frame
-
-
-def _about(found: ChosenRow) -> SeriesAbout:
-    series = found.series
-    return SeriesAbout(
-        symbol=series.symbol,
-        source=found.source,
-        dataset=f"{found.kind}: {found.name}",
-        is_generated=found.is_generated,
-        currency=series.currency,
-        exchange=series.exchange,
-        adjustment=Adjustment(series.adjustment),
-        first_day=series.first_day,
-        last_day=series.last_day,
-    )
 
 
 def _action(row: ActionRow) -> CorporateAction:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from random import SystemRandom
 
 from core.clock import Clock
 from core.db.engine import Database
+from core.db.instruments_dao import MemberRow
 from core.errors import NotConfigured
 from core.market.bar_checks import BarChecks
 from core.market.bar_store import BarStore, bars_folder
+from core.market.bar_updates import BarUpdates, SymbolUpdate, Wanted
 from core.market.bars import Bars
 from core.market.calendars import Calendars
 from core.market.companies import Companies
@@ -36,6 +40,7 @@ class Market:
 
     lists: ShippedLists
     """What is shipped of instruments and universes."""
+    clock: Clock
     time: MarketTime
     instruments: Instruments
     universes: Universes
@@ -67,6 +72,19 @@ class Market:
             raise NotConfigured("Set SEC_EDGAR_USER_AGENT to take over the SEC's list of tickers.")
         return self.instruments.refresh_from(self.gate, self.sources.filings)
 
+    def update_bars(
+        self, members: Sequence[MemberRow], *, first: date | None = None, last: date | None = None
+    ) -> list[SymbolUpdate]:
+        """Fetches what is new of the bars of a universe's members; each fails alone.
+
+        Raises:
+            NotConfigured: no source of bars is.
+            Conflict, ConfigurationError: the bars cannot be written.
+        """
+        wanted = [Wanted(each.symbol, each.exchange, each.currency) for each in members]
+        updates = BarUpdates(self.store, self.gate, self.sources.bars, self.calendars, self.instruments.alias)
+        return updates.run(wanted, self.clock.now(), first=first, last=last)
+
     def close(self) -> None:
         """Ends what is under way, and closes connections to sources."""
         self.news.close()
@@ -91,6 +109,7 @@ def open_market(settings: Settings, database: Database, clock: Clock, telemetry:
     companies = Companies(instruments, sample, gate=gate, listings=sources.filings)
     return Market(
         lists=lists,
+        clock=clock,
         time=MarketTime(
             database,
             clock,

@@ -11,8 +11,9 @@ import numpy as np
 
 from core.errors import NotFound
 from core.market.as_of import AsOf
-from core.market.bars import Bars, SeriesAbout, SymbolBars
+from core.market.bars import Bars
 from core.market.calendars import Calendars
+from core.market.panel import SeriesAbout, SymbolBars
 from core.market.quotes import PastQuote
 from core.market.sources.contract import SourceQuote
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from core.db import instruments_dao as dao
 from core.db.engine import Database
@@ -43,6 +44,22 @@ class Universes:
         """The members of a universe, in order; raises as `get`."""
         with self._database.app(principal) as connection:
             return dao.members(connection, _one(dao.universes(connection, universe_id)))
+
+    def of_job(self, universe_id: str, org_id: UUID | None) -> tuple[UniverseRow, Sequence[MemberRow]]:
+        """A universe that an organisation may screen, or everybody, and its members; for jobs.
+
+        Raises:
+            NotFound: there is none of that id (any more).
+        """
+        with self._database.service() as connection:
+            dao.bind(connection, org_id)
+            universe = _one(dao.universes(connection, universe_id))
+            return universe, dao.members(connection, universe)
+
+    def exchange_of_job(self, universe_id: str, org_id: UUID | None) -> str | None:
+        """Where most members of a universe are listed, whenever; None where nothing says, or it is gone; for jobs."""
+        with self._database.service() as connection:
+            return dao.usual_exchange(connection, universe_id, org_id)
 
     def check(self, principal: Principal, title: str, members: Sequence[MemberRow], *, source: str) -> None:
         """Raises what `replace` would of these, and changes nothing."""

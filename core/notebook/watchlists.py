@@ -102,8 +102,8 @@ class Watchlists:
             if not dao.delete_watchlist(connection, watchlist_id):
                 raise Forbidden("Your role may not delete another's list; its maker, an owner or an admin can.")
 
-    def add(self, principal: Principal, watchlist_id: UUID, symbol: str) -> WatchlistRow:
-        """Puts a symbol at the end of a list; one that is on it stays where it is.
+    def add(self, principal: Principal, watchlist_id: UUID, *symbols: str) -> WatchlistRow:
+        """Puts symbols at the end of a list, all or none; those that are on it stay where they are.
 
         Raises:
             NotFound: none of that id that this caller sees.
@@ -111,14 +111,13 @@ class Watchlists:
             Forbidden: a viewer, or a token without the scope.
         """
         require(principal, Action.KEEP_NOTES)
-        wanted = checked_symbol(symbol)
+        wanted = _checked_symbols(symbols)
         with self._database.app(principal) as connection:
             found = _locked(connection, watchlist_id)
-            if wanted in found.symbols:
-                return found
-            if len(found.symbols) >= MAX_SYMBOLS:
+            new = [symbol for symbol in wanted if symbol not in found.symbols]
+            if len(found.symbols) + len(new) > MAX_SYMBOLS:
                 raise InvalidRequest(f"A watchlist takes at most {MAX_SYMBOLS} symbols; take one off first.")
-            dao.add_symbols(connection, watchlist_id, [wanted])
+            dao.add_symbols(connection, watchlist_id, new)
             return _one(connection, watchlist_id)
 
     def remove(self, principal: Principal, watchlist_id: UUID, symbol: str) -> WatchlistRow:

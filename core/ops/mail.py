@@ -95,6 +95,14 @@ class Mailer:
         if not self._add(_Task(self._clock.monotonic(), next(self._numbers), work)):
             _log.warning("A mail was given up: %d wait already, or the workbench is closing.", MAX_WAITING)
 
+    def hand_over(self, mail: Mail) -> None:
+        """Hands a mail over in the caller's thread, once, for those who keep by themselves what is still to be sent.
+
+        Raises:
+            OSError: the server was not reached, or did not take it.
+        """
+        self._delivery(self._message(mail))
+
     def close(self, within_s: float = DRAIN_WITHIN_S) -> None:
         """Tries once more to send what waits, and stops; what is not sent in time is given up."""
         with self._changed:

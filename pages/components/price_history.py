@@ -11,8 +11,9 @@ import streamlit as st
 from core.errors import NotFound
 from core.market.as_of import AsOf
 from core.market.bar_checks import BarChecks, Finding, Severity
-from core.market.bars import Bars, SeriesAbout
+from core.market.bars import Bars
 from core.market.instruments import Instrument
+from core.market.panel import SeriesAbout
 from core.market.sources.contract import BarHistory
 from core.market.symbols import MAX_SYMBOL_CHARS
 from pages.components import price_chart

@@ -12,10 +12,10 @@ def keep(key: str, secret: str) -> None:
     st.session_state[f"{key}_secret"] = secret
 
 
-def show(key: str, what: str) -> bool:
+def show(key: str, what: str, *, kept_as: str | None = None) -> bool:
     """The secret that was kept, with a button to copy it and one to put it away; false where there is none.
 
-    `what` names it, as in "token".
+    `what` names it, as in "token"; `kept_as` is said where it is not stored as its fingerprint alone.
     """
     secret = st.session_state.get(f"{key}_secret")
     if secret is None:
@@ -23,7 +23,10 @@ def show(key: str, what: str) -> bool:
     with st.container(border=True, gap="small", key=key):
         st.markdown(f":material/key: **Copy your {plain(what)} now**")
         st.code(secret, language=None, wrap_lines=True)
-        st.caption(f"It is not shown again: only its fingerprint is stored. If you lose it, make a new {plain(what)}.")
+        fingerprint = (
+            f"It is not shown again: only its fingerprint is stored. If you lose it, make a new {plain(what)}."
+        )
+        st.caption(kept_as or fingerprint)
         st.button("I have copied it", type="primary", key=f"{key}_put_away", on_click=_put_away, args=(key,))
     return True
 

@@ -7,6 +7,7 @@ import streamlit as st
 _OPTIONS = {
     "primary": "primaryColor",
     "text": "textColor",
+    "background": "backgroundColor",
     "border": "borderColor",
     "link": "linkColor",
     "red": "redColor",
@@ -36,9 +37,19 @@ def theme_color(name: str) -> str:
     return str(st.get_option(f"theme.{_theme()}.{_OPTIONS[name]}"))
 
 
+def badge_color(name: str) -> str:
+    """A colour that is deep enough for white words on it, in both themes."""
+    return str(st.get_option(f"theme.light.{_OPTIONS[name]}"))
+
+
 def categorical_colors() -> tuple[str, ...]:
     """The colours that tell things apart, in the theme that the visitor uses."""
     return tuple(st.get_option(f"theme.{_theme()}.chartCategoricalColors"))
+
+
+def diverging_colors() -> tuple[str, ...]:
+    """The colours from far below to far above nothing, in the theme that the visitor uses."""
+    return tuple(st.get_option(f"theme.{_theme()}.chartDivergingColors"))
 
 
 def contrast(one: str, other: str) -> float:

@@ -43,7 +43,7 @@ def show_lists(key: str, principal: Principal, choose: Callable[[str], None]) ->
         if not rows:
             show_empty("No watchlist yet", "Lists of symbols that you, or your team, come back to.")
         else:
-            labels = dict(zip(rows, numbered([_label(row) for row in rows.values()]), strict=True))
+            labels = dict(zip(rows, numbered([label(row) for row in rows.values()]), strict=True))
             chosen = st.selectbox(
                 "Watchlist", list(rows), format_func=lambda each: labels.get(each, ""), key=f"{key}_list"
             )
@@ -71,7 +71,7 @@ def _show_membership(
 ) -> None:
     is_on = symbol in row.symbols
     key = f"{key}_{symbol}_{is_on}"  # what was ticked in another state is no wish in this one
-    if st.checkbox(plain(_label(row)), is_on, key=key, disabled=not may_write, wrap=True) == is_on:
+    if st.checkbox(plain(label(row)), is_on, key=key, disabled=not may_write, wrap=True) == is_on:
         return
     with show_errors(principal, has_action=False):
         (service.remove if is_on else service.add)(principal, row.id, symbol)
@@ -124,7 +124,7 @@ def _show_sharing(key: str, shared_with: str | None) -> str | None:
     )
 
 
-def _label(row: WatchlistRow) -> str:
+def label(row: WatchlistRow) -> str:
     """The list's name, and of another's whose it is."""
     return row.name if row.is_own else f"{row.name}, by {row.made_by}"
 

@@ -19,6 +19,7 @@ from core.settings import ROOT
 from tests.bench.application import SERVE, Application, running
 from tests.bench.figures import Figure, Goal, Hotspot, figure
 from tests.bench.ground import Ground
+from tests.bench.kept_scan import keep_scan
 from tests.bench.profiling import sampled_command, sampled_profile
 from tests.bench.visitors import Place, Plan, Seen
 from tests.core.metering.factories import hold_request, record
@@ -39,6 +40,14 @@ SYMBOL = Place(
     needed=["plotly_chart", "button_group", "metric"],
 )
 SYMBOL_SESSIONS, SYMBOL_GOAL = 50, Goal("p95", 300.0)
+SCREENER = Place(
+    page="screener",
+    query="preset=minervini_trend_template",
+    widget="screener_choice_builder_1_match",
+    choices=["any of these", "all of these"],
+    needed=["plotly_chart", "dataframe", "button_group"],
+)
+SCREENER_SESSIONS, SCREENER_GOAL, SCANNED = 10, Goal("p95", 500.0), 5_000
 PEOPLE = 20
 """Who sign in; each has several tabs open."""
 EVERY_S = 5.0
@@ -72,6 +81,14 @@ def symbol_reruns(ground: Ground) -> list[Figure]:
     """The Symbol page of the real application in one process, on the shipped market."""
     words = "another range of the chart at each rerun, on the shipped market"
     return [_figure(ground, _cookies(ground), SYMBOL, SYMBOL_SESSIONS, SYMBOL_GOAL, words)]
+
+
+def screener_reruns(ground: Ground) -> list[Figure]:
+    """The Screener of the real application in one process, on a scan of many symbols."""
+    symbols = SCANNED // 20 if ground.is_quick else SCANNED
+    keep_scan(ground.workbench, symbols)
+    words = f"another filter at each rerun, on a scan of {symbols:,} symbols"
+    return [_figure(ground, _cookies(ground), SCREENER, SCREENER_SESSIONS, SCREENER_GOAL, words)]
 
 
 def _cookies(ground: Ground) -> list[str]:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import accounts, bars, books, cache, hot_row, metered_call, metering, pages, quotes, start
+from tests.bench import (
+    accounts,
+    bars,
+    books,
+    cache,
+    chart_patterns,
+    hot_row,
+    metered_call,
+    metering,
+    pages,
+    quotes,
+    records,
+    scan,
+    start,
+)
 from tests.bench.figures import Figure
 from tests.bench.ground import Ground
 
@@ -26,11 +40,19 @@ MEASUREMENTS = {
     "calls": Measurement("POST /v1/chat/completions: what is added to the provider's own time", metered_call.calls),
     "pages": Measurement("reruns of the Usage page with 50 and 100 people at work", pages.reruns),
     "symbol": Measurement("reruns of the Symbol page with 50 people at work", pages.symbol_reruns),
+    "screener": Measurement("reruns of the Screener on 5,000 symbols with 10 people at work", pages.screener_reruns),
     "accounts": Measurement("sign-in, and whose a session or token is, with 10 and with 10,000 users", accounts.looks),
     "quotes": Measurement("a hundred quotes from the network and from the fresh cache", quotes.hundreds),
     "bars": Measurement("the last 250 bars of 5,000 and 10,000 symbols into memory, with what that takes", bars.reads),
     "bar-import": Measurement("a CSV of a million bars: read, checked and stored", bars.imports),
+    "scan": Measurement("scans of 5,000 and 10,000 symbols in two processes, beside the engine alone", scan.universes),
+    "chart-patterns": Measurement(
+        "chart patterns of 5,000 symbols in two processes, from nothing", chart_patterns.universe
+    ),
     "books": Measurement("doctor --accounting over ten million calls, in a database of its own", books.audits),
+    "records": Measurement(
+        "the records of 500 symbols over ten years, from nothing and with one more day", records.histories
+    ),
     "warm-start": Measurement("a second start, until the page and the API answer", start.warm),
     "cold-start": Measurement("from `git clone` to a page that answers, on nothing but Python", start.cold),
 }

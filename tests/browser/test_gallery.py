@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 
 VIEWS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
 MAX_TABS = 400
+DRAWN_MS = 60_000
+"""All components with their charts on one page take their time."""
 ROLES = frozenset("button link textbox combobox radio checkbox switch tab menuitem spinbutton slider".split())
 """What a person acts on, as a screen reader calls it."""
 FIND = """() => window.found = [...document.querySelectorAll('button, a[href], input, select, textarea, canvas')]
@@ -60,12 +62,12 @@ class Gallery:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(f"{self.base_url}/?component={component}" if component else self.base_url)
         last = EXHIBITS[component or [*EXHIBITS][-1]][-1]
-        expect(page.get_by_text((last.__doc__ or "").strip(), exact=True)).to_be_attached()
+        expect(page.get_by_text((last.__doc__ or "").strip(), exact=True)).to_be_attached(timeout=DRAWN_MS)
         expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached()
         expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=60_000)
 
 
-CHARTS = 7
+CHARTS = 10
 GROUPED = "window.found.map((e) => e.role === 'radio' || !!e.closest('[data-testid=stButtonGroup]'))"
 
 

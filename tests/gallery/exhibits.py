@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.gallery import accounts, basics, conversations, figures, market, reading
+from tests.gallery import accounts, alerts, basics, conversations, figures, market, reading, screener
 
 Exhibit = Callable[[], None]
 """Draws one component in one or more states; its docstring is the caption."""
@@ -39,6 +39,17 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "news_list": (reading.news, reading.no_news),
     "filings_list": (reading.filings, reading.no_filings),
     "statements_view": (reading.statements, reading.poor_statements),
+    "screener_builder": (screener.builder,),
+    "screener_condition": (screener.condition,),
+    "screener_coverage": (screener.coverage,),
+    "screener_market": (screener.market,),
+    "screener_results": (screener.results,),
+    "screener_export": (screener.export,),
+    "screener_chart": (screener.chart,),
+    "screener_record": (screener.record,),
+    "alerts_list": (alerts.list_of_alerts, alerts.no_alerts),
+    "alert_form": (alerts.form,),
+    "notifications_list": (alerts.notifications,),
 }
 """By the module's name, in the order of the page."""
 

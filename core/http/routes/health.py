@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, cast
 
 from fastapi import APIRouter, Request, Response
@@ -12,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from core.ai.providers.hosts import HOSTS
 from core.http.context import Bench, in_thread
 from core.http.models import HealthReport
+from core.ops.jobs import QueueFigures
 from core.ops.probe import Probe
 from core.settings import VERSION
 from core.workbench import Workbench
@@ -55,17 +57,31 @@ async def health(request: Request, response: Response, bench: Bench) -> HealthRe
     """Asks the database and no provider; 503 when the database cannot be reached."""
     state = request.app.state
     database = await in_thread(cast("DatabaseProbe", state.probe).state, state.health_threads)
+    queue = await in_thread(partial(_queue, state.queue_probe, database), state.health_threads)
+    is_slow = database == "ok" and queue is not None and queue.waiting > 0 and not queue.workers
     response.status_code = 503 if database == "unreachable" else 200
     response.headers["Cache-Control"] = "no-store"
     return HealthReport(
-        status=_STATUS[database],
+        status="degraded" if is_slow else _STATUS[database],
         database=database,
         cache="unreachable" if database == "unreachable" else "ok",
-        worker="none",
+        worker=_worker(queue),
         providers=provider_states(bench),
         version=VERSION,
         timestamp=datetime.now(UTC),
     )
+
+
+def _queue(probe: Probe[QueueFigures], database: DatabaseState) -> QueueFigures | None:
+    """How the queue is; None where the database does not say."""
+    seen = None if database == "unreachable" else probe.look(within_s=CHECK_S, fresh_s=FRESH_S)
+    return None if seen is None else seen.value
+
+
+def _worker(queue: QueueFigures | None) -> Literal["running", "absent", "unknown"]:
+    if queue is None:
+        return "unknown"
+    return "running" if queue.workers else "absent"
 
 
 def provider_states(bench: Workbench) -> dict[str, ProviderState]:

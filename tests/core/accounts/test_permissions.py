@@ -28,6 +28,7 @@ from core.workbench import Workbench
 from pages.components import session
 from tests.conftest import MakeMember
 from tests.core.accounts.permission_table import (
+    CONVERSATION,
     INNER,
     METHODS,
     ONLY_FOR_COMMANDS,
@@ -142,10 +143,12 @@ def test_every_method_of_every_service_has_its_row(workbench: Workbench) -> None
             if not method.startswith("_"):
                 takes_principal = "principal" in inspect.signature(function).parameters
                 (with_principal if takes_principal else without).add(f"{part.name}.{method}")
-    for part in fields(workbench.market):  # what it knows of everybody's market, it tells whoever is signed in
-        for method, function in inspect.getmembers(type(getattr(workbench.market, part.name)), inspect.isfunction):
-            if not method.startswith("_") and "principal" in inspect.signature(function).parameters:
-                with_principal.add(f"market.{part.name}.{method}")
+    for area in ("market", "screener"):
+        composed = getattr(workbench, area)
+        for part in fields(composed):
+            for method, function in inspect.getmembers(type(getattr(composed, part.name)), inspect.isfunction):
+                if not method.startswith("_") and "principal" in inspect.signature(function).parameters:
+                    with_principal.add(f"{area}.{part.name}.{method}")
     assert with_principal == {name.partition(":")[0] for name in METHODS}
     assert without == set(WITHOUT_PRINCIPAL)
     assert {part.name for part in fields(workbench)} >= INNER | ONLY_FOR_COMMANDS
@@ -263,7 +266,7 @@ def _answer(everybody: Everybody, base_url: str, caller: Caller, method: str, pa
     token = everybody.tokens.get(caller)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     address = base_url + _filled(everybody, path, caller)
-    if (method, caller) == ("DELETE", Caller.ASK_TOKEN):  # the owner has deleted the one that it shares
+    if (method, path, caller) == ("DELETE", CONVERSATION, Caller.ASK_TOKEN):  # the owner has deleted the shared one
         created = httpx2.post(f"{base_url}/api/ai/conversations", json={"title": "A title"}, headers=headers)
         address = f"{base_url}/api/ai/conversations/{created.json()['id']}"
     body = ROUTES[method, path].body
@@ -274,5 +277,5 @@ def _answer(everybody: Everybody, base_url: str, caller: Caller, method: str, pa
 
 def _filled(everybody: Everybody, path: str, caller: Caller = Caller.OWNER) -> str:
     conversation_id = everybody.conversations.get(caller, everybody.conversations[Caller.OWNER])
-    filled = path.replace("{conversation_id}", str(conversation_id)).replace("{name:path}", "auto")
-    return filled.replace("{name}", "no-such-file")
+    filled = re.sub(r"\{\w+_id\}", str(conversation_id), path)  # of others there is none by that id
+    return filled.replace("{name:path}", "auto").replace("{name}", "no-such-file")

@@ -13,17 +13,23 @@ import pytest
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
-from core.db import bars_dao, joining_dao, sign_in_dao, tables
+from core.db import bars_dao, joining_dao, records_dao, sign_in_dao, tables
 from core.db.engine import Database
 from core.db.instruments_dao import MemberRow
 from core.ids import new_id
 from core.market.as_of import AsOf, Reason
 from core.market.universes import Universes
 from core.metering.repeats import Idempotency
+from core.ops.jobs import Queue
 from core.principal import Principal, Role
+from core.screener.criteria import Condition, Group, Match, Screen
+from core.screener.fields import Operator
 from core.workbench import Workbench
 from tests.conftest import MakeMember
+from tests.core.screener.alerts_made import Bench
 
+OF_THE_SERVICE = {"scan_parts"}
+"""Tables that the app role may not touch at all, whoever's their rows are."""
 NAMES = [table.name for table in tables.TENANT_TABLES]
 
 
@@ -41,6 +47,9 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
     key = Idempotency("POST /api/ai/chat", "key", b"body")
     workbench.assistant.ask(principal, "What is duration?", idempotency=key).session.result()
     _leave_notes(workbench, principal)
+    _leave_scans(workbench, principal)
+    _leave_alerts(workbench, principal)
+    Queue(workbench.database).submit("count", {}, key="all", org_id=principal.org_id)
     life = timedelta(minutes=1)
     with workbench.database.service() as connection:
         sign_in_dao.add_ticket(
@@ -79,6 +88,16 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
         bars_dao.dataset(
             connection, new_id=new_id(), kind="own", org_id=principal.org_id, name="x", source="x", is_generated=False
         )
+        records_dao.put(
+            connection,
+            new_id(),
+            org_id=principal.org_id,
+            universe_id="x",
+            as_of=date(2010, 8, 20),
+            formula_version=1,
+            bars_version="x",
+            figures={},
+        )
         connection.execute(
             text(
                 "INSERT INTO openid_identities (issuer, subject, user_id, created_at, last_used_at) "
@@ -100,9 +119,36 @@ def _leave_notes(workbench: Workbench, principal: Principal) -> None:
     member_row = MemberRow("AAPL", "Apple", "", "XNAS", "USD", None, None)
     Universes(workbench.database).replace(principal, "Ours", [member_row], source="typed by hand")
     workbench.watchlists.create(principal, "Ours", symbols=["AAPL"], shared_with="viewer")
+    screen = Screen(Group(Match.ALL, (Condition("close", Operator.ABOVE, 5.0),)))
+    workbench.screener.screens.create(principal, "Ours", screen, shared_with="viewer")
     workbench.theses.write(principal, "AAPL", "Phones.", as_of, after=0, is_shared=True)
     made = workbench.checklists.create(principal, "Ours", ["Read it"])
     workbench.checklists.tick(principal, "AAPL", made.id, made.items[0].id, as_of)
+
+
+_OF_SCANS = (
+    "INSERT INTO signal_records (id, org_id, universe_id, as_of, formula_version, bars_version, computed_at, figures) "
+    "VALUES (:id, :org, 'ours', '2010-08-20', 1, 'x', assay_now(), '{}')",
+    "INSERT INTO scans (id, org_id, universe_id, as_of, formula_version, bars_version, status, parts, total, "
+    "started_at) VALUES (:id, :org, 'ours', '2010-08-20', 1, 1, 'running', 1, 1, assay_now())",
+    "INSERT INTO signals (id, scan_id, org_id, symbol, type, direction, family, state, day, confirmed_at, close, "
+    "confidence_n) VALUES (:id, :id, :org, 'AAPL', 'breakout_20', 'bullish', 'breakout', 'signal', '2010-08-20', "
+    "'2010-08-20', 250, 0)",
+)
+
+
+def _leave_scans(workbench: Workbench, principal: Principal) -> None:
+    scan = {"id": new_id(), "org": principal.org_id}
+    with workbench.database.service() as connection:
+        for statement in _OF_SCANS:
+            connection.execute(text(statement), scan)
+
+
+def _leave_alerts(workbench: Workbench, principal: Principal) -> None:
+    bench = Bench(workbench.database)
+    bench.night({"AAA": 5}, org_id=principal.org_id)
+    bench.alert(principal)
+    bench.night({"AAA": 12}, org_id=principal.org_id)
 
 
 @contextmanager
@@ -188,7 +234,7 @@ def test_row_level_security_is_forced_on_every_tenant_table(owner: psycopg.Conne
         "SELECT relname FROM pg_class WHERE relnamespace = 'assay'::regnamespace AND relkind IN ('r', 'p') "
         "AND relrowsecurity AND relforcerowsecurity"
     ).fetchall()
-    assert {row[0] for row in rows} == set(NAMES)
+    assert {row[0] for row in rows} == {*NAMES, *OF_THE_SERVICE}
 
 
 def test_neither_role_can_bypass_policies_or_become_more(owner: psycopg.Connection[tuple[object, ...]]) -> None:

@@ -25,7 +25,7 @@ def test_health_tells_everybody_how_it_is_and_no_secret(live_api: Api) -> None:
         "healthy",
         "ok",
         "ok",
-        "none",
+        "absent",
     )
     assert health["providers"]["openai"] == "configured"
     assert health["providers"]["mistral"] == "not_configured"

@@ -13,7 +13,7 @@ from core.db import notebook_dao as dao
 from core.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
 from core.notebook import watchlists as module
-from core.notebook.watchlists import Watchlists
+from core.notebook.watchlists import MAX_SYMBOLS, Watchlists
 from core.principal import Principal, Role, Scope
 from core.workbench import Workbench
 from tests.conftest import MakeMember
@@ -43,6 +43,15 @@ def test_symbols_keep_the_order_in_which_they_came(watchlists: Watchlists, membe
     assert watchlists.add(ann, made.id, "C").symbols == ["JPM", "BAC", "BRK.B", "C"]
     assert watchlists.reorder(ann, made.id, ["C", "BRK.B", "GONE"]).symbols == ["C", "BRK.B", "JPM", "BAC"]
     assert watchlists.add(ann, made.id, "AIG").symbols == ["C", "BRK.B", "JPM", "BAC", "AIG"]
+    assert watchlists.add(ann, made.id, "MS", "C", "gs").symbols == ["C", "BRK.B", "JPM", "BAC", "AIG", "MS", "GS"]
+
+
+def test_several_symbols_are_added_all_or_none(watchlists: Watchlists, member: MakeMember) -> None:
+    ann = member("ann")
+    made = watchlists.create(ann, "Nearly full", symbols=[f"S{number}" for number in range(MAX_SYMBOLS - 1)])
+    with pytest.raises(InvalidRequest, match="at most 500"):
+        watchlists.add(ann, made.id, "A", "B")
+    assert len(watchlists.add(ann, made.id, "A", "S1").symbols) == MAX_SYMBOLS
 
 
 def test_several_may_add_at_once_and_nothing_is_lost(watchlists: Watchlists, team: dict[Role, Principal]) -> None:

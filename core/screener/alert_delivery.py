@@ -1,0 +1,114 @@
+"""Delivery of what alerts have recorded: by mail and webhook, at least once, tried again for a while, then given up.
+
+A message is claimed before it is sent, for a short time: one whose sender died is claimed again. Each attempt bears the
+message's own id, by which a receiver can drop what it has.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from core.accounts.accounts import principal_of
+from core.accounts.permissions import Action, may
+from core.db import alerts_dao as dao
+from core.db import sign_in_dao
+from core.db.alerts_dao import DueRow
+from core.db.engine import Database
+from core.errors import place_of
+from core.ops.mail import Mailer
+from core.ops.notifications import Notifications
+from core.ops.webhooks import Message, Outcome, Webhooks
+from core.screener.alert_words import body_of, failure_notice, mail_of
+
+RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
+"""Waits between the attempts of one message; after the last it has failed."""
+LEASE = timedelta(minutes=2)
+"""So long a claimed message is nobody else's; longer than any attempt takes."""
+KEPT = timedelta(days=90)
+AT_ONCE = 8
+"""Messages that are on their way at one time: a slow receiver holds up seven others at most."""
+MAX_ROUNDS = 100
+"""Of `AT_ONCE` messages each, before others of the queue have their turn."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AlertDelivery:
+    """Sends what is due."""
+
+    database: Database
+    notifications: Notifications
+    mailer: Mailer
+    webhooks: Webhooks
+    address: str
+    """Of the workbench, as users see it."""
+
+    def deliver_due(self) -> int:
+        """Makes an attempt at everything that is due; how many there were."""
+        made = 0
+        with ThreadPoolExecutor(AT_ONCE, "assay-alert") as threads:
+            for _ in range(MAX_ROUNDS):
+                with self.database.service() as connection:
+                    due = dao.claim(connection, most=AT_ONCE, lease=LEASE)
+                made += len(list(threads.map(self._attempt, due)))
+                if len(due) < AT_ONCE:
+                    break
+        return made
+
+    def tidy(self) -> None:
+        """Forgets what was delivered, or failed, long ago."""
+        with self.database.service() as connection:
+            dao.prune(connection, KEPT)
+
+    def close(self) -> None:
+        """Ends look-ups of names."""
+        self.webhooks.close()
+
+    def _attempt(self, due: DueRow) -> None:
+        try:
+            outcome = self._sent(due)
+        except Exception as error:  # noqa: BLE001 (the outermost edge of a job)
+            _log.error("An alert was not delivered: %s.", place_of(error))
+            outcome = Outcome(is_delivered=False, said="Something went wrong on our side.")
+        with self.database.service() as connection:
+            if outcome.is_delivered:
+                dao.set_delivered(connection, due.id, due.attempts)
+                return
+            again = RETRIES[due.attempts - 1] if due.attempts <= len(RETRIES) else None
+            if dao.set_failed(connection, due.id, due.attempts, said=outcome.said, again=again):
+                notice = failure_notice(due.name, due.channel, outcome.said)
+                self.notifications.add(due.org_id, due.user_id, notice, within=connection)
+
+    def _sent(self, due: DueRow) -> Outcome:
+        """One attempt, to where the alert says now, if its owner may still have it."""
+        with self.database.service() as connection:
+            row = sign_in_dao.who_of_member(connection, due.user_id, due.org_id)
+        if row is None or not may(principal_of(row, "command"), Action.SET_ALERTS):
+            return Outcome(is_delivered=False, said="Its owner may not have alerts any more.")
+        ways: Mapping[str, Callable[[], Outcome]] = {
+            "mail": lambda: self._mailed(due, row.email),
+            "webhook": lambda: self._posted(due),
+        }
+        return ways[due.channel]()
+
+    def _mailed(self, due: DueRow, to: str) -> Outcome:
+        if not due.tells_by_mail:
+            return Outcome(is_delivered=False, said="The alert tells by e-mail no more.")
+        if not self.mailer.is_configured:
+            return Outcome(is_delivered=False, said="This workbench sends no e-mail; its operator can set SMTP_URL.")
+        try:
+            self.mailer.hand_over(mail_of(due.message, to, self.address))
+        except OSError:
+            return Outcome(is_delivered=False, said="The mail server did not take it.")
+        return Outcome(is_delivered=True)
+
+    def _posted(self, due: DueRow) -> Outcome:
+        if due.webhook_url is None or due.webhook_secret is None:
+            return Outcome(is_delivered=False, said="The alert has no webhook any more.")
+        body = body_of(due.message, due.id, self.address)
+        return self.webhooks.deliver(Message(due.webhook_url, due.webhook_secret, str(due.id), body))

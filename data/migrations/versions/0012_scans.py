@@ -1,0 +1,17 @@
+"""Scans, their results and signals, and the records of signals."""
+
+from pathlib import Path
+
+from alembic import op
+
+from core.db.migrate import run_script
+
+revision = "0012"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Adds the tables."""
+    run_script(op.get_bind(), Path(__file__).with_suffix(".sql"))
