@@ -17,7 +17,6 @@ import polars as pl
 from core.db.engine import Database
 from core.market.as_of import AsOf, Reason
 from core.market.bar_store import COLUMNS, BarStore, Batch, DatasetKey, SeriesFacts
-from core.market.bars import Bars
 from core.market.calendars import Calendars
 from core.screener.history import CANDLESTICKS, PATTERNS, RULES, Detector
 from core.screener.record_store import FOLDER, Records, UniverseRecord
@@ -37,13 +36,13 @@ MEASURED: Sequence[tuple[str, Sequence[Detector], tuple[Goal, ...]]] = (
 
 def histories(ground: Ground) -> list[Figure]:
     """Signals of 500 generated symbols over ten years: every type but chart patterns, then these; and a further day."""
-    ground.workbench  # noqa: B018 (it migrates the database)
+    market = ground.workbench.market
     number = SYMBOLS // (20 if ground.is_quick else 1)
-    folder = ground.work / "records"
+    folder = market.store.folder
     with closing(Database(ground.server.url, pool_size=2)) as database:
         sessions = Calendars(today=LAST).of("XNYS").between(FIRST, LAST)
-        symbols = fill_walks(BarStore(database, folder), number, sessions)
-        records = Records(Bars(BarStore(database, folder)), database, folder)
+        symbols = fill_walks(market.store, number, sessions)
+        records = Records(market.bars, database, folder)
 
         def update(day: int, detectors: Sequence[Detector]) -> tuple[float, UniverseRecord]:
             as_of = AsOf(sessions[day].astype(date), Reason.CHOSEN, datetime.now(UTC))

@@ -11,6 +11,7 @@ from tests.bench import (
     books,
     cache,
     chart_patterns,
+    filters,
     hot_row,
     metered_call,
     metering,
@@ -48,6 +49,7 @@ MEASUREMENTS = {
     "bars": Measurement("the last 250 bars of 5,000 and 10,000 symbols into memory, with what that takes", bars.reads),
     "bar-import": Measurement("a CSV of a million bars: read, checked and stored", bars.imports),
     "scan": Measurement("scans of 5,000 and 10,000 symbols in two processes, beside the engine alone", scan.universes),
+    "filters": Measurement("every preset on a scan of 5,000 symbols in memory", filters.presets),
     "chart-patterns": Measurement(
         "chart patterns of 5,000 symbols in two processes, from nothing", chart_patterns.universe
     ),
