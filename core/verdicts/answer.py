@@ -20,6 +20,8 @@ Decision = Literal["BUY", "SELL", "HOLD", "AVOID"]
 
 MAX_TOKENS = 512
 TEMPERATURE = 0.2
+LEAST_PERCENTAGE = 2
+"""A number from here on is certainly meant as a percentage."""
 MAX_ANSWER_CHARS = 8_000
 """A longer text is not read: 512 tokens are a fraction of it."""
 
@@ -72,11 +74,11 @@ class Validation(BaseModel):
 def read_answer(text: str) -> str | None:
     """The validation that a text holds, as canonical JSON; None where the text cannot be used.
 
-    One JSON object with the five fields of `SCHEMA` and no others is read: alone, in a code fence, or among other
-    words. A text with two that differ, with a field given twice or with JSON that was cut short is refused.
+    One JSON object with the five fields of `SCHEMA` is read: alone, in a code fence, or among other words; what else is
+    in it is left out. A text with two that differ, with a field given twice or with JSON that was cut short is refused.
 
-    A confidence above 0 and at most 1 is taken as it is, and one above 1 and at most 100, or a text that ends in %,
-    as a percentage. A confidence of 0 contradicts the verdict that it is given with, and is refused as all else is.
+    A confidence above 0 and at most 1 is taken as it is, and one from 2 to 100, or a text that ends in %, as a
+    percentage. What lies between may be either, and 0 contradicts the verdict it is given with: both are refused.
     """
     if len(text) > MAX_ANSWER_CHARS:
         return None
@@ -152,15 +154,15 @@ def _marks_around(before: str, after: str) -> list[Mark]:
 
 def _read(value: Mapping[str, Any]) -> Validation:
     """The validation that an object is; raises ValueError (pydantic's error is one) where it is another thing."""
-    if value.keys() != _FIELDS:
-        raise ValueError("other fields")
+    if not value.keys() >= _FIELDS:
+        raise ValueError("a field is missing")
     marks: list[Mark] = []
     return Validation(
         verdict=_decision(value["verdict"], marks.append),
         confidence=_confidence(value["confidence"], marks.append),
         reasoning=_words(value["reasoning"]),
         risk_factors=tuple(_words(each) for each in _listed(value["risk_factors"])),
-        entry_suggestion=_words(value["entry_suggestion"]),
+        entry_suggestion=_words("" if value["entry_suggestion"] is None else value["entry_suggestion"]),
         marks=tuple(marks),
     )
 
@@ -181,6 +183,8 @@ def _confidence(value: object, mark: Callable[[Mark], None]) -> float:
         raise ValueError("no number")
     else:
         number = Decimal(str(value))
+        if 1 < number < LEAST_PERCENTAGE:
+            raise ValueError("a percentage or too large a fraction")
     if percentage is not None or number > 1:
         mark(Mark.PERCENTAGE)
         number /= 100

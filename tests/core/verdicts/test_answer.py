@@ -74,7 +74,7 @@ def test_a_verdict_in_other_case_is_read_and_marked(word: str, verdict: str) -> 
         (85, 0.85, True),
         (85.5, 0.855, True),
         (100, 1.0, True),
-        (1.5, 0.015, True),
+        (2, 0.02, True),
         ("85%", 0.85, True),
         (" 85.5 % ", 0.855, True),
         ("1%", 0.01, True),
@@ -91,7 +91,8 @@ def test_a_percentage_is_read_as_a_fraction_where_it_is_certain_and_marked(
 
 
 @pytest.mark.parametrize(
-    "given_as", [100.1, 850, -0.1, -85, 0, 0.0, True, False, None, "", "high", "0.85", "85", "0%", "101%", "-5%", [0.8]]
+    "given_as",
+    [1.01, 1.5, 100.1, 850, -0.1, -85, 0, 0.0, True, False, None, "", "high", "0.85", "85", "0%", "101%", "-5%", [0.8]],
 )
 def test_a_confidence_that_is_not_certain_is_refused(given_as: object) -> None:
     assert read_answer(text_of(confidence=given_as)) is None
@@ -107,6 +108,15 @@ def test_another_verdict_is_refused_and_never_a_hold(verdict: object) -> None:
     assert read_answer(text_of(verdict=verdict)) is None
 
 
+@pytest.mark.parametrize("more", [{"target": 13.0}, {"marks": ["case"]}])
+def test_what_was_not_asked_for_is_left_out(more: dict[str, object]) -> None:
+    assert read(text_of(**more)) == read(text_of())
+
+
+def test_no_suggestion_is_an_empty_one() -> None:
+    assert read(text_of(entry_suggestion=None)).entry_suggestion == ""
+
+
 @pytest.mark.parametrize("field", [*GOOD])
 def test_a_missing_field_is_refused(field: str) -> None:
     assert read_answer(text_of(**{field: ...})) is None
@@ -115,8 +125,6 @@ def test_a_missing_field_is_refused(field: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"target": 13.0},
-        {"marks": []},
         {"reasoning": ""},
         {"reasoning": " \n\u200b "},
         {"reasoning": None},
@@ -127,12 +135,12 @@ def test_a_missing_field_is_refused(field: str) -> None:
         {"risk_factors": [1]},
         {"risk_factors": ["x" * 201]},
         {"risk_factors": ["x"] * 7},
-        {"entry_suggestion": None},
+        {"entry_suggestion": 12.0},
         {"entry_suggestion": "x" * 301},
         {"entry_suggestion": {"price": 12.3}},
     ],
 )
-def test_a_field_that_is_unknown_empty_too_long_or_of_another_kind_is_refused(changes: dict[str, Any]) -> None:
+def test_a_field_that_is_empty_too_long_or_of_another_kind_is_refused(changes: dict[str, Any]) -> None:
     assert read_answer(text_of(**changes)) is None
 
 
