@@ -14,14 +14,17 @@ from sqlalchemy import Connection, text
 # organisation's are everybody's too, and are read once for all such organisations.
 _DUE = text(
     """
-    SELECT v.id::text AS id, v.symbol, v.decided_on - DATE '1970-01-01' AS decided_on,
-        CASE WHEN v.org_id IN (SELECT d.org_id FROM bar_datasets d WHERE d.kind = 'own')
-            THEN (SELECT p.org_id FROM verdict_snapshots p WHERE p.id = v.snapshot_id) END AS owner
-    FROM verdicts v LEFT JOIN verdict_scores s ON s.verdict_id = v.id
-    WHERE v.decided_on <= :latest_5 AND (s.verdict_id IS NULL
-        OR (s.move_20 IS NULL AND v.decided_on <= :latest_20)
-        OR (s.benchmark IS NOT NULL AND s.benchmark_20 IS NULL AND v.decided_on BETWEEN :earliest AND :latest_20))
-    ORDER BY v.decided_on DESC LIMIT :most
+    SELECT array_agg(id), array_agg(symbol), array_agg(decided_on), array_agg(owner) FROM (
+        SELECT v.id::text AS id, v.symbol, v.decided_on - DATE '1970-01-01' AS decided_on,
+            CASE WHEN v.org_id IN (SELECT d.org_id FROM bar_datasets d WHERE d.kind = 'own')
+                THEN (SELECT p.org_id FROM verdict_snapshots p WHERE p.id = v.snapshot_id) END AS owner
+        FROM verdicts v LEFT JOIN verdict_scores s ON s.verdict_id = v.id
+        WHERE v.decided_on <= :latest_5 AND (s.verdict_id IS NULL
+            OR (s.move_20 IS NULL AND v.decided_on <= :latest_20)
+            OR (s.benchmark IS NOT NULL AND s.benchmark_20 IS NULL
+                AND v.decided_on BETWEEN :earliest AND :latest_20))
+        ORDER BY v.decided_on DESC LIMIT :most
+    ) found
     """
 )
 # What was known stays: a score is filled, never changed.
@@ -53,15 +56,18 @@ _PUT = text(
 # pleases changes no record. Replays are what others would have said, not what was said.
 GROUPS = ("model", "prompt_version", "signal_type")
 """What verdicts are told apart by."""
+# One row of arrays is read in half the time that as many rows take.
 _BOARDS = {
     group: text(
         f"""
-        SELECT v.{group} AS name, v.verdict, v.direction = 'bullish' AS is_bullish, v.is_generated, v.confidence,
-            v.own_confidence, (v.call_usd * 1000000000)::bigint AS call_nano_usd,
-            extract(epoch FROM v.created_at)::double precision AS created_s,
-            s.entry_day - DATE '1970-01-01' AS entry_day,
-            CASE WHEN :horizon = 5 THEN s.move_5 ELSE s.move_20 END AS move,
-            CASE WHEN :horizon = 5 THEN s.benchmark_5 ELSE s.benchmark_20 END AS benchmark
+        SELECT array_agg(v.{group}) AS name, array_agg(v.verdict) AS verdict,
+            array_agg(v.direction = 'bullish') AS is_bullish, array_agg(v.is_generated) AS is_generated,
+            array_agg(v.confidence) AS confidence, array_agg(v.own_confidence) AS own_confidence,
+            array_agg((v.call_usd * 1000000000)::bigint) AS call_nano_usd,
+            array_agg(extract(epoch FROM v.created_at)::double precision) AS created_s,
+            array_agg(s.entry_day - DATE '1970-01-01') AS entry_day,
+            array_agg(CASE WHEN :horizon = 5 THEN s.move_5 ELSE s.move_20 END) AS move,
+            array_agg(CASE WHEN :horizon = 5 THEN s.benchmark_5 ELSE s.benchmark_20 END) AS benchmark
         FROM (
             SELECT DISTINCT ON (decided_on, symbol, signal_type, signal_day, model, prompt_version) id, {group},
                 verdict, direction, is_generated, confidence, own_confidence, call_usd, created_at
@@ -147,8 +153,7 @@ def due(connection: Connection, *, latest_5: date, latest_20: date, earliest: da
     their benchmark.
     """
     given = {"latest_5": latest_5, "latest_20": latest_20, "earliest": earliest, "most": most}
-    rows = connection.execute(_DUE, given).all()
-    return DueRows(*zip(*rows, strict=True)) if rows else DueRows((), (), (), ())
+    return DueRows(*(column or () for column in connection.execute(_DUE, given).one()))
 
 
 def put(connection: Connection, scores: ScoreRows) -> int:
@@ -180,8 +185,7 @@ def board(
         "age": age,
         "most": most,
     }
-    rows = connection.execute(_BOARDS[group], given).all()
-    return BoardRows(*zip(*rows, strict=True)) if rows else BoardRows(*([] for _ in BoardRows.__slots__))
+    return BoardRows(*(column or () for column in connection.execute(_BOARDS[group], given).one()))
 
 
 def failed_usd(connection: Connection, org_id: UUID, *, first: datetime, last: datetime) -> dict[str, Decimal]:
