@@ -61,9 +61,10 @@ def show(key: str, principal: Principal, universe: UniverseRow, scan: Scan, scre
 
 def _verdicts(principal: Principal, scan: Scan) -> Verdicts:
     """What models said of the scan's signals; without them the matches are shown all the same."""
+    found: Verdicts = {}
     with show_errors(principal, has_action=False):
-        return workbench.current().verdicts.validations.of_scan(principal, scan.about.universe_id, scan.about.as_of)
-    return {}
+        found = workbench.current().verdicts.validations.of_scan(principal, scan.about.universe_id, scan.about.as_of)
+    return found
 
 
 def _wait_for_records(principal: Principal, scan: Scan) -> None:
