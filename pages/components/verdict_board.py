@@ -216,8 +216,10 @@ def _against_base(total: BoardRow) -> str:
     if total.is_few or total.days < FEW_DAYS or total.low is None or total.high is None or base is None:
         return f"{words}."
     if total.low > base:
-        return f"{words}: more than chance."
-    return f"{words}: less than chance." if total.high < base else f"{words}: within chance."
+        return f"{words}: better, by more than chance explains."
+    if total.high < base:
+        return f"{words}: worse, by more than chance explains."
+    return f"{words}: no more apart than chance explains."
 
 
 def _confident(total: BoardRow) -> str:
