@@ -210,10 +210,14 @@ def _show_reading(total: BoardRow) -> None:
         )
 
 
+def _claims_nothing(total: BoardRow) -> bool:
+    return total.is_few or total.days < FEW_DAYS
+
+
 def _against_base(total: BoardRow) -> str:
     base = total.always_buy.hit_rate
     words = f"Right {share(total.hit_rate)} of {total.n:,} times, where always saying BUY was right {share(base)}"
-    if total.is_few or total.days < FEW_DAYS or total.low is None or total.high is None or base is None:
+    if _claims_nothing(total) or total.low is None or total.high is None or base is None:
         return f"{words}."
     if total.low > base:
         return f"{words}: better, by more than chance explains."
@@ -223,8 +227,8 @@ def _against_base(total: BoardRow) -> str:
 
 
 def _confident(total: BoardRow) -> str:
-    if total.mean_confidence is None or total.low is None or total.high is None:
-        return "nothing is known yet"
+    if _claims_nothing(total) or total.mean_confidence is None or total.low is None or total.high is None:
+        return "too little to say whether they are as confident as right"
     if total.mean_confidence > total.high:
         return "more confident than right"
     return "less confident than right" if total.mean_confidence < total.low else "about as confident as right"
