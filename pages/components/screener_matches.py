@@ -13,6 +13,7 @@ from core.db.instruments_dao import UniverseRow
 from core.principal import Principal
 from core.screener.criteria import Screen, matching
 from core.screener.scans import Scan
+from core.verdicts.validations import Brief
 from pages.components import screener_export, screener_results, screener_watch, verdict_batch, verdict_progress
 from pages.components.errors import show_errors
 from pages.components.headings import section
@@ -61,9 +62,10 @@ def show(key: str, principal: Principal, universe: UniverseRow, scan: Scan, scre
 
 def _verdicts(principal: Principal, scan: Scan) -> Verdicts:
     """What models said of the scan's signals; without them the matches are shown all the same."""
-    found: Verdicts = {}
+    found: dict[tuple[str, str], Brief] = {}
     with show_errors(principal, has_action=False):
-        found = workbench.current().verdicts.validations.of_scan(principal, scan.about.universe_id, scan.about.as_of)
+        said = workbench.current().verdicts.validations.of_scan(principal, scan.about.universe_id, scan.about.as_of)
+        found.update(said)
     return found
 
 
