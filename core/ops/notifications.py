@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from core.db import notifications_dao as dao
 from core.db.engine import Database, Transaction
 from core.db.notifications_dao import NotificationRow
@@ -83,7 +81,7 @@ class Notifications:
             return _unread(connection, principal)
 
 
-def _unread(connection: Connection, principal: Principal) -> int:
+def _unread(connection: Transaction, principal: Principal) -> int:
     return dao.unread(connection, org_id=principal.org_id, user_id=principal.user_id, days=KEPT_DAYS)
 
 
