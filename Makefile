@@ -5,9 +5,10 @@
 
 PY := .venv/bin/python
 SOURCES := app.py core pages data tests .ci/checks
-# Browsers have the machine to themselves; everything else has a server for each core.
+# A server for each core; what needs no browser and what does come one after the other.
 ON_ALL_CORES := -n auto --maxprocesses 4 --dist loadfile
-NO_TESTS := 5
+# Tests that PYTEST_ARGS names may all be of one kind; of the whole suite neither kind may be missing.
+OF_ONE_KIND = $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -18,8 +19,8 @@ run: ## start the workbench on http://127.0.0.1:8501 (PORT=, ASSAY_HOME=)
 
 test: ## run every test, a real Postgres and a real browser included (PYTEST_ARGS=)
 	@sh .ci/environment requirements-dev.lock
-	@$(PY) -m pytest $(ON_ALL_CORES) -m "not browser" $(PYTEST_ARGS) || [ $$? -eq $(NO_TESTS) ]
-	@$(PY) -m pytest -m browser $(PYTEST_ARGS) || [ $$? -eq $(NO_TESTS) ]
+	@$(PY) -m pytest $(ON_ALL_CORES) -m "not browser" $(PYTEST_ARGS) $(OF_ONE_KIND)
+	@$(PY) -m pytest $(ON_ALL_CORES) -m browser $(PYTEST_ARGS) $(OF_ONE_KIND)
 
 test-fast: ## run the tests that take no seconds and no browser
 	@sh .ci/environment requirements-dev.lock

@@ -35,7 +35,7 @@ _PAGE = text(
 )
 _UNREAD = text(
     """
-    SELECT count(*) FROM notifications WHERE org_id = bound_org() AND user_id = bound_user() AND read_at IS NULL
+    SELECT count(*) FROM notifications WHERE org_id = :org_id AND user_id = :user_id AND read_at IS NULL
         AND created_at >= assay_now() - make_interval(days => :days)
     """
 )
@@ -105,9 +105,9 @@ def page(
     return [NotificationRow(**row) for row in rows]
 
 
-def unread(connection: Connection, *, days: int) -> int:
+def unread(connection: Connection, *, org_id: UUID, user_id: UUID, days: int) -> int:
     """How many of the principal's notifications are not read."""
-    counted: int = connection.execute(_UNREAD, {"days": days}).scalar_one()
+    counted: int = connection.execute(_UNREAD, {"org_id": org_id, "user_id": user_id, "days": days}).scalar_one()
     return counted
 
 

@@ -54,8 +54,8 @@ class Notifications:
 
     def unread_count(self, principal: Principal) -> int:
         """How many of the principal's notifications are not read."""
-        with self._database.app(principal) as connection:
-            return dao.unread(connection, days=KEPT_DAYS)
+        with self._database.single() as connection:  # every run of every page asks: one statement, no transaction
+            return _unread(connection, principal)
 
     def page(
         self,
@@ -78,7 +78,11 @@ class Notifications:
         """
         with self._database.app(principal) as connection:
             dao.mark_read(connection, None if ids is None else ids[:MAX_KEPT])
-            return dao.unread(connection, days=KEPT_DAYS)
+            return _unread(connection, principal)
+
+
+def _unread(connection: Transaction, principal: Principal) -> int:
+    return dao.unread(connection, org_id=principal.org_id, user_id=principal.user_id, days=KEPT_DAYS)
 
 
 def _added(transaction: Transaction, org_id: UUID, user_id: UUID, notice: Notice) -> UUID:

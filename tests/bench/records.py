@@ -8,13 +8,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, date, datetime
 
 import numpy as np
 import polars as pl
 
-from core.db.engine import Database
 from core.market.as_of import AsOf, Reason
 from core.market.bar_store import COLUMNS, BarStore, Batch, DatasetKey, SeriesFacts
 from core.market.calendars import Calendars
@@ -36,33 +34,32 @@ MEASURED: Sequence[tuple[str, Sequence[Detector], tuple[Goal, ...]]] = (
 
 def histories(ground: Ground) -> list[Figure]:
     """Signals of 500 generated symbols over ten years: every type but chart patterns, then these; and a further day."""
-    market = ground.workbench.market
+    bench, market = ground.workbench, ground.workbench.market
     number = SYMBOLS // (20 if ground.is_quick else 1)
     folder = market.store.folder
-    with closing(Database(ground.server.url, pool_size=2)) as database:
-        sessions = Calendars(today=LAST).of("XNYS").between(FIRST, LAST)
-        symbols = fill_walks(market.store, number, sessions)
-        records = Records(market.bars, database, folder)
+    sessions = Calendars(today=LAST).of("XNYS").between(FIRST, LAST)
+    symbols = fill_walks(market.store, number, sessions)
+    records = Records(market.bars, bench.database, folder)
 
-        def update(day: int, detectors: Sequence[Detector]) -> tuple[float, UniverseRecord]:
-            as_of = AsOf(sessions[day].astype(date), Reason.CHOSEN, datetime.now(UTC))
-            begun = time.perf_counter()
-            record = records.update("bench", symbols, as_of, detectors=detectors)
-            return time.perf_counter() - begun, record
+    def update(day: int, detectors: Sequence[Detector]) -> tuple[float, UniverseRecord]:
+        as_of = AsOf(sessions[day].astype(date), Reason.CHOSEN, datetime.now(UTC))
+        begun = time.perf_counter()
+        record = records.update("bench", symbols, as_of, detectors=detectors)
+        return time.perf_counter() - begun, record
 
-        figures = []
-        for named, detectors, goals in MEASURED:
-            whole, further, events = [], [], 0
-            for _ in range(ground.repetitions(REPETITIONS) if goals else 1):
-                shutil.rmtree(folder / FOLDER, ignore_errors=True)
-                whole.append(update(-2, detectors)[0])
-                seconds, record = update(-1, detectors)
-                further.append(seconds)
-                events = sum(each[1].n for each in record.figures.values())
-            name = f"records of {number} symbols over ten years, {named}"
-            note = f"{number * len(sessions):,} bars, {events:,} signals"
-            figures.append(figure(f"{name}: from nothing", whole, unit="s", goals=goals, note=note))
-            figures.append(figure(f"{name}: one more day", further, unit="s"))
+    figures = []
+    for named, detectors, goals in MEASURED:
+        whole, further, events = [], [], 0
+        for _ in range(ground.repetitions(REPETITIONS) if goals else 1):
+            shutil.rmtree(folder / FOLDER, ignore_errors=True)
+            whole.append(update(-2, detectors)[0])
+            seconds, record = update(-1, detectors)
+            further.append(seconds)
+            events = sum(each[1].n for each in record.figures.values())
+        name = f"records of {number} symbols over ten years, {named}"
+        note = f"{number * len(sessions):,} bars, {events:,} signals"
+        figures.append(figure(f"{name}: from nothing", whole, unit="s", goals=goals, note=note))
+        figures.append(figure(f"{name}: one more day", further, unit="s"))
     return figures
 
 
