@@ -329,7 +329,7 @@ class Call:
 
     @property
     def _charged_cuts(self) -> frozenset[str]:
-        """What cuts an answer so that what came is charged; one that is shown whole or not at all only its asker cuts."""
+        """What cuts an answer that is charged all the same; one shown whole or not at all only its asker cuts."""
         return CUT_REASONS - {"total"} if self._question.is_checked else CUT_REASONS
 
     def _settled(self, last: Attempt, outcome: str, state: str) -> Answer:
