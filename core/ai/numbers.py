@@ -83,7 +83,7 @@ def checked_numbers(text: str, known: Sequence[Known], terms: Collection[str] = 
         name = next((each.name for each, day in days.items() if written.is_of(day)), None)
         if name is not None:
             checked.append(CheckedNumber(text[written.start : written.end], written.start, written.end, name))
-    figures = [_Figure.of(each) for each in known if each.unit != "date" and isfinite(each.value)]
+    figures = [each for each in known if each.unit != "date" and isfinite(each.value)]
     for number in _numbers(without_names(seen, terms)):
         name = _name_of(number, figures)
         if name is not None or not number.may_be_year:
@@ -101,19 +101,6 @@ _UNITS: dict[Kind, dict[Unit, int]] = {
     "ratio": {"number": 1},
 }
 """Which figures a kind of number may be, and how many times they are taken for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Figure:
-    """A known figure without the noise of binary fractions."""
-
-    known: Known
-    value: Decimal
-    size: float
-
-    @classmethod
-    def of(cls, known: Known) -> _Figure:
-        return cls(known, Decimal(f"{known.value:.12g}"), abs(known.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,22 +132,22 @@ class _Number:
         return len(whole if "." in self.digits else whole.rstrip("0"))
 
 
-def _name_of(number: _Number, figures: Sequence[_Figure]) -> str | None:
+def _name_of(number: _Number, figures: Sequence[Known]) -> str | None:
     rounded: str | None = None
     size, scale = float(number.digits), number.scale or Decimal(1)
     margin = 10.0**-number.decimals + 1e-9 * size
     for kind in number.kinds:
         for figure in figures:
-            times = _UNITS[kind].get(figure.known.unit)
-            if times is None or abs(figure.size * times / float(scale) - size) > margin:  # most are far from it
+            times = _UNITS[kind].get(figure.unit)
+            if times is None or abs(abs(figure.value) * times / float(scale) - size) > margin:  # most are far from it
                 continue
-            value = figure.value * times / scale
-            signs: tuple[int, ...] = (1,) if figure.known.is_magnitude else number.signs
-            value = abs(value) if figure.known.is_magnitude else value
+            value = Decimal(f"{figure.value:.12g}") * times / scale  # without the noise of binary fractions
+            signs: tuple[int, ...] = (1,) if figure.is_magnitude else number.signs
+            value = abs(value) if figure.is_magnitude else value
             if any(value == sign * number.value for sign in signs):
-                return figure.known.name
+                return figure.name
             if rounded is None and any(_is_rounded(value, sign, number) for sign in signs):
-                rounded = figure.known.name
+                rounded = figure.name
     return rounded
 
 

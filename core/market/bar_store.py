@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -32,14 +32,16 @@ from core.settings import Settings
 if TYPE_CHECKING:
     import polars as pl
 
+_T = TypeVar("_T")
+
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("symbol", "date", *PRICES, "volume")
 ROW_GROUP = 65_536
 """Rows that are read or skipped together: a quarter of a thousand symbols."""
 COMPRESSION: Final = "lz4"
 """Read twice as fast as zstd, for files half as large again."""
-MOST_CHOICES = 8
-"""Questions which history serves which symbols, whose answers are kept until something is written."""
+MOST_ANSWERS = 8
+"""Questions of one kind whose answers are kept until something is written."""
 MOST_TRIES = 10
 """How often a write begins again because others wrote first."""
 READERS_LEAVE_WITHIN = timedelta(hours=1)
@@ -134,14 +136,35 @@ class _Plan:
     gone: list[str] = field(default_factory=list)
 
 
+class _Held(Generic[_T]):
+    """The last answers to some questions; threads share them."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, _T] = {}
+        self._lock = threading.Lock()
+
+    def of(self, question: Hashable, answer: Callable[[], _T]) -> _T:
+        """The answer, which is found out where it is not there."""
+        with self._lock:
+            if question in self._answers:
+                return self._answers[question]
+        found = answer()
+        with self._lock:
+            self._answers[question] = found
+            while len(self._answers) > MOST_ANSWERS:
+                self._answers.pop(next(iter(self._answers)))
+        return found
+
+
 class BarStore:
     """Reads bars up to a day, and exchanges files."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self._database = database
         self._folder = folder
-        self._choices: dict[tuple[int, tuple[str, ...], date, UUID | None], tuple[ChosenRow, ...]] = {}
-        self._lock = threading.Lock()
+        # Every write counts, so that these answers hold for as long as the sum of all counts, which is in their keys.
+        self._choices: _Held[tuple[ChosenRow, ...]] = _Held()
+        self._files: _Held[tuple[Sequence[FileRow], Mapping[UUID, int]]] = _Held()
 
     @property
     def folder(self) -> Path:
@@ -156,33 +179,25 @@ class BarStore:
     def chosen(self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None) -> Sequence[ChosenRow]:
         """The one history that serves each symbol as of a day, among everyone's and an organisation's own."""
         with self._database.service() as connection:
-            return self._chosen(connection, symbols, as_of, org_id)
+            return self._chosen(connection, bars_dao.writes(connection), symbols, as_of, org_id)
 
     def catalogue(
         self, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None = None, kind: ActionKind | None = None
     ) -> Catalogue:
         """What `read` needs of symbols as of a day, from one moment: their histories, files and actions (of a kind)."""
         with self._database.snapshot() as connection:
-            chosen = self._chosen(connection, symbols, as_of, org_id)
+            writes = bars_dao.writes(connection)
+            chosen = self._chosen(connection, writes, symbols, as_of, org_id)
             series = [found.series for found in chosen]
-            files, counts = _files(connection, {row.dataset_id for row in series})
+            ids = frozenset(row.dataset_id for row in series)
+            files, counts = self._files.of((writes, ids), lambda: _files(connection, ids))
             return Catalogue(chosen, files, counts, _actions(connection, series, kind))
 
     def _chosen(
-        self, connection: Transaction, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None
+        self, connection: Transaction, writes: int, symbols: Sequence[str], as_of: AsOf, org_id: UUID | None
     ) -> Sequence[ChosenRow]:
-        # Every write counts, so that what was chosen holds for as long as the sum of all counts.
-        key = (bars_dao.writes(connection), tuple(symbols), as_of.day, org_id)
-        with self._lock:
-            kept = self._choices.get(key)
-        if kept is not None:
-            return kept
-        found = tuple(bars_dao.chosen(connection, symbols, as_of.day, org_id))
-        with self._lock:
-            self._choices[key] = found
-            while len(self._choices) > MOST_CHOICES:
-                self._choices.pop(next(iter(self._choices)))
-        return found
+        key = (writes, tuple(symbols), as_of.day, org_id)
+        return self._choices.of(key, lambda: tuple(bars_dao.chosen(connection, symbols, as_of.day, org_id)))
 
     def actions(self, series: Iterable[SeriesRow], as_of: AsOf, kind: ActionKind | None = None) -> list[ActionRow]:
         """Splits and dividends of histories up to the day, by symbol, oldest first."""

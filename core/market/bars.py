@@ -95,6 +95,9 @@ class Bars:
         """Reads the last bars of some symbols, those that are later in the alphabet than what is there."""
         first = as_of.day - timedelta(days=int(n * DAYS_A_BAR) + MORE_DAYS)
         frame = self._store.read([found.series for found in chosen], as_of, first, catalogue)
+        if len(chosen) == 1 and (frame.height >= n or chosen[0].series.first_day >= first):
+            filling.add_one(frame.tail(n), chosen[0].series.symbol)
+            return
         runs = _runs(frame)
         short = _short_of_bars(runs, chosen, first, n)
         if short:
@@ -157,6 +160,16 @@ class _Filling:
         self.filled += len(index)
         self.symbols += counts["value"].to_list()
         self.counts += np.minimum(counts["len"].to_numpy(), n).tolist()
+
+    def add_one(self, frame: pl.DataFrame, symbol: str) -> None:
+        """Appends the bars of one symbol."""
+        part = slice(self.filled, self.filled + frame.height)
+        for name, column in self.columns.items():
+            column[part] = frame[name].to_numpy()
+        self.filled += frame.height
+        if frame.height:
+            self.symbols.append(symbol)
+            self.counts.append(frame.height)
 
     def panel(self, asked: Sequence[str], served_by: Mapping[str, ChosenRow]) -> Panel:
         """The panel, as long as what was filled."""

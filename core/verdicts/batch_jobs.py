@@ -95,6 +95,7 @@ class BatchJobs:
 
         steps = BatchSteps(
             validate=validate,
+            prepare=lambda signal_id: parts.validations.prepare(principal, signal_id),
             sweep=lambda: parts.sweep(principal.org_id),
             tell=lambda: self._tell(context),
             check=context.progress,

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -61,6 +62,8 @@ class BatchSteps:
 
     validate: Callable[[UUID], UUID]
     """Validates the signal of this id, and gives the id of its verdict, made now or by a run before."""
+    prepare: Callable[[UUID], object]
+    """Does ahead what validating the signal of this id begins with; what it raises is met again there."""
     sweep: Callable[[], object]
     """Ends the holds that runs which were killed left behind, as soon as they are overdue."""
     tell: Callable[[], None]
@@ -98,6 +101,8 @@ class BatchRun:
         self._changed = threading.Condition()
         self._waiting: deque[ItemRow] = deque()
         self._last = 0
+        self._prepared = 0
+        """Number of the last signal that is prepared, or being so."""
         self._calling = 0
         """Signals that are asked about at this moment."""
         self._returned = 0
@@ -118,8 +123,9 @@ class BatchRun:
         if self._is_stopped():
             return
         lanes = [threading.Thread(target=self._lane, name="assay-batch", daemon=True) for _ in range(IN_FLIGHT)]
-        for lane in lanes:
-            lane.start()
+        threads = [*lanes, threading.Thread(target=self._prepare, name="assay-batch-ahead", daemon=True)]
+        for thread in threads:
+            thread.start()
         try:
             told = 0
             while not self._has_ended(since=told):
@@ -129,8 +135,8 @@ class BatchRun:
                     self._end()
         finally:
             self._end()
-            for lane in lanes:
-                lane.join()
+            for thread in threads:
+                thread.join()
         if self._failure is not None:
             raise self._failure
 
@@ -159,6 +165,23 @@ class BatchRun:
                 self._lanes_left -= 1
                 self._changed.notify_all()
 
+    def _prepare(self) -> None:
+        """Prepares what waits while providers answer, until nothing further begins."""
+        while (item := self._next_ahead()) is not None:
+            with suppress(Exception):
+                self._steps.prepare(item.signal_id)
+
+    def _next_ahead(self) -> ItemRow | None:
+        """Waits for a signal that is not prepared; None where none is to be begun."""
+        with self._changed:
+            while not self._is_ending and self._lanes_left:
+                item = next((each for each in self._waiting if each.number > self._prepared), None)
+                if item is not None:
+                    self._prepared = item.number
+                    return item
+                self._changed.wait(TELL_S)
+            return None
+
     def _next(self) -> ItemRow | None:
         """The next signal that waits; None where there is none, or none is to be begun."""
         with self._changed:
@@ -167,6 +190,7 @@ class BatchRun:
                     found = dao.items(connection, self._job_id, statuses=("waiting",), after=self._last, most=CHUNK)
                 self._waiting.extend(found)
                 self._last = found[-1].number if found else self._last
+                self._changed.notify_all()
             return self._waiting.popleft() if self._waiting and not self._is_ending else None
 
     def _record(self, item: ItemRow, outcome: Outcome) -> None:

@@ -121,6 +121,8 @@ class Snapshots:
             new = StoredSnapshot(new_id(), org_id, signal_id, snapshot, snapshot.hash)
             with database.service() if org_id is None else database.app(principal) as connection:
                 row = dao.snapshot_of_signal_once(connection, wanted, _row(new))
+            if row.id == new.id:
+                return new
         return _of_row(row)
 
     def of_caller(self, principal: Principal, snapshot: Snapshot) -> StoredSnapshot:
@@ -239,10 +241,8 @@ class Snapshots:
 
 
 def _row_of(scan: Scan, symbol: str) -> dict[str, Any] | None:
-    import polars as pl
-
-    found = scan.results.filter(pl.col("symbol") == symbol)
-    return found.row(0, named=True) if found.height else None
+    place = scan.results["symbol"].index_of(symbol)
+    return None if place is None else scan.results.row(place, named=True)
 
 
 def _source(about: SeriesAbout) -> str:

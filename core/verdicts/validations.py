@@ -172,6 +172,11 @@ class Validations:
         with self._parts.database.app(principal) as connection:
             return dao.usual_usd(connection, principal.org_id, model, most=USUAL_OF)
 
+    def prepare(self, principal: Principal, signal_id: UUID) -> None:
+        """Builds and stores what a model would be shown of a signal; raises as `validate` does before any call."""
+        require(principal, Action.ASK)
+        self._parts.snapshots.of_signal(principal, signal_id)
+
     def validate(
         self,
         principal: Principal,

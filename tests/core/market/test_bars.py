@@ -196,5 +196,6 @@ def test_whatever_is_stored_nothing_later_than_the_day_is_read(
             assert symbol in panel.missing
             continue
         assert bars.history(symbol, seen).frame["date"].to_list() == visible
-        assert panel.of(symbol).dates.astype(object).tolist() == visible[-n:]
-        assert panel.of(symbol).close.tolist() == [days[known] for known in visible[-n:]]
+        for found in (panel.of(symbol), bars.panel([symbol], seen, n=n).of(symbol)):
+            assert found.dates.astype(object).tolist() == visible[-n:]
+            assert found.close.tolist() == [days[known] for known in visible[-n:]]

@@ -166,6 +166,17 @@ def test_a_batch_stops_where_the_money_ends(world: World, ann: Principal) -> Non
     assert world.charges == (batch.done, batch.done, batch.done)
 
 
+def test_what_models_are_shown_is_made_while_the_provider_answers(world: World, ann: Principal) -> None:
+    gate, wanted = threading.Event(), world.signals(ann, 20)
+    world.provider.reply(text=GOOD, gate=gate)
+    job = world.bench.verdicts.batches.start(ann, wanted, model=MODEL)
+    eventually(lambda: world.value("SELECT count(*) FROM verdict_snapshots") == 20)
+    assert world.provider.wait_for(calls=8) and world.provider.calls == 8
+    gate.set()
+    assert world.finished(job).done == 20
+    assert world.value("SELECT count(*) FROM verdict_snapshots") == 20
+
+
 def test_eight_are_under_way_at_once_and_never_nine(world: World, ann: Principal) -> None:
     gate, wanted = threading.Event(), world.signals(ann, 20)
     world.provider.reply(text=GOOD, gate=gate)
