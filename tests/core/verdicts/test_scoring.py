@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,9 +18,11 @@ from core.clock import SystemClock
 from core.db.engine import Database
 from core.db.scans_dao import ScanRow
 from core.ids import new_id
+from core.market.as_of import AsOf
 from core.market.bar_store import COLUMNS, BarStore, Batch, DatasetKey, SeriesFacts
 from core.market.bars import Bars
 from core.market.market_time import MarketTime
+from core.market.panel import Panel
 from core.ops.jobs import JobStatus, Queue
 from core.ops.worker import Worker
 from core.principal import Role
@@ -129,10 +131,10 @@ class Scene:
         replaced = frozenset({symbol} if replaces else ())
         self.store.write(key, Batch(frame.select(COLUMNS), facts, replaced=replaced))
 
-    def scoring(self, day: date = DAYS[-1]) -> Scoring:
+    def scoring(self, day: date = DAYS[-1], *, bars: Bars | None = None) -> Scoring:
         """The scoring as it is on a day."""
         time = MarketTime(self.database, SystemClock(), is_live=False, first_day=DAYS[0], last_session=day)
-        return Scoring(self.database, self.store, Bars(self.store), time, self.queue)
+        return Scoring(self.database, self.store, bars or Bars(self.store), time, self.queue)
 
     def said(self, *said: Said, org_id: UUID | None = None, is_public: bool = False) -> list[UUID]:
         """Keeps verdicts."""
@@ -249,6 +251,23 @@ def test_a_verdict_that_cannot_be_scored_is_looked_at_again_only_when_bars_were_
     scene.bars("B")
     assert scoring.score() == Scored(2, 2)
     assert scene.scores().keys() == {before_gap, no_bars, no_day_before}
+
+
+def test_a_verdict_that_is_given_while_others_are_scored_is_scored_next(scene: Scene) -> None:
+    scene.bars("A")
+    said: list[UUID] = []
+
+    class Interrupted(Bars):
+        def panel(self, symbols: Iterable[str], as_of: AsOf, n: int = 250, org_id: UUID | None = None) -> Panel:
+            said.extend(scene.said(Said(decided_on=DAYS[4])) if len(said) == 1 else ())
+            return super().panel(symbols, as_of, n, org_id)
+
+    scoring = scene.scoring(bars=Interrupted(scene.store))
+    said.extend(scene.said(Said(decided_on=DAYS[3])))
+    assert scoring.score() == Scored(1, 1)
+    assert len(said) == 2
+    assert scoring.score() == Scored(1, 1), "though no bars were written in the meantime"
+    assert scene.scores().keys() == set(said)
 
 
 def test_scoring_again_changes_nothing(scene: Scene) -> None:
