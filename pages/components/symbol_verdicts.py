@@ -64,7 +64,7 @@ def show(key: str, principal: Principal, symbol: str, as_of: AsOf) -> None:
         return
     labels = {model.id: model.label for model in workbench.current().catalogue.all()}
     chosen = f"{key}_chosen"
-    verdict_list.show_rows(f"{key}_rows", verdicts, labels, now=datetime.now(UTC), chosen=chosen)
+    verdict_list.show_rows(f"{key}_rows", verdicts, labels, now=datetime.now(UTC), chosen=chosen, is_of_one_symbol=True)
     if st.session_state.get(chosen):
         st.page_link(
             "verdicts.py",

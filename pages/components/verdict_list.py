@@ -86,16 +86,24 @@ def show_filters(key: str, labels: Mapping[str, str]) -> Filters:
     )
 
 
-def show_rows(key: str, briefs: Sequence[Brief], labels: Mapping[str, str], *, now: datetime, chosen: str) -> None:
-    """The rows as a table; a click notes the verdict's place under the key `chosen`."""
+def show_rows(
+    key: str,
+    briefs: Sequence[Brief],
+    labels: Mapping[str, str],
+    *,
+    now: datetime,
+    chosen: str,
+    is_of_one_symbol: bool = False,
+) -> None:
+    """The rows as a table; a click notes the verdict's id under the key `chosen`."""
     import pyarrow as pa
 
     said = [verdict_look.told(each.verdict, each.confidence) for each in briefs]
     columns: dict[str, list[Any]] = {
-        "Symbol": [each.symbol for each in briefs],
+        **({} if is_of_one_symbol else {"Symbol": [each.symbol for each in briefs]}),
+        "Verdict": [[words] for words in said],
         "Signal": [signal_label(each.signal_type) for each in briefs],
         "Day": [each.signal_day for each in briefs],
-        "Verdict": [[words] for words in said],
         "After 5": [_percent(each.move_5) for each in briefs],
         "After 20": [_percent(each.move_20) for each in briefs],
         "Model": [labels.get(each.model, each.model) for each in briefs],
