@@ -9,6 +9,7 @@ METER = "tests/core/metering/test_meter.py"
 RULES = "tests/core/metering/test_rules.py"
 FLIGHTS = "tests/core/ai/test_flights.py"
 STEPS = "tests/core/ai/test_call_steps.py"
+PUBLIC = "tests/core/ai/test_public_cache.py"
 USAGE = f"{GATEWAY}::test_usage_is_believed_only_where_it_can_be"
 REFUSED = f"{GATEWAY}::test_what_may_not_be_asked_is_refused_before_anything_is_counted"
 
@@ -177,9 +178,15 @@ _CALL = _of(
     ),
     (
         "call: our own time limit is a cut and charged",
-        "if last.finish is None and last.cut in CUT_REASONS and last.deltas:",
+        "if last.finish is None and last.cut in self._charged_cuts and last.deltas:",
         'if last.finish is None and last.cut == "client" and last.deltas:',
         f"{GATEWAY}::test_our_own_time_limit_is_a_cut",
+    ),
+    (
+        "call: our own time limit charges nothing for what could not be shown",
+        'return CUT_REASONS - {"total"} if self._question.is_checked else CUT_REASONS',
+        "return CUT_REASONS",
+        f"{STEPS}::test_an_answer_of_which_nothing_could_be_shown_is_free_where_our_own_time_limit_cut_it",
     ),
     (
         "call: a cut before the first token",
@@ -306,6 +313,30 @@ _CACHE = (
             'if answer.state != "complete" or not',
             "if not",
             f"{STEPS}::test_a_partial_answer_is_never_kept",
+        ),
+    ),
+    *_of(
+        "core/ai/answer.py",
+        (
+            "cache: only named tasks have public answers",
+            "if self.is_public and (self.is_private or self.task not in PUBLIC_TASKS):",
+            "if self.is_public and self.is_private:",
+            f"{PUBLIC}::test_only_named_tasks_have_public_answers",
+        ),
+        (
+            "cache: what is of one user alone is never public",
+            "if self.is_public and (self.is_private or self.task not in PUBLIC_TASKS):",
+            "if self.is_public and self.task not in PUBLIC_TASKS:",
+            f"{PUBLIC}::test_what_is_of_one_user_alone_is_never_public",
+        ),
+    ),
+    *_of(
+        "core/ai/gateway.py",
+        (
+            "cache: a public answer never comes of a question that is not",
+            "if question.is_public:\n",
+            'if question.task == "signal_validation":\n',
+            f"{PUBLIC}::test_a_public_answer_never_comes_of_a_question_that_is_not",
         ),
     ),
     *_of(

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -27,6 +28,7 @@ from core.screener.fields import Operator
 from core.workbench import Workbench
 from tests.conftest import MakeMember
 from tests.core.screener.alerts_made import Bench
+from tests.core.verdicts.verdicts_made import Said, put
 
 OF_THE_SERVICE = {"scan_parts"}
 """Tables that the app role may not touch at all, whoever's their rows are."""
@@ -47,7 +49,7 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
     key = Idempotency("POST /api/ai/chat", "key", b"body")
     workbench.assistant.ask(principal, "What is duration?", idempotency=key).session.result()
     _leave_notes(workbench, principal)
-    _leave_scans(workbench, principal)
+    _leave_verdicts(workbench, principal, _leave_scans(workbench, principal))
     _leave_alerts(workbench, principal)
     Queue(workbench.database).submit("count", {}, key="all", org_id=principal.org_id)
     life = timedelta(minutes=1)
@@ -137,11 +139,31 @@ _OF_SCANS = (
 )
 
 
-def _leave_scans(workbench: Workbench, principal: Principal) -> None:
-    scan = {"id": new_id(), "org": principal.org_id}
+def _leave_scans(workbench: Workbench, principal: Principal) -> UUID:
+    """A scan with a signal, of the same id."""
+    scan_id = new_id()
     with workbench.database.service() as connection:
         for statement in _OF_SCANS:
-            connection.execute(text(statement), scan)
+            connection.execute(text(statement), {"id": scan_id, "org": principal.org_id})
+    return scan_id
+
+
+_OF_BATCHES = (
+    "INSERT INTO verdict_batches (job_id, org_id, started_by, is_nightly, universe_id, signal_day, model, title, "
+    "created_at) VALUES (:id, :org, :user, false, 'ours', '2010-08-20', 'auto', '1 signal', assay_now())",
+    "INSERT INTO verdict_batch_items (job_id, org_id, number, signal_id, symbol, status) "
+    "VALUES (:id, :org, 1, :signal, 'AAPL', 'waiting')",
+    "INSERT INTO verdict_settings (org_id, is_nightly, most, model, uses_quality, updated_at) "
+    "VALUES (:org, false, 50, 'auto', false, assay_now())",
+)
+
+
+def _leave_verdicts(workbench: Workbench, principal: Principal, signal_id: UUID) -> None:
+    put(workbench.database, principal.org_id, [Said(move_5=0.1)])
+    batch = {"id": new_id(), "org": principal.org_id, "user": principal.user_id, "signal": signal_id}
+    with workbench.database.service() as connection:
+        for statement in _OF_BATCHES:
+            connection.execute(text(statement), batch)
 
 
 def _leave_alerts(workbench: Workbench, principal: Principal) -> None:
