@@ -87,6 +87,7 @@ def test_an_analyst_scans_builds_a_screen_and_sees_why_rows_matched(market_app: 
     expect(page.get_by_text("Symbols where RSI is below 30.")).to_be_visible()
     expect(page.get_by_role("heading", name=re.compile(r"\d+ of 499 match"))).to_be_visible()
     value = page.get_by_role("spinbutton", name="Value")
+    expect(value).to_have_count(1)  # that of the screen before is gone
     value.fill("40")
     value.press("Enter")
     expect(page.get_by_text("Symbols where RSI is below 40.")).to_be_visible()

@@ -168,7 +168,7 @@ def test_a_batch_is_stopped_and_found_again_after_a_reload(desk: Desk, browser_p
     assert finished(desk.bench.queue, scan, limit_s=WITHIN_MS / 1000).status is JobStatus.DONE
     job = desk.bench.verdicts.batches.start(past, Selection(universe_id=UNIVERSE, most=100))
     page.goto(f"{desk.app.base_url}/verdicts")
-    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop = page.get_by_test_id("stMainBlockContainer").get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_visible()
     screenshot(page, "verdict-batch-running")
     page.reload()
