@@ -37,8 +37,8 @@ IN_FLIGHT = 8
 """Signals that are validated at once; so many slots the meter gives the batch of an organisation."""
 CHUNK = 50
 """Signals that are read at once."""
-TELL_S = 1.0
-"""Longest pause between two words of how far it is."""
+TELL_S = 0.5
+"""Pause between two words of how far it is."""
 LIMITED_TRIES = 3
 """So often a signal is tried again after its provider asked to wait."""
 PAUSE_S = 5.0
@@ -92,7 +92,7 @@ class _Patience:
 
 
 class BatchRun:
-    """Works off what waits of one batch. `work` is called once, and tells how far it is about once a second."""
+    """Works off what waits of one batch. `work` is called once, and tells how far it is now and then."""
 
     def __init__(self, database: Database, job_id: UUID, steps: BatchSteps) -> None:
         self._database = database
@@ -112,7 +112,6 @@ class BatchRun:
         self._is_ending = False
         self._failure: BaseException | None = None
         self._lanes_left = IN_FLIGHT
-        self._news = 0
 
     def work(self) -> None:
         """Validates what waits, until nothing is left or the batch was stopped; returns when nothing is under way.
@@ -127,9 +126,7 @@ class BatchRun:
         for thread in threads:
             thread.start()
         try:
-            told = 0
-            while not self._has_ended(since=told):
-                told = self._news
+            while not self._has_ended():
                 self._steps.tell()
                 if self._is_stopped():
                     self._end()
@@ -140,11 +137,10 @@ class BatchRun:
         if self._failure is not None:
             raise self._failure
 
-    def _has_ended(self, *, since: int) -> bool:
-        """Waits for news, at most a while; whether there is nothing more to do."""
+    def _has_ended(self) -> bool:
+        """Waits a while for the end; whether there is nothing more to do."""
         with self._changed:
-            self._changed.wait_for(lambda: self._news != since or not self._lanes_left, timeout=TELL_S)
-            return not self._lanes_left
+            return self._changed.wait_for(lambda: not self._lanes_left, timeout=TELL_S)
 
     def _is_stopped(self) -> bool:
         with self._database.single() as connection:
@@ -205,9 +201,6 @@ class BatchRun:
                 verdict_id=outcome.verdict_id,
                 problem=outcome.problem,
             )
-        with self._changed:
-            self._news += 1
-            self._changed.notify_all()
 
     def _outcome(self, signal_id: UUID) -> Outcome | None:
         """What becomes of a signal; None where it is left waiting, since the run is ending."""
