@@ -83,6 +83,19 @@ class Panel:
         columns = (self.open, self.high, self.low, self.close, self.volume)
         return SymbolBars(self.dates[part], *(column[part] for column in columns))
 
+    def only(self, symbol: str) -> Panel:
+        """The bars of one symbol, without a copy; or none, where it has none."""
+        number = self._numbers.get(symbol)
+        begin, end = (0, 0) if number is None else (int(self.starts[number]), int(self.starts[number + 1]))
+        columns = {name: getattr(self, name)[begin:end] for name in ("dates", "open", "high", "low", "close", "volume")}
+        return Panel(
+            symbols=() if number is None else (symbol,),
+            missing=(symbol,) if number is None else (),
+            starts=np.array([0] if number is None else [0, end - begin], dtype=np.int64),
+            served_by={name: found for name, found in self.served_by.items() if name == symbol},
+            **columns,
+        )
+
     @cached_property
     def _numbers(self) -> Mapping[str, int]:
         return {symbol: number for number, symbol in enumerate(self.symbols)}

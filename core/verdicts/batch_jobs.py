@@ -95,7 +95,7 @@ class BatchJobs:
 
         steps = BatchSteps(
             validate=validate,
-            prepare=lambda signal_id: parts.validations.prepare(principal, signal_id),
+            prepare=lambda signal_ids: parts.validations.prepare(principal, signal_ids),
             sweep=lambda: parts.sweep(principal.org_id),
             tell=lambda: self._tell(context),
             check=context.progress,

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -62,8 +62,8 @@ class BatchSteps:
 
     validate: Callable[[UUID], UUID]
     """Validates the signal of this id, and gives the id of its verdict, made now or by a run before."""
-    prepare: Callable[[UUID], object]
-    """Does ahead what validating the signal of this id begins with; what it raises is met again there."""
+    prepare: Callable[[Sequence[UUID]], object]
+    """Does ahead what validating signals begins with; what it raises is met again there."""
     sweep: Callable[[], object]
     """Ends the holds that runs which were killed left behind, as soon as they are overdue."""
     tell: Callable[[], None]
@@ -163,20 +163,20 @@ class BatchRun:
 
     def _prepare(self) -> None:
         """Prepares what waits while providers answer, until nothing further begins."""
-        while (item := self._next_ahead()) is not None:
+        while ahead := self._ahead():
             with suppress(Exception):
-                self._steps.prepare(item.signal_id)
+                self._steps.prepare([item.signal_id for item in ahead])
 
-    def _next_ahead(self) -> ItemRow | None:
-        """Waits for a signal that is not prepared; None where none is to be begun."""
+    def _ahead(self) -> Sequence[ItemRow]:
+        """Waits for signals that are not prepared; none where none is to be begun."""
         with self._changed:
             while not self._is_ending and self._lanes_left:
-                item = next((each for each in self._waiting if each.number > self._prepared), None)
-                if item is not None:
-                    self._prepared = item.number
-                    return item
+                ahead = [each for each in self._waiting if each.number > self._prepared]
+                if ahead:
+                    self._prepared = ahead[-1].number
+                    return ahead
                 self._changed.wait(TELL_S)
-            return None
+            return ()
 
     def _next(self) -> ItemRow | None:
         """The next signal that waits; None where there is none, or none is to be begun."""

@@ -6,6 +6,9 @@ all else is one organisation's own.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -110,14 +113,35 @@ class Snapshots:
             InvalidRequest: too many sessions have closed since its day.
             NotEnoughData: there is not enough to judge by.
         """
-        seen = self._seen(principal, signal_id)
-        org_id, database = seen.org_id, self._database
+        return self._of(principal, self._seen(principal, signal_id))
+
+    def prepare(self, principal: Principal, signal_ids: Iterable[UUID]) -> None:
+        """Builds and stores the snapshots of signals, whose bars are read together.
+
+        Of what `of_signal` would raise for one of them nothing is said: it is met again there.
+        """
+        by_owner: dict[UUID | None, list[_Seen]] = defaultdict(list)
+        for signal_id in signal_ids:
+            with suppress(AssayError):
+                seen = self._seen(principal, signal_id)
+                by_owner[seen.org_id].append(seen)
+        for owner, all_seen in by_owner.items():
+            symbols = {seen.signal.symbol for seen in all_seen}
+            panel = self._market.bars.panel(symbols, all_seen[0].as_of, MOST_BARS, owner)
+            for seen in all_seen:
+                with suppress(AssayError):
+                    self._of(principal, seen, panel.only(seen.signal.symbol))
+
+    def _of(self, principal: Principal, seen: _Seen, panel: Panel | None = None) -> StoredSnapshot:
+        """What is stored of a signal that is as old as it may be; built of the bars of its symbol where nothing is."""
+        signal_id, org_id, database = seen.signal.id, seen.org_id, self._database
         wanted = SnapshotWanted(signal_id, org_id, seen.as_of.day, seen.as_of.reason.value, LIFE)
         # What is everybody's is the service's; an organisation's own is read and written as row-level security lets it.
         with database.single() if org_id is None else database.app(principal) as connection:
             row = dao.snapshot_of_signal(connection, wanted)
         if row is None:
-            snapshot = self._built(principal, seen)
+            panel = panel or self._market.bars.panel([seen.signal.symbol], seen.as_of, MOST_BARS, org_id)
+            snapshot = self._built(principal, seen, panel)
             new = StoredSnapshot(new_id(), org_id, signal_id, snapshot, snapshot.hash)
             with database.service() if org_id is None else database.app(principal) as connection:
                 row = dao.snapshot_of_signal_once(connection, wanted, _row(new))
@@ -169,11 +193,10 @@ class Snapshots:
             return int(np.busday_count(day + timedelta(days=1), as_of.day + timedelta(days=1)))
         return self._screener.planner.sessions_behind(exchange, day, as_of)
 
-    def _built(self, principal: Principal, seen: _Seen) -> Snapshot:
+    def _built(self, principal: Principal, seen: _Seen, panel: Panel) -> Snapshot:
         signal, scan, as_of = seen.signal, seen.scan, seen.as_of
         row = _row_of(scan, signal.symbol)
         levels = _levels(signal)
-        panel = self._market.bars.panel([signal.symbol], as_of, MOST_BARS, seen.org_id)
         about = panel.about.get(signal.symbol)
         if about is None:
             raise NotEnoughData(f"There are no bars of {signal.symbol} up to {spoken(as_of.day)}. {NO_MODEL}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -172,10 +172,10 @@ class Validations:
         with self._parts.database.app(principal) as connection:
             return dao.usual_usd(connection, principal.org_id, model, most=USUAL_OF)
 
-    def prepare(self, principal: Principal, signal_id: UUID) -> None:
-        """Builds and stores what a model would be shown of a signal; raises as `validate` does before any call."""
+    def prepare(self, principal: Principal, signal_ids: Sequence[UUID]) -> None:
+        """Builds and stores what models would be shown of signals, as far as they can be validated."""
         require(principal, Action.ASK)
-        self._parts.snapshots.of_signal(principal, signal_id)
+        self._parts.snapshots.prepare(principal, signal_ids)
 
     def validate(
         self,

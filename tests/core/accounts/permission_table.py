@@ -279,9 +279,7 @@ METHODS: dict[str, Method] = {
     "verdicts.validations.usual_usd": Method(
         INSIDERS, lambda t: t.bench.verdicts.validations.usual_usd(t.who, "gpt-4o-mini")
     ),
-    "verdicts.validations.prepare": Method(
-        ASKERS, lambda t: t.bench.verdicts.validations.prepare(t.who, t.nothing), ends=NotFound
-    ),
+    "verdicts.validations.prepare": Method(ASKERS, lambda t: t.bench.verdicts.validations.prepare(t.who, [t.nothing])),
     "verdicts.validations.validate": Method(
         ASKERS, lambda t: t.bench.verdicts.validations.validate(t.who, t.nothing), ends=NotFound
     ),

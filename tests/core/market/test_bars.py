@@ -93,6 +93,10 @@ def test_a_panel_says_the_same_as_the_histories(store: BarStore, bars: Bars) -> 
         assert found.close.tolist() == expected["close"].to_list()
         assert found.close.flags["C_CONTIGUOUS"]
         assert found.close.base is not None, "a view, not a copy"
+        alone = panel.only(symbol)
+        assert (alone.symbols, alone.missing, list(alone.about)) == ((symbol,), (), [symbol])
+        assert alone.of(symbol).close.tolist() == found.close.tolist()
+    assert (panel.only("NONE").symbols, panel.only("NONE").missing) == ((), ("NONE",))
     assert panel.about["OLD"].source == "a package"
     assert (panel.about["SPLIT"].currency, panel.about["OLD"].currency) == ("USD", "EUR")
 
