@@ -18,6 +18,8 @@ class Action(StrEnum):
     SET_ALERTS = "set alerts"
     KEEP_SCREENS = "save screens"
     FETCH_FILINGS = "fetch filings"
+    KEEP_PORTFOLIOS = "keep portfolios"
+    ANALYSE = "analyse portfolios"
     KEEP_PROFILE = "change this profile"
     KEEP_SIGN_IN = "change how this user signs in"
     SEE_MEMBERS = "see the members"
@@ -46,6 +48,8 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.KEEP_SCREENS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
     Action.SET_ALERTS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
     Action.FETCH_FILINGS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
+    Action.KEEP_PORTFOLIOS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
+    Action.ANALYSE: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
     Action.KEEP_PROFILE: Permission(_EVERYONE, Scope.ADMIN),
     Action.KEEP_SIGN_IN: Permission(_EVERYONE, Scope.ADMIN, needs_session=True),
     Action.SEE_MEMBERS: Permission(_MANAGERS, Scope.READ),

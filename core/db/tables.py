@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from core.db import market_tables, notebook_tables, ops_tables, screener_tables, verdicts_tables
+from core.db import market_tables, notebook_tables, ops_tables, portfolio_tables, screener_tables, verdicts_tables
 from core.db.schema import METADATA, Credits, Moment, Usd
 
 __all__ = ["METADATA", "MORE_TABLES", "TENANT_TABLES"]
@@ -434,7 +434,7 @@ function_version = Table(
     Column("sha256", Text, nullable=False),
 )
 
-MORE_TABLES = (market_tables, notebook_tables, ops_tables, screener_tables, verdicts_tables)
+MORE_TABLES = (market_tables, notebook_tables, ops_tables, portfolio_tables, screener_tables, verdicts_tables)
 """Modules whose tables belong to the same metadata."""
 
 TENANT_TABLES = (

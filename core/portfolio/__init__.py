@@ -1,0 +1,1 @@
+"""What they hold: transactions, imports, holdings, performance, risk."""

@@ -1,0 +1,17 @@
+"""Portfolios: transactions, imports, targets, kept days and analyses."""
+
+from pathlib import Path
+
+from alembic import op
+
+from core.db.migrate import run_script
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Adds the tables."""
+    run_script(op.get_bind(), Path(__file__).with_suffix(".sql"))
