@@ -183,7 +183,7 @@ def checked_currency(text: str) -> str:
     if code in ("GBp", "GBX", "ZAc", "ILA"):
         raise InvalidRequest(f"{code} is a hundredth of a currency: give prices in the currency itself.")
     code = code.upper()
-    if len(code) != 3 or not code.isascii() or not code.isalpha():  # noqa: PLR2004 (letters of a code)
+    if len(code) != 3 or not code.isascii() or not code.isalpha():
         raise InvalidRequest(f"{text[:20]!r} is no currency; give three letters such as USD.")
     return code
 
@@ -282,28 +282,31 @@ _FIELDS = {
 }
 
 
+def fields_of(kind: Kind) -> tuple[frozenset[str], frozenset[str]]:
+    """The fields that a kind needs, and those that it may have, beside day, currency, fees, taxes, rate and note."""
+    return frozenset(_NEEDED[kind]), frozenset(_OPTIONAL.get(kind, ()))
+
+
 def _check_form(draft: Draft) -> None:
-    needed = _NEEDED[draft.kind]
-    allowed = {*needed, *_OPTIONAL.get(draft.kind, ())}
+    needed, optional = fields_of(draft.kind)
     label = LABELS[draft.kind].lower()
     for name, words in _FIELDS.items():
         value = getattr(draft, name)
         if name in needed and value is None:
             raise InvalidRequest(f"A {label} needs {words}.")
-        if name not in allowed and value is not None:
+        if name not in needed | optional and value is not None:
             raise InvalidRequest(f"A {label} has no {words.removeprefix('a ').removeprefix('an ')}.")
-    _check_numbers(draft, label)
-    if draft.kind in TRANSFERS and (draft.symbol is None) == (draft.amount is None):
-        raise InvalidRequest(f"A {label} is of a symbol with a quantity, or of an amount.")
-    if draft.kind in TRANSFERS and (draft.symbol is None) != (draft.quantity is None):
-        raise InvalidRequest(f"A {label} of shares needs a symbol and a quantity.")
+    _check_positive(draft, label)
+    _check_ratios(draft)
+    if draft.kind in TRANSFERS:
+        _check_transfer(draft, label)
     if draft.kind is Kind.MERGER:
         _check_merger(draft)
     if draft.other_symbol is not None and draft.other_symbol == draft.symbol:
         raise InvalidRequest(f"A {label} leads from one symbol to another.")
 
 
-def _check_numbers(draft: Draft, label: str) -> None:
+def _check_positive(draft: Draft, label: str) -> None:
     for name in ("quantity", "ratio", "fx_rate"):
         value = getattr(draft, name)
         if value is not None and value <= 0:
@@ -312,16 +315,28 @@ def _check_numbers(draft: Draft, label: str) -> None:
         raise InvalidRequest(f"The price of a {label} is not below zero.")
     if draft.fees < 0 or draft.taxes < 0:
         raise InvalidRequest("Fees and taxes are not below zero; what was given back is a fee or tax of its own.")
-    if draft.amount is not None and draft.kind not in MAY_BE_NEGATIVE and draft.amount < 0:
+    if draft.amount is None:
+        return
+    if draft.amount < 0 and draft.kind not in MAY_BE_NEGATIVE:
         raise InvalidRequest(f"The amount of a {label} is not below zero.")
-    if draft.kind in OF_MONEY and draft.amount == 0:
+    if draft.amount == 0 and draft.kind in OF_MONEY:
         raise InvalidRequest(f"The amount of a {label} is not zero.")
+
+
+def _check_ratios(draft: Draft) -> None:
     if draft.kind is Kind.SPLIT and draft.ratio is not None and draft.ratio <= 1:
         raise InvalidRequest("A split gives more than one share for one; fewer are a reverse split.")
     if draft.kind is Kind.REVERSE_SPLIT and draft.ratio is not None and draft.ratio >= 1:
         raise InvalidRequest("A reverse split gives less than one share for one: 0.1 is one for ten.")
     if draft.cost_share is not None and not 0 <= draft.cost_share <= 1:
         raise InvalidRequest("The share of the cost is from 0 to 1.")
+
+
+def _check_transfer(draft: Draft, label: str) -> None:
+    if (draft.symbol is None) == (draft.amount is None):
+        raise InvalidRequest(f"A {label} is of a symbol with a quantity, or of an amount.")
+    if (draft.symbol is None) != (draft.quantity is None):
+        raise InvalidRequest(f"A {label} of shares needs a symbol and a quantity.")
 
 
 def _check_merger(draft: Draft) -> None:
