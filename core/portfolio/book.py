@@ -1,4 +1,4 @@
-"""What a portfolio's transactions come to, before any price: positions with their lots, sales, payments, money and flows.
+"""What a portfolio's transactions come to, before any price: positions and their lots, sales, payments, money, flows.
 
 Everything is exact: Decimals of the currency that a transaction was in, and of the portfolio's own (`_base`) by the
 rate of the trade's day. None stands where that rate is not known; it is never taken to be 1.

@@ -1,7 +1,7 @@
 """What is said of a portfolio: the shapes that services give to pages and routes.
 
-Money is Decimal in the portfolio's currency unless it says otherwise, returns are fractions (0.05 is 5 %), None is "n/a",
-never 0. A `Rate` says of what window it is, and why it is missing where it is.
+Money is Decimal in the portfolio's currency unless it says otherwise, returns are fractions (0.05 is 5 %), None is
+"n/a", never 0. A `Rate` says of what window it is, and why it is missing where it is.
 """
 
 from __future__ import annotations

@@ -15,13 +15,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Of each day on which one of the portfolio's markets had a session, in order; money is in the portfolio's currency.
+    """Of each day on which one of the portfolio's markets had a session; money is in the portfolio's currency.
 
     A float has 15 digits and is enough for a curve; money that is booked or shown as a balance is a Decimal elsewhere.
     """
 
     days: Days
-    """datetime64[D], from the first transaction on."""
+    """datetime64[D], in order, from the first transaction on."""
     value: Floats
     """At the day's end, cash included; NaN where a price or rate that was needed is missing."""
     cash: Floats

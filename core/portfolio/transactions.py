@@ -1,7 +1,7 @@
 """What can be entered into a portfolio, and what each kind of transaction has to say.
 
-Amounts of money, quantities and prices are Decimals of the transaction's own currency, and positive; the kind says which
-way money and shares go. `Draft` is what somebody wants to enter, `Transaction` what was entered.
+Amounts of money, quantities and prices are Decimals of the transaction's own currency, and positive; the kind says
+which way money and shares go. `Draft` is what somebody wants to enter, `Transaction` what was entered.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ RATE_PLACES = 14
 """Decimals that are kept of rates, ratios and shares."""
 MAX_NOTE_CHARS = 500
 FIRST_DAY = date(1900, 1, 1)
+
+
+NO_ID = UUID(int=0)
 
 
 class Kind(StrEnum):
@@ -121,7 +124,7 @@ class Draft:
 class Transaction(Draft):
     """A transaction as it was entered. It is never changed; `reversed_by` says that it holds no more."""
 
-    id: UUID = UUID(int=0)
+    id: UUID = NO_ID
     number: int = 0
     """From 1 on, in the order of entry."""
     reverses: UUID | None = None
