@@ -19,6 +19,7 @@ from core.market.calendars import Calendars
 from core.market.companies import Companies
 from core.market.filings import FilingArchive
 from core.market.fundamentals import FundamentalsReader
+from core.market.fx import Fx
 from core.market.gate import Gate
 from core.market.instruments import Instruments, Refreshed
 from core.market.market_time import MarketTime
@@ -53,6 +54,7 @@ class Market:
     news: News
     filings: FilingArchive
     fundamentals: FundamentalsReader
+    fx: Fx
     gate: Gate
     sources: Sources
 
@@ -138,6 +140,7 @@ def open_market(settings: Settings, database: Database, clock: Clock, telemetry:
         news=News(database, gate, sources.news, companies, sample=sample),
         filings=FilingArchive(database, gate, sources.filings, sample=sample),
         fundamentals=FundamentalsReader(database, gate, sources.filings, companies, clock, sample=sample),
+        fx=Fx(settings.assay_home),
         gate=gate,
         sources=sources,
     )
