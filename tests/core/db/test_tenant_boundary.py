@@ -51,6 +51,7 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
     _leave_notes(workbench, principal)
     _leave_verdicts(workbench, principal, _leave_scans(workbench, principal))
     _leave_alerts(workbench, principal)
+    _leave_portfolios(workbench, principal)
     Queue(workbench.database).submit("count", {}, key="all", org_id=principal.org_id)
     life = timedelta(minutes=1)
     with workbench.database.service() as connection:
@@ -171,6 +172,32 @@ def _leave_alerts(workbench: Workbench, principal: Principal) -> None:
     bench.night({"AAA": 5}, org_id=principal.org_id)
     bench.alert(principal)
     bench.night({"AAA": 12}, org_id=principal.org_id)
+
+
+_OF_PORTFOLIOS = (
+    "INSERT INTO portfolios (id, org_id, user_id, name, currency, cost_method, has_cash, shared_with, edited_with, "
+    "made_by, number, created_at, updated_at) VALUES (:id, :org, :user, 'Ours', 'USD', 'fifo', true, 'viewer', "
+    "'analyst', 'Somebody', 1, assay_now(), assay_now())",
+    "INSERT INTO portfolio_imports (id, portfolio_id, org_id, file_name, sha256, preset, rows, added, author, "
+    "created_at) VALUES (:id, :id, :org, 'a.csv', 'x', 'generic', 1, 1, 'Somebody', assay_now())",
+    "INSERT INTO portfolio_transactions (id, portfolio_id, org_id, number, kind, day, currency, amount, fees, taxes, "
+    "note, identity, author, created_at) VALUES (:id, :id, :org, 1, 'deposit', '2010-08-20', 'USD', 1, 0, 0, '', 'x', "
+    "'Somebody', assay_now())",
+    "INSERT INTO portfolio_mappings (org_id, user_id, headings, mapping, updated_at) "
+    "VALUES (:org, :user, 'x', '{}', assay_now())",
+    "INSERT INTO portfolio_targets (portfolio_id, org_id, symbol, weight) VALUES (:id, :org, 'AAPL', 0.5)",
+    "INSERT INTO portfolio_days (portfolio_id, org_id, key, content, computed_at) "
+    "VALUES (:id, :org, 'x', 'x', assay_now())",
+    "INSERT INTO portfolio_analyses (id, org_id, portfolio_id, key, content, author, created_at, expires_at) "
+    "VALUES (:id, :org, :id, 'x', '{}', 'Somebody', assay_now(), assay_now())",
+)
+
+
+def _leave_portfolios(workbench: Workbench, principal: Principal) -> None:
+    values = {"id": new_id(), "org": principal.org_id, "user": principal.user_id}
+    with workbench.database.service() as connection:
+        for statement in _OF_PORTFOLIOS:
+            connection.execute(text(statement), values)
 
 
 @contextmanager
