@@ -141,6 +141,33 @@ class ShareFlow:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldingFlow:
+    """Money that went into one holding by a purchase (above 0), or came out of it by a sale or merger (below).
+
+    Fees and taxes of the trade are in it. Payments are not: `Book.payments` has them.
+    """
+
+    day: date
+    symbol: str
+    amount: Decimal
+    """In the transaction's currency."""
+    amount_base: Decimal | None
+    """By the rate of the trade's day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Shares of another company for what was held, by a spin-off or a merger; worth what the market says that day."""
+
+    day: date
+    symbol: str
+    """What was held."""
+    other_symbol: str
+    quantity: Decimal
+    """Of the other company's shares, in those of that day."""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Why a transaction cannot be as it stands."""
 
@@ -181,3 +208,7 @@ class Book:
     problems: Sequence[Problem]
     notes: Sequence[str] = ()
     """What a reader should know: money below zero, a split that only one side told of."""
+    holding_flows: Sequence[HoldingFlow] = ()
+    """Of all trades, in any order: what each holding's own return is computed from."""
+    exchanges: Sequence[Exchange] = ()
+    """Of all spin-offs and mergers for shares."""

@@ -26,12 +26,16 @@ class CostMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A return, or why there is none."""
+    """A return, or why there is none.
+
+    A money-weighted return is a yearly rate by its nature: from 30 days on `value` and `annual` are both that rate. Of a
+    shorter window `value` is what the rate comes to over the window, and `annual` is None.
+    """
 
     value: float | None
     """Of the whole window; None: not defined."""
     annual: float | None = None
-    """A year, where the window is long enough to say so."""
+    """A year (ACT/365), where the window has at least 30 days."""
     first: date | None = None
     last: date | None = None
     n: int = 0
@@ -173,7 +177,8 @@ class Performance:
     """Why the two returns differ, in a sentence."""
     days: Sequence[date]
     value: Sequence[float | None]
-    contributions: Sequence[float]
+    contributions: Sequence[float | None]
+    """All that came in less all that went out, up to each day; None from a flow on whose rate or price is not known."""
     index: Sequence[float | None]
     """Time-weighted growth of 1 since the window's start; None from a missing day on, until the window's end."""
     benchmark_value: Sequence[float | None]
