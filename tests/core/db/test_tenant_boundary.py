@@ -25,8 +25,8 @@ from core.ops.jobs import Queue
 from core.principal import Principal, Role
 from core.screener.criteria import Condition, Group, Match, Screen
 from core.screener.fields import Operator
-from core.workbench import Workbench
-from tests.conftest import MakeMember
+from core.workbench import Workbench, open_workbench
+from tests.conftest import MakeMember, copied, make_settings, member_factory
 from tests.core.screener.alerts_made import Bench
 from tests.core.verdicts.verdicts_made import Said, put
 
@@ -35,13 +35,35 @@ OF_THE_SERVICE = {"scan_parts"}
 NAMES = [table.name for table in tables.TENANT_TABLES]
 
 
+Two = tuple[Principal, Principal]
+
+
+@pytest.fixture(scope="module")
+def filled(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Workbench, Two, str]]:
+    """A workbench with two owners of two organisations, each with rows in every tenant table; no test changes them."""
+    with (
+        copied(server_url, template) as url,
+        closing(open_workbench(make_settings(url, tmp_path_factory.mktemp("two")))) as opened,
+    ):
+        make = member_factory(opened)
+        pair = (make("ann"), make("bob"))
+        for principal in pair:
+            _leave_rows_everywhere(opened, principal)
+        yield opened, pair, url
+
+
 @pytest.fixture
-def two(member: MakeMember, workbench: Workbench) -> tuple[Principal, Principal]:
-    """Two owners of two organisations, each with rows in every tenant table."""
-    pair = (member("ann"), member("bob"))
-    for principal in pair:
-        _leave_rows_everywhere(workbench, principal)
-    return pair
+def both(filled: tuple[Workbench, Two, str]) -> Workbench:
+    """The workbench of the two."""
+    return filled[0]
+
+
+@pytest.fixture
+def two(filled: tuple[Workbench, Two, str]) -> Two:
+    """The two owners."""
+    return filled[1]
 
 
 def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
@@ -230,28 +252,28 @@ def _count(connection: Connection, table: Table, *conditions: object) -> int | N
         return None
 
 
-def test_every_tenant_table_has_rows_of_both(two: tuple[Principal, Principal], workbench: Workbench) -> None:
-    with workbench.database.service() as connection:
+def test_every_tenant_table_has_rows_of_both(two: Two, both: Workbench) -> None:
+    with both.database.service() as connection:
         for table in tables.TENANT_TABLES:
             for principal in two:
                 assert _count(connection, table, *_whose(table, principal)), f"{table.name}: nothing to protect"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nobody_sees_anothers_rows(name: str, two: tuple[Principal, Principal], workbench: Workbench) -> None:
+def test_nobody_sees_anothers_rows(name: str, two: Two, both: Workbench) -> None:
     table, (ann, bob) = tables.METADATA.tables[name], two
-    with _bound(workbench.database, ann) as connection:
+    with _bound(both.database, ann) as connection:
         assert _count(connection, table, *_whose(table, bob)) in (0, None)
         total, own = _count(connection, table), _count(connection, table, *_whose(table, ann))
         assert total == own, "a count over the table shows more than one's own"
-    with workbench.database.unbound() as connection:
+    with both.database.unbound() as connection:
         assert _count(connection, table) in (0, None)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nobody_changes_anothers_rows(name: str, two: tuple[Principal, Principal], workbench: Workbench) -> None:
+def test_nobody_changes_anothers_rows(name: str, two: Two, both: Workbench) -> None:
     table, (ann, bob) = tables.METADATA.tables[name], two
-    with workbench.database.service() as connection:
+    with both.database.service() as connection:
         before = _count(connection, table, *_whose(table, bob))
     column = next(column for column in table.columns if not column.primary_key)
     for statement in (
@@ -259,21 +281,21 @@ def test_nobody_changes_anothers_rows(name: str, two: tuple[Principal, Principal
         delete(table).where(*_whose(table, bob)),  # type: ignore[arg-type]
     ):
         try:
-            with _bound(workbench.database, ann) as connection:
+            with _bound(both.database, ann) as connection:
                 assert connection.execute(statement).rowcount == 0
         except ProgrammingError as error:
             assert isinstance(error.orig, psycopg.errors.InsufficientPrivilege)
-    with workbench.database.service() as connection:
+    with both.database.service() as connection:
         assert _count(connection, table, *_whose(table, bob)) == before
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nobody_adds_rows_to_another(name: str, two: tuple[Principal, Principal], workbench: Workbench) -> None:
+def test_nobody_adds_rows_to_another(name: str, two: Two, both: Workbench) -> None:
     table, (ann, bob) = tables.METADATA.tables[name], two
-    with workbench.database.service() as connection:
+    with both.database.service() as connection:
         found = connection.execute(select(table).where(*_whose(table, bob)).limit(1))  # type: ignore[arg-type]
         row = dict(found.mappings().one())
-    with pytest.raises(ProgrammingError) as error, _bound(workbench.database, ann) as connection:
+    with pytest.raises(ProgrammingError) as error, _bound(both.database, ann) as connection:
         connection.execute(insert(table).values(row))
     assert isinstance(error.value.orig, psycopg.errors.InsufficientPrivilege)
 
@@ -293,10 +315,8 @@ def test_neither_role_can_bypass_policies_or_become_more(owner: psycopg.Connecti
     assert rows == []
 
 
-def test_a_pooled_connection_keeps_nothing_of_its_last_tenant(
-    two: tuple[Principal, Principal], workbench: Workbench, database_url: str
-) -> None:
-    with closing(Database(database_url, pool_size=2)) as database:
+def test_a_pooled_connection_keeps_nothing_of_its_last_tenant(two: Two, filled: tuple[Workbench, Two, str]) -> None:
+    with closing(Database(filled[2], pool_size=2)) as database:
 
         def ask(number: int) -> bool:
             principal = two[number % 2]
