@@ -23,6 +23,10 @@ class FxRates(Protocol):
         """Units of `base` for one of `currency` on a day, or the last day before it on which it was fixed; None where
         there is none within a week. 1 where both are the same."""
 
+    @property
+    def version(self) -> str:
+        """Changes with what is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -45,8 +49,8 @@ class Lot:
     acquired: date
     quantity: Decimal
     """In the shares of the last day."""
-    cost: Decimal
-    """Of what is left, fees and taxes included, in `currency`."""
+    cost: Decimal | None
+    """Of what is left, fees and taxes included, in `currency`; None where shares came from elsewhere without it."""
     currency: str
     cost_base: Decimal | None
 
