@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from core.db.bars_dao import ActionRow, ChosenRow, SeriesRow
 from core.errors import NotFound
 from core.market.as_of import AsOf
 from core.market.bar_store import COLUMNS, PRICES, BarStore, Batch, Catalogue, DatasetKey, SeriesFacts, Written
+from core.market.closes import Closes, Origin, Origins, form_of
 from core.market.panel import Panel, SeriesAbout, about_of
 from core.market.sources.contract import ActionKind, Adjustment, BarHistory, CorporateAction
 from core.market.sources.sample import ShippedDataset, read_datasets
@@ -78,6 +80,21 @@ class Bars:
         chosen = self._store.chosen([symbol], as_of, org_id)
         return tuple(_action(row) for row in self._store.actions([found.series for found in chosen], as_of))
 
+    def splits(
+        self, symbols: Iterable[str], as_of: AsOf, org_id: UUID | None = None
+    ) -> Mapping[str, tuple[tuple[date, Decimal], ...]]:
+        """Of many symbols, the ex-dates of splits up to the day and new shares for one old; those without any are left
+        out."""
+        chosen = self._store.chosen(sorted(set(symbols)), as_of, org_id)
+        found: dict[str, list[tuple[date, Decimal]]] = {}
+        for row in self._store.actions([each.series for each in chosen], as_of, ActionKind.SPLIT):
+            found.setdefault(row.symbol, []).append((row.ex_date, row.value))
+        return {symbol: tuple(sorted(splits)) for symbol, splits in found.items()}
+
+    def writes(self) -> int:
+        """How often bars were written: what was computed at another count may have read other bars."""
+        return self._store.writes()
+
     def panel(self, symbols: Iterable[str], as_of: AsOf, n: int = 250, org_id: UUID | None = None) -> Panel:
         """The last `n` bars of each symbol up to the day, adjusted for splits."""
         asked = sorted(set(symbols))
@@ -90,6 +107,44 @@ class Bars:
         panel = filling.panel(asked, {found.series.symbol: found for found in chosen})
         _adjust(panel, catalogue.actions, as_of.day)
         return panel
+
+    def origins(self, symbols: Iterable[str], as_of: AsOf, org_id: UUID | None = None) -> Origins:
+        """Where the closes of symbols are as of the day; no bar is read."""
+        catalogue = self._store.catalogue(sorted(set(symbols)), as_of, org_id, ActionKind.SPLIT)
+        splits: dict[str, list[ActionRow]] = {}
+        for row in catalogue.actions:
+            splits.setdefault(row.symbol, []).append(row)
+        files: dict[UUID, list[tuple[int, str]]] = {}
+        for file in catalogue.files:
+            if file.year <= as_of.day.year:
+                files.setdefault(file.dataset_id, []).append((file.year, file.path))
+        found = (_origin(each.series, splits, files, as_of.day) for each in catalogue.chosen)
+        return Origins(as_of, {origin.symbol: origin for origin in found}, catalogue)
+
+    def closes(self, origins: Origins, symbols: Iterable[str], *, first: date | None = None) -> dict[str, Closes]:
+        """The closes of symbols from a day on, adjusted for splits; a symbol without a bar since then is left out."""
+        import polars as pl
+
+        wanted = set(symbols)
+        chosen = {found.series.symbol: found for found in origins.catalogue.chosen if found.series.symbol in wanted}
+        if not chosen:
+            return {}
+        series = [found.series for found in chosen.values()]
+        frame = self._store.read(series, origins.as_of, first, origins.catalogue)
+        runs = _runs(frame)
+        index = _ranges(runs["begin"].to_numpy(), runs["len"].to_numpy())
+        days, closes = frame["date"].to_numpy()[index], frame["close"].to_numpy()[index]
+        found, begin = {}, 0
+        for symbol, number in runs.group_by("value", maintain_order=True).agg(pl.col("len").sum()).iter_rows():
+            found[symbol] = Closes(days[begin : begin + number], closes[begin : begin + number])
+            begin += number
+        for row in series:
+            if row.symbol in found:
+                actions = [each for each in origins.catalogue.actions if each.symbol == row.symbol]
+                for before, ratio in _factors(row, actions, origins.as_of.day):
+                    until = int(np.searchsorted(found[row.symbol].days, np.datetime64(before, "D")))
+                    found[row.symbol].close[:until] /= ratio
+        return found
 
     def _fill(self, filling: _Filling, catalogue: Catalogue, chosen: Sequence[ChosenRow], as_of: AsOf, n: int) -> None:
         """Reads the last bars of some symbols, those that are later in the alphabet than what is there."""
@@ -198,6 +253,23 @@ def _adjust(panel: Panel, actions: Sequence[ActionRow], day: date) -> None:
             for column in (bars.open, bars.high, bars.low, bars.close):
                 column[:until] /= ratio
             bars.volume[:until] *= ratio
+
+
+def _origin(
+    series: SeriesRow, splits: Mapping[str, Sequence[ActionRow]], files: Mapping[UUID, list[tuple[int, str]]], day: date
+) -> Origin:
+    known = splits.get(series.symbol, ())
+    seen = tuple((row.ex_date, float(row.value)) for row in known if row.ex_date <= day)
+    parts = (series.dataset_id, series.exchange, series.currency, series.adjustment, _factors(series, known, day), seen)
+    return Origin(
+        symbol=series.symbol,
+        dataset_id=series.dataset_id,
+        exchange=series.exchange,
+        currency=series.currency,
+        splits=seen,
+        form=form_of(*parts),
+        files=tuple(files.get(series.dataset_id, ())),
+    )
 
 
 def _runs(frame: pl.DataFrame) -> pl.DataFrame:

@@ -28,8 +28,8 @@ class CostMethod(StrEnum):
 class Rate:
     """A return, or why there is none.
 
-    A money-weighted return is a yearly rate by its nature: from 30 days on `value` and `annual` are both that rate. Of a
-    shorter window `value` is what the rate comes to over the window, and `annual` is None.
+    A money-weighted return is a yearly rate by its nature: from 30 days on `value` and `annual` are both that rate. Of
+    a shorter window `value` is what the rate comes to over the window, and `annual` is None.
     """
 
     value: float | None
