@@ -23,7 +23,7 @@ CREATE TABLE portfolios (
     CONSTRAINT ck_portfolios_cost_method CHECK (cost_method IN ('fifo', 'average')),
     CONSTRAINT ck_portfolios_benchmark CHECK (length(benchmark) BETWEEN 1 AND 40),
     CONSTRAINT ck_portfolios_shared_with CHECK (shared_with IN ('viewer', 'analyst', 'admin')),
-    CONSTRAINT ck_portfolios_edited_with CHECK (edited_with IN ('analyst', 'admin')
+    CONSTRAINT ck_portfolios_edited_with CHECK (edited_with IS NULL OR edited_with IN ('analyst', 'admin')
         AND shared_with IS NOT NULL AND role_place(edited_with) >= role_place(shared_with)),
     CONSTRAINT ck_portfolios_number CHECK (number >= 0)
 );
