@@ -1,4 +1,4 @@
-"""What an analysis of a portfolio, or of returns that a caller brought, holds; it can be kept as JSON and read again."""
+"""What an analysis of a portfolio, or of returns that a caller brought, holds; it is kept as JSON."""
 
 from __future__ import annotations
 

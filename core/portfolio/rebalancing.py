@@ -23,7 +23,8 @@ from core.portfolio.report import Report
 from core.principal import Principal
 
 MOST_TARGETS = 500
-WEIGHT_PLACES = 8
+WEIGHT_UNIT = Decimal("0.00000001")
+"""Weights are kept to so much, rounded down: three thirds are not more than all."""
 MOST_COST = Decimal(10) ** 9
 SHARE_PLACES = 6
 """Decimals of a quantity where parts of shares are traded."""
@@ -183,21 +184,21 @@ class Rebalancing:
         report = self._reports.of(principal, portfolio_id)
         weights = self.targets.get(principal, portfolio_id)
         assets = _assets(report, weights)
-        strangers = [symbol for symbol, asset in assets.items() if not asset.quantity and asset.price is None]
-        assets.update(self._strangers(principal, strangers, report))
+        assets.update(self._strangers(principal, report, weights))
         return proposed(report, assets, Terms(costs, band, whole_shares))
 
-    def _strangers(self, principal: Principal, symbols: Sequence[str], report: Report) -> dict[str, Asset]:
+    def _strangers(self, principal: Principal, report: Report, weights: Mapping[str, Decimal]) -> dict[str, Asset]:
         """What is wanted and not held, at its last known price."""
-        if not symbols:
+        held = {line.symbol for line in report.holdings}
+        strangers = [symbol for symbol in weights if symbol not in held]
+        if not strangers:
             return {}
         as_of = self._market.time.of(principal)
         found = {}
-        for symbol, quote in self._market.quotes.get(symbols, as_of, principal.org_id).items():
+        for symbol, quote in self._market.quotes.get(strangers, as_of, principal.org_id).items():
             currency = quote.currency or report.currency
             rate = self._market.fx.rate(currency, report.currency, as_of.day)
-            target = self.targets.get(principal, report.portfolio_id).get(symbol)
-            found[symbol] = Asset(symbol, symbol, ZERO, quote.price, currency, rate, target)
+            found[symbol] = Asset(symbol, symbol, ZERO, quote.price, currency, rate, weights.get(symbol))
         return found
 
 
@@ -417,7 +418,7 @@ def _checked_weights(weights: Mapping[str, Decimal]) -> dict[str, Decimal]:
             raise InvalidRequest(f"{symbol} has two targets.")
         if not weight.is_finite() or not 0 <= weight <= 1:
             raise InvalidRequest(f"The target of {symbol} is a fraction from 0 to 1: 0.05 is 5 %.")
-        found[symbol] = round(weight, WEIGHT_PLACES)
+        found[symbol] = weight.quantize(WEIGHT_UNIT, ROUND_DOWN)
     total = sum(found.values(), ZERO)
     if total > 1:
         raise InvalidRequest(f"The targets come to {total * 100:.4f} %, more than 100 %.")
