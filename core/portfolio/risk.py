@@ -183,28 +183,42 @@ def finite(value: float) -> float | None:
 def rolling(
     returns: Floats, benchmark: Floats, ends: NDArray[np.int64], window: int, risk_free_rate: float
 ) -> dict[str, list[float | None]]:
-    """Volatility, Sharpe ratio and beta of the windows of daily returns that end at some places.
+    """Volatility, Sharpe ratio and beta of windows of daily returns.
 
     Args:
         returns: shape (n,), finite.
-        benchmark: shape (n,), NaN where one is missing: a window with a gap has no beta.
-        ends: places in the series, from 0; None stands for those with fewer than `window` returns before them.
+        benchmark: shape (n,), NaN where one is missing; beta is of the pairs, of which a window needs 20.
+        ends: the last place of each window, rising; None stands for those that too few returns lead up to.
         window: returns in each.
         risk_free_rate: a year.
     """
+    names = ("volatility", "sharpe", "beta")
     long = ends >= window - 1
+    if not long.any():
+        return {name: [None] * len(ends) for name in names}
     places = ends[long][:, None] + np.arange(1 - window, 1)[None, :]
     mine, other = returns[places], benchmark[places]
+    is_flat = mine.max(axis=1) == mine.min(axis=1)
     with np.errstate(all="ignore"):
-        is_flat = mine.max(axis=1) == mine.min(axis=1)
-        spread = np.where(is_flat, 0.0, mine.std(axis=1, ddof=1)) if len(mine) else np.zeros(0)
+        spread = np.where(is_flat, 0.0, mine.std(axis=1, ddof=1))
         excess = mine.mean(axis=1) - rate_of_period(risk_free_rate)
         sharpe = np.where(is_flat, np.nan, excess / spread * math.sqrt(PERIODS))
-        deviation = other - other.mean(axis=1, keepdims=True)
-        beta = (deviation * mine).sum(axis=1) / (deviation**2).sum(axis=1)
-        beta = np.where(other.max(axis=1) == other.min(axis=1), np.nan, beta)
-    found = {"volatility": spread * math.sqrt(PERIODS), "sharpe": sharpe, "beta": beta}
-    return {name: [None] * int((~long).sum()) + [finite(each) for each in values] for name, values in found.items()}
+    found = (spread * math.sqrt(PERIODS), sharpe, _betas(mine, other))
+    before = [None] * int((~long).sum())
+    return {name: before + [finite(each) for each in values] for name, values in zip(names, found, strict=True)}
+
+
+def _betas(returns: Floats, benchmark: Floats) -> Floats:
+    """Of each row, over its pairs; NaN where there are fewer than 20, or the benchmark did not move."""
+    paired = np.isfinite(benchmark)
+    counts = paired.sum(axis=1)
+    with np.errstate(all="ignore"):
+        means = np.where(paired, benchmark, 0.0).sum(axis=1) / counts
+        deviation = np.where(paired, benchmark - means[:, None], 0.0)
+        least = np.where(paired, benchmark, np.inf).min(axis=1)
+        most = np.where(paired, benchmark, -np.inf).max(axis=1)
+        betas: Floats = (deviation * returns).sum(axis=1) / (deviation**2).sum(axis=1)
+    return np.where((counts >= FEWEST_FOR_RATIOS) & (most > least), betas, np.nan)
 
 
 def _of_spread(returns: Floats, rate: float, periods: float) -> dict[str, float | None]:
