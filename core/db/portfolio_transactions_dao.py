@@ -83,7 +83,7 @@ _ADD_IMPORT = text(
 
 def rows(connection: Connection, portfolio_id: UUID, *, after: int) -> list[TransactionRow]:
     """The transactions of a portfolio that the principal sees, by number, from the one after `after` on."""
-    found = connection.execute(_ROWS, {"id": portfolio_id, "after": after})
+    found = connection.execute(_ROWS, {"id": portfolio_id, "after": after}).all()
     return [TransactionRow._make(row) for row in found]
 
 

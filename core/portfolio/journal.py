@@ -6,9 +6,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from uuid import UUID
+from datetime import date, timedelta
+from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from core.accounts.permissions import Action, require
@@ -17,12 +16,12 @@ from core.db import portfolios_dao
 from core.db.engine import Database
 from core.db.engine import Transaction as Connection
 from core.db.portfolio_transactions_dao import TransactionRow
-from core.errors import Conflict, Forbidden, InvalidRequest, NotFound, PlanRequired
-from core.ids import new_id
+from core.errors import Conflict, Forbidden, InvalidRequest, PlanRequired
 from core.market.market_time import MarketTime
 from core.metering.plans import Plans
 from core.notebook.words import author_of, checked_line
 from core.portfolio.book import Book
+from core.portfolio.journal_rows import Rows, Standing
 from core.portfolio.ledger import Books
 from core.portfolio.portfolios import PortfolioInfo, seen
 from core.portfolio.transactions import (
@@ -58,91 +57,7 @@ class ImportFacts:
     """Of the file, those that are not entered included."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """All rows of a portfolio as they were read."""
-
-    transactions: tuple[Transaction, ...] = ()
-    identities: tuple[bytes, ...] = ()
-    """Of each of the transactions."""
-
-    def __len__(self) -> int:
-        return len(self.transactions)
-
-    def known(self) -> frozenset[bytes]:
-        """Identities of those in force."""
-        pairs = zip(self.transactions, self.identities, strict=True)
-        return frozenset(identity for each, identity in pairs if each.is_in_force)
-
-    def one(self, transaction_id: UUID) -> tuple[Transaction, bytes]:
-        """A row that may be taken back.
-
-        Raises:
-            NotFound: there is none of that id.
-            Conflict: it was taken back already.
-            InvalidRequest: it takes another back itself.
-        """
-        pairs = zip(self.transactions, self.identities, strict=True)
-        found = next((pair for pair in pairs if pair[0].id == transaction_id), None)
-        if found is None:
-            raise NotFound("There is no such transaction in this portfolio.")
-        if found[0].reversed_by is not None:
-            raise Conflict("This transaction was reversed already; it does not count any more.")
-        if found[0].reverses is not None:
-            raise InvalidRequest("This row reverses another; enter that transaction again instead.")
-        return found
-
-    def and_these(self, added: Sequence[TransactionRow]) -> _Rows:
-        """These, and others after them."""
-        if not added:
-            return self
-        transactions = [*self.transactions, *map(_transaction, added)]
-        places = {each.id: place for place, each in enumerate(transactions)} if _takes_back(added) else {}
-        for row in added:
-            if row.reverses is not None:
-                place = places[row.reverses]
-                transactions[place] = replace(transactions[place], reversed_by=row.id)
-        return _Rows(tuple(transactions), (*self.identities, *(row.identity for row in added)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """A portfolio and its rows at the moment that a step begins."""
-
-    info: PortfolioInfo
-    rows: _Rows
-    at: datetime
-    """The database's time."""
-    author: str
-
-    def row(self, draft: Draft, place: int, identity: bytes, **other: UUID | None) -> TransactionRow:
-        """A checked draft as the `place`th row (from 0) after those that are there."""
-        return TransactionRow(
-            id=new_id(),
-            number=len(self.rows) + 1 + place,
-            kind=draft.kind.value,
-            day=draft.day,
-            currency=draft.currency,
-            symbol=draft.symbol,
-            quantity=_trimmed(draft.quantity),
-            price=_trimmed(draft.price),
-            amount=_trimmed(draft.amount),
-            fees=_trimmed(draft.fees) or Decimal(0),
-            taxes=_trimmed(draft.taxes) or Decimal(0),
-            fx_rate=_trimmed(draft.fx_rate),
-            ratio=_trimmed(draft.ratio),
-            other_symbol=draft.other_symbol,
-            cost_share=_trimmed(draft.cost_share),
-            note=draft.note,
-            identity=identity,
-            import_id=other.get("import_id"),
-            reverses=other.get("reverses"),
-            author=self.author,
-            created_at=self.at,
-        )
-
-
-_Step = Callable[[_Standing], list[TransactionRow]]
+_Step = Callable[[Standing], list[TransactionRow]]
 """The rows that are to be added to what stands."""
 _Room = Callable[[set[str], set[str], int], bool]
 """Whether holdings before and after a step are allowed by a limit."""
@@ -156,7 +71,7 @@ class Journal:
         self._plans = plans
         self._books = books
         self._market_time = market_time
-        self._kept: OrderedDict[UUID, _Rows] = OrderedDict()
+        self._kept: OrderedDict[UUID, Rows] = OrderedDict()
         self._lock = threading.Lock()
 
     def transactions(self, principal: Principal, portfolio_id: UUID) -> Sequence[Transaction]:
@@ -189,12 +104,14 @@ class Journal:
         *,
         imported: ImportFacts | None = None,
         identified: Sequence[bytes] | None = None,
+        key: str | None = None,
     ) -> Sequence[Transaction]:
         """Enters transactions, all or none, and gives their rows.
 
         Of an import those that are there already are left out, also where they came a moment ago from the same file:
         give all drafts of the file, or with `identified` the identity in the file of each that is given. By hand the
-        same may be entered again.
+        same may be entered again, but not with the same `key` of the principal's: then the rows that it entered the
+        first time are given.
 
         Raises:
             NotFound: no portfolio of that id that this caller sees.
@@ -202,13 +119,16 @@ class Journal:
                 which and why. Or there are too many.
             PlanRequired: with them the portfolio would hold more symbols than the organisation's plan allows.
             Forbidden: the portfolio is another's and not edited with this role, a viewer, or a token without the scope.
-            Conflict: others were quicker, over and over.
+            Conflict: the key was used for something else, or others were quicker, over and over.
         """
         require(principal, Action.KEEP_PORTFOLIOS)
         forms = _checked_all(drafts, self.latest_day(principal))
+        ids = None if key is None else _ids_of(key, principal, portfolio_id, len(forms) + 1)
         of_file = list(identified) if identified is not None else identities(forms) if imported else None
 
-        def step(standing: _Standing) -> list[TransactionRow]:
+        def step(standing: Standing) -> list[TransactionRow]:
+            if ids is not None and standing.rows.of_key(ids, forms):
+                return []
             known = standing.rows.known()
             if of_file is None:
                 pairs = list(zip(forms, _free_identities(forms, known), strict=True))
@@ -216,12 +136,16 @@ class Journal:
                 pairs = [pair for pair in zip(forms, of_file, strict=True) if pair[1] not in known]
             import_id = None if imported is None else imported.id
             return [
-                standing.row(draft, place, identity, import_id=import_id)
+                standing.row(draft, place, identity, row_id=ids[place] if ids else None, import_id=import_id)
                 for place, (draft, identity) in enumerate(pairs)
             ]
 
         brought = {each.symbol for each in forms if each.kind in _BRINGS_HOLDINGS}
-        return self._enter(principal, portfolio_id, step, imported=imported, room=_room_for(brought))
+        added = self._enter(principal, portfolio_id, step, imported=imported, room=_room_for(brought))
+        if added or ids is None:
+            return added
+        with self._database.app(principal) as connection:
+            return self._rows(connection, seen(connection, principal, portfolio_id)).of_key(ids, forms)
 
     def reverse(self, principal: Principal, portfolio_id: UUID, transaction_id: UUID, note: str = "") -> Transaction:
         """Takes a transaction back by a row of its own, which is given; both stay readable.
@@ -235,7 +159,7 @@ class Journal:
         require(principal, Action.KEEP_PORTFOLIOS)
         words = _checked_note(note)
 
-        def step(standing: _Standing) -> list[TransactionRow]:
+        def step(standing: Standing) -> list[TransactionRow]:
             return [_reversal(standing, *standing.rows.one(transaction_id), words)]
 
         return self._enter(principal, portfolio_id, step)[0]
@@ -251,7 +175,7 @@ class Journal:
         require(principal, Action.KEEP_PORTFOLIOS)
         form = checked(draft, latest=self.latest_day(principal))
 
-        def step(standing: _Standing) -> list[TransactionRow]:
+        def step(standing: Standing) -> list[TransactionRow]:
             wrong, identity = standing.rows.one(transaction_id)
             return [_reversal(standing, wrong, identity, ""), standing.row(form, 1, identity)]
 
@@ -288,24 +212,24 @@ class Journal:
             return rows.transactions[len(standing.rows) :]
         raise Conflict(_BUSY)
 
-    def _standing(self, principal: Principal, portfolio_id: UUID) -> _Standing:
+    def _standing(self, principal: Principal, portfolio_id: UUID) -> Standing:
         with self._database.app(principal) as connection:
             info = seen(connection, principal, portfolio_id)
             if not info.may_edit:
                 raise Forbidden(f"You see this portfolio of {info.made_by} and may not enter transactions into it.")
-            return _Standing(info, self._rows(connection, info), dao.now(connection), author_of(principal))
+            return Standing(info, self._rows(connection, info), dao.now(connection), author_of(principal))
 
-    def _rows(self, connection: Connection, info: PortfolioInfo) -> _Rows:
+    def _rows(self, connection: Connection, info: PortfolioInfo) -> Rows:
         """The rows of a portfolio that was seen in this transaction."""
         with self._lock:
-            kept = self._kept.get(info.id, _Rows())
+            kept = self._kept.get(info.id, Rows())
         if len(kept) >= info.number:
             return kept
         rows = kept.and_these(dao.rows(connection, info.id, after=len(kept)))
         self._keep(info.id, rows)
         return rows
 
-    def _keep(self, portfolio_id: UUID, rows: _Rows) -> None:
+    def _keep(self, portfolio_id: UUID, rows: Rows) -> None:
         with self._lock:
             if len(self._kept.get(portfolio_id, ())) < len(rows):
                 self._kept[portfolio_id] = rows
@@ -313,12 +237,12 @@ class Journal:
             while len(self._kept) > 1 and sum(map(len, self._kept.values())) > MAX_ROWS_KEPT:
                 self._kept.popitem(last=False)
 
-    def _books_of(self, principal: Principal, standing: _Standing, rows: _Rows) -> tuple[Book, Book]:
+    def _books_of(self, principal: Principal, standing: Standing, rows: Rows) -> tuple[Book, Book]:
         """What the portfolio comes to as it stands, and with the new rows."""
         as_of = self._market_time.default()
         until = as_of.now.date() + timedelta(days=1)
 
-        def book(of: _Rows) -> Book:
+        def book(of: Rows) -> Book:
             info = standing.info
             key, currency, has_cash = info.id, info.currency, info.has_cash
             return self._books.of(key, of.transactions, currency, has_cash, as_of, principal.org_id, until=until)
@@ -338,7 +262,7 @@ class Journal:
 
 
 def _write(
-    connection: Connection, standing: _Standing, added: Sequence[TransactionRow], imported: ImportFacts | None
+    connection: Connection, standing: Standing, added: Sequence[TransactionRow], imported: ImportFacts | None
 ) -> None:
     portfolio_id = standing.info.id
     if imported is not None:
@@ -356,6 +280,11 @@ def _write(
         )
     dao.add(connection, portfolio_id, added)
     portfolios_dao.advance(connection, portfolio_id, added[-1].number)
+
+
+def _ids_of(key: str, principal: Principal, portfolio_id: UUID, number: int) -> list[UUID]:
+    """The ids of the rows that a key of the principal's leads to: whoever sends it again finds them."""
+    return [uuid5(portfolio_id, f"{principal.user_id} {place} {key}") for place in range(number)]
 
 
 def _checked_all(drafts: Sequence[Draft], latest: date) -> list[Draft]:
@@ -384,7 +313,7 @@ def _free_identities(forms: Sequence[Draft], known: Collection[bytes]) -> list[b
     return found
 
 
-def _reversal(standing: _Standing, wrong: Transaction, identity: bytes, note: str) -> TransactionRow:
+def _reversal(standing: Standing, wrong: Transaction, identity: bytes, note: str) -> TransactionRow:
     return standing.row(replace(wrong, note=note), 0, identity, reverses=wrong.id)
 
 
@@ -420,45 +349,6 @@ def _check_problems(before: Book, after: Book, added: Sequence[Transaction]) -> 
     more = f" So it is {len(new) - 1:,} times more." if len(new) > 1 else ""
     whose = "" if first.transaction_id in own else "What was entered before would not hold any more: "
     raise InvalidRequest(f"{whose}{first.words}{more} Nothing was changed.")
-
-
-def _transaction(row: TransactionRow) -> Transaction:
-    return Transaction(
-        Kind(row.kind),
-        row.day,
-        row.currency,
-        row.symbol,
-        row.quantity,
-        row.price,
-        row.amount,
-        row.fees,
-        row.taxes,
-        row.fx_rate,
-        row.ratio,
-        row.other_symbol,
-        row.cost_share,
-        row.note,
-        "",
-        row.id,
-        row.number,
-        row.reverses,
-        None,
-        row.import_id,
-        row.author,
-        row.created_at,
-    )
-
-
-def _takes_back(added: Sequence[TransactionRow]) -> bool:
-    return any(row.reverses is not None for row in added)
-
-
-def _trimmed(number: Decimal | None) -> Decimal | None:
-    """Without zeros at its end, as the database gives it."""
-    if number is None:
-        return None
-    plain = number.normalize()
-    return plain if plain.as_tuple().exponent <= 0 else plain.quantize(Decimal(1))
 
 
 def _checked_note(note: str) -> str:
