@@ -47,6 +47,12 @@ ROOMS = (
     Room(
         "symbol.py", "Symbol", ":material/candlestick_chart:", "One instrument: price, chart, figures, news, filings."
     ),
+    Room(
+        "portfolio.py",
+        "Portfolio",
+        ":material/account_balance:",
+        "What you hold: value, returns, risk, income, and what would lead to your targets.",
+    ),
     Room("usage.py", "Usage", ":material/data_usage:", "Your limits, what was used and spent, and the log."),
     Room("members.py", "Members", ":material/group:", "Who belongs to your organisation, and as what.", MANAGERS),
     Room("settings.py", "Settings", ":material/settings:", "Your profile, sign-in and tokens; your organisation."),

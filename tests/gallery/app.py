@@ -32,5 +32,5 @@ def gallery() -> None:
 
 st.set_page_config(page_title="Gallery · Assay", page_icon=str(ICON), layout="wide")
 show_style()
-linked = [st.Page(HERE / file, visibility="hidden") for file in ("chat.py", "usage.py")]
+linked = [st.Page(HERE / file, visibility="hidden") for file in ("chat.py", "usage.py", "symbol.py")]
 st.navigation([st.Page(gallery, default=True), *linked], position="hidden").run()

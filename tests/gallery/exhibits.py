@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.gallery import accounts, alerts, basics, conversations, figures, market, reading, screener, verdicts
+from tests.gallery import (
+    accounts,
+    alerts,
+    basics,
+    conversations,
+    figures,
+    market,
+    portfolio,
+    reading,
+    screener,
+    verdicts,
+)
 
 Exhibit = Callable[[], None]
 """Draws one component in one or more states; its docstring is the caption."""
@@ -56,6 +67,20 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "verdict_list": (verdicts.lists,),
     "verdict_batch": (verdicts.estimates,),
     "verdict_progress": (verdicts.batches,),
+    "portfolio_words": (portfolio.words,),
+    "portfolio_ribbon": (portfolio.ribbons,),
+    "portfolio_charts": (portfolio.lines,),
+    "portfolio_shapes": (portfolio.shapes,),
+    "portfolio_overview": (portfolio.overviews,),
+    "portfolio_holdings": (portfolio.holdings, portfolio.nothing_held),
+    "portfolio_transactions": (portfolio.transactions,),
+    "portfolio_entry": (portfolio.entries,),
+    "portfolio_import": (portfolio.imports,),
+    "portfolio_performance": (portfolio.returns,),
+    "portfolio_risk": (portfolio.risks,),
+    "portfolio_income": (portfolio.incomes,),
+    "portfolio_rebalance": (portfolio.rebalancing,),
+    "portfolio_checks": (portfolio.checks,),
     "alerts_list": (alerts.list_of_alerts, alerts.no_alerts),
     "alert_form": (alerts.form,),
     "notifications_list": (alerts.notifications,),
