@@ -11,13 +11,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-_ADD = text(
-    """
-    INSERT INTO portfolio_imports
-        (id, portfolio_id, org_id, file_name, sha256, preset, rows, added, author, created_at)
-    VALUES (:id, :portfolio_id, bound_org(), :file_name, :sha256, :preset, :rows, :added, :author, assay_now())
-    """
-)
 _IMPORTS = text(
     """
     SELECT id, file_name, sha256, preset, rows, added, author, created_at FROM portfolio_imports
@@ -55,34 +48,6 @@ class ImportRow:
     """Transactions that it brought."""
     author: str
     created_at: datetime
-
-
-def add_import(
-    connection: Connection,
-    import_id: UUID,
-    portfolio_id: UUID,
-    *,
-    file_name: str,
-    sha256: bytes,
-    preset: str,
-    rows: int,
-    added: int,
-    author: str,
-) -> None:
-    """Notes a file whose transactions are added in the same transaction of the database, after this."""
-    connection.execute(
-        _ADD,
-        {
-            "id": import_id,
-            "portfolio_id": portfolio_id,
-            "file_name": file_name,
-            "sha256": sha256,
-            "preset": preset,
-            "rows": rows,
-            "added": added,
-            "author": author,
-        },
-    )
 
 
 def imports(

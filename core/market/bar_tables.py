@@ -136,7 +136,7 @@ def _csv(content: bytes, refused: dict[str, list[int]]) -> tuple[pl.DataFrame, l
     import polars as pl
     from polars.exceptions import PolarsError
 
-    text, encoding = _decoded(content)
+    text, encoding = decoded(content)
     if "\0" in text[:10_000]:
         raise InvalidRequest("The file is neither text nor Parquet.")
     separator, skipped = _heading(text)
@@ -163,7 +163,12 @@ def _csv(content: bytes, refused: dict[str, list[int]]) -> tuple[pl.DataFrame, l
     return raw, how, skipped + 2
 
 
-def _decoded(content: bytes) -> tuple[str, str]:
+def decoded(content: bytes) -> tuple[str, str]:
+    """A file's text, its lines ended by line feeds alone, and the encoding that it was read in.
+
+    Raises:
+        InvalidRequest: its mark says one encoding, and its text is another.
+    """
     for mark, encoding in _BOMS.items():
         if content.startswith(mark):
             try:

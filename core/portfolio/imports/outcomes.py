@@ -17,7 +17,6 @@ BY_SIGN = "by_sign"
 deposit from a withdrawal."""
 TRANSFER_BY_SIGN = "transfer_by_sign"
 """In place of a kind: the sign tells a transfer in from one out."""
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Fate(StrEnum):
@@ -74,9 +73,9 @@ class Choice:
 
     preset: str | None = None
     """Id of a preset; None: whichever knows the headings."""
-    columns: Mapping[str, str] = field(default=NOTHING)
+    columns: Mapping[str, str] = field(default_factory=dict)
     """Heading by our field (a key of `FIELDS`); an empty heading says that no column holds it."""
-    kinds: Mapping[str, str] = field(default=NOTHING)
+    kinds: Mapping[str, str] = field(default_factory=dict)
     """A kind, `IGNORE`, `BY_SIGN` or `TRANSFER_BY_SIGN` by the file's own word for it."""
     date_order: str | None = None
     """`dmy`, `mdy` or `ymd`."""
@@ -84,7 +83,7 @@ class Choice:
     """`.` or `,`."""
     currency: str | None = None
     """Of rows that name none; None: the portfolio's."""
-    symbol_names: Mapping[str, str] = field(default=NOTHING)
+    symbol_names: Mapping[str, str] = field(default_factory=dict)
     """Our symbol by what the file calls it: a ticker, an ISIN or a name."""
 
 
