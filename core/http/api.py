@@ -22,6 +22,7 @@ from core.http.routes import (
     profile,
     providers,
     quotes,
+    risk_metrics,
     screener,
     sec_edgar,
     usage,
@@ -51,6 +52,7 @@ AREAS = (
     jobs,
     alerts,
     validate,
+    risk_metrics,
 )
 """The files of routes; one that is added here is served."""
 

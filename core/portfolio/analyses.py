@@ -427,7 +427,7 @@ def _prepared(
     count = len(_weights(series, reader.last, most=len(series.symbols)))
     if count > len(held.symbols):
         notes.append(f"Correlations and the efficient frontier are of {len(held.symbols)} of {count} holdings.")
-    terms = (request, risk_free_rate, PERIODS, must_have_benchmark)
+    terms = (reader.benchmark, request.min_weight, request.max_weight, risk_free_rate, PERIODS)
     key = parts.key_of(portfolio_id, window, held, terms)
     return _Material(portfolio_id, request, reader.benchmark, risk_free_rate, window, held, tuple(notes), key)
 

@@ -131,8 +131,14 @@ def rate_of_period(annual: float, periods: float = PERIODS) -> float:
     Args:
         annual: above −1.
         periods: a year, above 0.
+
+    Returns:
+        Infinity where it is too large for a float, of a period of many years.
     """
-    return math.expm1(math.log1p(annual) / periods)
+    try:
+        return math.expm1(math.log1p(annual) / periods)
+    except OverflowError:
+        return math.inf
 
 
 def figures(
