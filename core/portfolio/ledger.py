@@ -1,17 +1,36 @@
-"""From transactions to what they come to: the book of a portfolio."""
+"""From transactions to what they come to: the book of a portfolio.
+
+A book is put together from parts: one for each symbol, or for symbols that spin-offs and mergers lead between, and one
+for each year of what has no symbol. A part is kept as long as its transactions, splits and rates are the same, so that
+one more transaction costs one part; the result is that of computing everything.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from uuid import UUID
 
 from core.market.as_of import AsOf
 from core.market.bars import Bars
 from core.portfolio.book import Book, FxRates
-from core.portfolio.market_facts import BarFacts, MarketFacts, NoFacts
-from core.portfolio.transactions import Transaction
+from core.portfolio.exact import CONTEXT
+from core.portfolio.joining import joined
+from core.portfolio.market_facts import BarFacts, MarketFacts, MarketSplits, NoFacts
+from core.portfolio.money import Rates, order_of
+from core.portfolio.parts import Part, part_of_money, part_of_symbols
+from core.portfolio.splits import applied_splits
+from core.portfolio.transactions import SPLITS, Transaction
+
+MOST_KEPT = 24
+"""Books whose parts are kept, each for the day it was computed for."""
+
+Name = tuple[int, tuple[str, ...]]
+"""Of a part: 0 and its symbols in order, or a year and none."""
+Jumps = Mapping[tuple[str, date], float | None]
 
 
 class NoRates:
@@ -24,13 +43,40 @@ class NoRates:
         return Decimal(1) if currency == base else None
 
 
+@dataclass(frozen=True, slots=True)
+class _KeptPart:
+    """A part and what it came from, beside rates and settings."""
+
+    rows: Sequence[Transaction]
+    splits: Mapping[str, MarketSplits]
+    jumps: Jumps
+    """What was asked of closes, and the answers."""
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A book and its parts, and what all of them came from."""
+
+    rows: Sequence[Transaction]
+    until: date
+    settings: tuple[str, bool]
+    facts_version: str
+    fx: FxRates
+    fx_version: str
+    parts: Mapping[Name, _KeptPart]
+    book: Book
+
+
 class Books:
     """Computes books; threads may share one. What was computed is kept, and only what changed is computed again."""
 
     def __init__(self, bars: Bars | None = None, fx: FxRates | None = None) -> None:
         """`bars` and `fx` are what `of` asks; without bars no splits of the market are known, without rates none."""
         self._bars = bars
-        self._fx = fx
+        self._fx: FxRates = NoRates() if fx is None else fx
+        self._kept: dict[tuple[UUID, date], _Kept] = {}
+        self._lock = threading.Lock()
 
     def of(
         self,
@@ -55,7 +101,7 @@ class Books:
             until: transactions after it are not seen; the as-of day where it is not given.
         """
         facts = NoFacts() if self._bars is None else BarFacts(self._bars, as_of, org_id)
-        return self.book(key, transactions, currency, has_cash, facts, self._fx or NoRates(), until=until or as_of.day)
+        return self.book(key, transactions, currency, has_cash, facts, self._fx, until=until or as_of.day)
 
     def book(
         self,
@@ -69,4 +115,132 @@ class Books:
         until: date,
     ) -> Book:
         """The same by any facts and rates."""
-        raise NotImplementedError
+        rows, settings = tuple(transactions), (currency, has_cash)
+        facts_version, fx_version = facts.version, fx.version
+        kept = self._recalled(key, until)
+        fitting = kept if kept is not None and _fits(kept, settings, fx, fx_version) else None
+        is_same_market = fitting is not None and fitting.facts_version == facts_version
+        if fitting is not None and is_same_market and fitting.until == until and fitting.rows == rows:
+            return fitting.book
+        seen = [row for row in rows if row.is_in_force and row.day <= until]
+        with localcontext(CONTEXT):
+            computing = _Computing(facts, Rates(currency, fx), has_cash, fitting, is_same_market)
+            parts = computing.parts(seen)
+            first_day = min((row.day for row in seen), default=None)
+            book = joined([parts[name].part for name in sorted(parts)], currency, has_cash, first_day)
+        self._keep(key, _Kept(rows, until, settings, facts_version, fx, fx_version, parts, book))
+        return book
+
+    def _recalled(self, key: UUID, until: date) -> _Kept | None:
+        """What was computed for the day, else the last that was computed of the portfolio."""
+        with self._lock:
+            found = self._kept.get((key, until))
+            if found is None:
+                found = next((self._kept[each] for each in reversed(self._kept) if each[0] == key), None)
+            return found
+
+    def _keep(self, key: UUID, kept: _Kept) -> None:
+        with self._lock:
+            self._kept.pop((key, kept.until), None)
+            self._kept[key, kept.until] = kept
+            while len(self._kept) > MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+
+
+def _fits(kept: _Kept, settings: tuple[str, bool], fx: FxRates, fx_version: str) -> bool:
+    """Whether parts that were kept may hold still: of the same settings and rates."""
+    return kept.settings == settings and kept.fx is fx and kept.fx_version == fx_version
+
+
+class _Computing:
+    """Computes the parts of one book, or takes those that are known."""
+
+    def __init__(
+        self, facts: MarketFacts, rates: Rates, has_cash: bool, kept: _Kept | None, is_same_market: bool
+    ) -> None:
+        self._facts = facts
+        self._rates = rates
+        self._has_cash = has_cash
+        self._known: Mapping[Name, _KeptPart] = {} if kept is None else kept.parts
+        self._is_same_market = is_same_market
+
+    def parts(self, rows: Sequence[Transaction]) -> dict[Name, _KeptPart]:
+        """All parts, by name.
+
+        Args:
+            rows: those in force and seen, in the order of entry.
+        """
+        groups = _groups(rows)
+        asked = [name for name, of_part in groups.items() if self._is_asked(name, of_part)]
+        self._facts.expect([symbol for _, symbols in asked for symbol in symbols])
+        return {name: self._part(name, of_part) for name, of_part in groups.items()}
+
+    def _is_asked(self, name: Name, rows: Sequence[Transaction]) -> bool:
+        """Whether the market is asked about a part."""
+        known = self._known.get(name)
+        return known is None or not self._is_same_market or known.rows != rows
+
+    def _part(self, name: Name, rows: Sequence[Transaction]) -> _KeptPart:
+        known = self._known.get(name)
+        if known is not None and known.rows == rows and self._is_unmoved(known):
+            return known
+        in_order, symbols = sorted(rows, key=order_of), name[1]
+        if not symbols:
+            return _KeptPart(rows, {}, {}, part_of_money(in_order, self._rates, has_cash=self._has_cash))
+        splits = {symbol: tuple(self._facts.splits(symbol)) for symbol in symbols}
+        told: dict[str, list[Transaction]] = {symbol: [] for symbol in symbols}
+        for row in in_order:
+            if row.kind in SPLITS:
+                told[row.symbol or ""].append(row)
+        jumps: dict[tuple[str, date], float | None] = {}
+        applied = {
+            symbol: applied_splits(told[symbol], splits[symbol], self._asking(symbol, jumps)) for symbol in symbols
+        }
+        part = part_of_symbols(in_order, applied, self._rates, has_cash=self._has_cash)
+        return _KeptPart(rows, splits, jumps, part)
+
+    def _asking(self, symbol: str, answers: dict[tuple[str, date], float | None]) -> Callable[[date], float | None]:
+        """Asks how closes move over a day, and notes the answer."""
+
+        def jump(day: date) -> float | None:
+            answers[symbol, day] = self._facts.jump(symbol, day)
+            return answers[symbol, day]
+
+        return jump
+
+    def _is_unmoved(self, known: _KeptPart) -> bool:
+        """Whether the market says what it said when a part was computed."""
+        if self._is_same_market:
+            return True
+        return all(tuple(self._facts.splits(symbol)) == splits for symbol, splits in known.splits.items()) and all(
+            self._facts.jump(symbol, day) == answer for (symbol, day), answer in known.jumps.items()
+        )
+
+
+def _groups(rows: Sequence[Transaction]) -> dict[Name, list[Transaction]]:
+    """Transactions by the part that they belong to, in the order of entry."""
+    found: dict[Name, list[Transaction]] = {}
+    names = _linked(rows)
+    for row in rows:
+        if row.symbol is None:
+            name: Name = (row.day.year, ())
+        else:
+            name = names.get(row.symbol) or names.setdefault(row.symbol, (0, (row.symbol,)))
+        of_part = found.get(name)
+        if of_part is None:
+            found[name] = [row]
+        else:
+            of_part.append(row)
+    return found
+
+
+def _linked(rows: Sequence[Transaction]) -> dict[str, Name]:
+    """The parts of symbols that spin-offs and mergers lead between."""
+    sets: dict[str, set[str]] = {}
+    for row in rows:
+        if row.symbol is not None and row.other_symbol is not None:
+            one, other = sets.get(row.symbol, {row.symbol}), sets.get(row.other_symbol, {row.other_symbol})
+            one |= other
+            for symbol in one:
+                sets[symbol] = one
+    return {symbol: (0, tuple(sorted(together))) for symbol, together in sets.items()}
