@@ -1,0 +1,266 @@
+"""`/api/portfolios/{id}/transactions`: entered as JSON or from a broker's file, and given as a file."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from core.errors import InvalidRequest
+from core.http.authentication import SignedIn, SignedInRoute
+from core.http.caller import caller_of
+from core.http.context import Bench, Threads, in_thread
+from core.http.idempotency import REPLAYED_HEADER, idempotency_of
+from core.http.limits import LateBody, checked_json_object, read_body, replayed
+from core.http.portfolio_models import (
+    MAX_ENTERED,
+    ImportAnswer,
+    ImportQuery,
+    ImportQuestion,
+    NewTransaction,
+    NewTransactions,
+    RowFateAnswer,
+    TransactionsAnswer,
+)
+from core.http.problems import MEDIA_TYPE, plain_decimal, problem_of
+from core.http.routes.portfolios import PATH, id_of, told, transaction_answer
+from core.portfolio.exports import MEDIA_TYPE as CSV
+from core.portfolio.exports import csv_of
+from core.portfolio.imports.outcomes import Choice, ImportResult, Preview, RowFate
+from core.portfolio.transactions import Draft
+from core.principal import Principal
+from core.workbench import Workbench
+
+MAX_FILE_BYTES = 25 * 1024 * 1024
+"""Largest file that is read; of a larger one not even the beginning is kept."""
+MAX_FORM_BYTES = MAX_FILE_BYTES + 64 * 1024
+"""With what a form puts around it."""
+FILES = (
+    "text/csv",
+    "application/csv",
+    "text/tab-separated-values",
+    "text/plain",
+    "application/vnd.ms-excel",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/octet-stream",
+)
+"""Types of a body that is the file itself; what is in it is found out from itself."""
+FORM = "multipart/form-data"
+_TAKEN = (
+    "Send transactions as JSON (Content-Type: application/json), or a file as text/csv, as an Excel sheet, or as the "
+    "field file of multipart/form-data."
+)
+_ONE = {"$ref": "#/components/schemas/NewTransaction"}
+_ENTRY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        _ONE,
+                        {
+                            "type": "object",
+                            "properties": {"transactions": {"type": "array", "items": _ONE, "maxItems": MAX_ENTERED}},
+                            "required": ["transactions"],
+                        },
+                    ]
+                }
+            },
+            "text/csv": {"schema": {"type": "string", "format": "binary"}},
+            FORM: {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "required": ["file"],
+                }
+            },
+        },
+    }
+}
+
+router = APIRouter()
+routes = APIRouter(route_class=SignedInRoute, tags=["Portfolios"])
+
+
+@routes.get(f"{PATH}/{{portfolio_id}}/transactions.csv", summary="A portfolio's transactions as a file")
+async def export_transactions(portfolio_id: str, principal: SignedIn, bench: Bench, threads: Threads) -> Response:
+    """Those that count, by day; the import takes the file back as it is. Nothing in it is a formula."""
+    export = partial(bench.portfolio.journal.transactions, principal, id_of(portfolio_id))
+    content = await in_thread(lambda: csv_of(export()), threads)
+    return Response(content, media_type=CSV, headers={"Content-Disposition": 'attachment; filename="transactions.csv"'})
+
+
+@routes.post(
+    f"{PATH}/{{portfolio_id}}/transactions",
+    status_code=201,
+    response_model=TransactionsAnswer | ImportAnswer,
+    openapi_extra=_ENTRY,
+    summary="Enter transactions, or import a file",
+)
+async def enter_transactions(
+    portfolio_id: str,
+    asked: Annotated[ImportQuery, Query()],
+    request: Request,
+    principal: SignedIn,
+    bench: Bench,
+    threads: Threads,
+) -> Response:
+    """As JSON one transaction, or `{transactions: [...]}`, all or none: 201 with their rows. With an `Idempotency-Key`
+    the same again gives the same rows, and another body is `conflict`.
+
+    A file (at most 25 MiB) is imported whole or not at all; `dry_run` only tells every row's fate. By its content it is
+    idempotent, with a key and without: a row that is there already is `known`, and not entered again. 201 where rows
+    were entered, 200 where all were known, 422 with every row's fate where one is refused.
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type == "application/json":
+        return await _entered(portfolio_id, request, principal, bench, threads)
+    if content_type not in (*FILES, FORM):
+        raise InvalidRequest(_TAKEN)
+    await idempotency_of(request, query={})  # refused where it is malformed; the content itself is the key
+    if content_type == FORM:
+        content, file_name = await _of_form(await _body(request, MAX_FORM_BYTES), request)
+    else:
+        content, file_name = await _body(request, MAX_FILE_BYTES), asked.file_name
+    run = partial(_dry_run if asked.dry_run else _imported, portfolio_id, asked, content, file_name)
+    return await in_thread(partial(run, principal, bench), threads)
+
+
+router.include_router(routes)
+
+
+async def _entered(
+    portfolio_id: str, request: Request, principal: Principal, bench: Workbench, threads: Threads
+) -> Response:
+    body = await _body(request, request.app.state.max_body_bytes)
+    content = checked_json_object(request.headers["content-type"], body)
+    again = Request(request.scope, replayed(body, request.receive))
+    idempotency = await idempotency_of(again)
+    given = _validated(NewTransactions if "transactions" in content else NewTransaction, content)
+    wanted = given.transactions if isinstance(given, NewTransactions) else [given]
+    drafts = [each.draft() for each in wanted if isinstance(each, NewTransaction)]
+    key = None if idempotency is None else idempotency.key
+
+    def added() -> tuple[str, bool]:
+        journal, portfolio = bench.portfolio.journal, id_of(portfolio_id)
+        before = bench.portfolio.portfolios.get(principal, portfolio).number if key is not None else 0
+        rows = journal.add(principal, portfolio, drafts, key=key)
+        answer = TransactionsAnswer(transactions=[transaction_answer(each) for each in rows])
+        return answer.model_dump_json(), key is not None and rows[-1].number <= before
+
+    text, is_replayed = await in_thread(added, threads)
+    headers = {REPLAYED_HEADER: "true"} if is_replayed else None
+    return Response(text, status_code=201, headers=headers, media_type="application/json")
+
+
+async def _body(request: Request, most: int) -> bytes:
+    try:
+        return await read_body(request, most=most)
+    except LateBody:
+        caller_of(request).headers["Connection"] = "close"
+        raise
+
+
+async def _of_form(body: bytes, request: Request) -> tuple[bytes, str]:
+    """The file of a form, and its name.
+
+    Raises:
+        InvalidRequest: the form cannot be read, or does not hold one file.
+    """
+    form_request = Request(request.scope, replayed(body, request.receive))
+    try:
+        async with form_request.form(max_files=1, max_fields=10, max_part_size=MAX_FILE_BYTES) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise InvalidRequest("The form has no field file that is a file.")
+            return await file.read(), file.filename or ""
+    except HTTPException as error:
+        raise InvalidRequest("The form cannot be read; send one field named file, with the file in it.") from error
+
+
+def _validated(model: type[NewTransaction] | type[NewTransactions], content: object) -> BaseModel:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        flaws = [{**flaw, "loc": ("body", *flaw["loc"])} for flaw in error.errors(include_url=False)]
+        raise RequestValidationError(flaws) from None
+
+
+def _choice(asked: ImportQuery) -> Choice | None:
+    names = ("preset", "date_order", "decimal", "currency")
+    given = {name: value for name in names if (value := getattr(asked, name)) is not None}
+    return Choice(**given) if given else None
+
+
+def _dry_run(
+    portfolio_id: str, asked: ImportQuery, content: bytes, file_name: str, principal: Principal, bench: Workbench
+) -> Response:
+    preview = bench.portfolio.imports.preview(principal, id_of(portfolio_id), content, file_name, _choice(asked))
+    words = " ".join((*preview.problems, preview.question.words if preview.question else "")).strip()
+    answer = _answer(preview, words or "Nothing was entered: this is what would become of every row.")
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _imported(
+    portfolio_id: str, asked: ImportQuery, content: bytes, file_name: str, principal: Principal, bench: Workbench
+) -> Response:
+    result = bench.portfolio.imports.run(
+        principal,
+        id_of(portfolio_id),
+        content,
+        file_name,
+        _choice(asked),
+        leaves_out_refused=asked.leaves_out_refused,
+    )
+    answer = _answer(result.preview, result.words, result)
+    if result.is_imported:
+        status = 201 if result.transactions else 200
+        return Response(answer.model_dump_json(), status_code=status, media_type="application/json")
+    problem = problem_of(InvalidRequest(result.words))
+    return JSONResponse({**problem, "import": answer.model_dump(mode="json")}, status_code=422, media_type=MEDIA_TYPE)
+
+
+def _answer(preview: Preview, words: str, result: ImportResult | None = None) -> ImportAnswer:
+    question = preview.question
+    return ImportAnswer(
+        is_dry_run=result is None,
+        is_imported=result is not None and result.is_imported,
+        import_id=str(result.import_id) if result is not None and result.import_id is not None else None,
+        words=words,
+        file_name=preview.file_name,
+        preset=preview.preset,
+        title=preview.title,
+        how=list(preview.how),
+        counts={fate.value: count for fate, count in preview.counts.items()},
+        rows=[_fate(row) for row in preview.rows],
+        question=None
+        if question is None
+        else ImportQuestion(asked=question.asked.value, words=question.words, options=dict(question.options)),
+        problems=list(preview.problems),
+    )
+
+
+def _fate(row: RowFate) -> RowFateAnswer:
+    return RowFateAnswer(
+        line=row.line,
+        fate=row.fate.value,
+        reason=row.reason,
+        notices=list(row.notices),
+        transactions=[_plain(draft) for draft in row.drafts],
+    )
+
+
+def _plain(draft: Draft) -> dict[str, Any]:
+    """What a row is read as, without what it does not say."""
+    said = {name: value for name, value in told(draft).items() if value is not None and value != ""}
+    return {
+        name: value.isoformat() if name == "date" else plain_decimal(value) if hasattr(value, "normalize") else value
+        for name, value in said.items()
+    }
