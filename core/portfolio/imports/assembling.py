@@ -105,11 +105,13 @@ class Assembler:
         return "" if at is None else cells[at]
 
     def _reason_to_ignore(self, cells: Sequence[str]) -> str:
-        for at, rule in self._left_out:
-            if (cells[at].casefold() in rule.words) != rule.is_unless:
-                return rule.reason
         word = self._cell(cells, "kind")
-        if word and self._plan.kinds.get(word) == IGNORE:
+        kind = self._plan.kinds.get(word, "")
+        for at, rule in self._left_out:
+            is_of_rule = not rule.kinds or kind in rule.kinds
+            if is_of_rule and (cells[at].casefold() in rule.words) != rule.is_unless:
+                return rule.reason
+        if kind == IGNORE:
             return f"Rows of the kind {word[:60]!r} are left out."
         if self._is_day(self._cell(cells, "day")):
             return ""
@@ -179,7 +181,7 @@ class Assembler:
                     value = other + (value or 0)
             if value is not None:
                 found[name] = -value if name in self._plan.negative else value
-        if not self._plan.uses_rate:
+        if not self._plan.uses_rate or (found.get("fx_rate") == 1 and not self._plan.is_own_form):
             found.pop("fx_rate", None)
         return found
 
@@ -230,8 +232,11 @@ class Assembler:
         if "symbol" not in needed | optional or (row.kind in TRANSFERS and not row.get("quantity")):
             row.notes.append(called.symbol or called.name)
             return
-        if "symbol" not in needed and row.kind in _HAVE_SYMBOLS:
+        if row.kind in _HAVE_SYMBOLS:
             called = replace(called, name="")
+            if preset and not preset.payments_have_symbols:
+                row.notes.append(called.theirs)
+                return
         try:
             row.symbol = self.names.symbol(called)
         except InvalidRequest:
@@ -345,7 +350,9 @@ class Assembler:
         usual = quantity * price
         if gross != usual:
             row.numbers["amount"] = gross
-        if abs(gross - usual) > MOST_OFF * max(gross, usual):
+        # Of a quantity that the broker rounded, one of its last digit is no difference.
+        last_digit = Decimal(1).scaleb(int(quantity.as_tuple().exponent))
+        if abs(gross - usual) > max(MOST_OFF * max(gross, usual), last_digit * price):
             row.notices.append(f"The amount {gross.normalize():f} is not quantity × price, {usual.normalize():f}.")
 
     def _payment(self, row: _Row) -> None:

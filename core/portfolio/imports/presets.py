@@ -35,6 +35,7 @@ class _LeftOut(BaseModel):
     words: list[str] = Field(min_length=1)
     reason: str = Field(min_length=1, max_length=200)
     unless: bool = False
+    kinds: list[Kind] = []
 
 
 class _Shipped(BaseModel):
@@ -51,6 +52,7 @@ class _Shipped(BaseModel):
     date_order: Literal["dmy", "mdy", "ymd"] | None = None
     decimal: Literal[".", ","] | None = None
     rate_is_to_base: bool = False
+    payments_have_symbols: bool = True
     exchanges: dict[str, str] = {}
     isin_exchanges: dict[str, str] = {}
     symbol_in: str | None = None
@@ -67,6 +69,8 @@ class LeftOut:
     reason: str
     is_unless: bool
     """Whether rows are left out that have none of the words."""
+    kinds: frozenset[str]
+    """Of which the rule is; all where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class Preset:
     decimal: str | None
     rate_is_to_base: bool
     """Whether exchange rates are to the account's currency, and hold where that is the portfolio's."""
+    payments_have_symbols: bool
+    """Whether what interest, a fee or a tax has for a symbol is one; otherwise it goes into the note."""
     exchanges: Mapping[str, str]
     """Codes of exchanges by the file's names for them, in capitals."""
     isin_exchanges: Mapping[str, str]
@@ -162,11 +168,18 @@ def _preset(shipped: _Shipped) -> Preset:
         date_order=shipped.date_order,
         decimal=shipped.decimal,
         rate_is_to_base=shipped.rate_is_to_base,
+        payments_have_symbols=shipped.payments_have_symbols,
         exchanges={name.upper(): code for name, code in shipped.exchanges.items()},
         isin_exchanges=shipped.isin_exchanges,
         symbol_in=re.compile(shipped.symbol_in) if shipped.symbol_in else None,
         left_out=[
-            LeftOut(heading_key(each.heading), frozenset(map(str.casefold, each.words)), each.reason, each.unless)
+            LeftOut(
+                heading_key(each.heading),
+                frozenset(map(str.casefold, each.words)),
+                each.reason,
+                each.unless,
+                frozenset(kind.value for kind in each.kinds),
+            )
             for each in shipped.left_out
         ],
     )

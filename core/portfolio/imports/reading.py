@@ -150,7 +150,7 @@ def _heading(lines: Sequence[str], score: Score) -> tuple[str, int]:
 
 def _fields(line: str, separator: str) -> Cells:
     try:
-        return next(csv.reader([line], delimiter=separator), [""])
+        return next(csv.reader([line], delimiter=separator), []) or [""]
     except csv.Error:
         return [""]
 

@@ -8,6 +8,8 @@ SECTION_MARKS = frozenset({"Statement"})
 """First cell of the first line of such a file: `Statement,Header,Field Name,Field Value`."""
 SECTION = "Section"
 """Heading of the column that tells the table of a row."""
+SAME = {"Date/Time": "Date", "Settle Date": "Date", "Proceeds": "Amount"}
+"""Columns of different tables that say the same."""
 _LEAST_CELLS = 3
 
 Record = tuple[int, list[str]]
@@ -30,7 +32,7 @@ def joined_sections(records: Sequence[Record]) -> tuple[list[str], list[Record]]
             continue
         table, mark, *values = (cell.strip() for cell in cells)
         if mark == "Header":
-            current = values
+            current = values = [SAME.get(value, value) for value in values]
             for heading in values:
                 headings.setdefault(heading, len(headings))
         elif mark == "Data":
