@@ -33,7 +33,7 @@ from core.clock import SystemClock
 from core.db.embedded import EmbeddedServer, attach
 from core.db.engine import Database
 from core.db.migrate import migrate
-from core.errors import Conflict, Forbidden, NotFound
+from core.errors import Conflict, Forbidden, NotFound, PlanRequired
 from core.market.market import Market, open_market
 from core.metering.meter import Meter
 from core.metering.plans import Plans, load_plans
@@ -48,6 +48,8 @@ from core.ops.mail import Mailer, mailer_of
 from core.ops.notifications import Notifications
 from core.ops.telemetry import Telemetry
 from core.ops.worker import Worker
+from core.portfolio.demo import load_demo_portfolios
+from core.portfolio.portfolio import AreaParts, PortfolioArea, open_portfolio
 from core.research.assistant import Assistant
 from core.research.conversations import Conversations
 from core.research.filings import Filings
@@ -94,6 +96,7 @@ class Workbench:
     market: Market
     screener: Screener
     verdicts: Verdicts
+    portfolio: PortfolioArea
     filings: Filings
     watchlists: Watchlists
     theses: Theses
@@ -105,10 +108,13 @@ class Workbench:
         if not self.settings.loads_demo:
             return None
         password = load_demo(self.directory, prepared_home(self.settings))
-        with suppress(NotFound, Conflict, Forbidden):  # whoever owned it left, or its universe is not there
+        with suppress(NotFound):  # whoever owned it left
             owner = self.directory.member(DEMO_USERS[0].email, DEMO_ORGANISATION)
-            universe_id = self.market.lists.universes[0].id
-            self.verdicts.settings.begin_with(owner, VerdictChoices(is_nightly=True, universe_id=universe_id))
+            with suppress(Conflict, Forbidden, PlanRequired):  # they may no longer, or the plan has no room
+                load_demo_portfolios(self.portfolio.portfolios, self.portfolio.journal, owner)
+            with suppress(NotFound, Conflict, Forbidden):  # or its universe is not there
+                universe_id = self.market.lists.universes[0].id
+                self.verdicts.settings.begin_with(owner, VerdictChoices(is_nightly=True, universe_id=universe_id))
         return demo_sign_ins(password)
 
     def worker(self) -> Worker:
@@ -158,6 +164,11 @@ def open_workbench(settings: Settings) -> Workbench:
     usage = Usage(database, plans, usage_log)
     screener = open_screener(settings, database, queue, market, mailer, notifications)
     verdicts = open_verdicts(VerdictParts(database, queue, gateway, meter, usage, market, screener))
+    profiles = Profiles(
+        database,
+        answering=[model.id for model in catalogue.chat_models()],
+        known=[model.id for model in catalogue.all()],
+    )
     return Workbench(
         settings=settings,
         database=database,
@@ -173,11 +184,7 @@ def open_workbench(settings: Settings) -> Workbench:
         openid=OpenId(database, accounts, settings, SystemClock()),
         joining=Joining(database, accounts, mailer, seats, settings),
         members=Members(database, mailer, seats, settings),
-        profiles=Profiles(
-            database,
-            answering=[model.id for model in catalogue.chat_models()],
-            known=[model.id for model in catalogue.all()],
-        ),
+        profiles=profiles,
         tokens=Tokens(database),
         meter=meter,
         gateway=gateway,
@@ -191,6 +198,7 @@ def open_workbench(settings: Settings) -> Workbench:
         market=market,
         screener=screener,
         verdicts=verdicts,
+        portfolio=open_portfolio(AreaParts(database, plans, meter, usage_log, market, profiles)),
         filings=Filings(meter, usage_log, market.filings, market.companies, market.time),
         watchlists=Watchlists(database),
         theses=Theses(database),

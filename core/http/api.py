@@ -19,6 +19,8 @@ from core.http.routes import (
     jobs,
     models,
     news,
+    portfolio_files,
+    portfolios,
     profile,
     providers,
     quotes,
@@ -52,6 +54,8 @@ AREAS = (
     jobs,
     alerts,
     validate,
+    portfolio_files,
+    portfolios,
     risk_metrics,
 )
 """The files of routes; one that is added here is served."""
