@@ -37,9 +37,15 @@ _WORDS = {
     "fx_rate": "exchange rate",
     "cost_share": "share of the cost",
 }
-_NUMBERS = ("quantity", "price", "amount", "net", "fees", "taxes", "fx_rate", "cost_share")
+_NUMBERS = {
+    **{name: name for name in ("quantity", "price", "amount", "net", "fees", "taxes", "fx_rate", "cost_share")},
+    **{more: name for name, others in MORE_OF.items() for more in others},
+}
+"""The number that a column is part of."""
 _CHARGES = frozenset({Kind.FEE, Kind.TAX})
 _MOVES = frozenset({Kind.DEPOSIT, Kind.WITHDRAWAL})
+Told = dict[str, str]
+"""The cells of a row that are not empty, by our field."""
 _HAVE_SYMBOLS = frozenset({Kind.INTEREST, Kind.FEE, Kind.TAX})
 """Kinds that may have a symbol and need none: what cannot be one goes into the note."""
 
@@ -84,28 +90,27 @@ class Assembler:
             for rule in (plan.preset.left_out if plan.preset else ())
             if rule.heading in self._headings
         ]
+        self._places = tuple(plan.columns.items())
         self._days: dict[str, date] = {}
+        self._units: dict[str, Unit | None] = {}
         self.names = SymbolNames(plan.preset, plan.symbol_names)
 
     def fate(self, line: int, cells: Sequence[str]) -> RowFate:
         """What becomes of a row by itself: added, ignored or refused."""
-        text = " | ".join(cell for cell in cells if cell)[:MAX_TEXT_CHARS]
-        if reason := self._reason_to_ignore(cells):
+        text = " | ".join(filter(None, cells))[:MAX_TEXT_CHARS]
+        told = {name: cells[at] for name, at in self._places if cells[at]}
+        if reason := self._reason_to_ignore(cells, told):
             return RowFate(line, Fate.IGNORED, reason, text=text)
         try:
-            row = self._row(cells)
-            drafts = self._drafts(row, cells)
+            row = self._row(told)
+            drafts = self._drafts(row, told)
             made = tuple(checked(each, latest=self._latest) for each in drafts)
         except InvalidRequest as error:
             return RowFate(line, Fate.REFUSED, error.detail, text=text)
         return RowFate(line, Fate.ADDED, notices=tuple(row.notices), drafts=made, text=text)
 
-    def _cell(self, cells: Sequence[str], name: str) -> str:
-        at = self._plan.columns.get(name)
-        return "" if at is None else cells[at]
-
-    def _reason_to_ignore(self, cells: Sequence[str]) -> str:
-        word = self._cell(cells, "kind")
+    def _reason_to_ignore(self, cells: Sequence[str], told: Told) -> str:
+        word = told.get("kind", "")
         kind = self._plan.kinds.get(word, "")
         for at, rule in self._left_out:
             is_of_rule = not rule.kinds or kind in rule.kinds
@@ -113,7 +118,7 @@ class Assembler:
                 return rule.reason
         if kind == IGNORE:
             return f"Rows of the kind {word[:60]!r} are left out."
-        if self._is_day(self._cell(cells, "day")):
+        if self._is_day(told.get("day", "")):
             return ""
         filled = [cell for cell in cells if cell]
         pairs = zip(cells, self._headings, strict=True)
@@ -131,64 +136,60 @@ class Assembler:
                 return False
         return True
 
-    def _row(self, cells: Sequence[str]) -> _Row:
+    def _row(self, told: Told) -> _Row:
         plan = self._plan
-        day = self._cell(cells, "day")
+        day = told.get("day", "")
         if not day:
             raise InvalidRequest("The date is missing.")
         if not self._is_day(day):
             raise InvalidRequest(f"{day[:40]!r} is no date.")
-        numbers = self._numbers(cells)
-        own = self._unit(cells, "currency", plan.currency) or Unit(plan.currency)
-        settled = self._unit(cells, "settled_currency", self._heading_currency(numbers)) or own
-        kind, is_negated = self._kind(cells, numbers)
+        numbers = self._numbers(told)
+        own = self._unit(told, "currency", plan.currency) or Unit(plan.currency)
+        settled = self._unit(told, "settled_currency", self._heading_currency(numbers)) or own
+        kind, is_negated = self._kind(told, numbers)
         row = _Row(kind, is_negated, self._days[day], own, own.currency or plan.currency, numbers)
-        row.ratio = self._ratio(cells)
-        self._name(row, cells)
+        row.ratio = self._ratio(told)
+        self._name(row, told)
         if own.per_currency != 1:
             self._in_whole_currency(row, own, settled)
         if settled.currency and settled.currency != row.currency and (row.get("amount") or row.get("net")):
-            self._settle(row, cells, settled.currency)
-        self._charges(row, cells)
+            self._settle(row, told, settled.currency)
+        self._charges(row, told)
         return row
 
-    def _kind(self, cells: Sequence[str], numbers: dict[str, Decimal]) -> tuple[Kind, bool]:
-        if "kind" not in self._plan.columns:
-            told = BY_SIGN
-        else:
-            word = self._cell(cells, "kind")
-            if not word:
-                raise InvalidRequest("The kind is missing.")
-            told = self._plan.kinds.get(word, "")
-            if not told:
-                raise InvalidRequest(f"The kind {word[:60]!r} is not known; say what it is.")
-        if told not in _SIGNED:
-            return Kind(told.removeprefix(NEGATED)), told.startswith(NEGATED)
+    def _kind(self, told: Told, numbers: dict[str, Decimal]) -> tuple[Kind, bool]:
+        meant = BY_SIGN
+        if "kind" in self._plan.columns:
+            word = told.get("kind", "")
+            meant = self._plan.kinds.get(word, "")
+            if not meant:
+                raise InvalidRequest(
+                    f"The kind {word[:60]!r} is not known; say what it is." if word else "The kind is missing."
+                )
+        if meant not in _SIGNED:
+            return Kind(meant.removeprefix(NEGATED)), meant.startswith(NEGATED)
         quantity = numbers.get("quantity")
         signed = quantity or numbers.get("amount") or numbers.get("net")
         if not signed:
             raise InvalidRequest("It has neither a quantity nor an amount.")
-        up, down = TRADES_BY_SIGN if told == BY_SIGN and quantity else _SIGNED[told]
+        up, down = TRADES_BY_SIGN if meant == BY_SIGN and quantity else _SIGNED[meant]
         return (up if signed > 0 else down), False
 
-    def _numbers(self, cells: Sequence[str]) -> dict[str, Decimal]:
+    def _numbers(self, told: Told) -> dict[str, Decimal]:
         found: dict[str, Decimal] = {}
-        for name in _NUMBERS:
-            value = self._number(cells, name)
-            for more in MORE_OF.get(name, ()):
-                other = self._number(cells, more)
-                if other is not None:
-                    value = other + (value or 0)
+        for name in told:
+            of = _NUMBERS.get(name)
+            if of is None:
+                continue
+            value = self._number(told, name)
             if value is not None:
-                found[name] = -value if name in self._plan.negative else value
+                found[of] = found.get(of, 0) + (-value if of in self._plan.negative else value)
         if not self._plan.uses_rate or (found.get("fx_rate") == 1 and not self._plan.is_own_form):
             found.pop("fx_rate", None)
         return found
 
-    def _number(self, cells: Sequence[str], name: str) -> Decimal | None:
-        text = self._cell(cells, name)
-        if not text:
-            return None
+    def _number(self, told: Told, name: str) -> Decimal | None:
+        text = told[name]
         try:
             return number(text, self._plan.decimal)
         except ValueError:
@@ -197,19 +198,21 @@ class Assembler:
                 f"The {_WORDS.get(name, name)} {text[:40]!r} is no number with a decimal {sign}."
             ) from None
 
-    def _ratio(self, cells: Sequence[str]) -> Decimal | None:
-        text = self._cell(cells, "ratio")
+    def _ratio(self, told: Told) -> Decimal | None:
+        text = told.get("ratio", "")
         try:
             return ratio(text, self._plan.decimal) if text else None
         except (ValueError, ArithmeticError):
             raise InvalidRequest(f"The ratio {text[:40]!r} is none; 2 or 2:1 is two for one.") from None
 
-    def _unit(self, cells: Sequence[str], name: str, otherwise: str) -> Unit | None:
+    def _unit(self, told: Told, name: str, otherwise: str) -> Unit | None:
         """The unit that a column tells, or the other one; None where there is none."""
-        text = self._cell(cells, name)
+        text = told.get(name, "")
         if is_missing(text):
             text = otherwise
-        found = unit(text) or unit(text.upper())
+        if text not in self._units:
+            self._units[text] = unit(text) or unit(text.upper())
+        found = self._units[text]
         if found is None and text:
             raise InvalidRequest(f"{text[:20]!r} is no currency; it has three letters such as USD.")
         return found
@@ -218,22 +221,22 @@ class Assembler:
         currencies = self._plan.currencies
         return next((currencies[name] for name in ("amount", "net") if name in currencies and name in numbers), "")
 
-    def _name(self, row: _Row, cells: Sequence[str]) -> None:
-        note = plain_text(self._cell(cells, "note"))
+    def _name(self, row: _Row, told: Told) -> None:
+        note = plain_text(told.get("note", ""))
         called = Called(
-            *(plain_text(self._cell(cells, name)) for name in ("symbol", "isin", "name", "exchange")),
+            *(plain_text(told.get(name, "")) for name in ("symbol", "isin", "name", "exchange")),
             currency=row.own.currency or "",
         )
         preset = self._plan.preset
         if preset and preset.symbol_in and not called.symbol and (found := preset.symbol_in.search(note)):
-            called = replace(called, symbol=found[1])
+            called = called._replace(symbol=found[1])
         row.notes.append(note)
         needed, optional = fields_of(row.kind)
         if "symbol" not in needed | optional or (row.kind in TRANSFERS and not row.get("quantity")):
             row.notes.append(called.symbol or called.name)
             return
         if row.kind in _HAVE_SYMBOLS:
-            called = replace(called, name="")
+            called = called._replace(name="")
             if preset and not preset.payments_have_symbols:
                 row.notes.append(called.theirs)
                 return
@@ -252,14 +255,14 @@ class Assembler:
             if name in row.numbers:
                 row.numbers[name] /= own.per_currency
 
-    def _settle(self, row: _Row, cells: Sequence[str], currency: str) -> None:
+    def _settle(self, row: _Row, told: Told, currency: str) -> None:
         """Enters the row in the currency of the money that moved; what a share cost in its own goes into the note."""
         price, quantity, taxes = row.get("price"), row.get("quantity"), row.get("taxes")
         if price is not None:
             row.notes.append(f"{price.normalize():f} {row.currency} a share")
-        told = self._unit(cells, "taxes_currency", currency)
-        if taxes is not None and told and told.currency == row.currency:
-            withheld, net = taxes / told.per_currency, row.get("net")
+        of_taxes = self._unit(told, "taxes_currency", currency)
+        if taxes is not None and of_taxes and of_taxes.currency == row.currency:
+            withheld, net = taxes / of_taxes.per_currency, row.get("net")
             before = abs(price * quantity) if price and quantity else Decimal(0)
             if net is not None and before > withheld:
                 row.numbers["taxes"] = round(withheld * abs(net) / (before - withheld), PLACES)
@@ -268,14 +271,14 @@ class Assembler:
         row.numbers.pop("fx_rate", None)
         row.currency = currency
 
-    def _charges(self, row: _Row, cells: Sequence[str]) -> None:
+    def _charges(self, row: _Row, told: Told) -> None:
         """Fees and taxes of another currency, and those that were given back, as transactions of their own."""
         for name, kind in (("fees", Kind.FEE), ("taxes", Kind.TAX)):
             amount = row.get(name)
             if amount is None:
                 continue
-            told = self._unit(cells, f"{name}_currency", self._plan.currencies.get(name, ""))
-            currency = told.currency if told and told.currency else row.currency
+            unit_told = self._unit(told, f"{name}_currency", self._plan.currencies.get(name, ""))
+            currency = unit_told.currency if unit_told and unit_told.currency else row.currency
             if name == "taxes" and row.is_tax_settled:
                 currency = row.currency
             if row.kind in _CHARGES or (currency == row.currency and amount > 0):
@@ -286,7 +289,7 @@ class Assembler:
             row.extra.append(Draft(kind, row.day, currency, symbol, amount=amount, note=LABELS[row.kind]))
             del row.numbers[name]
 
-    def _drafts(self, row: _Row, cells: Sequence[str]) -> list[Draft]:
+    def _drafts(self, row: _Row, told: Told) -> list[Draft]:
         if row.kind in TRADES:
             self._trade(row)
         elif row.kind in OF_MONEY:
@@ -298,8 +301,8 @@ class Assembler:
         quantity, price = row.numbers.get("quantity"), row.numbers.get("price")
         if quantity and quantity < 0 and row.kind in (Kind.BUY, Kind.TRANSFER_IN):
             raise InvalidRequest(f"A {LABELS[row.kind].lower()} has a quantity above zero, and this is {quantity}.")
-        other = plain_text(self._cell(cells, "other_symbol"))
-        reference = self._cell(cells, "reference")[:MAX_TEXT_CHARS]
+        other = plain_text(told.get("other_symbol", ""))
+        reference = told.get("reference", "")[:MAX_TEXT_CHARS]
         draft = Draft(
             row.kind,
             row.day,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from core.errors import InvalidRequest
 from core.market.symbols import EXCHANGES, MARKETS, checked_symbol, exchange_of
@@ -14,9 +14,8 @@ _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}\d")
 _COUNTRY_CHARS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
-    """What a row calls a security."""
+class Called(NamedTuple):
+    """What a row calls a security; one is looked up for every row, and a tuple is found fastest."""
 
     symbol: str = ""
     isin: str = ""
