@@ -13,9 +13,12 @@ from core.market.quotes import Quote
 from core.portfolio.book import Book, FxRates, Position, Split
 from core.portfolio.income import income_by_symbol, share, total
 from core.portfolio.report import CashLine, CostMethod, HoldingLine, Price, Rate, Ribbon
+from core.portfolio.transactions import PLACES
 
 MOST_AGE_DAYS = 4
 """Where the sessions of an exchange are not known, an older price is stale: a weekend and a holiday."""
+CHANGE_PLACES = 4
+"""Decimals of a day's change: sources round the change of a price."""
 CASH, UNKNOWN = "Cash", "Unknown"
 
 
@@ -73,7 +76,7 @@ def cash_lines(book: Book, sight: Sight) -> tuple[CashLine, ...]:
         amount = book.cash[currency][-1][1] if book.cash[currency] else Decimal(0)
         if amount:
             rate = sight.fx.rate(currency, book.currency, sight.as_of.day)
-            lines.append(CashLine(currency, amount, rate, None if rate is None else amount * rate))
+            lines.append(CashLine(currency, amount, rate, None if rate is None else round(amount * rate, PLACES)))
     return tuple(lines)
 
 
@@ -151,7 +154,7 @@ def _line(book: Book, position: Position, method: CostMethod, sight: Sight, inco
     rate = sight.fx.rate(currency, book.currency, sight.as_of.day)
     if rate is None:
         notes.append(f"No exchange rate from {currency} to {book.currency} is known for {sight.as_of.day}.")
-    value = None if price.price is None or rate is None else position.quantity * price.price * rate
+    value = None if price.price is None or rate is None else round(position.quantity * price.price * rate, PLACES)
     is_fifo = method is CostMethod.FIFO
     cost = position.fifo_cost_base if is_fifo else position.average_cost_base
     unrealised = None if value is None or cost is None else value - cost
@@ -237,7 +240,7 @@ def _day_change(position: Position, price: Price, rate: Decimal | None) -> Decim
     if paid is None or growth <= 0:
         return None
     worth = price.price * rate
-    return (position.quantity - bought) * (worth - worth / growth) + bought * worth - paid
+    return round((position.quantity - bought) * (worth - worth / growth) + bought * worth - paid, CHANGE_PLACES)
 
 
 def _bought_on(position: Position, day: date) -> tuple[Decimal, Decimal | None]:

@@ -20,6 +20,7 @@ from core.db.engine import Database
 from core.market.as_of import AsOf
 from core.market.market import Market
 from core.market.quotes import MAX_SYMBOLS, Quote
+from core.market.symbols import checked_symbol
 from core.portfolio.book import Book
 from core.portfolio.checks import Checked, checks_of
 from core.portfolio.holdings import Sight, Standing, by_currency, by_sector, ribbon_of, standing_of, total_gain
@@ -126,6 +127,7 @@ class Reports:
 
         Raises:
             NotFound: no portfolio of that id that this caller sees.
+            InvalidRequest: a benchmark that cannot be a symbol.
         """
         return self._performance(self._seen(principal, portfolio_id), first, last, benchmark)
 
@@ -161,11 +163,12 @@ class Reports:
     def _performance(
         self, seen: _Seen, first: date | None = None, last: date | None = None, benchmark: str | None = None
     ) -> Performance:
-        name = benchmark or seen.benchmark
+        name = checked_symbol(benchmark) if benchmark else seen.benchmark
 
         def found() -> Performance:
             past = self._past(seen)
-            closes = self._parts.valuer.benchmark(seen.principal, name, past.series, past.book.currency, seen.as_of)
+            days, currency = past.series.days, past.book.currency
+            closes = self._parts.valuer.benchmark(seen.principal, name, currency, seen.as_of, days)
             return performance(past.series, benchmark=name, closes=closes, first=first, last=last)
 
         return self._performances.of((seen.key, name, first, last), found)
