@@ -22,6 +22,7 @@ from core.portfolio.imports.outcomes import (
     ImportResult,
     Preview,
 )
+from core.portfolio.imports.presets import Preset
 from core.portfolio.transactions import LABELS
 from pages.components.badges import Badge, show_badge
 from pages.components.errors import show_error, show_message
@@ -61,14 +62,14 @@ class Reading:
     preview: Preview
 
 
-def show(key: str, look: Look, run: Run, presets: Mapping[str, str]) -> None:
+def show(key: str, look: Look, run: Run, presets: Mapping[str, Preset]) -> None:
     """The steps, one beneath the other; nothing is entered before the last button is pressed.
 
     Args:
         key: of what is kept in the session.
         look: reads a file without entering anything.
         run: enters it.
-        presets: titles of the forms that are known, by id.
+        presets: the forms that are known, by id.
     """
     result: ImportResult | None = st.session_state.get(f"{key}_result")
     if result is not None:
@@ -82,11 +83,16 @@ def show(key: str, look: Look, run: Run, presets: Mapping[str, str]) -> None:
         help="CSV with any delimiter, or Excel. First you see what would become of every row.",
     )
     if brought is None:
+        with st.expander("Which files are known", icon=":material/help:"):
+            for preset in presets.values():
+                st.markdown(f"**{plain(preset.title)}**: {plain(preset.where)}")
+            st.caption("Any other table can be read too: you say which column holds what, and it is remembered.")
         return
+    titles = {name: preset.title for name, preset in presets.items()}
     content = brought.getvalue()
     try:
         reading = _read(key, content, brought.name, look)
-        show_preview(key, reading.preview, presets, lambda choice: _read_again(key, content, look, choice))
+        show_preview(key, reading.preview, titles, lambda choice: _read_again(key, content, look, choice))
         _show_button(key, content, reading.preview, run)
     except AssayError as error:
         show_error(error, has_action=False)
@@ -210,7 +216,7 @@ def _show_mapping(key: str, preview: Preview, presets: Mapping[str, str], choose
             choose(
                 replace(
                     choice,
-                    columns=columns,
+                    columns={**choice.columns, **columns},
                     kinds=kinds,
                     date_order=order,
                     decimal=decimal,
@@ -247,19 +253,26 @@ def _show_kinds(key: str, preview: Preview) -> dict[str, str]:
     if not preview.kinds:
         return dict(preview.choice.kinds)
     st.markdown("**Kinds of the file**")
-    options = ["", *KINDS]
+    options = list(dict.fromkeys(["", *KINDS, *preview.kinds.values()]))
     with st.grid(3, min_column_width=180):
         chosen = {
             theirs: st.selectbox(
                 theirs or "(empty)",
                 options,
                 options.index(ours) if ours in options else 0,
-                format_func=lambda each: KINDS.get(each, "not known"),
+                format_func=_kind_label,
                 key=f"{key}_{place}",
             )
             for place, (theirs, ours) in enumerate(preview.kinds.items())
         }
     return {**preview.choice.kinds, **{theirs: ours for theirs, ours in chosen.items() if ours}}
+
+
+def _kind_label(kind: str) -> str:
+    """What a kind is called; with a minus before it, it is given back."""
+    if not kind:
+        return "not known"
+    return KINDS.get(kind) or f"{KINDS.get(kind[1:], kind)}, the other way"
 
 
 def _show_symbols(key: str, preview: Preview) -> dict[str, str]:

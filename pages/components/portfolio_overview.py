@@ -13,6 +13,8 @@ from pages.components.words import plain
 
 LEAST_DAYS = 2
 SHOWN_CONTRIBUTORS = 16
+NAMED = 10
+"""Holdings without a figure that are named."""
 
 
 def show(key: str, report: Report, performance: Performance) -> None:
@@ -90,9 +92,12 @@ def _show_contributions(key: str, report: Report, performance: Performance) -> N
         alt="Contribution to return: " + ", ".join(f"{each.symbol} {change(each.share)}" for each in shown),
         hovers=[money(each.gain, report.currency) for each in shown],
     )
-    left_out = len(performance.contributors) - len(shown)
-    if left_out:
-        st.caption(f"The largest gains and losses; {left_out:,} more are in Performance.")
+    if len(shown) < len(known):
+        st.caption(f"The largest gains and losses of {len(known):,}; all are in Performance.")
+    unknown = [each.symbol for each in performance.contributors if each.share is None]
+    if unknown:
+        named = ", ".join(unknown[:NAMED]) + (" and others" if len(unknown) > NAMED else "")
+        st.caption(plain(f"Not known, since a price or a rate is missing: {named}."))
 
 
 def _tiles(report: Report) -> list[Tile]:

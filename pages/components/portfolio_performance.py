@@ -27,6 +27,7 @@ OWN = "Own dates"
 GRID_PX = 380
 FEW_ROWS = 12
 LEAST_DAYS = 2
+COLUMN_PX = 158
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def show_window(key: str, seen: date, first_day: date | None) -> Window:
     """The choice of a window that ends with the date that is seen, or of any two days."""
     names = ["1 month", "3 months", THIS_YEAR, "1 year", "3 years", "All", OWN]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        chosen = st.segmented_control("Window", names, default="All", required=True, key=f"{key}_span")
+        chosen = st.segmented_control("Window", names, default="All", required=True, key=f"{key}_span", wrap=True)
         if chosen == OWN:
             least = min(first_day or seen, seen)
             given = st.date_input(
@@ -94,7 +95,7 @@ def show_months(key: str, performance: Performance) -> None:
 
 def _show_returns(performance: Performance) -> None:
     name = performance.benchmark
-    with st.grid(4, min_column_width=180):
+    with st.grid(4, min_column_width=COLUMN_PX):
         show_rate("Time-weighted return", performance.time_weighted, TIME_WEIGHTED)
         show_rate("Money-weighted return", performance.money_weighted, MONEY_WEIGHTED, counted="flows", is_yearly=True)
         show_rate(f"{name}, time-weighted", performance.benchmark_time_weighted, f"{name} alone, over the same days.")

@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InvalidRequest
+from core.portfolio.exports import safe_text
 from core.portfolio.rebalancing import DriftLine, Plan, Side, TradeCosts, TradeLine
 from pages.components.forms import saving
 from pages.components.headings import section
@@ -147,7 +148,7 @@ def proposal_csv(plan: Plan) -> bytes:
         if line.side is not None:
             writer.writerow(
                 [
-                    f"'{line.symbol}" if line.symbol[:1] in "=-+@" else line.symbol,
+                    safe_text(line.symbol),
                     line.side.value,
                     f"{line.quantity:f}",
                     "" if line.price is None else f"{line.price:f}",
@@ -208,6 +209,7 @@ def _show_editor(key: str, rows: Sequence[DriftLine], *, is_open: bool) -> list[
         hide_index=True,
         height=height,
         num_rows="dynamic",
+        placeholder="",
         disabled=["Name", "Now, %", "Drift"],
         column_config=config,
         alt=words,

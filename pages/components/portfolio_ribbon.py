@@ -31,7 +31,7 @@ STALE = "A price is stale when it is older than the last session of its exchange
 def show(report: Report) -> None:
     """The six figures, and beneath them what is stale, missing or generated."""
     ribbon, currency = report.ribbon, report.currency
-    with st.grid(6, min_column_width=COLUMN_PX):
+    with st.grid(3, min_column_width=COLUMN_PX):
         of_day = f"Last known prices and money, {day_of(report.day)}, in {currency}."
         st.metric("Value", rounded(ribbon.value, currency), help=_told(ribbon.value, of_day))
         _show_change(ribbon, currency)

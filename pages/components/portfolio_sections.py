@@ -9,13 +9,13 @@ from decimal import Decimal
 from functools import partial
 
 import streamlit as st
-from core.portfolio.exports import csv_of
-from core.portfolio.portfolio import PortfolioArea
 
 from core import workbench
 from core.accounts.permissions import Action, may
 from core.market.as_of import AsOf
 from core.portfolio.analysis import Analysis, AnalysisRequest
+from core.portfolio.exports import csv_of
+from core.portfolio.portfolio import PortfolioArea
 from core.portfolio.portfolios import PortfolioInfo
 from core.portfolio.report import Report
 from core.portfolio.transactions import Transaction, in_force
@@ -73,7 +73,7 @@ def show(visit: Visit) -> None:
     wanted = st.session_state.get(_TAB, named)
     st.session_state[_TAB] = wanted if wanted in SECTIONS else next(iter(SECTIONS))
     chosen = st.segmented_control(
-        "Part of the portfolio", list(SECTIONS), required=True, key=_TAB, label_visibility="collapsed"
+        "Part of the portfolio", list(SECTIONS), required=True, key=_TAB, label_visibility="collapsed", wrap=True
     )
     tab = chosen or next(iter(SECTIONS))
     if st.query_params.get(PARAMETER) != tab:

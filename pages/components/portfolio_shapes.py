@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from pages.components.avatar import ink_on
 from pages.components.portfolio_charts import HEIGHT_PX, draw
 from pages.components.portfolio_words import change, money, share
 from pages.components.theme import categorical_colors, diverging_colors, theme_color
@@ -64,6 +65,7 @@ def show_treemap(key: str, tiles: Sequence[Tile], currency: str, *, alt: str) ->
                 "cmid": 0,
                 "cmax": WIDEST_GAIN,
                 "line": {"width": 1, "color": theme_color("background")},
+                "pad": {"t": 0, "l": 0, "r": 0, "b": 0},
             },
             "customdata": [
                 [money(tile.value, currency), "gain not known" if tile.gain is None else f"{change(tile.gain)} of cost"]
@@ -72,6 +74,7 @@ def show_treemap(key: str, tiles: Sequence[Tile], currency: str, *, alt: str) ->
             "texttemplate": "%{label}<br>%{percentRoot:.1%}",
             "hovertemplate": "%{label}: %{customdata[0]}, %{percentRoot:.1%}<br>%{customdata[1]}<extra></extra>",
             "tiling": {"pad": 1},
+            "root": {"color": theme_color("background")},
             "pathbar": {"visible": False},
         }
     ]
@@ -81,6 +84,7 @@ def show_treemap(key: str, tiles: Sequence[Tile], currency: str, *, alt: str) ->
 def show_ring(key: str, parts: Mapping[str, Decimal], currency: str, *, alt: str) -> None:
     """Parts of a whole, the largest first; what is below zero cannot be drawn and is named in the words beside it."""
     bounded = _bounded(parts)
+    colors = list(categorical_colors()[: len(bounded)])
     data = [
         {
             "type": "pie",
@@ -90,12 +94,13 @@ def show_ring(key: str, parts: Mapping[str, Decimal], currency: str, *, alt: str
             "sort": False,
             "direction": "clockwise",
             "marker": {
-                "colors": list(categorical_colors()[: len(bounded)]),
+                "colors": colors,
                 "line": {"width": 1, "color": theme_color("background")},
             },
             "customdata": [money(value, currency) for value in bounded.values()],
             "texttemplate": "%{percent:.0%}",
             "textposition": "inside",
+            "insidetextfont": {"color": [ink_on(color) for color in colors]},
             "hovertemplate": "%{label}: %{customdata}, %{percent:.1%}<extra></extra>",
         }
     ]

@@ -119,7 +119,7 @@ def holdings() -> None:
 
 
 def nothing_held() -> None:
-    """Nothing is held"""
+    """A portfolio that holds nothing"""
     portfolio_holdings.show("gallery_empty", replace(report(), holdings=(), cash=()), MOMENT)
 
 
