@@ -97,10 +97,10 @@ def _notes(parts: Sequence[Part], currency: str) -> Iterable[str]:
     for part in parts:
         for other, days in part.without_rate.items():
             without_rate.setdefault(other, set()).update(days)
-    for other, days in sorted(without_rate.items()):
-        more = f" and {len(days) - 1} more days" if len(days) > 1 else ""
+    for other, missing in sorted(without_rate.items()):
+        more = f" and {len(missing) - 1} more days" if len(missing) > 1 else ""
         yield (
-            f"No rate of {other} in {currency} is known for {min(days)}{more}: figures in {currency} that need it are "
+            f"No rate of {other} in {currency} is known for {min(missing)}{more}: figures in {currency} that need it are "
             "missing. A transaction may tell its own rate."
         )
 

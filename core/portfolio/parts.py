@@ -219,7 +219,8 @@ class _Making:
         """Purchases, sales and transfers of one symbol on one day."""
         coming = sorted((row for row in rows if row.kind in (Kind.BUY, Kind.TRANSFER_IN)), key=content_of)
         leaving = self._possible(holding, rows, coming)
-        transfers = netted([row for row in (*coming, *leaving) if row.kind in TRANSFERS], "quantity")
+        moved = [row for row in (*coming, *leaving) if row.kind in TRANSFERS]
+        transfers = netted(moved, "quantity") if moved else []
         holding.was_held |= bool(coming)
         lots = [self._bought(holding, row) for row in coming if row.kind is Kind.BUY]
         lots += [self._received(holding, row) for row in transfers if row.kind is Kind.TRANSFER_IN]
@@ -234,9 +235,8 @@ class _Making:
             quantity = sum((row.quantity or NOTHING for row in transfers), NOTHING) * way
             flow = ShareFlow(transfers[0].day, holding.symbol, quantity)
             self._share_flows.append((order_of(transfers[0]), flow))
-        for row in (*coming, *leaving):
-            if row.kind in TRANSFERS:
-                self._money.charge(row)
+        for row in moved:
+            self._money.charge(row)
 
     def _possible(
         self, holding: _Holding, rows: Sequence[Transaction], coming: Sequence[Transaction]

@@ -29,9 +29,9 @@ def day(number: int) -> date:
 
 def made(kind: Kind, on: date | int, symbol: str | None = "AAA", **fields: Any) -> Transaction:
     """A transaction; numbers may be given as text."""
-    given = {name: Decimal(str(value)) if name in _NUMBERS else value for name, value in fields.items()}
+    given: dict[str, Any] = {name: Decimal(str(value)) if name in _NUMBERS else value for name, value in fields.items()}
     when = on if isinstance(on, date) else day(on)
-    return Transaction(kind, when, given.pop("currency", "USD"), symbol=symbol, **given)
+    return Transaction(kind=kind, day=when, symbol=symbol, **{"currency": "USD", **given})
 
 
 def numbered(*rows: Transaction) -> list[Transaction]:
