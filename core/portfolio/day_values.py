@@ -162,24 +162,42 @@ def _grid(task: Task) -> _Grid:
     """
     book, histories = task.book, task.histories
     first = np.datetime64(max(task.since, book.first_day or task.since), "D")
-    own = [history.days[np.searchsorted(history.days, first) :] for history in histories]
-    other = NO_DAYS if task.benchmark is None else task.benchmark.days[np.searchsorted(task.benchmark.days, first) :]
-    days = np.unique(np.concatenate([*own, other, NO_DAYS]))
+    own = [_offsets(history, first) for history in histories]
+    other = np.empty(0, np.int64) if task.benchmark is None else _offsets(task.benchmark, first)
+    traded = np.zeros(max((int(each[-1]) + 1 for each in (*own, other) if len(each)), default=0), bool)
+    for each in (*own, other):
+        traded[each] = True
+    days, place = first + np.flatnonzero(traded), np.cumsum(traded) - 1
     shape = (len(histories), len(days))
     quantity, has_bar, is_active, is_past = np.zeros(shape), *(np.zeros(shape, bool) for _ in range(3))
     for row, steps in enumerate(book.quantities):
-        has_bar[row, np.searchsorted(days, own[row])] = True
-        known = np.concatenate(([0.0], steps.values))
-        until, before = np.searchsorted(steps.days, days, "right"), np.searchsorted(steps.days, days, "left")
-        quantity[row] = known[until]
-        is_active[row] = (quantity[row] != 0) | (known[before] != 0) | (until != before)
-        is_past[row] = until > 0
+        has_bar[row, place[own[row]]] = True
+        begins, passed = np.searchsorted(days, steps.days, "left"), np.searchsorted(days, steps.days, "right")
+        quantity[row] = _held(steps, begins, len(days))
+        is_active[row] = (quantity[row] != 0) | (_held(steps, passed, len(days)) != 0)
+        is_active[row, begins[begins != passed]] = True
+        is_past[row, begins[0] if len(begins) else len(days) :] = True
     of_benchmark = np.zeros(len(days), bool)
-    of_benchmark[np.searchsorted(days, other)] = True
+    of_benchmark[place[other]] = True
     is_session, is_wanted = _sessions(task, has_bar & is_active, is_active, of_benchmark)
     is_idle = ~is_active.any(axis=0)
     is_wanted |= is_idle & (of_benchmark | (has_bar & is_past).any(axis=0))
+    if is_wanted.all():
+        return _Grid(days, quantity, is_session)
     return _Grid(days[is_wanted], quantity[:, is_wanted], is_session[:, is_wanted])
+
+
+def _offsets(history: History, first: np.datetime64) -> Ints:
+    """Of the bars from a day on, how many days after it each is."""
+    found: Ints = (history.days[np.searchsorted(history.days, first) :] - first).astype(np.int64)
+    return found
+
+
+def _held(steps: Stepped, begins: Ints, number: int) -> Floats:
+    """What holds on each of so many days, where each step begins at one of them."""
+    known = np.concatenate(([0.0], steps.values))
+    found: Floats = np.repeat(known, np.diff(begins, prepend=0, append=number))
+    return found
 
 
 def _sessions(task: Task, is_traded: Bools, is_active: Bools, of_benchmark: Bools) -> tuple[Bools, Bools]:
@@ -223,6 +241,8 @@ def _closes(history: History, days: Days, is_session: Bools) -> Floats:
     known, closes = history.days[is_there], history.close[is_there]
     if not len(known):
         return np.full(len(days), np.nan)
+    if len(known) == len(days) and (known == days).all():
+        return closes
     at = np.searchsorted(known, days, side="right") - 1
     age = (days - known[at]).astype(np.int64)
     is_usable = (at >= 0) & ((age == 0) | (~is_session & (age <= MOST_CARRIED_DAYS)))

@@ -20,7 +20,10 @@ WIDEST = 10.0
 """Natural logarithm of the largest growth that is looked for, over a year or over the window, whichever is longer."""
 SHARPNESS = 4.0
 """How much denser those places are near no growth at all."""
-MOST_STEPS = 200
+MOST_AT_ONCE = 65_536
+"""Present values that are computed together."""
+NARROW = 1e-13
+"""A root is told to within so much of a logarithm."""
 
 NO_FLOWS = "No money went in or out."
 ONE_DAY = "All money moved on one day: a rate needs two."
@@ -93,32 +96,30 @@ def _roots(amounts: Floats, since: Floats) -> list[float]:
     reach = WIDEST * max(1.0, DAYS_A_YEAR / since[-1])
     line = np.linspace(-1.0, 1.0, GRID)
     places = reach * np.sinh(SHARPNESS * line) / np.sinh(SHARPNESS)
-    signs = np.array([_sign_of(_present(place, amounts, years)) for place in places])
+    at_once = max(1, MOST_AT_ONCE // len(years))
+    parts = [_present(places[begin : begin + at_once], amounts, years) for begin in range(0, GRID, at_once)]
+    signs = np.sign(np.concatenate(parts))
     found = [float(place) for place, sign in zip(places, signs, strict=True) if sign == 0]
     changes = np.flatnonzero(signs[:-1] * signs[1:] < 0)
     found += [_narrowed(float(places[at]), float(places[at + 1]), amounts, years) for at in changes]
     return sorted(found)
 
 
-def _present(growth: float, amounts: Floats, years: Floats) -> float:
-    """The sum of present values, divided by the largest factor so that none overflows: its sign is what counts."""
-    exponents = -growth * years
-    return float(amounts @ np.exp(exponents - exponents.max()))
-
-
-def _sign_of(number: float) -> int:
-    return (number > 0) - (number < 0)
+def _present(growths: Floats, amounts: Floats, years: Floats) -> Floats:
+    """Sums of present values, each divided by its largest factor so that none overflows: their sign is what counts."""
+    exponents = -growths[:, None] * years
+    found: Floats = np.exp(exponents - exponents.max(axis=1, keepdims=True)) @ amounts
+    return found
 
 
 def _narrowed(low: float, high: float, amounts: Floats, years: Floats) -> float:
     """The root between two places of different sign, by halving."""
-    sign = _sign_of(_present(low, amounts, years))
-    for _ in range(MOST_STEPS):
+
+    def sign_at(growth: float) -> float:
+        return float(np.sign(_present(np.array([growth]), amounts, years)[0]))
+
+    sign = sign_at(low)
+    while high - low > NARROW * max(1.0, abs(low)):
         middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        if _sign_of(_present(middle, amounts, years)) == sign:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if sign_at(middle) == sign else (low, middle)
     return (low + high) / 2

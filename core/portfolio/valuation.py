@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +30,8 @@ MOST_PORTFOLIOS = 16
 MOST_BENCHMARKS = 32
 WORTH_KEEPING = 20
 """Days that have to differ from those that are kept before they are written again."""
+KEEPS_EVERY_S = 600.0
+"""So often at most a portfolio's days are written again: a row is a head start, and need not be the newest."""
 NO_CLOSE = Closes(NO_DAYS, NO_CLOSES)
 
 
@@ -54,15 +58,18 @@ class _Place:
     kept: Kept | None = None
     differs_since: date | None = None
     """From that day on what the database keeps is another; None: it is the same."""
+    written_at: float = -math.inf
+    """Seconds of the process's clock."""
 
 
 class Valuer:
     """Values portfolios; threads may share one."""
 
-    def __init__(self, database: Database, bars: Bars, fx: Rates) -> None:
+    def __init__(self, database: Database, bars: Bars, fx: Rates, *, keeps_every_s: float = KEEPS_EVERY_S) -> None:
         self._bars = bars
         self._fx = fx
         self._days = KeptDays(database)
+        self._keeps_every_s = keeps_every_s
         self._lock = threading.Lock()
         self._places: OrderedDict[tuple[object, ...], _Place] = OrderedDict()
         self._benchmarks: OrderedDict[tuple[object, ...], Closes] = OrderedDict()
@@ -216,12 +223,13 @@ class Valuer:
         assert place.kept is not None
         since = place.differs_since
         days = place.kept.series.days
-        if since is None or not len(days):
+        now = time.monotonic()
+        if since is None or not len(days) or now < place.written_at + self._keeps_every_s:
             return
         number = len(days) if since == date.min else len(days) - int(np.searchsorted(days, np.datetime64(since, "D")))
         if number > WORTH_KEEPING:
             self._days.keep(principal, portfolio_id, place.kept)
-            place.differs_since = None
+            place.differs_since, place.written_at = None, now
 
 
 def _unknown_since(known: _Known, origin: Origin, day: date, needed: date) -> date | None:
