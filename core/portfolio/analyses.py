@@ -294,7 +294,7 @@ class Analyses:
             )
         with self._given.database.service() as connection:
             dao.forget(connection, most=FORGOTTEN_AT_ONCE)
-        return analysis
+        return _ANALYSES.validate_python(content)  # as whoever reads it next gets it
 
     def _made(self, principal: Principal, material: _Material) -> Analysis:
         request, window, held, notes = material.request, material.window, material.held, list(material.notes)
