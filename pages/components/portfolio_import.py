@@ -186,15 +186,16 @@ def _show_question(key: str, preview: Preview, choose: Callable[[Choice], object
             key=f"{key}_{question.asked}_{preview.file_name}",
         )
     if chosen is not None:
-        asked = {Asked.DATE_ORDER: "date_order", Asked.DECIMAL: "decimal"}[question.asked]
-        choose(replace(preview.choice, **{asked: chosen}))
+        is_date = question.asked is Asked.DATE_ORDER
+        choose(replace(preview.choice, date_order=chosen) if is_date else replace(preview.choice, decimal=chosen))
 
 
 def _show_mapping(key: str, preview: Preview, presets: Mapping[str, str], choose: Callable[[Choice], object]) -> None:
     """All that can be chosen, in one form, so that the file is read once for several choices."""
     choice = preview.choice
     form = f"{key}_{abs(hash((preview.headings, choice.preset, tuple(choice.columns.items()))))}"
-    names: Mapping[str | None, str] = {None: "by its headings", **presets}
+    names: dict[str | None, str] = {None: "by its headings"}
+    names.update(presets)
     preset = st.selectbox(
         "Form of the file", list(names), list(names).index(choice.preset if choice.preset in names else None),
         format_func=lambda each: names[each], key=f"{form}_preset", width=320,

@@ -49,8 +49,7 @@ def show_window(key: str, seen: date, first_day: date | None) -> Window:
                 "From and to", (least, seen), min_value=least, max_value=seen, format="YYYY-MM-DD", key=f"{key}_days",
                 width=240,
             )  # fmt: skip
-            ends = tuple(given) if isinstance(given, tuple) else (given,)
-            return Window(ends[0] if ends else None, ends[1] if len(ends) > 1 else None)
+            return Window(*given[:2])
     if chosen == THIS_YEAR:
         return Window(date(seen.year - 1, 12, 31))
     back = SPANS.get(chosen or "All")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +12,7 @@ import streamlit as st
 
 from core.errors import InvalidRequest
 from core.portfolio.exports import safe_text
-from core.portfolio.rebalancing import DriftLine, Plan, Side, TradeCosts, TradeLine
+from core.portfolio.rebalancing import DriftLine, Plan, Side, Terms, TradeCosts, TradeLine
 from pages.components.forms import saving
 from pages.components.headings import section
 from pages.components.money import price
@@ -28,16 +27,6 @@ NOTHING_SENT = "A proposal by your targets, and no advice: nothing is sent to an
 SIDES = {Side.SELL: "Sell", Side.BUY: "Buy", None: "–"}
 CSV_HEADINGS = ("symbol", "side", "quantity", "price", "currency", "value", "costs", "value_currency")
 Save = Callable[[Mapping[str, Decimal]], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What trades cost, and which are worth it."""
-
-    costs: TradeCosts
-    band: Decimal
-    """A fraction: weights nearer to their target than this are left alone."""
-    whole_shares: bool
 
 
 def show_targets(

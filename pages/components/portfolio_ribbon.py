@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
@@ -26,6 +27,15 @@ MONEY_WEIGHTED = (
     "the time and the amount of each flow count. Under 30 days it is not annualised."
 )
 STALE = "A price is stale when it is older than the last session of its exchange, or missing."
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    arrow: Literal["up", "down", "off"]
+    color: Literal["green", "red", "off"]
+
+
+_LOOKS = {1: _Look("up", "green"), -1: _Look("down", "red"), 0: _Look("off", "off")}
 
 
 def show(report: Report) -> None:
@@ -81,15 +91,13 @@ def stale_sentence(ribbon: Ribbon) -> str:
 
 def _show_change(ribbon: Ribbon, currency: str) -> None:
     amount = ribbon.day_change
-    color: Literal["normal", "off"] = "normal" if amount else "off"
-    part = None if ribbon.day_change_share is None else change(ribbon.day_change_share)
-    arrow: Literal["up", "down", "off"] = "off" if not amount else "up" if amount > 0 else "down"
+    look = _LOOKS[0 if amount is None else (amount > 0) - (amount < 0)]
     st.metric(
         "Day's change",
         signed(amount, currency),
-        part,
-        delta_arrow=arrow,
-        delta_color={"up": "green", "down": "red", "off": "off"}[arrow] if color == "normal" else "off",
+        None if ribbon.day_change_share is None else change(ribbon.day_change_share),
+        delta_arrow=look.arrow,
+        delta_color=look.color,
         help=_told(amount, "What the holdings gained since the session before, without what was put in or taken out."),
     )
 

@@ -67,7 +67,7 @@ class Gallery:
         expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=60_000)
 
 
-CHARTS = 12
+CHARTS = 27
 GROUPED = "window.found.map((e) => e.role === 'radio' || !!e.closest('[data-testid=stButtonGroup]'))"
 
 

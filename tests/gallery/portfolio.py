@@ -63,10 +63,10 @@ from tests.gallery.texts import TEXTS
 DAY = date(2010, 8, 20)
 MOMENT = datetime(2010, 8, 20, 23, tzinfo=UTC)
 NAMES = {"AAPL": "Apple Inc.", "MSFT": "Microsoft", "IBM": TEXTS["markup"], "GEN": "A generated company"}
+NOTHING = np.zeros(0)
 NO_SERIES = Series(
-    *(np.zeros(0, dtype) for dtype in ("datetime64[D]", "f8", "f8", "f8", "f8")), {}, (), np.zeros((0, 0)),
-    np.zeros((0, 0)),
-)  # fmt: skip
+    np.zeros(0, "datetime64[D]"), NOTHING, NOTHING, NOTHING, NOTHING, {}, (), np.zeros((0, 0)), np.zeros((0, 0))
+)
 
 
 def words() -> None:
