@@ -12,9 +12,9 @@ MISSING = frozenset({"", "-", "--", "–", "—", "na", "n/a", "nan", "null", "n
 """Cells that say that there is nothing, in small letters."""
 MOST_NUMBER_CHARS = 60
 ORDERS = {"dmy": "day first", "mdy": "month first", "ymd": "year first"}
-_PLAIN = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,2})?")
-_AROUND = re.compile(r"[\s\u00a0\u202f'’_]|[$€£¥₹₽]|^[A-Z]{3}(?=[\s\d+-])|(?<=[\d\s])[A-Z]{3}$")
-_GROUPS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
+_PLAIN = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?")
+_AROUND = re.compile(r"[\s\u00a0\u202f'’_]|[$€£¥₹₽]|^[A-Z]{3}(?=[\s0-9+-])|(?<=[0-9\s])[A-Z]{3}$")
+_GROUPS = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{3})+")
 _MONTHS = {
     name: number
     for number, names in enumerate(
@@ -36,13 +36,15 @@ _MONTHS = {
     )
     for name in names.split()
 }
-_ZONE = r"(?:Z|UTC|GMT|[A-Z]{3,4}|[+-]\d{2}:?\d{2})?$"
-_CLOCK = re.compile(r"[T ;,]\s*\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?\s*(?:[AaPp][Mm])?\s*" + _ZONE)
-_CLOSE_CLOCK = re.compile(r"(?<=\d\d)[T ;,]\s*\d{6}" + _ZONE)
-_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})")
-_PARTS = re.compile(r"(\d{1,4})([-/. ]{1,2})(\d{1,2})\2(\d{1,4})\.?")
-_WORDY = re.compile(r"(?:(\d{1,2})[-. ]+([^\W\d_]+)|([^\W\d_]+)[-. ]+(\d{1,2}))\.?,?[-. ]+(\d{2}|\d{4})", re.IGNORECASE)
-_SERIAL = re.compile(r"(\d{5})(?:\.\d+)?")
+_ZONE = r"(?:Z|UTC|GMT|[A-Z]{3,4}|[+-][0-9]{2}:?[0-9]{2})?$"
+_CLOCK = re.compile(r"[T ;,]\s*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.,][0-9]+)?\s*(?:[AaPp][Mm])?\s*" + _ZONE)
+_CLOSE_CLOCK = re.compile(r"(?<=[0-9][0-9])[T ;,]\s*[0-9]{6}" + _ZONE)
+_DIGITS = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+_PARTS = re.compile(r"([0-9]{1,4})([-/. ]{1,2})([0-9]{1,2})\2([0-9]{1,4})\.?")
+_WORDY = re.compile(
+    r"(?:([0-9]{1,2})[-. ]+([^\W\d_]+)|([^\W\d_]+)[-. ]+([0-9]{1,2}))\.?,?[-. ]+([0-9]{2}|[0-9]{4})", re.IGNORECASE
+)
+_SERIAL = re.compile(r"([0-9]{5})(?:\.[0-9]+)?")
 _SHEET_BEGIN = date(1899, 12, 30)
 _AS_OF = re.compile(r"^.*\bas of\s+", re.IGNORECASE)
 _YEAR_DIGITS = 4
@@ -130,24 +132,23 @@ def ratio(text: str, decimal: str) -> Decimal | None:
 
 def decimal_of(texts: Iterable[str]) -> str | None:
     """The decimal sign of a file by its numbers; None where it could be either, as where every number is like 1,234."""
-    has_point = False
-    commas, last_commas, last_points, has_groups_of_points = [], 0, 0, False
+    votes = {".": 0, ",": 0}
+    has_point = has_open_comma = False
     for text in texts:
         point, comma = text.rfind("."), text.rfind(",")
-        has_point = has_point or point >= 0
-        has_groups_of_points = has_groups_of_points or text.count(".") > 1
-        if comma < 0:
+        last, sign, other = (comma, ",", ".") if comma > point else (point, ".", ",")
+        if last < 0:
             continue
-        commas.append(text)
-        last_commas += comma > point >= 0
-        last_points += point > comma
-    if not commas:
-        return "," if has_groups_of_points else "."
-    if last_commas or last_points:
-        return "," if last_commas > last_points else "."
-    if not all(_GROUPS.fullmatch(_AROUND.sub("", each).strip("+-()")) for each in commas):
-        return ","
-    return "." if has_point or any(each.count(",") > 1 for each in commas) else None
+        has_point = has_point or point >= 0
+        if min(point, comma) >= 0 or not _GROUPS.fullmatch(_AROUND.sub("", text).strip("+-()")):
+            votes[sign] += 1
+        elif text.count(sign) > 1:
+            votes[other] += 1
+        else:
+            has_open_comma = has_open_comma or sign == ","
+    if any(votes.values()):
+        return "," if votes[","] > votes["."] else "."
+    return None if has_open_comma and not has_point else "."
 
 
 def dates_seen(texts: Iterable[str]) -> Seen:
