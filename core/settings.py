@@ -96,6 +96,8 @@ class Settings(BaseModel):
     """Processes in which one worker computes scans."""
     yahoo_enabled: bool = False
     """Ask Yahoo too; its terms allow personal use only."""
+    ecb_enabled: bool = True
+    """Ask the European Central Bank for new exchange rates every day, where a source of quotes is live."""
     connect_timeout_s: float = Field(5.0, gt=0)
     """Longest wait for a connection to a provider."""
     first_token_timeout_s: float = Field(30.0, gt=0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from random import SystemRandom
 
 from core.clock import Clock
 from core.db.engine import Database
 from core.db.instruments_dao import MemberRow
-from core.errors import NotConfigured
+from core.errors import InvalidRequest, NotConfigured, SourceDown
 from core.market.bar_checks import BarChecks
 from core.market.bar_store import BarStore, bars_folder
 from core.market.bar_updates import BarUpdates, SymbolUpdate, Wanted
@@ -33,6 +33,10 @@ from core.market.sources.sample_reading import SampleReading
 from core.market.universes import Universes
 from core.ops.telemetry import Telemetry
 from core.settings import DATA, Settings
+
+PUBLISHED_BY = timedelta(hours=16)
+"""Of a day in UTC: rates are fixed at 14:15 in Frankfurt and published at about 16:00 there."""
+FRIDAY = 4
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,21 @@ class Market:
             raise NotConfigured("Set SEC_EDGAR_USER_AGENT to take over the SEC's list of tickers.")
         return self.instruments.refresh_from(self.gate, self.sources.filings)
 
+    def refresh_rates(self) -> bool:
+        """Takes over the European Central Bank's exchange rates, where newer ones can be there; whether some were.
+
+        Raises:
+            RateLimited, SourceDown: the bank's server failed, or its file is no history; what was known stays.
+        """
+        source, now = self.sources.rates, self.clock.now()
+        if source is None or self.fx.last_day >= _last_fixing(now):
+            return False
+        content = self.gate.call(source, source.history)
+        try:
+            return self.fx.take(content, latest=now.date())
+        except InvalidRequest as error:
+            raise SourceDown(error.detail, source=source.name) from error
+
     def update_bars(
         self, members: Sequence[MemberRow], *, first: date | None = None, last: date | None = None
     ) -> list[SymbolUpdate]:
@@ -92,6 +111,12 @@ class Market:
         self.news.close()
         self.gate.close()
         self.sources.close()
+
+
+def _last_fixing(now: datetime) -> date:
+    """The last working day whose rates are surely out; holidays of the bank are not known here."""
+    day = (now - PUBLISHED_BY).date()
+    return day - timedelta(days=max(0, day.weekday() - FRIDAY))
 
 
 def open_market(settings: Settings, database: Database, clock: Clock, telemetry: Telemetry) -> Market:

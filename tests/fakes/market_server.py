@@ -36,6 +36,7 @@ VENDORS = {
     "/api/xbrl/": "sec_edgar",
     "/files/": "sec_edgar",
     "/Archives/": "sec_edgar",
+    "/stats/": "ecb",
 }
 """Whose an address is, by how its path begins."""
 
@@ -111,7 +112,7 @@ class MarketServer:
     def environ(self) -> dict[str, str]:
         """Settings under which every source is configured, and is here."""
         keyed = ("ALPHAVANTAGE", "FMP", "FINNHUB", "BRAVE")
-        hosts = (*keyed, "YAHOO", "SEC_EDGAR", "SEC_EDGAR_WWW")
+        hosts = (*keyed, "YAHOO", "SEC_EDGAR", "SEC_EDGAR_WWW", "ECB")
         return {
             **{f"{name}_API_KEY": KEY for name in keyed},
             **{f"{name}_BASE_URL": self.url for name in hosts},

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from core.clock import Clock
 from core.errors import ConfigurationError
-from core.market.sources import alphavantage, brave, edgar, finnhub, fmp, yahoo
+from core.market.sources import alphavantage, brave, ecb, edgar, finnhub, fmp, yahoo
 from core.market.sources.browser import Browser
 from core.market.sources.contract import Allowance, BarSource, FilingSource, NewsSource, QuoteSource
 from core.market.sources.remote import Remote, Vendor
@@ -56,6 +56,8 @@ class Sources:
     """None where SEC_EDGAR_USER_AGENT is unset."""
     close: Callable[[], None]
     """Closes all connections."""
+    rates: ecb.EuropeanCentralBank | None = None
+    """None where no source of quotes is live, or ECB_ENABLED is 0: the shipped exchange rates do then."""
 
     @property
     def all(self) -> tuple[Allowed, ...]:
@@ -87,7 +89,8 @@ def build_sources(
         wire.close()
         browser.close()
 
-    return Sources(tuple(priced), tuple(priced), tuple(news), builder.edgar(), close)
+    rates = builder.ecb() if priced else None
+    return Sources(tuple(priced), tuple(priced), tuple(news), builder.edgar(), close, rates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,11 @@ class _Builder:
             self._remote(edgar.VENDOR, "SEC_EDGAR_WWW", edgar.WWW_BASE_URL, headers=headers),
             self._allowance("SEC_EDGAR", edgar.FREE),
         )
+
+    def ecb(self) -> ecb.EuropeanCentralBank | None:
+        if not self.settings.ecb_enabled:
+            return None
+        return ecb.EuropeanCentralBank(self._remote(ecb.VENDOR, "ECB", ecb.BASE_URL), self._allowance("ECB", ecb.FREE))
 
     def _remote(
         self,

@@ -146,6 +146,12 @@ class Remote:
         except UnicodeDecodeError:
             return body.decode("cp1252", errors="replace")
 
+    def content(self, path: str, *, max_bytes: int) -> bytes:
+        """A file as it is; no web page."""
+        answer = self._answer(path, None, max_bytes)
+        self._not_a_page(answer)
+        return answer.body
+
     def url(self, path: str) -> str:
         """The address of something that needs no key."""
         return self._base_url + path
