@@ -31,7 +31,7 @@ class Rows:
         pairs = zip(self.transactions, self.identities, strict=True)
         return frozenset(identity for each, identity in pairs if each.is_in_force)
 
-    def of_key(self, ids: Sequence[UUID], forms: Sequence[Draft]) -> list[Transaction]:
+    def of_key(self, ids: Sequence[UUID], forms: Sequence[Draft]) -> tuple[Transaction, ...]:
         """The rows that a request with the same key entered; none where it is the first.
 
         Args:
@@ -41,8 +41,8 @@ class Rows:
         Raises:
             Conflict: the earlier request wanted something else.
         """
-        places = {each: place for place, each in enumerate(ids)}
-        found = [each for each in self.transactions if each.id in places]
+        wanted = frozenset(ids)
+        found = tuple(each for each in self.transactions if each.id in wanted)
         if found and [_said(each) for each in found] != [_said(each) for each in forms]:
             raise Conflict("This Idempotency-Key was used for other transactions; choose another key.")
         return found

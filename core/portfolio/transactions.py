@@ -19,6 +19,8 @@ from core.market.symbols import checked_symbol
 
 MOST_DIGITS = Decimal(10) ** 15
 """No quantity, price or amount is larger."""
+MOST_RATE = Decimal(10) ** 12
+"""No rate or ratio is larger."""
 PLACES = 10
 """Decimals that are kept of quantities, prices and amounts."""
 RATE_PLACES = 14
@@ -239,7 +241,7 @@ def _numbers(draft: Draft) -> tuple[Decimal | None, ...]:
 def _rounded(number: Decimal | None, what: str, places: int) -> Decimal | None:
     if number is None:
         return None
-    if not number.is_finite() or abs(number) >= MOST_DIGITS:
+    if not number.is_finite() or abs(number) >= (MOST_DIGITS if places == PLACES else MOST_RATE):
         raise InvalidRequest(f"The {what} is not a number that can be kept.")
     rounded = round(number, places)
     if rounded == 0 and number != 0:
