@@ -19,6 +19,7 @@ from core.db.engine import Database
 from core.errors import Forbidden, InvalidRequest
 from core.market.market import Market
 from core.market.symbols import checked_symbol
+from core.portfolio.portfolios import seen
 from core.portfolio.report import Report
 from core.principal import Principal
 
@@ -130,13 +131,15 @@ class Targets:
 
         Raises:
             InvalidRequest: a weight that is not from 0 to 1, more than 1 in all, or what cannot be a symbol.
-            Forbidden: the principal may not change the portfolio, or does not see it.
+            NotFound: no portfolio of that id that this caller sees.
+            Forbidden: the principal may not change the portfolio.
         """
         require(principal, Action.KEEP_PORTFOLIOS)
         checked = _checked_weights(weights)
         with self._database.app(principal) as connection:
+            info = seen(connection, principal, portfolio_id)
             if not dao.lock_portfolio(connection, portfolio_id):
-                raise Forbidden("You may not change this portfolio, or it is not there any more.")
+                raise Forbidden(f"Your role may not change the portfolio {info.name}; its maker can let it.")
             dao.set_targets(connection, portfolio_id, checked)
         return checked
 
