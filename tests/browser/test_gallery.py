@@ -21,7 +21,7 @@ from tests.gallery.exhibits import EXHIBITS
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 
 VIEWS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
-MAX_TABS = 500
+MAX_TABS = 1_500
 DRAWN_MS = 60_000
 """All components with their charts on one page take their time."""
 ROLES = frozenset("button link textbox combobox radio checkbox switch tab menuitem spinbutton slider".split())
