@@ -16,7 +16,7 @@ from core.portfolio.imports.presets import load_presets
 from core.portfolio.journal import Journal
 from core.portfolio.ledger import Books
 from core.portfolio.portfolios import Portfolios
-from core.portfolio.rebalancing import Rebalancing
+from core.portfolio.rebalancing import Rebalancing, Targets
 from core.portfolio.reports import ReportParts, Reports
 from core.portfolio.valuation import Valuer
 from core.settings import DATA
@@ -32,6 +32,7 @@ class PortfolioArea:
     reports: Reports
     analyses: Analyses
     rebalancing: Rebalancing
+    targets: Targets
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def open_portfolio(parts: AreaParts) -> PortfolioArea:
     journal = Journal(database, parts.plans, books, market.time)
     valuer = Valuer(database, market.bars, market.fx)
     reports = Reports(ReportParts(database, portfolios, journal, books, valuer, market, parts.profiles))
+    rebalancing = Rebalancing(database, reports, market)
     return PortfolioArea(
         portfolios=portfolios,
         journal=journal,
@@ -77,5 +79,6 @@ def open_portfolio(parts: AreaParts) -> PortfolioArea:
         analyses=Analyses(
             AnalysisParts(database, parts.meter, parts.usage_log, portfolios, reports, market, parts.profiles)
         ),
-        rebalancing=Rebalancing(database, reports, market),
+        rebalancing=rebalancing,
+        targets=rebalancing.targets,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from core.accounts.permissions import Action, may, require
@@ -146,7 +147,8 @@ class Portfolios:
             org_id, user_id, made_by = principal.org_id, principal.user_id, author_of(principal)
             if not dao.add(connection, portfolio_id, values, org_id=org_id, user_id=user_id, made_by=made_by):
                 raise Conflict(_same_name(values.name))
-        return self.get(principal, portfolio_id)
+        with self._database.app(principal) as connection:
+            return seen(connection, principal, portfolio_id)
 
     def change(self, principal: Principal, portfolio_id: UUID, settings: PortfolioSettings) -> PortfolioInfo:
         """Makes the settings of one's own portfolio what is given here, whole; its transactions stay as they are.
@@ -156,11 +158,20 @@ class Portfolios:
             Forbidden: another's, a viewer, or a token without the scope.
             Conflict, InvalidRequest: as `create`.
         """
+        return self._change(principal, portfolio_id, lambda _: settings)
+
+    def alter(self, principal: Principal, portfolio_id: UUID, changes: Mapping[str, Any]) -> PortfolioInfo:
+        """Changes settings of one's own portfolio, by their names, and leaves the rest; raises as `change`."""
+        return self._change(principal, portfolio_id, lambda current: replace(current, **changes))
+
+    def _change(
+        self, principal: Principal, portfolio_id: UUID, wanted: Callable[[PortfolioSettings], PortfolioSettings]
+    ) -> PortfolioInfo:
         require(principal, Action.KEEP_PORTFOLIOS)
-        values = _checked(settings)
         with self._database.app(principal) as connection:
             dao.lock_portfolio(connection, portfolio_id)
             current = seen(connection, principal, portfolio_id)
+            values = _checked(wanted(current.settings))
             if not current.is_own:
                 raise Forbidden(f"The settings of a portfolio are its maker's: ask {current.made_by} to change them.")
             if not dao.change(connection, portfolio_id, values):

@@ -6,7 +6,7 @@ import base64
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import date
 from functools import partial
 from typing import Annotated, Any
@@ -84,15 +84,11 @@ async def change_portfolio(
 ) -> PortfolioAnswer:
     """One's own; what is left out stays, and so do all transactions: what is derived is computed again."""
 
-    def changed() -> PortfolioInfo:
-        portfolios = bench.portfolio.portfolios
-        values = given.model_dump(exclude_unset=True)
-        if "cost_method" in values:
-            values["cost_method"] = CostMethod(given.cost_method)
-        current = portfolios.get(principal, id_of(portfolio_id))
-        return portfolios.change(principal, current.id, replace(current.settings, **values))
-
-    return _portfolio(await in_thread(changed, threads))
+    changes = given.model_dump(exclude_unset=True)
+    if "cost_method" in changes:
+        changes["cost_method"] = CostMethod(changes["cost_method"])
+    alter = partial(bench.portfolio.portfolios.alter, principal, id_of(portfolio_id), changes)
+    return _portfolio(await in_thread(alter, threads))
 
 
 @routes.delete(f"{PATH}/{{portfolio_id}}", status_code=204, summary="Delete a portfolio")

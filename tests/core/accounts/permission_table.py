@@ -7,12 +7,10 @@ fails the test, and so does a row of what there is no more.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import StrEnum
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from core.accounts.profiles import Profile
 from core.ai.answer import Answer, Question
@@ -20,7 +18,7 @@ from core.ai.providers.contract import Message, TokenUsage
 from core.db.instruments_dao import MemberRow
 from core.db.scans_dao import SignalsWanted
 from core.db.verdict_batches_dao import WantedRow
-from core.errors import AssayError, InvalidRequest, NotFound
+from core.errors import InvalidRequest, NotFound
 from core.market.as_of import AsOf, Reason
 from core.metering.repeats import Idempotency
 from core.notebook.checklists import Item
@@ -33,73 +31,29 @@ from core.verdicts.replays import ReplayPlan, ReplayRequest
 from core.verdicts.snapshot import Snapshot
 from core.verdicts.validations import Asking, Begun
 from core.verdicts.verdict_settings import VerdictChoices
-from core.workbench import Workbench
+from tests.core.accounts import permission_portfolios
+from tests.core.accounts.permission_rows import (
+    ASKERS,
+    AT_THE_PAGE,
+    EVERYBODY,
+    INSIDERS,
+    MANAGERS,
+    MANAGERS_SEE,
+    OUTSIDERS,
+    OWNERS,
+    PEOPLE,
+    READERS,
+    THEMSELVES,
+    TOKENS,
+    C,
+    Caller,
+    Method,
+    Route,
+    Trial,
+)
 
-
-class Caller(StrEnum):
-    """Who tries; a column of the table."""
-
-    OWNER = "owner"
-    ADMIN = "admin"
-    ANALYST = "analyst"
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    """Of the platform, and a viewer here: that opens nothing more."""
-    READ_TOKEN = "an owner's token to read"
-    ASK_TOKEN = "an owner's token to ask"
-    ADMIN_TOKEN = "an owner's token to manage"
-    ANONYMOUS = "nobody"
-    DEACTIVATED = "a deactivated owner"
-    LEFT = "an owner who left"
-
-
-C = Caller
-PEOPLE = frozenset({C.OWNER, C.ADMIN, C.ANALYST, C.VIEWER, C.OPERATOR})
-TOKENS = {C.READ_TOKEN: Scope.READ, C.ASK_TOKEN: Scope.ASK, C.ADMIN_TOKEN: Scope.ADMIN}
-OUTSIDERS = frozenset({C.ANONYMOUS, C.DEACTIVATED, C.LEFT})
-
-READERS = PEOPLE | {C.READ_TOKEN}
-ASKERS = frozenset({C.OWNER, C.ADMIN, C.ANALYST, C.ASK_TOKEN})
-THEMSELVES = PEOPLE | {C.ADMIN_TOKEN}
-AT_THE_PAGE = PEOPLE
-MANAGERS_SEE = frozenset({C.OWNER, C.ADMIN, C.READ_TOKEN})
-MANAGERS = frozenset({C.OWNER, C.ADMIN, C.ADMIN_TOKEN})
-OWNERS = frozenset({C.OWNER, C.ADMIN_TOKEN})
-INSIDERS = PEOPLE | frozenset(TOKENS)
-"""Services that show people their own alone, or count nothing: the scope of a token is looked at by the route."""
-EVERYBODY = frozenset(Caller)
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What an attempt is made with."""
-
-    bench: Workbench
-    who: Principal
-    conversation_id: UUID
-    """Of a conversation of theirs."""
-    nothing: UUID = field(default_factory=uuid4)
-    """The id of nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A row of a service's method."""
-
-    allowed: frozenset[Caller]
-    attempt: Callable[[Trial], object]
-    ends: type[AssayError] | None = None
-    """How the attempt ends for those who are allowed, since it is made on nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A row of an address of the API."""
-
-    allowed: frozenset[Caller]
-    status: int = 200
-    """What those who are allowed are answered."""
-    body: Mapping[str, object] | None = None
+__all__ = ["CONVERSATION", "INNER", "METHODS", "ONLY_FOR_COMMANDS", "ONLY_FOR_SERVICES", "OUTSIDERS", "OWN_PAGES_ONLY"]
+__all__ += ["PAGES", "PEOPLE", "ROUTES", "TOKENS", "TOP", "WITHOUT_PRINCIPAL", "Caller", "Trial"]
 
 
 DAY = date(2026, 5, 5)
@@ -401,6 +355,7 @@ METHODS: dict[str, Method] = {
     "notifications.unread_count": Method(INSIDERS, lambda t: t.bench.notifications.unread_count(t.who)),
     "notifications.page": Method(INSIDERS, lambda t: t.bench.notifications.page(t.who)),
     "notifications.mark_read": Method(INSIDERS, lambda t: t.bench.notifications.mark_read(t.who)),
+    **permission_portfolios.METHODS,
     "usage.overview": Method(INSIDERS, lambda t: t.bench.usage.overview(t.who)),
     "usage.quota": Method(INSIDERS, lambda t: t.bench.usage.quota(t.who)),
     "usage.by_day": Method(INSIDERS, lambda t: t.bench.usage.by_day(t.who, DAY, DAY)),
@@ -513,6 +468,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("PATCH", "/api/screener/alerts/{alert_id}"): Route(ASKERS, 404, body={"name": "A name"}),
     ("DELETE", "/api/screener/alerts/{alert_id}"): Route(ASKERS, 404),
     ("GET", "/api/screener/alerts/{alert_id}/deliveries"): Route(READERS, 404),
+    **permission_portfolios.ROUTES,
     ("GET", "/api/notifications"): Route(READERS),
     ("POST", "/api/notifications/read"): Route(PEOPLE | {C.ASK_TOKEN}, body={}),
     ("GET", "/api/user/usage"): Route(READERS),
@@ -538,6 +494,7 @@ PAGES: dict[str, frozenset[Caller]] = {
     "members": frozenset({C.OWNER, C.ADMIN}),
     "settings": PEOPLE,
     "symbol": PEOPLE,
+    "portfolio": PEOPLE,
     "admin": frozenset({C.OPERATOR}),
     "link": PEOPLE | OUTSIDERS,
     "sign_up": OUTSIDERS,
