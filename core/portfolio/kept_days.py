@@ -65,7 +65,8 @@ class Basis:
 
     def changed_since(self, before: Basis) -> date | None:
         """The first day that may have another value than one computed from `before`; None where none has."""
-        if (self.form, self.rates) != (before.form, before.rates) or self.as_of < before.as_of:
+        has_other_rates = bool(self.rates and before.rates) and self.rates != before.rates
+        if self.form != before.form or has_other_rates or self.as_of < before.as_of:
             return date.min
         days = [first_change((before.event_days, before.events), (self.event_days, self.events))]
         if self.as_of > before.as_of:
