@@ -20,6 +20,7 @@ from tests.bench.application import SERVE, Application, running
 from tests.bench.figures import Figure, Goal, Hotspot, figure
 from tests.bench.ground import Ground
 from tests.bench.kept_scan import keep_scan
+from tests.bench.portfolio_page import HOLDINGS, TRANSACTIONS, keep_portfolio
 from tests.bench.profiling import sampled_command, sampled_profile
 from tests.bench.visitors import Place, Plan, Seen
 from tests.core.metering.factories import hold_request, record
@@ -48,6 +49,14 @@ SCREENER = Place(
     needed=["plotly_chart", "dataframe", "button_group"],
 )
 SCREENER_SESSIONS, SCREENER_GOAL, SCANNED = 10, Goal("p95", 500.0), 5_000
+PORTFOLIO = Place(
+    page="portfolio",
+    query="",
+    widget="portfolio_tab",
+    choices=["Holdings", "Overview", "Performance", "Income"],
+    needed=["plotly_chart", "metric", "button_group"],
+)
+PORTFOLIO_SESSIONS, PORTFOLIO_GOAL = 3, Goal("p95", 400.0)
 PEOPLE = 20
 """Who sign in; each has several tabs open."""
 EVERY_S = 5.0
@@ -89,6 +98,14 @@ def screener_reruns(ground: Ground) -> list[Figure]:
     keep_scan(ground.workbench, symbols)
     words = f"another filter at each rerun, on a scan of {symbols:,} symbols"
     return [_figure(ground, _cookies(ground), SCREENER, SCREENER_SESSIONS, SCREENER_GOAL, words)]
+
+
+def portfolio_reruns(ground: Ground) -> list[Figure]:
+    """The Portfolio page of the real application in one process, with a large portfolio."""
+    count = TRANSACTIONS // (10 if ground.is_quick else 1)
+    cookie = keep_portfolio(ground, count)
+    words = f"another part at each rerun, of {count:,} transactions and {HOLDINGS} holdings"
+    return [_figure(ground, [cookie], PORTFOLIO, PORTFOLIO_SESSIONS, PORTFOLIO_GOAL, words)]
 
 
 def _cookies(ground: Ground) -> list[str]:

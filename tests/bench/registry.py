@@ -16,6 +16,7 @@ from tests.bench import (
     metered_call,
     metering,
     pages,
+    portfolio,
     quotes,
     records,
     scan,
@@ -44,6 +45,9 @@ MEASUREMENTS = {
     "pages": Measurement("reruns of the Usage page with 50 and 100 people at work", pages.reruns),
     "symbol": Measurement("reruns of the Symbol page with 50 people at work", pages.symbol_reruns),
     "screener": Measurement("reruns of the Screener on 5,000 symbols with 10 people at work", pages.screener_reruns),
+    "portfolio-page": Measurement(
+        "reruns of the Portfolio page with 10,000 transactions and 200 holdings", pages.portfolio_reruns
+    ),
     "accounts": Measurement("sign-in, and whose a session or token is, with 10 and with 10,000 users", accounts.looks),
     "quotes": Measurement("a hundred quotes from the network and from the fresh cache", quotes.hundreds),
     "bars": Measurement("the last 250 bars of 5,000 and 10,000 symbols into memory, with what that takes", bars.reads),
@@ -56,6 +60,9 @@ MEASUREMENTS = {
     "books": Measurement("doctor --accounting over ten million calls, in a database of its own", books.audits),
     "records": Measurement(
         "the records of 500 symbols over ten years, from nothing and with one more day", records.histories
+    ),
+    "portfolio": Measurement(
+        "ten years of a portfolio of 200 holdings: from nothing, and with one more transaction", portfolio.histories
     ),
     "verdicts": Measurement("validations of signals: what is added to the provider's own time", verdicts.shares),
     "verdict-batch": Measurement("a batch of 500 validations against a provider that takes 300 ms", verdicts.batches),
