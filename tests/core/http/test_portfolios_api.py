@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -14,7 +13,7 @@ import httpx2
 import pytest
 
 from core.http.routes.portfolio_files import MAX_FILE_BYTES
-from core.principal import Principal, Role
+from core.principal import Principal, Role, Scope
 from tests.core.http.conftest import Api, assert_problem
 
 DEPOSIT = {"kind": "deposit", "date": "2010-01-04", "currency": "USD", "amount": "100000"}
@@ -338,7 +337,7 @@ def test_json_has_the_limit_of_all_bodies(ann: httpx2.Client, path: str) -> None
 
 
 def test_a_scope_to_read_enters_nothing(api: Api, ann: httpx2.Client, path: str, maker: Principal) -> None:
-    token = api.workbench.tokens.create(maker, "reader", scopes=["read"], lasts=timedelta(days=1)).token
+    token = api.workbench.tokens.create(maker, "reader", scopes=[Scope.READ], days=1)
     with httpx2.Client(base_url=api.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=20) as reader:
         assert reader.get(f"{path}/transactions").status_code == 200
         assert_problem(reader.post(f"{path}/transactions", json=BUY), 403, "forbidden")
