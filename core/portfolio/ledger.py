@@ -25,8 +25,10 @@ from core.portfolio.parts import Part, part_of_money, part_of_symbols
 from core.portfolio.splits import applied_splits
 from core.portfolio.transactions import SPLITS, Transaction
 
-MOST_KEPT = 24
+MOST_KEPT = 500
 """Books whose parts are kept, each for the day it was computed for."""
+MOST_ROWS_KEPT = 100_000
+"""Transactions of all of them; a single book may have more."""
 
 Name = tuple[int, tuple[str, ...]]
 """Of a part: 0 and its symbols in order, or a year and none."""
@@ -143,8 +145,9 @@ class Books:
         with self._lock:
             self._kept.pop((key, kept.until), None)
             self._kept[key, kept.until] = kept
-            while len(self._kept) > MOST_KEPT:
-                self._kept.pop(next(iter(self._kept)))
+            rows = sum(len(each.rows) for each in self._kept.values())
+            while len(self._kept) > 1 and (rows > MOST_ROWS_KEPT or len(self._kept) > MOST_KEPT):
+                rows -= len(self._kept.pop(next(iter(self._kept))).rows)
 
 
 def _fits(kept: _Kept, settings: tuple[str, bool], fx: FxRates, fx_version: str) -> bool:

@@ -18,6 +18,8 @@ from itertools import accumulate, pairwise
 from core.portfolio.exact import CLOSED, CONTEXT, NOTHING, part_of, times
 
 WHOLE = Decimal(1)
+UNKNOWN = Decimal(-1)
+"""Stands before every cost."""
 
 
 @dataclass(slots=True)
@@ -25,25 +27,15 @@ class OpenLot:
     """Shares that came together, as far as they are still held."""
 
     acquired: date
-    order: tuple[str, Decimal]
-    """Among those of one day: currency, and cost of a share when they came."""
     quantity: Decimal
     currency: str
     cost: Decimal | None
     cost_base: Decimal | None
 
-    @classmethod
-    def of(
-        cls, acquired: date, quantity: Decimal, currency: str, cost: Decimal | None, cost_base: Decimal | None
-    ) -> OpenLot:
-        """Shares that have just come."""
-        a_share = Decimal(-1) if cost is None else CONTEXT.divide(cost, quantity)
-        return cls(acquired, (currency, a_share), quantity, currency, cost, cost_base)
-
     @property
-    def place(self) -> tuple[date, tuple[str, Decimal], Decimal, Decimal]:
-        """Where it stands in the line of lots: by day, then by what entered it, never by the order of entry."""
-        return self.acquired, self.order, self.quantity, NOTHING if self.cost_base is None else self.cost_base
+    def place(self) -> tuple[date, str, Decimal, Decimal]:
+        """Where it stands in the line of lots: by day, then by the cost of a share, never by the order of entry."""
+        return self.acquired, self.currency, self._a_share(self.cost), self._a_share(self.cost_base)
 
     def parted(self, quantity: Decimal) -> OpenLot:
         """Takes a part of it out; the rest stays."""
@@ -51,19 +43,22 @@ class OpenLot:
         base = None if self.cost_base is None else part_of(self.cost_base, quantity, self.quantity)
         self.quantity -= quantity
         self.lower(cost, base)
-        return OpenLot(self.acquired, self.order, quantity, self.currency, cost, base)
+        return OpenLot(self.acquired, quantity, self.currency, cost, base)
 
     def parted_cost(self, share: Decimal, quantity: Decimal) -> OpenLot:
         """Takes a share of its cost out, for other shares; its own stay."""
         cost = None if self.cost is None else part_of(self.cost, share, WHOLE)
         base = None if self.cost_base is None else part_of(self.cost_base, share, WHOLE)
         self.lower(cost, base)
-        return OpenLot(self.acquired, self.order, quantity, self.currency, cost, base)
+        return OpenLot(self.acquired, quantity, self.currency, cost, base)
 
     def lower(self, cost: Decimal | None, base: Decimal | None) -> None:
         """Takes a part of the cost away; what is not known leaves a rest that is not."""
         self.cost = None if self.cost is None or cost is None else self.cost - cost
         self.cost_base = None if self.cost_base is None or base is None else self.cost_base - base
+
+    def _a_share(self, cost: Decimal | None) -> Decimal:
+        return UNKNOWN if cost is None or not self.quantity else CONTEXT.divide(cost, self.quantity)
 
 
 @dataclass(slots=True)

@@ -264,7 +264,7 @@ class _Making:
         holding.bought_base = _sum(holding.bought_base, base)
         self._money.trade(row, -cost)
         self._holding_flows.append(HoldingFlow(row.day, holding.symbol, cost, base))
-        return OpenLot.of(row.day, row.quantity or NOTHING, row.currency, cost, base)
+        return OpenLot(row.day, row.quantity or NOTHING, row.currency, cost, base)
 
     def _received(self, holding: _Holding, row: Transaction) -> OpenLot:
         """Shares from another account: at the cost that is told, else at one that is not known."""
@@ -278,7 +278,7 @@ class _Making:
                 f"What {plain(quantity)} {holding.symbol} that came on {row.day} had cost is not told: gains that they "
                 "are part of are not known. Enter the transfer again with the cost of a share as its price."
             )
-        return OpenLot.of(row.day, quantity, row.currency, cost, base)
+        return OpenLot(row.day, quantity, row.currency, cost, base)
 
     def _sold(self, holding: _Holding, row: Transaction) -> None:
         proceeds = booked(row.gross - row.fees - row.taxes)
@@ -347,7 +347,7 @@ class _Making:
         bases = _taken([lot.cost_base for lot in removed.lots], base, cost_of(removed.lots).base)
         lots = []
         for lot, cost, cost_base in zip(removed.lots, costs, bases, strict=True):
-            lots.append(OpenLot(lot.acquired, lot.order, lot.quantity, row.currency, cost, cost_base))
+            lots.append(OpenLot(lot.acquired, lot.quantity, row.currency, cost, cost_base))
             lot.lower(cost, cost_base)
         average = removed.average
         (cost,) = _taken([average.within(row.currency)], proceeds, average.within(row.currency))
