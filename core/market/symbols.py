@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from core.errors import InvalidRequest, NoData
 
@@ -188,7 +189,12 @@ def checked_symbol(text: str) -> str:
     Raises:
         InvalidRequest: it cannot be a symbol.
     """
-    symbol = canonical(text[: 10 * MAX_SYMBOL_CHARS])
+    return _checked(text[: 10 * MAX_SYMBOL_CHARS])
+
+
+@lru_cache(maxsize=8192)
+def _checked(text: str) -> str:
+    symbol = canonical(text)
     if len(symbol) > MAX_SYMBOL_CHARS or not _SYMBOL.fullmatch(symbol):
         raise InvalidRequest(
             f"A symbol has 1 to {MAX_SYMBOL_CHARS} letters, digits and the signs . - & ^ =, as in AAPL, BRK.B or VOD.L."

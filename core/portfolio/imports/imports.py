@@ -5,35 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import PurePath
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from core.accounts.permissions import Action, require
 from core.db import portfolio_imports_dao as dao
 from core.db.engine import Database
 from core.db.portfolio_imports_dao import ImportRow
-from core.errors import Forbidden, InvalidRequest, NotFound
+from core.errors import Forbidden, InvalidRequest
 from core.ids import new_id
-from core.market.as_of import AsOf
-from core.market.calendars import FIRST_DAY, Calendars
-from core.market.instruments import Instrument, Instruments
-from core.market.market_time import MarketTime
-from core.market.symbols import EXCHANGES, exchange_of, visible
-from core.portfolio.book import Book
+from core.market.symbols import visible
 from core.portfolio.imports.assembling import Assembler
+from core.portfolio.imports.judging import File, ImportParts, Judge
 from core.portfolio.imports.mapping import Plan, Planned, known_headings, planned
 from core.portfolio.imports.outcomes import Choice, Fate, ImportResult, Preview, RowFate, SymbolUse
 from core.portfolio.imports.presets import Preset
 from core.portfolio.imports.reading import Sheet, heading_key, read_sheet
-from core.portfolio.imports.symbols import Called, is_isin
-from core.portfolio.journal import ImportFacts, Journal
-from core.portfolio.portfolios import PortfolioInfo, Portfolios
-from core.portfolio.transactions import TRADES, Draft, Transaction, identities, in_force
+from core.portfolio.imports.symbols import Called
+from core.portfolio.journal import ImportFacts
+from core.portfolio.transactions import Draft, Transaction
 from core.principal import Principal
+
+__all__ = ["ImportParts", "Imports", "Progress"]
 
 Progress = Callable[[int, int, str], None]
 """Steps done, steps in all, and what is being done in words."""
@@ -41,59 +38,11 @@ Progress = Callable[[int, int, str], None]
 MOST_NAME_CHARS = 200
 MOST_MAPPING_CHARS = 18_000
 """Of a remembered mapping; a longer one is not kept."""
-MOST_ROUNDS = 20
-"""So often rows are left out that would sell more than is held without others that were left out."""
-MOST_NEAR = 500
-"""Unknown symbols that near misses are looked for of."""
 MOST_PAST = 100
 SAMPLE_ROWS = 5
 BY_HEADINGS = "headings"
 """In place of a preset's id, where none knows a file."""
 _STEPS = 4
-
-
-class Ledger(Protocol):
-    """What transactions come to; `core.portfolio.ledger.Books` is one."""
-
-    def of(
-        self,
-        key: UUID,
-        transactions: Sequence[Transaction],
-        currency: str,
-        has_cash: bool,
-        as_of: AsOf,
-        org_id: UUID | None = None,
-        *,
-        until: date | None = None,
-    ) -> Book:
-        """The book of a portfolio's rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportParts:
-    """What imports stand on."""
-
-    journal: Journal
-    portfolios: Portfolios
-    books: Ledger
-    instruments: Instruments
-    calendars: Calendars
-    market_time: MarketTime
-    presets: Mapping[str, Preset]
-    """By id; the generic one is among them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file as it was read for a portfolio."""
-
-    name: str
-    sheet: Sheet
-    read: Planned
-    is_remembered: bool
-    info: PortfolioInfo
-    as_of: AsOf
-    latest: date
 
 
 class Imports:
@@ -205,7 +154,7 @@ class Imports:
 
     def _read(
         self, principal: Principal, portfolio_id: UUID, content: bytes, file_name: str, choice: Choice | None
-    ) -> _File:
+    ) -> File:
         require(principal, Action.KEEP_PORTFOLIOS)
         info = self._parts.portfolios.get(principal, portfolio_id)
         if not info.may_edit:
@@ -220,26 +169,24 @@ class Imports:
         if read is None:
             read = planned(sheet, self.presets, choice or Choice(), base_currency=info.currency, today=latest)
         name = visible(PurePath(file_name).name)[:MOST_NAME_CHARS] or "file"
-        return _File(name, sheet, read, is_remembered, info, self._parts.market_time.default(), latest)
+        return File(name, sheet, read, is_remembered, info, self._parts.market_time.default(), latest)
 
     def _score(self, headings: Sequence[str]) -> int:
         return len({heading_key(each) for each in headings} & self._known)
 
-    def _judged(self, principal: Principal, file: _File) -> tuple[Preview, list[tuple[Draft, bytes]]]:
+    def _judged(self, principal: Principal, file: File) -> tuple[Preview, list[tuple[Draft, bytes]]]:
         """The preview, and every draft that would be entered with its identity in the file."""
         read = file.read
         if read.plan is None:
             return self._preview(file, [], (), read.problems), []
         rows, names = _assembled(file, read.plan)
-        fresh = self._without_known(principal, file.info.id, rows)
-        problems = self._refuse_problems(principal, file, rows, fresh)
-        uses = self._noticed(principal, file, rows, names)
+        fresh, uses, problems = Judge(self._parts, principal, file).judge(rows, names)
         preview = self._preview(file, rows, uses, problems)
         pairs = [pair for row, pairs in zip(rows, fresh, strict=True) if row.fate is Fate.ADDED for pair in pairs]
         return preview, pairs
 
     def _preview(
-        self, file: _File, rows: Sequence[RowFate], uses: Sequence[SymbolUse], problems: tuple[str, ...]
+        self, file: File, rows: Sequence[RowFate], uses: Sequence[SymbolUse], problems: tuple[str, ...]
     ) -> Preview:
         read, counted = file.read, Counter(row.fate for row in rows)
         how = (*file.sheet.how, *read.how)
@@ -262,135 +209,12 @@ class Imports:
             problems=problems,
         )
 
-    def _without_known(
-        self, principal: Principal, portfolio_id: UUID, rows: list[RowFate]
-    ) -> list[list[tuple[Draft, bytes]]]:
-        """Marks the rows that are there already; gives the drafts of each row that are new, with their identities."""
-        drafts = [draft for row in rows for draft in row.drafts]
-        known = set(self._parts.journal.known(principal, portfolio_id))
-        if any(not draft.reference for draft in drafts):
-            # A broker's number is not kept: what was exported here has none, and is known by the rest of its content.
-            known.update(identities(in_force(self._parts.journal.transactions(principal, portfolio_id))))
-        marks = iter(identities(drafts))
-        fresh: list[list[tuple[Draft, bytes]]] = []
-        first_lines: dict[Draft, int] = {}
-        for at, row in enumerate(rows):
-            pairs = [(draft, next(marks)) for draft in row.drafts]
-            new = [pair for pair in pairs if pair[1] not in known]
-            fresh.append(new)
-            if pairs and not new:
-                rows[at] = replace(row, fate=Fate.KNOWN, reason="The same is in the portfolio already.")
-            elif pairs:
-                first = first_lines.setdefault(row.drafts[0], row.line)
-                again = (f"It is the same as line {first}, and is taken for another one.",) if first != row.line else ()
-                rows[at] = replace(row, drafts=tuple(draft for draft, _ in new), notices=(*row.notices, *again))
-        return fresh
-
-    def _refuse_problems(
-        self, principal: Principal, file: _File, rows: list[RowFate], fresh: Sequence[Sequence[object]]
-    ) -> tuple[str, ...]:
-        """Refuses rows that cannot be beside the others, as a sale of more than is held.
-
-        Returns:
-            What would no longer hold of the transactions that are there.
-        """
-        if not any(fresh):
-            return ()
-        standing = self._parts.journal.transactions(principal, file.info.id)
-        had = {problem.transaction_id for problem in self._book(principal, file, standing).problems}
-        for _ in range(MOST_ROUNDS):
-            places: dict[UUID, int] = {}
-            made = list(standing)
-            for at, row in enumerate(rows):
-                if row.fate is Fate.ADDED:
-                    for draft in row.drafts:
-                        places[(one := _transaction(draft, len(made) + 1)).id] = at
-                        made.append(one)
-            book = self._book(principal, file, made)
-            new = [problem for problem in book.problems if problem.transaction_id not in had]
-            own = [problem for problem in new if problem.transaction_id in places]
-            for problem in own:
-                at = places[problem.transaction_id]
-                rows[at] = replace(rows[at], fate=Fate.REFUSED, reason=problem.words)
-            if not own:
-                return tuple(f"What was entered before would not hold any more: {each.words}" for each in new[:3])
-        return ("So many rows hang together that cannot be that they were not all found; import fewer at once.",)
-
-    def _book(self, principal: Principal, file: _File, transactions: Sequence[Transaction]) -> Book:
-        info = file.info
-        until = file.as_of.now.date() + timedelta(days=1)
-        return self._parts.books.of(
-            info.id, transactions, info.currency, info.has_cash, file.as_of, principal.org_id, until=until
-        )
-
-    def _noticed(
-        self, principal: Principal, file: _File, rows: list[RowFate], names: Mapping[str, Called]
-    ) -> list[SymbolUse]:
-        """Adds to rows what should be known of their symbols and days; gives the symbols of the file."""
-        count = Counter(symbol for row in rows for symbol in {draft.symbol for draft in row.drafts} if symbol)
-        symbols = list(dict.fromkeys([*names, *count]))
-        known = self._parts.instruments.many(symbols, file.as_of, principal)
-        uses = [self._use(principal, file, symbol, known.get(symbol), names, count) for symbol in symbols]
-        closed = self._closed_days(rows, known)
-        words = {use.ours: _unknown(use) for use in uses if not use.is_known}
-        for at, row in enumerate(rows):
-            if row.fate is not Fate.ADDED:
-                continue
-            first = row.drafts[0]
-            notices = [words[first.symbol]] if first.symbol in words else []
-            if first.kind in TRADES and (market := closed.get((first.symbol or "", first.day))):
-                notices.append(f"On {first.day} {market} had no session.")
-            if notices:
-                rows[at] = replace(row, notices=(*row.notices, *notices))
-        return uses
-
-    def _use(
-        self,
-        principal: Principal,
-        file: _File,
-        symbol: str,
-        instrument: Instrument | None,
-        names: Mapping[str, Called],
-        count: Mapping[str, int],
-    ) -> SymbolUse:
-        called = names.get(symbol, Called(symbol))
-        near: list[str] = []
-        if instrument is None and len(names) <= MOST_NEAR:
-            for text in (called.name, "" if is_isin(symbol) else symbol):
-                if text and not near:
-                    found = self._parts.instruments.find(text[:80], file.as_of, principal)
-                    near = [each.symbol for each in (*found.candidates, *found.suggestions)][:3]
-        return SymbolUse(called.theirs, symbol, called.name, count[symbol], instrument is not None, tuple(near))
-
-    def _closed_days(self, rows: Iterable[RowFate], known: Mapping[str, Instrument]) -> dict[tuple[str, date], str]:
-        """Names of exchanges by the symbol and day of a trade on which they had no session."""
-        trades = {(draft.symbol, draft.day) for row in rows for draft in row.drafts if draft.kind in TRADES}
-        sessions: dict[str, tuple[frozenset[date], date]] = {}
-        closed: dict[tuple[str, date], str] = {}
-        for symbol, day in trades:
-            if symbol is None or day < FIRST_DAY:
-                continue
-            exchange = known[symbol].exchange if symbol in known else exchange_of(symbol).code
-            if exchange not in sessions:
-                sessions[exchange] = self._sessions(exchange)
-            days, last = sessions[exchange]
-            if day <= last and day not in days:
-                closed[symbol, day] = EXCHANGES[exchange].name if exchange in EXCHANGES else exchange
-        return closed
-
-    def _sessions(self, exchange: str) -> tuple[frozenset[date], date]:
-        try:
-            found = self._parts.calendars.of(exchange)
-        except NotFound:
-            return frozenset(), date.min
-        return frozenset(found.days.tolist()), found.last_known
-
     def _remembered(self, principal: Principal, sheet: Sheet) -> Choice | None:
         with self._database.app(principal) as connection:
             kept = dao.mapping(connection, _headings_hash(sheet))
         return None if kept is None else _choice_of(kept)
 
-    def _remember(self, principal: Principal, file: _File) -> None:
+    def _remember(self, principal: Principal, file: File) -> None:
         choice, base = file.read.choice, file.info.currency
         kept = {
             "preset": choice.preset,
@@ -413,7 +237,7 @@ class Imports:
         return next((row for row in found if row.id != this), None)
 
 
-def _assembled(file: _File, plan: Plan) -> tuple[list[RowFate], Mapping[str, Called]]:
+def _assembled(file: File, plan: Plan) -> tuple[list[RowFate], Mapping[str, Called]]:
     assembler = Assembler(plan, file.sheet.headings, latest=file.latest)
     rows = [assembler.fate(line, cells) for line, cells in file.sheet.rows]
     rows += [RowFate(line, Fate.REFUSED, reason, text=text) for line, reason, text in file.sheet.broken]
@@ -450,33 +274,6 @@ def _choice_of(kept: Mapping[str, Any]) -> Choice:
 
 def _headings_hash(sheet: Sheet) -> bytes:
     return hashlib.sha256("\x1f".join(heading_key(each) for each in sheet.headings).encode()).digest()
-
-
-def _transaction(draft: Draft, number: int) -> Transaction:
-    return Transaction(
-        draft.kind,
-        draft.day,
-        draft.currency,
-        draft.symbol,
-        draft.quantity,
-        draft.price,
-        draft.amount,
-        draft.fees,
-        draft.taxes,
-        draft.fx_rate,
-        draft.ratio,
-        draft.other_symbol,
-        draft.cost_share,
-        draft.note,
-        id=new_id(),
-        number=number,
-    )
-
-
-def _unknown(use: SymbolUse) -> str:
-    near = f" It may be {' or '.join(use.near)}." if use.near else ""
-    what = f"{use.ours} is an ISIN" if is_isin(use.ours) else f"{use.ours} is not known here"
-    return f"{what}: no prices are known of it.{near}"
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -73,7 +73,7 @@ def _row_count(desk: Desk) -> int:
 @pytest.fixture
 def desk(workbench: Workbench, member: MakeMember) -> Desk:
     """Ann's."""
-    workbench.market.load_shipped()
+    workbench.market.instruments.load_shipped(workbench.market.lists)
     portfolios = Portfolios(workbench.database, workbench.plans)
     journal = Journal(workbench.database, workbench.plans, Books(workbench.market.bars), workbench.market.time)
     ann = member("ann", plan="team")
