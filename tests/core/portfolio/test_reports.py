@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import ExitStack, closing
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
 import numpy as np
@@ -22,8 +25,10 @@ from core.portfolio.reports import ReportParts, Reports
 from core.portfolio.transactions import Draft, Kind
 from core.portfolio.valuation import Valuer
 from core.principal import Principal, Role
-from core.workbench import Workbench
-from tests.conftest import MakeMember
+from core.workbench import Workbench, open_workbench
+from tests.conftest import MakeMember, MoveTime, make_settings, member_factory
+from tests.fakes.market_answers import Share
+from tests.fakes.market_server import KEY, MarketServer
 
 DAY = date(2010, 8, 20)
 
@@ -284,3 +289,28 @@ def test_those_who_ask_at_once_are_given_one_report(desk: Desk) -> None:
         thread.join()
     assert len(found) == 4
     assert len({id(each) for each in found}) == 1
+
+
+def test_live_prices_are_asked_for_once_and_a_failing_source_leaves_the_last_known(
+    database_url: str, tmp_path: Path, move_time: MoveTime
+) -> None:
+    with MarketServer() as vendor, ExitStack() as stack:
+        live = {"FMP_API_KEY": KEY, "FMP_BASE_URL": vendor.url, "ECB_ENABLED": "0"}
+        opened = stack.enter_context(closing(open_workbench(make_settings(database_url, tmp_path, **live))))
+        vendor.shares["IBM"] = Share("IBM", Decimal(150), Decimal(125), exchange="NYSE", time_s=int(time.time()) - 5)
+        desk = Desk(opened, member_factory(opened)("ada", plan="team", org="Demo"))
+        portfolio_id = desk.made(deposit("2000", date(2013, 2, 1)), buy("IBM", "10", "200", date(2013, 2, 1)))
+        report = desk.reports.of(desk.owner, portfolio_id)
+        ibm = report.holdings[0]
+        assert (ibm.price.price, ibm.price.source, ibm.price.currency) == (150, "fmp", "USD")
+        assert (ibm.price.change_pct, ibm.day_change) == (20, 250)
+        assert (report.ribbon.value, report.ribbon.total_gain, report.ribbon.stale) == (1500, -500, 0)
+        assert report.day == desk.workbench.market.time.default().day
+        asked = len(vendor.requests)
+        assert desk.reports.of(desk.owner, portfolio_id).ribbon == report.ribbon
+        assert len(vendor.requests) == asked
+        vendor.reply(status=500, body={})
+        move_time(timedelta(minutes=10))
+        later = desk.fresh().of(desk.owner, portfolio_id)
+        assert (later.holdings[0].price.price, later.holdings[0].price.source) == (150, "stale")
+        assert later.ribbon.value == 1500
