@@ -223,10 +223,8 @@ class Assembler:
 
     def _name(self, row: _Row, told: Told) -> None:
         note = plain_text(told.get("note", ""))
-        called = Called(
-            *(plain_text(told.get(name, "")) for name in ("symbol", "isin", "name", "exchange")),
-            currency=row.own.currency or "",
-        )
+        names = [plain_text(told.get(name, "")) for name in ("symbol", "isin", "name", "exchange")]
+        called = Called(*names, row.own.currency or "")
         preset = self._plan.preset
         if preset and preset.symbol_in and not called.symbol and (found := preset.symbol_in.search(note)):
             called = called._replace(symbol=found[1])

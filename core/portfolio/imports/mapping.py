@@ -18,7 +18,7 @@ from core.portfolio.imports.figures import (
     possible_orders,
     short_years,
 )
-from core.portfolio.imports.outcomes import BY_SIGN, FIELDS, Asked, Choice, Question
+from core.portfolio.imports.outcomes import FIELDS, Asked, Choice, Question
 from core.portfolio.imports.presets import GENERIC, MORE_OF, NEGATED, OTHER_KINDS, Preset, kind_of
 from core.portfolio.imports.reading import Sheet, heading_key
 from core.portfolio.transactions import LABELS, Kind, checked_currency
@@ -134,8 +134,9 @@ def planned(sheet: Sheet, presets: Mapping[str, Preset], choice: Choice, *, base
         symbol_names={" ".join(name.upper().split()): symbol for name, symbol in choice.symbol_names.items() if symbol},
         is_own_form=preset is not None and preset.id == GENERIC,
     )
-    settled = {} if found.question else {"decimal": decimal, "date_order": dates.order}
-    choice = replace(choice, currency=plan.currency, **settled)
+    choice = replace(choice, currency=plan.currency)
+    if found.question is None:
+        choice = replace(choice, decimal=decimal, date_order=dates.order)
     return Planned(plan, preset, choice, (*_said(found, plan), *found.how), kinds, found.question)
 
 
@@ -318,7 +319,3 @@ def _said(found: _Found, plan: Plan) -> Iterable[str]:
     left = [heading for at, heading in enumerate(found.sheet.headings) if at not in used]
     if left and not found.preset:
         yield f"Columns that are not used: {', '.join(left)[:500]}."
-
-
-DEFAULT_KIND = BY_SIGN
-"""Of files that do not tell kinds."""

@@ -7,6 +7,7 @@ import io
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -72,7 +73,7 @@ ANY_MONEY = st.decimals("-99999999999999", "99999999999999", places=4, allow_nan
 CHARGES = st.one_of(st.just(Decimal(0)), st.decimals(0, 10_000, places=6))
 RATES = st.decimals("0.00000000000001", 100_000, places=14)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
-VALUES = {
+VALUES: dict[str, st.SearchStrategy[Any]] = {
     "symbol": SYMBOLS,
     "other_symbol": st.sampled_from(["NEWCO", "X.Y"]),
     "quantity": POSITIVE,
@@ -92,12 +93,14 @@ def drafts(draw: st.DrawFn) -> Draft:
     if kind is Kind.MERGER:
         names = draw(st.sampled_from([{"amount"}, {"other_symbol", "ratio"}, {"amount", "other_symbol", "ratio"}]))
         names = names | {"symbol"}
-    values = {name: draw(VALUES[name]) for name in sorted(names) if name in VALUES}
+    values: dict[str, Any] = {name: draw(VALUES[name]) for name in sorted(names) if name in VALUES}
     if "amount" in names:
         values["amount"] = draw(ANY_MONEY if kind in MAY_BE_NEGATIVE else POSITIVE)
     if "ratio" in names:
-        ratios = {Kind.SPLIT: ("1.01", 1000), Kind.REVERSE_SPLIT: ("0.0001", "0.99")}
-        values["ratio"] = draw(st.decimals(*ratios.get(kind, ("0.0001", 1000)), places=14))
+        least, most = {Kind.SPLIT: ("1.01", "1000"), Kind.REVERSE_SPLIT: ("0.0001", "0.99")}.get(
+            kind, ("0.0001", "1000")
+        )
+        values["ratio"] = draw(st.decimals(least, most, places=14))
     draft = Draft(
         kind,
         draw(st.dates(date(1900, 1, 1), TODAY)),
