@@ -167,7 +167,7 @@ def first_change(before: tuple[Days, NDArray[np.void]], after: tuple[Days, NDArr
 
 def days_of(days: Iterable[date]) -> Days:
     """Dates as datetime64[D]."""
-    found: Days = np.fromiter((day.toordinal() - EPOCH for day in days), np.int64).view("datetime64[D]")
+    found: Days = (np.fromiter(map(date.toordinal, days), np.int64) - EPOCH).view("datetime64[D]")
     return found
 
 

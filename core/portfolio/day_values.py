@@ -195,8 +195,9 @@ def _offsets(history: History, first: np.datetime64) -> Ints:
 
 def _held(steps: Stepped, begins: Ints, number: int) -> Floats:
     """What holds on each of so many days, where each step begins at one of them."""
-    known = np.concatenate(([0.0], steps.values))
-    found: Floats = np.repeat(known, np.diff(begins, prepend=0, append=number))
+    lengths = np.append(begins, number)
+    lengths[1:] -= begins
+    found: Floats = np.repeat(np.concatenate(([0.0], steps.values)), lengths)
     return found
 
 
@@ -237,12 +238,13 @@ def _prices(task: Task, grid: _Grid) -> tuple[Floats, list[tuple[Bools, str]]]:
 
 def _closes(history: History, days: Days, is_session: Bools) -> Floats:
     """The close of each day; on days without a session the last one."""
+    begin = int(np.searchsorted(history.days, days[0])) if len(days) else 0
+    if len(history.days) - begin == len(days) and (history.days[begin:] == days).all():
+        return history.close[begin:]
     is_there = np.isfinite(history.close)
     known, closes = history.days[is_there], history.close[is_there]
     if not len(known):
         return np.full(len(days), np.nan)
-    if len(known) == len(days) and (known == days).all():
-        return closes
     at = np.searchsorted(known, days, side="right") - 1
     age = (days - known[at]).astype(np.int64)
     is_usable = (at >= 0) & ((age == 0) | (~is_session & (age <= MOST_CARRIED_DAYS)))
@@ -265,11 +267,14 @@ def _cash(task: Task, days: Days) -> tuple[Floats, list[tuple[Bools, str]]]:
 
 
 def _holding_flows(task: Task, days: Days, price: Floats) -> tuple[Floats, Floats]:
-    """Money into each holding by day, and the value of shares that came from outside (below 0: that went there)."""
+    """Money into each holding by day, and the value of shares that came from outside (below 0: that went there).
+
+    Where no shares did, the second is one row of zeros in place of one for each symbol.
+    """
     book, shape = task.book, price.shape
     into = _placed(task, book.into, days, shape)
     with np.errstate(invalid="ignore"):
-        moved = np.zeros(shape)
+        moved = np.zeros((1, shape[1]))
         if len(book.shares.days):
             net = _placed(task, book.shares, days, shape, in_shares_of=book.shares.symbols)
             moved = np.where(net == 0, 0.0, net * price)
