@@ -82,6 +82,7 @@ def _show_payments(key: str, payments: Sequence[Payment], currency: str) -> None
         key=key,
         hide_index=True,
         height="content" if len(shown) <= FEW_ROWS else GRID_PX,
+        placeholder="",
         column_config={
             "Day": st.column_config.DateColumn(format="D MMM YYYY", pinned=True),
             **dict.fromkeys(("Gross", "Taxes", "Fees", f"Gross, {currency}"), amount),

@@ -17,6 +17,9 @@ MAX_PARTS = 8
 MAX_TILES = 60
 OTHERS = "Others"
 CELL_PX = 34
+MOST_WRITTEN = 16
+"""With more columns than these, figures are in tooltips alone."""
+FEW_COLUMNS, FEW_COLUMNS_PX, MANY_COLUMNS_PX = 8, 12, 10
 WIDEST_GAIN = 0.5
 """Gains and losses past this have the deepest colours of a treemap."""
 
@@ -72,6 +75,7 @@ def show_treemap(key: str, tiles: Sequence[Tile], currency: str, *, alt: str) ->
                 for tile in shown
             ],
             "texttemplate": "%{label}<br>%{percentRoot:.1%}",
+            "textfont": {"color": [_ink((tile.gain or 0.0) / WIDEST_GAIN) for tile in shown]},
             "hovertemplate": "%{label}: %{customdata[0]}, %{percentRoot:.1%}<br>%{customdata[1]}<extra></extra>",
             "tiling": {"pad": 1},
             "root": {"color": theme_color("background")},
@@ -142,14 +146,16 @@ def show_heat_map(
             "xgap": 1,
             "ygap": 1,
             "text": written,
-            "texttemplate": "%{text}",
             "customdata": [list(row) for row in notes] if notes else written,
             "hovertemplate": "%{y}, %{x}: %{text}" + ("<br>%{customdata}" if notes else "") + "<extra></extra>",
             "hoverongaps": False,
         }
     ]
+    if len(columns) <= MOST_WRITTEN:
+        data.append(_figures(columns, rows, cells, written, bound))
     axis = {"type": "category", "fixedrange": True, "showgrid": False, "automargin": True}
     layout = {
+        "showlegend": False,
         "xaxis": {**axis, "side": "top", "tickangle": -60 if max(map(len, columns), default=0) > 4 else 0},
         "yaxis": {**axis, "autorange": "reversed", "dtick": 1},
     }
@@ -209,6 +215,42 @@ def _bounded(parts: Mapping[str, Decimal]) -> dict[str, Decimal]:
         return dict(ordered)
     rest = sum((value for _, value in ordered[MAX_PARTS - 1 :]), Decimal(0))
     return {**dict(ordered[: MAX_PARTS - 1]), OTHERS: rest}
+
+
+def _figures(
+    columns: Sequence[str],
+    rows: Sequence[str],
+    cells: Sequence[Sequence[float | None]],
+    written: Sequence[Sequence[str]],
+    bound: float,
+) -> dict[str, Any]:
+    """What stands in the cells, each in the ink that is readable on its colour."""
+    told = [
+        (column, row, written[down][across], _ink(value / bound))
+        for down, row in enumerate(rows)
+        for across, column in enumerate(columns)
+        if (value := cells[down][across]) is not None
+    ]
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": [column for column, _, _, _ in told],
+        "y": [row for _, row, _, _ in told],
+        "text": [words for _, _, words, _ in told],
+        "textfont": {
+            "color": [ink for _, _, _, ink in told],
+            "size": FEW_COLUMNS_PX if len(columns) <= FEW_COLUMNS else MANY_COLUMNS_PX,
+        },
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+    }
+
+
+def _ink(place: float) -> str:
+    """The ink for words on the colour of a place from −1 to 1 of the diverging ones."""
+    colors = diverging_colors()
+    among = (min(1.0, max(-1.0, place)) + 1) / 2 * (len(colors) - 1)
+    return ink_on(colors[round(among)])
 
 
 def _cell(value: float | None, *, is_percent: bool) -> str:

@@ -68,6 +68,9 @@ class Gallery:
 
 
 CHARTS = 27
+NAMES = """window.found
+    .map((e) => (e.tagName === 'CANVAS' ? e.tagName : e.ariaLabel || e.textContent || e.tagName))"""
+"""What is read out of each; a table's drawing has its cells as text once somebody may read them."""
 GROUPED = "window.found.map((e) => e.role === 'radio' || !!e.closest('[data-testid=stButtonGroup]'))"
 
 
@@ -123,7 +126,7 @@ def test_everything_that_can_be_used_is_reached_by_the_keyboard_and_seen_to_be(
     gallery.open(page)
     expect(page.locator(".js-plotly-plot")).to_have_count(CHARTS)  # what is drawn late takes the focus away
     page.evaluate(FIND)
-    names = page.evaluate("window.found.map((e) => (e.ariaLabel || e.textContent || e.tagName))")
+    names = page.evaluate(NAMES)
     plain = page.evaluate(f"Promise.all(window.found.map((e, number) => ({LOOK})(number)))")
     reached: dict[int, str] = {}
     for _ in range(MAX_TABS):
