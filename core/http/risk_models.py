@@ -23,11 +23,11 @@ class RiskMetricsWanted(Body):
 
     portfolioReturns: Returns | None = None  # noqa: N815 (the contract's name)
     """Simple returns, one of each period: 0.01 is 1 %."""
-    marketReturns: Returns | None = None  # noqa: N815
+    marketReturns: Returns | None = None  # noqa: N815 (the contract's name)
     """Those of the market in the same periods, as many."""
-    riskFreeRate: OfReturns | None = Field(None, gt=-1)  # noqa: N815
+    riskFreeRate: OfReturns | None = Field(None, gt=-1)  # noqa: N815 (the contract's name)
     """A year, as a fraction: 0.04 is 4 %."""
-    periodsPerYear: OfReturns | None = Field(None, gt=0)  # noqa: N815
+    periodsPerYear: OfReturns | None = Field(None, gt=0)  # noqa: N815 (the contract's name)
     """Returns of a year; 252 where it is not said."""
     portfolio_id: str | None = None
     benchmark: str | None = Field(None, min_length=1, max_length=MAX_SYMBOL_CHARS)

@@ -73,7 +73,6 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
     _leave_notes(workbench, principal)
     _leave_verdicts(workbench, principal, _leave_scans(workbench, principal))
     _leave_alerts(workbench, principal)
-    _leave_portfolios(workbench, principal)
     Queue(workbench.database).submit("count", {}, key="all", org_id=principal.org_id)
     life = timedelta(minutes=1)
     with workbench.database.service() as connection:
@@ -140,6 +139,7 @@ def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
 
 
 def _leave_notes(workbench: Workbench, principal: Principal) -> None:
+    _leave_portfolios(workbench, principal)
     as_of = AsOf(date(2010, 8, 20), Reason.SHIPPED, datetime.now(UTC))
     member_row = MemberRow("AAPL", "Apple", "", "XNAS", "USD", None, None)
     Universes(workbench.database).replace(principal, "Ours", [member_row], source="typed by hand")
