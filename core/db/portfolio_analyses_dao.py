@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, RowMapping, text
 
 _KEPT = text(
     """
@@ -84,5 +84,5 @@ def forget(connection: Connection, *, most: int) -> int:
     return int(connection.execute(_FORGET, {"most": most}).rowcount)
 
 
-def _row(found: Mapping[str, Any] | None) -> AnalysisRow | None:
+def _row(found: RowMapping | None) -> AnalysisRow | None:
     return None if found is None else AnalysisRow(**found)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Protocol
 from uuid import UUID
 
@@ -21,9 +20,8 @@ from core.accounts.permissions import Action, require
 from core.accounts.profiles import Profiles
 from core.db import portfolio_analyses_dao as dao
 from core.db.engine import Database
-from core.errors import AssayError, DatabaseUnavailable, InvalidRequest, MeteringDenied, NotEnoughData, NotFound
+from core.errors import AssayError, DatabaseUnavailable, InvalidRequest, MeteringDenied, NotEnoughData
 from core.ids import new_id
-from core.market.as_of import AsOf
 from core.market.market import Market
 from core.market.symbols import checked_symbol
 from core.metering.counted import CountedCall, CountedCalls, CountedKind
@@ -31,19 +29,17 @@ from core.metering.meter import Feature, Flight, Hold, Meter, QuotaState
 from core.metering.repeats import Idempotency
 from core.metering.usage_log import UsageLog
 from core.portfolio import analysis_parts as parts
-from core.portfolio.analysis import MOST_HOLDINGS, Analysis, AnalysisRequest
-from core.portfolio.optimise import check_bounds
+from core.portfolio.analysis import Analysis, AnalysisRequest
+from core.portfolio.analysis_material import Material, Reader, prepared_of
 from core.portfolio.portfolios import PortfolioInfo
 from core.portfolio.remembered import Remembered
 from core.portfolio.report import Report
 from core.portfolio.risk import PERIODS, figures
-from core.portfolio.series import Days, Floats, Series
+from core.portfolio.series import Floats
 from core.principal import Principal
 
 QUOTA = "portfolio_analyses_day"
 KEPT_HOURS = 6
-HISTORY_BARS = 1_260
-"""Bars of each holding that correlations and the frontier are of: five years."""
 LIFETIME_S = 120
 """How long a hold lasts: the longest analysis, and the meter's grace."""
 FOLLOW_S = 60.0
@@ -108,27 +104,13 @@ class CountedAnalysis:
     """The day's quota after it; None where it was there already."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Material:
-    """What an analysis of a portfolio is made from."""
-
-    portfolio_id: UUID
-    request: AnalysisRequest
-    benchmark: str
-    risk_free_rate: float
-    window: parts.Window
-    held: parts.Held
-    notes: tuple[str, ...]
-    key: bytes
-
-
 class Analyses:
     """Makes analyses, counted, and gives those that are kept."""
 
     def __init__(self, given: AnalysisParts) -> None:
         self._given = given
         self._calls = CountedCalls(given.meter, given.usage_log, KIND)
-        self._prepared: Remembered[_Material] = Remembered(MOST_PREPARED, life_s=PREPARED_S)
+        self._prepared: Remembered[Material] = Remembered(MOST_PREPARED, life_s=PREPARED_S)
 
     def run(
         self,
@@ -296,7 +278,7 @@ class Analyses:
             dao.forget(connection, most=FORGOTTEN_AT_ONCE)
         return _ANALYSES.validate_python(content)  # as whoever reads it next gets it
 
-    def _made(self, principal: Principal, material: _Material) -> Analysis:
+    def _made(self, principal: Principal, material: Material) -> Analysis:
         request, window, held, notes = material.request, material.window, material.held, list(material.notes)
         frontier = None
         try:
@@ -323,14 +305,14 @@ class Analyses:
             notes=tuple(notes),
         )
 
-    def _material(self, principal: Principal, portfolio_id: UUID, request: AnalysisRequest) -> _Material:
+    def _material(self, principal: Principal, portfolio_id: UUID, request: AnalysisRequest) -> Material:
         """What an analysis comes from, and the hash of it; the same in the process while nothing of it changed."""
         given = self._given
         info = given.portfolios.get(principal, portfolio_id)
         organisation = given.profiles.organisation(principal)
         asked = None if request.benchmark is None else checked_symbol(request.benchmark)
         as_of = given.market.time.of(principal)
-        reader = _Reader(
+        reader = Reader(
             given.market,
             as_of,
             principal.org_id,
@@ -343,107 +325,11 @@ class Analyses:
             *(reader.request, asked is not None, rate),
         )
 
-        def prepared() -> _Material:
+        def prepared() -> Material:
             series = given.reports.of(principal, portfolio_id).series
-            return _prepared(reader, portfolio_id, series, rate, must_have_benchmark=asked is not None)
+            return prepared_of(reader, portfolio_id, series, rate, must_have_benchmark=asked is not None)
 
         return self._prepared.of(key, prepared)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Reads closes as of a day, in the portfolio's currency."""
-
-    market: Market
-    as_of: AsOf
-    org_id: UUID
-    currency: str
-    request: AnalysisRequest
-    """With the benchmark that it comes to."""
-
-    @property
-    def benchmark(self) -> str:
-        """The benchmark's symbol."""
-        assert self.request.benchmark is not None
-        return self.request.benchmark
-
-    @property
-    def last(self) -> date:
-        """The last day that is looked at."""
-        return min(self.request.last or self.as_of.day, self.as_of.day)
-
-    def benchmark_closes(self, first: date) -> tuple[Days, Floats]:
-        """Days and closes from a day on.
-
-        Raises:
-            NotFound: there are none.
-        """
-        history = self.market.bars.history(self.benchmark, self.as_of, first=first, org_id=self.org_id)
-        days = history.frame["date"].to_numpy().astype("datetime64[D]")
-        return days, self._converted(history.frame["close"].to_numpy(), history.currency, days)
-
-    def held(self, series: Series) -> parts.Held:
-        """The largest holdings on the last day, with the returns of up to five years."""
-        weights = _weights(series, self.last)
-        panel = self.market.bars.panel(weights, self.as_of, HISTORY_BARS, self.org_id)
-        symbols = tuple(symbol for symbol in weights if symbol in panel.symbols)
-        days = np.unique(panel.dates)
-        days = days[days <= np.datetime64(self.last, "D")]
-        if self.request.first is not None:
-            days = days[days >= np.datetime64(self.request.first, "D")]
-        closes = np.full((len(days), len(symbols)), np.nan)
-        for place, symbol in enumerate(symbols):
-            bars = panel.of(symbol)
-            currency = panel.about[symbol].currency
-            closes[:, place] = parts.on_days(days, bars.dates, self._converted(bars.close, currency, bars.dates))
-        shares = np.array([weights[symbol] for symbol in symbols], dtype=np.float64)
-        return parts.Held(symbols, shares, days, parts.simple_returns(closes))
-
-    def _converted(self, closes: Floats, currency: str | None, days: Days) -> Floats:
-        if currency is None or currency == self.currency:
-            return closes
-        return closes * self.market.fx.series(currency, self.currency, days)
-
-
-def _prepared(
-    reader: _Reader, portfolio_id: UUID, series: Series, risk_free_rate: float, *, must_have_benchmark: bool
-) -> _Material:
-    request, notes = reader.request, []
-    if not len(series.days):
-        raise NotEnoughData("The portfolio has no day with a value yet: enter transactions first.")
-    closes = None
-    try:
-        closes = reader.benchmark_closes(parts.dates(series.days[:1])[0])
-    except NotFound:
-        if must_have_benchmark:
-            raise
-        notes.append(f"There are no prices of the benchmark {reader.benchmark}: alpha, beta and R² are not defined.")
-    window = parts.window_of(series, closes, first=request.first, last=reader.last)
-    if not len(window.returns):
-        raise NotEnoughData("The portfolio has no day with a return in this window.")
-    held = reader.held(series)
-    places = parts.eligible(held)
-    check_bounds(len(places) if len(places) > 1 else 0, request.min_weight, request.max_weight)
-    count = len(_weights(series, reader.last, most=len(series.symbols)))
-    if count > len(held.symbols):
-        notes.append(f"Correlations and the efficient frontier are of {len(held.symbols)} of {count} holdings.")
-    terms = (reader.benchmark, request.min_weight, request.max_weight, risk_free_rate, PERIODS)
-    key = parts.key_of(portfolio_id, window, held, terms)
-    return _Material(portfolio_id, request, reader.benchmark, risk_free_rate, window, held, tuple(notes), key)
-
-
-def _weights(series: Series, last: date, most: int = MOST_HOLDINGS) -> dict[str, float]:
-    """The largest holdings on the last day on which each has a value, and their shares of all holdings' value."""
-    until = int(np.searchsorted(series.days, np.datetime64(last, "D"), side="right"))
-    values: dict[str, float] = {}
-    for symbol, row in zip(series.symbols, series.holdings[:, :until], strict=True):
-        known = row[np.isfinite(row)]
-        is_held = len(row) and row[-1] != 0
-        if is_held and len(known) and known[-1] > 0:
-            values[symbol] = float(known[-1])
-    total = sum(values.values())
-    largest = sorted(values, key=lambda symbol: (-values[symbol], symbol))[:most]
-    return {symbol: values[symbol] / total for symbol in largest}
 
 
 def _check_returns(returns: Floats, benchmark: Floats, risk_free_rate: float, periods: float) -> None:

@@ -5,6 +5,7 @@ Long only, weights between two bounds, in all 1; means and covariances are the s
 
 from __future__ import annotations
 
+import math
 import threading
 import warnings
 from collections.abc import Sequence
@@ -67,7 +68,7 @@ def mix(symbols: Sequence[str], weights: Floats, returns: Floats) -> Mix:
     return Mix(
         weights={symbol: float(weight) for symbol, weight in zip(symbols, weights, strict=True)},
         annual_return=float(weights @ returns.mean(axis=0)) * PERIODS,
-        volatility=float(np.sqrt(max(0.0, weights @ covariance @ weights) * PERIODS)),
+        volatility=math.sqrt(max(0.0, float(weights @ covariance @ weights)) * PERIODS),
     )
 
 
@@ -158,4 +159,5 @@ def _efficient(task: _Task, least: Mix) -> list[Mix]:
 def _cleaned(weights: Floats) -> Floats:
     """Without what a solver leaves of nothing, in all exactly 1."""
     kept: Floats = np.where(weights < SMALLEST_WEIGHT, 0.0, weights)
-    return kept / kept.sum()
+    kept /= kept.sum()
+    return kept

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ class RiskFigures:
 
     def as_shown(self) -> RiskFigures:
         """The figures as pages show them: None also where there are too few returns for one to mean anything."""
-        hidden = {
+        hidden: dict[str, Any] = {
             name: None
             for name, convention in CONVENTIONS.items()
             if (self.n_pairs if convention.is_relative else self.n) < convention.fewest
@@ -199,9 +200,10 @@ def rolling(
         risk_free_rate: a year.
     """
     names = ("volatility", "sharpe", "beta")
+    none: list[float | None] = [None] * len(ends)
     long = ends >= window - 1
     if not long.any():
-        return {name: [None] * len(ends) for name in names}
+        return dict.fromkeys(names, none[:])
     places = ends[long][:, None] + np.arange(1 - window, 1)[None, :]
     mine, other = returns[places], benchmark[places]
     is_flat = mine.max(axis=1) == mine.min(axis=1)
@@ -210,7 +212,7 @@ def rolling(
         excess = mine.mean(axis=1) - rate_of_period(risk_free_rate)
         sharpe = np.where(is_flat, np.nan, excess / spread * math.sqrt(PERIODS))
     found = (spread * math.sqrt(PERIODS), sharpe, _betas(mine, other))
-    before = [None] * int((~long).sum())
+    before = none[: int((~long).sum())]
     return {name: before + [finite(each) for each in values] for name, values in zip(names, found, strict=True)}
 
 
@@ -306,7 +308,8 @@ def _r_squared(returns: Floats, benchmark: Floats) -> float | None:
     if is_constant(returns):
         return None
     mine, other = (_centred(series) for series in (returns, benchmark))
-    correlation = finite(mine @ other / math.sqrt((mine @ mine) * (other @ other)))
+    together, alone = float(mine @ other), float(mine @ mine) * float(other @ other)
+    correlation = finite(together / math.sqrt(alone)) if alone > 0 else None
     return None if correlation is None else min(1.0, correlation**2)
 
 

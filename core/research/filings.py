@@ -7,38 +7,39 @@ sent again with its Idempotency-Key gets the list of the first, free.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import Any
+from dataclasses import dataclass
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
 from core.accounts.permissions import Action, require
-from core.ai.providers.contract import TokenUsage
-from core.errors import AssayError, MeteringDenied, SourceDown
-from core.ids import new_id
+from core.errors import SourceDown
 from core.market.companies import Companies, Company
 from core.market.filing_text import FilingText
 from core.market.filings import FilingArchive, FilingList
 from core.market.market_time import MarketTime
 from core.market.sources.contract import Filing
-from core.metering.meter import CallRecord, Feature, Hold, HoldRequest, Meter, QuotaState
+from core.metering.counted import CountedCall, CountedCalls, CountedKind
+from core.metering.meter import Feature, Hold, Meter, QuotaState
 from core.metering.repeats import Idempotency
-from core.metering.usage_log import FreeRow, UsageLog
+from core.metering.usage_log import UsageLog
 from core.principal import Principal
 
 QUOTA = "sec_filings_month"
 MODEL = "filing list"
 """What the log of usage has in the place of a model."""
-PRICE_VERSION = "free"
 LIFETIME_S = 120
 """How long a hold lasts: all pages of a long list, each with its retries, and the meter's grace."""
-CHANNELS = {"session": "page", "token": "api", "command": "command"}
 
 _LISTS = TypeAdapter(FilingList)
+
+
+def _too_late(source: str) -> SourceDown:
+    return SourceDown("The list came too late to be counted; it cost you nothing.", source=source)
+
+
+KIND = CountedKind(Feature.SEC_FILING, MODEL, LIFETIME_S, _too_late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,7 @@ class Filings:
     def __init__(
         self, meter: Meter, usage_log: UsageLog, archive: FilingArchive, companies: Companies, market_time: MarketTime
     ) -> None:
-        self._meter = meter
-        self._usage_log = usage_log
+        self._calls = CountedCalls(meter, usage_log, KIND)
         self._archive = archive
         self._companies = companies
         self._time = market_time
@@ -94,10 +94,9 @@ class Filings:
             return replay
         as_of = self._time.of(principal)
         company = self._companies.filer(as_of, symbol=symbol, cik=cik)
-        source, channel = self._archive.source_of(company).name, CHANNELS.get(principal.via, "api")
-        request_id = new_id()
-        hold = self._reserved(principal, source, channel, request_id, idempotency)
-        return self._called(hold, source, channel, request_id, lambda: self._archive.fetch(company, as_of, forms=forms))
+        call = CountedCall(principal, self._archive.source_of(company).name, idempotency)
+        hold = self._calls.reserve(call)
+        return self._called(call, hold, lambda: self._archive.fetch(company, as_of, forms=forms))
 
     def kept(self, principal: Principal, symbol: str, *, forms: Collection[str] = ()) -> FilingList | None:
         """What was listed of a company within the last six hours, by anybody: free, and the SEC is not asked.
@@ -123,91 +122,15 @@ class Filings:
         return self._archive.document(company, filing, as_of)
 
     def _replayed(self, principal: Principal, idempotency: Idempotency) -> CountedList | None:
-        kept = self._meter.repeated(principal, idempotency)
+        kept = self._calls.replayed(principal, idempotency)
         if kept is None:
             return None
-        found = _LISTS.validate_python(kept.value["answer"])
-        request_id = UUID(kept.value["request_id"])
-        self._log_free(principal, found.source, "api", request_id, status="cached", cache_level="replay")
+        answer, request_id = kept
+        found = _LISTS.validate_python(answer)
+        call = CountedCall(principal, found.source, request_id=request_id)
+        self._calls.log_free(call, status="cached", cache_level="replay")
         return CountedList(found, request_id, None, None)
 
-    def _reserved(
-        self, principal: Principal, source: str, channel: str, request_id: UUID, idempotency: Idempotency | None
-    ) -> Hold:
-        wanted = HoldRequest(
-            hold_id=new_id(),
-            request_id=request_id,
-            feature=Feature.SEC_FILING,
-            provider=source,
-            model=MODEL,
-            price_version=PRICE_VERSION,
-            held_usd=Decimal(0),
-            lifetime_s=LIFETIME_S,
-            counts_request=False,
-            idempotency=idempotency,
-        )
-        try:
-            return self._meter.reserve(principal, wanted)
-        except MeteringDenied as denied:
-            self._log_free(principal, source, channel, request_id, status="denied", error_code=denied.denial.code)
-            raise
-
-    def _called(
-        self, hold: Hold, source: str, channel: str, request_id: UUID, fetch: Callable[[], FilingList]
-    ) -> CountedList:
-        """Runs the call under its hold, which ends whatever comes of it."""
-        started = time.monotonic()
-
-        def record(**more: Any) -> CallRecord:
-            latency_ms = round(1000 * (time.monotonic() - started))
-            usage = {"channel": channel, "provider": source, "model": MODEL, "latency_ms": latency_ms}
-            return CallRecord(usage={**usage, **more})
-
-        is_settled = False
-        error_code = "internal"
-        try:
-            if not self._meter.mark_in_flight(hold):
-                raise SourceDown("The request took too long before it began; try again.", source=source)
-            found = fetch()
-            answer = {"answer": _LISTS.dump_python(found, mode="json"), "request_id": str(request_id)}
-            resolved = self._meter.settle(hold, "success", Decimal(0), replace(record(), answer=answer))
-            is_settled = True
-        except AssayError as error:
-            error_code = error.problem_code
-            raise
-        finally:
-            if not is_settled:
-                self._meter.release(hold, "failed", record(error_code=error_code))
-        if resolved.outcome != "settled":
-            raise SourceDown("The list came too late to be counted; it cost you nothing.", source=source)
-        quota = hold.quota
-        if quota is not None and resolved.quota_used is not None:
-            quota = replace(quota, used=resolved.quota_used)
-        return CountedList(found, request_id, hold, quota)
-
-    def _log_free(
-        self,
-        principal: Principal,
-        source: str,
-        channel: str,
-        request_id: UUID,
-        *,
-        status: str,
-        error_code: str | None = None,
-        cache_level: str | None = None,
-    ) -> None:
-        self._usage_log.add(
-            FreeRow(
-                principal,
-                channel,
-                status,
-                Feature.SEC_FILING,
-                source,
-                MODEL,
-                request_id,
-                None,
-                TokenUsage(0, 0, 0),
-                error_code=error_code,
-                cache_level=cache_level,
-            )
-        )
+    def _called(self, call: CountedCall, hold: Hold, fetch: Callable[[], FilingList]) -> CountedList:
+        found, quota = self._calls.run(call, hold, fetch, answer=lambda listed: _LISTS.dump_python(listed, mode="json"))
+        return CountedList(found, call.request_id, hold, quota)

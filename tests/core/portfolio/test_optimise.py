@@ -16,7 +16,8 @@ SYMBOLS = ["AAA", "BBB", "CCC", "DDD"]
 def walks(columns: int = 4, days: int = 400, *, seed: int = 1, drift: float = 0.0003) -> Floats:
     rng = np.random.default_rng(seed)
     spread = np.linspace(0.006, 0.02, columns)
-    return rng.normal(0, 1, (days, columns)) * spread + drift * np.arange(1, columns + 1)
+    found: Floats = rng.normal(0, 1, (days, columns)) * spread + drift * np.arange(1, columns + 1)
+    return found
 
 
 def uncorrelated(*spreads: float, days: int = 200) -> Floats:
