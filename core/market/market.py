@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,7 +11,7 @@ from random import SystemRandom
 from core.clock import Clock
 from core.db.engine import Database
 from core.db.instruments_dao import MemberRow
-from core.errors import InvalidRequest, NotConfigured, SourceDown
+from core.errors import InvalidRequest, NotConfigured, SourceDown, SourceError
 from core.market.bar_checks import BarChecks
 from core.market.bar_store import BarStore, bars_folder
 from core.market.bar_updates import BarUpdates, SymbolUpdate, Wanted
@@ -37,6 +38,8 @@ from core.settings import DATA, Settings
 PUBLISHED_BY = timedelta(hours=16)
 """Of a day in UTC: rates are fixed at 14:15 in Frankfurt and published at about 16:00 there."""
 FRIDAY = 4
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,13 @@ class Market:
             return self.fx.take(content, latest=now.date())
         except InvalidRequest as error:
             raise SourceDown(error.detail, source=source.name) from error
+
+    def keep_rates(self) -> None:
+        """As `refresh_rates`, every so often: a failure is logged, and the next time asks again."""
+        try:
+            self.refresh_rates()
+        except SourceError as error:
+            _log.warning("New exchange rates were not taken over: %s", error.detail)
 
     def update_bars(
         self, members: Sequence[MemberRow], *, first: date | None = None, last: date | None = None

@@ -80,6 +80,17 @@ def test_a_failing_server_is_told_as_such(
     assert market.fx.rate("EUR", "USD", date(2010, 8, 20)) == Decimal("1.2711")
 
 
+def test_a_failure_of_the_schedule_is_logged_and_asked_again(
+    market: Market, market_server: MarketServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    market_server.reply("ecb", status=404)
+    market.keep_rates()
+    assert "New exchange rates were not taken over" in caplog.text
+    market_server.reply("ecb", body=with_day(FRIDAY.isoformat(), "1.2345"), content_type="application/zip")
+    market.keep_rates()
+    assert market.fx.last_day == FRIDAY
+
+
 def test_a_file_without_end_is_not_read_whole(market: Market, market_server: MarketServer) -> None:
     market_server.reply("ecb", megabytes=40)
     with pytest.raises(SourceDown):
