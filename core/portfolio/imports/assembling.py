@@ -223,8 +223,10 @@ class Assembler:
 
     def _name(self, row: _Row, told: Told) -> None:
         note = plain_text(told.get("note", ""))
-        names = [plain_text(told.get(name, "")) for name in ("symbol", "isin", "name", "exchange")]
-        called = Called(*names, row.own.currency or "")
+        symbol, isin, name, exchange = (
+            plain_text(told.get(each, "")) for each in ("symbol", "isin", "name", "exchange")
+        )
+        called = Called(symbol, isin, name, exchange, row.own.currency or "")
         preset = self._plan.preset
         if preset and preset.symbol_in and not called.symbol and (found := preset.symbol_in.search(note)):
             called = called._replace(symbol=found[1])

@@ -25,8 +25,8 @@ from core.portfolio.transactions import LABELS, Kind, checked_currency
 
 _NUMBERS = ("quantity", "price", "amount", "net", "fees", "fees_2", "fees_3", "taxes", "taxes_2", "fx_rate")
 _MONEY = ("amount", "net")
-MOST_WORDS = 200
-"""Different words for kinds that are told."""
+MOST_WORDS = 60
+"""Different words for kinds that are told, those first of which nothing is known; all are read."""
 MOST_SEEN = 20_000
 """Cells of numbers by which the decimal sign is told."""
 
@@ -114,10 +114,10 @@ def planned(sheet: Sheet, presets: Mapping[str, Preset], choice: Choice, *, base
         choice,
         preset=preset.id if preset else None,
         columns={name: sheet.headings[at] for name, at in columns.items() if name in FIELDS},
-        kinds={word: kind for word, kind in kinds.items() if kind},
     )
+    told = dict(sorted(kinds.items(), key=lambda each: bool(each[1]))[:MOST_WORDS])
     if problems:
-        return Planned(None, preset, choice, (), kinds, None, problems)
+        return Planned(None, preset, choice, (), told, None, problems)
     decimal = _decimal(found)
     dates = _dates(found, today)
     plan = Plan(
@@ -137,7 +137,7 @@ def planned(sheet: Sheet, presets: Mapping[str, Preset], choice: Choice, *, base
     choice = replace(choice, currency=plan.currency)
     if found.question is None:
         choice = replace(choice, decimal=decimal, date_order=dates.order)
-    return Planned(plan, preset, choice, (*_said(found, plan), *found.how), kinds, found.question)
+    return Planned(plan, preset, choice, (*_said(found, plan), *found.how), told, found.question)
 
 
 def _check(choice: Choice, presets: Mapping[str, Preset], headings: Sequence[str]) -> None:
@@ -203,8 +203,7 @@ def _kinds(found: _Found, generic: Preset) -> dict[str, str]:
     known = {**{kind.value: kind.value for kind in Kind}, **labels, **generic.kinds}
     if found.preset is not None:
         known |= found.preset.kinds
-    words = list(dict.fromkeys(found.cells("kind")))[:MOST_WORDS]
-    return {word: kind_of(word, {**known, **chosen}) or "" for word in words}
+    return {word: kind_of(word, {**known, **chosen}) or "" for word in dict.fromkeys(found.cells("kind"))}
 
 
 def _decimal(found: _Found) -> str:

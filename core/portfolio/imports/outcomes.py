@@ -143,7 +143,7 @@ class Preview:
     sample: tuple[tuple[str, ...], ...]
     """The first rows as they stand in the file, a cell under each heading."""
     choice: Choice
-    """All that was chosen or found: given back as it is, the same is read."""
+    """All that was chosen, and the columns and forms that were found: given back as it is, the same is read."""
     is_remembered: bool
     """Whether the choice is that of an earlier file with these headings."""
     rows: Sequence[RowFate]
@@ -153,7 +153,8 @@ class Preview:
     how: tuple[str, ...]
     """How the file was read, a sentence each."""
     kinds: Mapping[str, str]
-    """The file's own words for kinds with what they were taken for; empty where nothing is known of one."""
+    """The file's own words for kinds with what they were taken for; those of which nothing is known (empty) first, and
+    no more than a person can look through."""
     symbols: tuple[SymbolUse, ...]
     question: Question | None = None
     """Must be answered in the choice first; the rows show what the first option would mean."""

@@ -251,3 +251,12 @@ def test_a_preset_that_is_chosen_for_another_file_says_what_is_missing() -> None
 def test_an_exchange_beside_the_symbol_becomes_its_suffix() -> None:
     found = read("Date,Type,Ticker,Exchange,Shares,Price\n2024-01-05,Buy,VOD,LSE,1,1\n2024-01-05,Buy,IBM,NYSE,1,1\n")
     assert [draft.symbol for draft in found.drafts] == ["VOD.L", "IBM"]
+
+
+def test_a_file_may_have_more_words_for_kinds_than_are_told() -> None:
+    lines = "".join(f"01/{1 + at % 28:02}/2024,YOU BOUGHT COMPANY {at} (Cash),C{at},1,2,-2\n" for at in range(300))
+    found = read(f"Run Date,Action,Symbol,Quantity,Price ($),Amount ($)\n{lines}01/02/2024,WHAT IS THIS,C1,1,2,-2\n")
+    assert len(found.drafts) == 300
+    assert set(found.of(Fate.REFUSED)) == {302}
+    assert next(iter(found.planned.kinds.items())) == ("WHAT IS THIS", "")
+    assert len(found.planned.kinds) == 60

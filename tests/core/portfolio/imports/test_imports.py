@@ -88,7 +88,7 @@ def test_a_preview_tells_every_row_s_fate_and_enters_nothing(desk: Desk) -> None
     assert [row.line for row in preview.rows] == [2, 3, 4, 5]
     assert preview.headings == ("Date", "Type", "Ticker", "Shares", "Price", "Currency", "Commission")
     assert preview.sample[0] == ("2010-01-05", "Buy", "AAPL", "10", "214.38", "USD", "5")
-    assert preview.kinds == {"Buy": "buy", "Sell": "sell", "Lend": ""}
+    assert list(preview.kinds.items()) == [("Lend", ""), ("Buy", "buy"), ("Sell", "sell")]
     assert [(use.ours, use.rows, use.is_known) for use in preview.symbols] == [("AAPL", 2, True)]
     assert (preview.preset, preview.question, preview.problems) == (None, None, ())
     assert desk.rows() == []
