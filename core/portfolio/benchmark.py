@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.portfolio.series import Days, Floats
 
@@ -66,7 +65,6 @@ def compared(start: float, before: float | None, closes: Floats, net: Floats) ->
     return Compared(value, factors, start)
 
 
-def growth(factors: Floats) -> NDArray[np.float64]:
+def growth(factors: Floats) -> Floats:
     """Growth of 1 by factors; NaN from the first missing one on."""
-    found: Floats = np.cumprod(factors)
-    return found
+    return np.cumprod(factors).astype(np.float64, copy=False)

@@ -232,9 +232,9 @@ def _into(book: Book, numbers: Mapping[str, int]) -> Moved:
         if flow.symbol in numbers
     ]
     for payment in book.payments:
-        way = _INTO.get(payment.kind)
-        if way is not None and payment.symbol in numbers:
-            rows.append((payment.day, numbers[payment.symbol], way * _number(payment.gross_base)))
+        way, number = _INTO.get(payment.kind), numbers.get(payment.symbol or "")
+        if way is not None and number is not None:
+            rows.append((payment.day, number, way * _number(payment.gross_base)))
     return _moved(rows)
 
 

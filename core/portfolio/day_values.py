@@ -313,8 +313,8 @@ def _placed(task: Task, moved: Moved, days: Days, shape: tuple[int, ...], in_sha
     if in_shares_of is not None and len(days):
         amounts = amounts * _share_factors(task, in_shares_of, moved.days, days, at)
     place = moved.symbols[is_counted] * shape[1] + at[is_counted]
-    found: Floats = np.bincount(place, amounts[is_counted], minlength=shape[0] * shape[1]).reshape(shape)
-    return found
+    found = np.bincount(place, amounts[is_counted], minlength=shape[0] * shape[1])
+    return found.astype(np.float64, copy=False).reshape(shape)
 
 
 def _share_factors(task: Task, symbols: Ints, moved: Days, days: Days, at: Ints) -> Floats:
@@ -354,9 +354,9 @@ def _missing(
         for at in np.flatnonzero(is_gap).tolist():
             lacking.setdefault(at, set()).add(name)
     for day, names in task.book.unrated.items():
-        at, is_counted = _columns(task, np.array([day], "datetime64[D]"), days)
+        columns, is_counted = _columns(task, np.array([day], "datetime64[D]"), days)
         if is_counted[0]:
-            lacking.setdefault(int(at[0]), set()).update(names)
+            lacking.setdefault(int(columns[0]), set()).update(names)
     dates = days.astype(object)
     return {dates[at]: tuple(sorted(lacking.get(at, ()))) for at in np.flatnonzero(np.isnan(value)).tolist()}
 

@@ -322,10 +322,9 @@ def _notes(window: _Window, missing: int) -> tuple[str, ...]:
 def _words_of_missing(window: _Window, factors: Floats) -> str:
     """Which days have no value, and what was missing on them."""
     missing = window.series.missing
-    days = list(_dates(window.days[np.isnan(window.value)]))
+    days, before = _dates(window.days[np.isnan(window.value)]), window.start_day
     if not days:
-        before = window.start_day
-        days = [before] if before in missing else _dates(window.days[np.isnan(factors)])
+        days = [before] if before is not None and before in missing else _dates(window.days[np.isnan(factors)])
     names = sorted({name for day in days for name in missing.get(day, ())})
     named = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
     when = f"{days[0]} has" if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]} have"

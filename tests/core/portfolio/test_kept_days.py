@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.db.engine import Database
-from core.errors import DatabaseUnavailable
 from core.market.as_of import AsOf, Reason
 from core.market.closes import Closes, Origins
 from core.market.sources.contract import ActionKind, CorporateAction
 from core.metering.plans import Plans
 from core.portfolio import valuation
 from core.portfolio.day_values import Task
+from core.portfolio.day_values import valued as computed
 from core.portfolio.kept_days import KeptDays, packed, unpacked
 from core.portfolio.portfolios import Portfolios, PortfolioSettings
 from core.portfolio.series import Series
@@ -45,10 +45,9 @@ class Counting:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.columns: list[int] = []
-        compute = valuation.valued
 
         def counted(task: Task) -> Series:
-            found = compute(task)
+            found = computed(task)
             self.columns.append(len(found.days))
             return found
 
@@ -296,20 +295,13 @@ def test_a_row_that_was_written_to_mislead_is_not_read(shared: Shared) -> None:
     assert unpacked("1 other", content) is None
 
 
-def test_a_database_that_takes_no_row_fails_nobody(
-    shared: Shared, owner: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_takes_no_row_fails_nobody(shared: Shared, owner: Service) -> None:
     owner.execute("REVOKE INSERT, UPDATE ON portfolio_days FROM assay_app")
     assert len(shared.series(ROWS).days) == 90
     assert shared.days.find(shared.principal, shared.id) is None
 
-    @contextmanager
-    def unreachable(_principal: Principal) -> Iterator[None]:
-        raise DatabaseUnavailable
-        yield
-
-    monkeypatch.setattr(shared.ground.database, "app", unreachable)
-    assert len(shared.series(ROWS).days) == 90
+    with closing(Database("postgresql://nobody@127.0.0.1:1/none", pool_size=1)) as unreachable:
+        assert len(shared.series(ROWS, Valuer(unreachable, shared.ground.bars, shared.ground.fx)).days) == 90
 
 
 def test_a_portfolio_that_is_gone_or_of_others_is_neither_read_nor_kept(shared: Shared, member: MakeMember) -> None:

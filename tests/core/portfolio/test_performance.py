@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.portfolio.day_values import nothing
 from core.portfolio.money_weighted import money_weighted
 from core.portfolio.performance import NOTHING_THERE, NOTHING_YET, explained, performance
 from core.portfolio.report import Rate
@@ -37,7 +38,7 @@ def series(
     *,
     days: Sequence[date] | None = None,
     cash: Sequence[float] | None = None,
-    holdings: dict[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    holdings: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
 ) -> Series:
     """A series; all of the first value comes in on the first day unless it is said otherwise."""
     number = len(value)
@@ -167,8 +168,7 @@ def test_a_missing_day_has_no_factor_and_the_window_no_time_weighted_return() ->
 def test_an_empty_series_says_that_there_is_nothing_yet() -> None:
     found = performance(series([100]), first=BEGIN + timedelta(days=1))
     assert (found.first, found.time_weighted.note, found.explanation) == (None, NOTHING_THERE, NOTHING_THERE)
-    none = Series(*[np.empty(0)] * 5, {}, (), np.empty((0, 0)), np.empty((0, 0)))  # type: ignore[arg-type]
-    assert performance(none).time_weighted.note == NOTHING_YET
+    assert performance(nothing()).time_weighted.note == NOTHING_YET
 
 
 def test_months_and_years_are_whole_or_not() -> None:
