@@ -26,8 +26,8 @@ class LateBody(InvalidRequest):
     """The body did not arrive in time."""
 
 
-async def read_body(request: Request, *, most: int) -> bytes:
-    """The whole body, given up as soon as it is too large or too late.
+async def read_body(request: Request, *, most: int, wait_s: float | None = None) -> bytes:
+    """The whole body, given up as soon as it is too large or too late: after `BODY_WAIT_S` where nothing else is said.
 
     Raises:
         PayloadTooLarge: it says that it is, or turns out to be, larger than `most` bytes.
@@ -37,15 +37,15 @@ async def read_body(request: Request, *, most: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most:
         raise too_large
-    body = bytearray()
+    body, limit_s = bytearray(), BODY_WAIT_S if wait_s is None else wait_s
     try:
-        async with asyncio.timeout(BODY_WAIT_S):
+        async with asyncio.timeout(limit_s):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:
                     raise too_large
     except TimeoutError:
-        raise LateBody(f"The body did not arrive within {BODY_WAIT_S:g} seconds.") from None
+        raise LateBody(f"The body did not arrive within {limit_s:g} seconds.") from None
     return bytes(body)
 
 

@@ -41,6 +41,8 @@ MAX_FILE_BYTES = 25 * 1024 * 1024
 """Largest file that is read; of a larger one not even the beginning is kept."""
 MAX_FORM_BYTES = MAX_FILE_BYTES + 64 * 1024
 """With what a form puts around it."""
+FILE_WAIT_S = 60.0
+"""Longest wait for a whole file."""
 FILES = (
     "text/csv",
     "application/csv",
@@ -126,9 +128,9 @@ async def enter_transactions(
         raise InvalidRequest(_TAKEN)
     await idempotency_of(request, query={})  # refused where it is malformed; the content itself is the key
     if content_type == FORM:
-        content, file_name = await _of_form(await _body(request, MAX_FORM_BYTES), request)
+        content, file_name = await _of_form(await _body(request, MAX_FORM_BYTES, FILE_WAIT_S), request)
     else:
-        content, file_name = await _body(request, MAX_FILE_BYTES), asked.file_name
+        content, file_name = await _body(request, MAX_FILE_BYTES, FILE_WAIT_S), asked.file_name
     run = partial(_dry_run if asked.dry_run else _imported, portfolio_id, asked, content, file_name)
     return await in_thread(partial(run, principal, bench), threads)
 
@@ -160,9 +162,9 @@ async def _entered(
     return Response(text, status_code=201, headers=headers, media_type="application/json")
 
 
-async def _body(request: Request, most: int) -> bytes:
+async def _body(request: Request, most: int, wait_s: float | None = None) -> bytes:
     try:
-        return await read_body(request, most=most)
+        return await read_body(request, most=most, wait_s=wait_s)
     except LateBody:
         caller_of(request).headers["Connection"] = "close"
         raise
