@@ -127,9 +127,8 @@ def test_every_part_is_drawn_and_only_the_open_one(filled: PortfolioInfo, tab: s
         "is of the last session" in (words := words_of(app)) or "stale" in words or "are of the last session" in words
     )
     assert app.query_params["tab"] in (tab, [tab])
-    others = {"Income": "Yield on value", "Performance": "SP500, time-weighted"}
-    for name, label in others.items():
-        assert (label in labels) is (name == tab and label in labels)
+    only = {"Income": "Yield on value", "Performance": "SP500, time-weighted"}
+    assert [name for name, label in only.items() if label in labels] == [name for name in only if name == tab]
 
 
 def test_the_ribbon_is_the_reports(working: Workbench, ann: Principal, filled: PortfolioInfo) -> None:
@@ -163,6 +162,39 @@ def test_a_transaction_is_corrected_in_one_step(working: Workbench, ann: Princip
     last = journal.transactions(ann, filled.id)[-1]
     assert (last.kind, last.amount, last.is_in_force) == (Kind.FEE, Decimal("4.25"), True)
     assert not next(row for row in journal.transactions(ann, filled.id) if row.id == fee.id).is_in_force
+
+
+def test_its_maker_names_shares_and_deletes_it(working: Workbench, ann: Principal, filled: PortfolioInfo) -> None:
+    key = "portfolio_choice_settings"
+    app = open_page(PAGE)
+    app.button(key=key).click().run()
+    form = f"{key}_form_{filled.id}"
+    app.button(key=key).click()
+    app.text_input(key=f"{form}_name").set_value("Renamed")
+    app.selectbox(key=f"{form}_seen").set_value(Role.ADMIN.value)
+    app.button(key=f"{form}_save").click().run()
+    assert not app.exception
+    now = working.portfolio.portfolios.get(ann, filled.id)
+    assert (now.name, now.shared_with) == ("Renamed", Role.ADMIN.value)
+    confirm(app, "portfolio_choice_delete")
+    assert not working.portfolio.portfolios.all(ann)
+
+
+def test_one_portfolio_more_than_the_plan_has_is_refused_in_the_dialog(
+    working: Workbench, made: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbench_module, "_current", working)
+    who = made("fay-with-one", plan="free")
+    working.portfolio.portfolios.create(who, PortfolioSettings(name="The one"))
+    carry(open_session(working, who), monkeypatch)
+    key = "portfolio_choice_new"
+    app = open_page(PAGE)
+    app.button(key=key).click().run()
+    app.button(key=key).click()
+    app.text_input(key=f"{key}_form_name").set_value("Another")
+    app.button(key=f"{key}_form_save").click().run()
+    assert "has room for one portfolio" in words_of(app)
+    assert len(working.portfolio.portfolios.all(who)) == 1
 
 
 def test_a_viewer_sees_a_shared_portfolio_and_no_button_that_they_may_not_press(
