@@ -14,7 +14,7 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.portfolio.book import Book
+from core.portfolio.book import Book, FxRates
 from core.portfolio.ledger import Books, NoRates
 from core.portfolio.transactions import Kind, Transaction
 from tests.core.portfolio.ledger_made import LAST, PORTFOLIO, Facts, Fixings, book_of, day, made, numbered
@@ -286,12 +286,13 @@ def test_what_is_taken_back_and_entered_again_is_as_if_it_never_was(
 @given(portfolios(), st.data())
 def test_what_is_computed_by_parts_is_what_is_computed_anew(rows: list[Transaction], data: st.DataObject) -> None:
     books = Books()
+    worlds: list[FxRates] = [RATES, NoRates()]
     steps = st.tuples(
         st.integers(0, len(rows)),
         st.integers(0, 400),
         st.booleans(),
         st.sampled_from([MARKET, Facts()]),
-        st.sampled_from([RATES, NoRates()]),
+        st.sampled_from(worlds),
     )
     for count, until, has_cash, facts, fx in data.draw(st.lists(steps, min_size=1, max_size=6)):
         given_rows = rows[:count]

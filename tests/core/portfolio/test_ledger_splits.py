@@ -113,7 +113,7 @@ def test_a_split_of_what_was_sold_is_still_known_for_the_days_before() -> None:
     rows = _bought(made(SELL, 5, quantity=10, price=10))
     book = book_of(rows, facts=Facts({"AAA": AT_TEN}))
     assert [split.day for split in book.splits["AAA"]] == [day(10)]
-    assert book.quantities["AAA"][-1] == (day(5), 0)
+    assert book.quantities["AAA"][-1] == (day(5), D(0))
     assert not book.notes
 
 
