@@ -24,8 +24,8 @@ def uncorrelated(*spreads: float, days: int = 200) -> Floats:
     """Columns whose sample correlations are 0, with these standard deviations."""
     raw = np.random.default_rng(2).normal(0, 1, (days, len(spreads)))
     raw -= raw.mean(axis=0)
-    columns, _ = np.linalg.qr(raw)
-    return columns * np.sqrt(days - 1) * np.array(spreads)
+    found: Floats = np.linalg.qr(raw).Q * np.sqrt(days - 1) * np.array(spreads)
+    return found
 
 
 def weights(found: Mix) -> list[float]:
