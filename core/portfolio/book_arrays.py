@@ -137,7 +137,7 @@ class BookReader:
             inflow=inflow,
             outflow=outflow,
             unrated=unrated,
-            shares=_moved([(each.day, numbers[each.symbol], float(each.quantity)) for each in book.share_flows]),
+            shares=_shares(book, numbers),
             into=_into(book, numbers),
             exchanges=_exchanges(book, numbers),
         )
@@ -223,6 +223,11 @@ def _passed_through(flows: Sequence[MoneyFlow]) -> Counter[tuple[date, str, Deci
         if both:
             passed[day, currency, amount] = both
     return passed
+
+
+def _shares(book: Book, numbers: Mapping[str, int]) -> Moved:
+    known = [flow for flow in book.share_flows if flow.symbol in numbers]
+    return _moved([(flow.day, numbers[flow.symbol], float(flow.quantity)) for flow in known])
 
 
 def _into(book: Book, numbers: Mapping[str, int]) -> Moved:
