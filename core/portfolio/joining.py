@@ -100,8 +100,8 @@ def _notes(parts: Sequence[Part], currency: str) -> Iterable[str]:
     for other, missing in sorted(without_rate.items()):
         more = f" and {len(missing) - 1} more days" if len(missing) > 1 else ""
         yield (
-            f"No rate of {other} in {currency} is known for {min(missing)}{more}: figures in {currency} that need it are "
-            "missing. A transaction may tell its own rate."
+            f"No rate of {other} in {currency} is known for {min(missing)}{more}: figures in {currency} that need it "
+            "are missing. A transaction may tell its own rate."
         )
 
 
@@ -113,10 +113,10 @@ def _words_of_untold(untold: Sequence[tuple[str, Split]]) -> str:
 
 def _notes_of_cash(cash: Mapping[str, Steps]) -> Iterable[str]:
     for currency, steps in cash.items():
-        below = [(day, amount) for day, amount in steps if amount < BELOW_ZERO]
+        below = [step for step in steps if step[1] < BELOW_ZERO]
         if below:
-            least_day, least = min(below, key=lambda step: step[1])
+            (first, _), (least_day, least) = below[0], min(below, key=lambda step: step[1])
             yield (
-                f"The {currency} of this portfolio are below zero first on {below[0][0]}, and least on {least_day}: "
+                f"The {currency} of this portfolio are below zero first on {first}, and least on {least_day}: "
                 f"{least:.2f}. A deposit may be missing."
             )
