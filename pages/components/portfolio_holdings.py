@@ -34,8 +34,9 @@ def show(key: str, report: Report, moment: datetime) -> None:
         shown = report.holdings[:MAX_ROWS]
         _show_table(f"{key}_table", report, shown, moment, chosen=f"{key}_open")
         opened = _show_choice(f"{key}_open", shown)
-        if opened is not None:
-            show_holding(f"{key}_detail", opened, report, moment)
+        with st.container():  # also while nothing is open, so that what follows stays in its place
+            if opened is not None:
+                show_holding(f"{key}_detail", opened, report, moment)
     if report.cash:
         _show_cash(f"{key}_cash", report.cash, report.currency)
 

@@ -129,8 +129,9 @@ def _show_list(key: str, visit: Visit, rows: Sequence[Transaction]) -> None:
     if later:
         st.caption(f":material/history: {later:,} of them are dated after the date above, and count in no figure here.")
     chosen = portfolio_transactions.show(key, rows)
+    place = st.container()
     if chosen is not None:
-        with st.container(border=True, gap="small"):
+        with place.container(border=True, gap="small"):
             portfolio_transactions.show_chosen(chosen)
             if visit.info.may_edit and chosen.is_in_force:
                 _show_changes(f"{key}_{chosen.id.hex}", visit, chosen)

@@ -71,7 +71,8 @@ CHARTS = 27
 NAMES = """window.found
     .map((e) => (e.tagName === 'CANVAS' ? e.tagName : e.ariaLabel || e.textContent || e.tagName))"""
 """What is read out of each; a table's drawing has its cells as text once somebody may read them."""
-GROUPED = "window.found.map((e) => e.role === 'radio' || !!e.closest('[data-testid=stButtonGroup]'))"
+GROUPED = """window.found.map(
+    (e) => e.role === 'radio' || e.type === 'radio' || !!e.closest('[data-testid=stButtonGroup]'))"""
 
 
 @pytest.fixture(scope="module")
