@@ -128,6 +128,15 @@ def change(connection: Connection, portfolio_id: UUID, values: PortfolioValues) 
     return True
 
 
+def tells_rates(connection: Connection, portfolio_id: UUID) -> bool:
+    """Whether a transaction that counts tells a rate to the portfolio's currency."""
+    statement = text(
+        "SELECT EXISTS (SELECT FROM portfolio_transactions t WHERE t.portfolio_id = :id AND t.fx_rate IS NOT NULL "
+        "AND t.reverses IS NULL AND NOT EXISTS (SELECT FROM portfolio_transactions r WHERE r.reverses = t.id))"
+    )
+    return bool(connection.execute(statement, {"id": portfolio_id}).scalar_one())
+
+
 def advance(connection: Connection, portfolio_id: UUID, number: int) -> None:
     """Says of a locked portfolio which number its last transaction has."""
     statement = text("UPDATE portfolios SET number = :number, updated_at = assay_now() WHERE id = :id")

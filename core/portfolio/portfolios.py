@@ -174,6 +174,11 @@ class Portfolios:
             values = _checked(wanted(current.settings))
             if not current.is_own:
                 raise Forbidden(f"The settings of a portfolio are its maker's: ask {current.made_by} to change them.")
+            if values.currency != current.currency and dao.tells_rates(connection, portfolio_id):
+                raise InvalidRequest(
+                    f"Transactions of this portfolio tell their own exchange rates to {current.currency}: it stays in "
+                    f"{current.currency}. Make another one in {values.currency}, and import them without the rates."
+                )
             if not dao.change(connection, portfolio_id, values):
                 raise Conflict(_same_name(values.name))
             return seen(connection, principal, portfolio_id)

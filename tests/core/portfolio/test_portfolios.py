@@ -70,6 +70,20 @@ def test_the_version_changes_with_all_that_figures_come_from(portfolios: Portfol
     assert portfolios.change(ann, made.id, replace(made.settings, name="Other")).version == made.version
 
 
+def test_a_currency_stays_while_transactions_tell_rates_to_it(
+    portfolios: Portfolios, journal: Journal, member: MakeMember
+) -> None:
+    ann = member("ann")
+    made = portfolios.create(ann, PortfolioSettings("Money"))
+    told = replace(DEPOSIT, currency="EUR", fx_rate=Decimal("1.3"))
+    (row,) = journal.add(ann, made.id, [told])
+    with pytest.raises(InvalidRequest, match="rates to USD"):
+        portfolios.alter(ann, made.id, {"currency": "EUR"})
+    assert portfolios.alter(ann, made.id, {"name": "Other"}).currency == "USD"
+    journal.reverse(ann, made.id, row.id)
+    assert portfolios.alter(ann, made.id, {"currency": "EUR"}).currency == "EUR"
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
