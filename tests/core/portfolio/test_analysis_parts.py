@@ -46,8 +46,8 @@ def series_of(days: Days, value: Floats, inflow: Floats | None = None) -> Series
 
 
 def walk(n: int, seed: int = 1) -> Floats:
-    grown: Floats = 100 * np.cumprod(1 + np.random.default_rng(seed).normal(0.0003, 0.01, n))
-    return grown
+    steps: Floats = 1 + np.random.default_rng(seed).normal(0.0003, 0.01, n)
+    return np.asarray(100 * steps.cumprod(), dtype=np.float64)
 
 
 def held_of(returns: Floats, *symbols: str) -> Held:
@@ -205,6 +205,6 @@ def test_an_analysis_is_named_by_everything_that_it_comes_from() -> None:
         (*base[:2], replace(held, weights=np.array([0.4, 0.6])), base[3]),
         (*base[:3], ("SPX", 0.0, 1.0, 0.05)),
     ]
-    keys = {key_of(*base), *(key_of(*each) for each in others)}  # type: ignore[arg-type]  # one tuple each
+    keys = {key_of(*base), *(key_of(*each) for each in others)}
     assert len(keys) == len(others) + 1
     assert key_of(*base) == key_of(*base)
