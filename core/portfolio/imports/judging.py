@@ -112,17 +112,21 @@ class Judge:
             known.update(identities(in_force(self.parts.journal.transactions(principal, portfolio_id))))
         marks = iter(identities(drafts))
         fresh: Fresh = []
-        first_lines: dict[Draft, int] = {}
+        first: dict[str, RowFate] = {}
         for at, row in enumerate(rows):
             pairs = [(draft, next(marks)) for draft in row.drafts]
             new = [pair for pair in pairs if pair[1] not in known]
             fresh.append(new)
-            if pairs and not new:
+            if not pairs:
+                continue
+            alike = first.setdefault(row.text, row)
+            if not new:
                 rows[at] = replace(row, fate=Fate.KNOWN, reason="The same is in the portfolio already.")
-            elif pairs:
-                first = first_lines.setdefault(row.drafts[0], row.line)
-                again = (f"It is the same as line {first}, and is taken for another one.",) if first != row.line else ()
-                rows[at] = replace(row, drafts=tuple(draft for draft, _ in new), notices=(*row.notices, *again))
+            elif alike is not row and alike.drafts == row.drafts:
+                words = f"It is the same as line {alike.line}, and is taken for another one."
+                rows[at] = replace(row, drafts=tuple(draft for draft, _ in new), notices=(*row.notices, words))
+            elif len(new) < len(pairs):
+                rows[at] = replace(row, drafts=tuple(draft for draft, _ in new))
         return fresh
 
     def _refuse_problems(self, rows: list[RowFate]) -> tuple[str, ...]:
