@@ -34,7 +34,7 @@ from core.db.embedded import EmbeddedServer, attach
 from core.db.engine import Database
 from core.db.migrate import migrate
 from core.errors import Conflict, Forbidden, NotFound, PlanRequired
-from core.market.market import Market, open_market
+from core.market.market import RATES_MINUTES, Market, open_market
 from core.metering.meter import Meter
 from core.metering.plans import Plans, load_plans
 from core.metering.plans_sync import sync_plans
@@ -156,6 +156,7 @@ def open_workbench(settings: Settings) -> Workbench:
     meter, usage_log = Meter(database, plans, telemetry=telemetry), UsageLog(database, telemetry=telemetry)
     cache = _cache(settings, database)
     queue, market = _queue(database), open_market(settings, database, SystemClock(), telemetry)
+    queue.every("exchange_rates", RATES_MINUTES, market.keep_rates)
     router, conversations = Router(catalogue, prices, providers), Conversations(database)
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)

@@ -41,6 +41,9 @@ FRIDAY = 4
 
 _log = logging.getLogger(__name__)
 
+RATES_MINUTES = 60
+"""So often `keep_rates` looks whether new exchange rates are due."""
+
 
 @dataclass(frozen=True)
 class Market:

@@ -131,10 +131,6 @@ class Reports:
         """
         return self._performance(self._seen(principal, portfolio_id), first, last, benchmark)
 
-    def book(self, principal: Principal, portfolio_id: UUID) -> Book:
-        """What the transactions up to the principal's date come to; raises as `of`."""
-        return self._past(self._seen(principal, portfolio_id)).book
-
     def _seen(self, principal: Principal, portfolio_id: UUID) -> _Seen:
         parts = self._parts
         info = parts.portfolios.get(principal, portfolio_id)

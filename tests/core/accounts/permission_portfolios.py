@@ -68,9 +68,6 @@ METHODS: dict[str, Method] = {
     "portfolio.reports.performance": Method(
         READERS, lambda t: t.bench.portfolio.reports.performance(t.who, t.nothing), ends=NotFound
     ),
-    "portfolio.reports.book": Method(
-        READERS, lambda t: t.bench.portfolio.reports.book(t.who, t.nothing), ends=NotFound
-    ),
     "portfolio.analyses.run": Method(
         READ_AND_ASK, lambda t: t.bench.portfolio.analyses.run(t.who, t.nothing), ends=NotFound
     ),
