@@ -17,13 +17,6 @@ _KEPT = text(
     WHERE org_id = bound_org() AND key = :key AND expires_at > assay_now()
     """
 )
-_LATEST = text(
-    """
-    SELECT id, content, author, created_at, expires_at FROM portfolio_analyses
-    WHERE org_id = bound_org() AND portfolio_id = :portfolio_id AND expires_at > assay_now()
-    ORDER BY created_at DESC LIMIT 1
-    """
-)
 _KEEP = text(
     """
     INSERT INTO portfolio_analyses (id, org_id, portfolio_id, key, content, author, created_at, expires_at)
@@ -56,11 +49,6 @@ class AnalysisRow:
 def kept(connection: Connection, key: bytes) -> AnalysisRow | None:
     """The analysis of this data that has not expired, where the principal sees what it is of."""
     return _row(connection.execute(_KEPT, {"key": key}).mappings().one_or_none())
-
-
-def latest(connection: Connection, portfolio_id: UUID) -> AnalysisRow | None:
-    """The newest analysis of a portfolio that has not expired."""
-    return _row(connection.execute(_LATEST, {"portfolio_id": portfolio_id}).mappings().one_or_none())
 
 
 def keep(

@@ -401,6 +401,8 @@ WITHOUT_PRINCIPAL = {
     "joining.reset_password": "asks for the link itself",
     "gateway.close": "ends the process",
     "market.load_shipped": "takes over what is shipped for everybody",
+    "market.refresh_rates": "takes over for everybody what the European Central Bank fixed",
+    "market.keep_rates": "for jobs: the same, every so often",
     "market.refresh_listings": "takes over for everybody what the SEC lists",
     "market.close": "ends the process",
     "usage.calls_by_provider": "tells figures of all organisations together",
