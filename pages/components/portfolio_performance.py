@@ -27,6 +27,7 @@ OWN = "Own dates"
 GRID_PX = 380
 FEW_ROWS = 12
 LEAST_DAYS = 2
+MAX_SYMBOL_CHARS = 32
 COLUMN_PX = 158
 
 
@@ -54,6 +55,19 @@ def show_window(key: str, seen: date, first_day: date | None) -> Window:
         return Window(date(seen.year - 1, 12, 31))
     back = SPANS.get(chosen or "All")
     return Window() if back is None else Window(seen - timedelta(days=back))
+
+
+def show_benchmark(key: str) -> str | None:
+    """The choice of another benchmark than the portfolio's; None: its own."""
+    given = st.text_input(
+        "Benchmark",
+        placeholder="The portfolio's own",
+        max_chars=MAX_SYMBOL_CHARS,
+        help="A symbol of which bars are there: an index, a fund, a share.",
+        key=key,
+        width=200,
+    )
+    return given.strip().upper() or None
 
 
 def show(key: str, report: Report, performance: Performance) -> None:

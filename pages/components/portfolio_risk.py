@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import streamlit as st
 
 from core.metering.meter import QuotaState
-from core.portfolio.analysis import Analysis, Correlations, Frontier, HoldingRisk, Mix, RollingCurve, UnderwaterCurve
+from core.portfolio.analysis import (
+    Analysis,
+    AnalysisRequest,
+    Correlations,
+    Frontier,
+    HoldingRisk,
+    Mix,
+    RollingCurve,
+    UnderwaterCurve,
+)
 from core.portfolio.risk import CONVENTIONS, Convention, RiskFigures
 from pages.components.headings import section
 from pages.components.portfolio_charts import Axis, Line, show_lines
+from pages.components.portfolio_performance import show_benchmark, show_window
 from pages.components.portfolio_shapes import Spot, show_heat_map, show_risk_and_return
 from pages.components.portfolio_words import NONE, change, day_of, points, share
 from pages.components.words import plain
@@ -36,6 +47,24 @@ ROLLING: Mapping[str, str] = {"volatility": "Volatility", "sharpe": "Sharpe rati
 SHOWN_WEIGHTS = 60
 GRID_PX = 380
 FEW_ROWS = 12
+
+
+def show_request(key: str, seen: date, first_day: date | None) -> AnalysisRequest:
+    """The choice of what is analysed; each is an analysis of its own, and begins with all days and no bounds."""
+    with st.popover("Window, benchmark and bounds", icon=":material/tune:"):
+        window = show_window(f"{key}_window", seen, first_day)
+        benchmark = show_benchmark(f"{key}_benchmark")
+        most = st.number_input(
+            "Most of one holding, %",
+            min_value=1.0,
+            max_value=100.0,
+            value=100.0,
+            step=5.0,
+            help="In the portfolios of the efficient frontier.",
+            key=f"{key}_most",
+            width=200,
+        )
+    return AnalysisRequest(window.first, window.last, benchmark, max_weight=most / 100)
 
 
 def show(key: str, analysis: Analysis) -> None:

@@ -207,14 +207,17 @@ def _show_performance(visit: Visit) -> None:
     key, days = f"{visit.key}_performance", visit.report.series.days
     first_day = days[0].item() if len(days) else None
     window = portfolio_performance.show_window(key, visit.as_of.day, first_day)
+    benchmark = portfolio_performance.show_benchmark(f"{key}_benchmark")
     with show_loading("Computing returns"):
-        performance = _area().reports.performance(visit.principal, visit.info.id, first=window.first, last=window.last)
+        performance = _area().reports.performance(
+            visit.principal, visit.info.id, first=window.first, last=window.last, benchmark=benchmark
+        )
     portfolio_performance.show(key, visit.report, performance)
 
 
 def _show_risk(visit: Visit) -> None:
-    key, analyses = f"{visit.key}_risk", _area().analyses
-    request = AnalysisRequest()
+    key, analyses, days = f"{visit.key}_risk", _area().analyses, visit.report.series.days
+    request = portfolio_risk.show_request(f"{key}_request", visit.as_of.day, days[0].item() if len(days) else None)
     analysis = analyses.kept(visit.principal, visit.info.id, request)
     if analysis is not None:
         portfolio_risk.show(key, analysis)

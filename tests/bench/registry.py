@@ -17,6 +17,7 @@ from tests.bench import (
     metering,
     pages,
     portfolio,
+    portfolio_import,
     quotes,
     records,
     risk,
@@ -68,6 +69,9 @@ MEASUREMENTS = {
     "verdicts": Measurement("validations of signals: what is added to the provider's own time", verdicts.shares),
     "verdict-batch": Measurement("a batch of 500 validations against a provider that takes 300 ms", verdicts.batches),
     "verdict-scores": Measurement("a hundred thousand verdicts scored, and their board read", verdict_scores.scores),
+    "portfolio-import": Measurement(
+        "a file of 10,000 transactions, read, judged and entered", portfolio_import.imported
+    ),
     "risk": Measurement("all risk figures of 5,000 daily returns against a benchmark", risk.all_figures),
     "warm-start": Measurement("a second start, until the page and the API answer", start.warm),
     "cold-start": Measurement("from `git clone` to a page that answers, on nothing but Python", start.cold),

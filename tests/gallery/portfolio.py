@@ -139,6 +139,7 @@ def entries() -> None:
 def returns() -> None:
     """Returns by window, month, year and holding; and a window without a time-weighted return"""
     portfolio_performance.show_window("gallery_window", DAY, date(2009, 1, 2))
+    portfolio_performance.show_benchmark("gallery_benchmark")
     portfolio_performance.show("gallery_returns", report(), performance())
     missing = Rate(None, note="On 3 days a price is missing: 2 March 2010 (GEN).")
     gap = replace(performance(), time_weighted=missing, months=(), years=(), contributors=(), days=(), explanation="")
@@ -157,7 +158,8 @@ def checks() -> None:
 
 
 def risks() -> None:
-    """An analysis; one of few days"""
+    """What is analysed; an analysis; one of few days"""
+    portfolio_risk.show_request("gallery_request", DAY, date(2009, 1, 2))
     portfolio_risk.show("gallery_risk", analysis())
     few = replace(analysis().figures, n=12, n_pairs=0)
     portfolio_risk.show(

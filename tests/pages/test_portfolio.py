@@ -226,6 +226,24 @@ def test_an_analysis_says_what_it_uses_counts_once_and_is_free_when_it_is_seen_a
     assert "n " in helps["Sharpe ratio"]
 
 
+def test_another_window_or_bound_is_an_analysis_of_its_own(ann: Principal, filled: PortfolioInfo) -> None:
+    app = open_page(PAGE, tab="Risk")
+    key = f"portfolio_{filled.id.hex}_risk_request"
+    app.number_input(key=f"{key}_most").set_value(60.0).run()
+    assert not app.exception
+    assert "It uses 1 portfolio analysis" in words_of(app)
+
+
+def test_returns_stand_beside_another_benchmark(ann: Principal, filled: PortfolioInfo) -> None:
+    app = open_page(PAGE, tab="Performance")
+    app.text_input(key=f"portfolio_{filled.id.hex}_performance_benchmark").set_value("msft").run()
+    assert not app.exception
+    beside = {metric.label: metric.value for metric in app.metric}
+    assert beside["MSFT, time-weighted"] != "n/a"
+    app.text_input(key=f"portfolio_{filled.id.hex}_performance_benchmark").set_value("NONE").run()
+    assert {metric.label: metric.value for metric in app.metric}["NONE, time-weighted"] == "n/a"
+
+
 def test_targets_lead_to_proposed_trades_and_nothing_is_sent(
     working: Workbench, ann: Principal, filled: PortfolioInfo
 ) -> None:
