@@ -51,9 +51,9 @@ def check_bounds(holdings: int, min_weight: float, max_weight: float) -> None:
     if not 0 <= min_weight <= max_weight <= 1 or max_weight <= 0:
         raise InvalidRequest("The least and the largest weight are fractions from 0 to 1, in that order.")
     if holdings and holdings * max_weight < 1 - TOLERANCE:
-        raise InvalidRequest(f"{holdings} holdings of at most {max_weight:.2%} each do not come to 100 %.")
+        raise InvalidRequest(f"{holdings} holdings of at most {100 * max_weight:.2f} % each do not come to 100 %.")
     if holdings * min_weight > 1 + TOLERANCE:
-        raise InvalidRequest(f"{holdings} holdings of at least {min_weight:.2%} each are more than 100 %.")
+        raise InvalidRequest(f"{holdings} holdings of at least {100 * min_weight:.2f} % each are more than 100 %.")
 
 
 def mix(symbols: Sequence[str], weights: Floats, returns: Floats) -> Mix:

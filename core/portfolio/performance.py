@@ -143,12 +143,10 @@ def explained(time_weighted: Rate, money: Rate) -> str:
     by_money = money.annual if is_yearly and money.annual is not None else money.value
     span = " a year" if is_yearly else ""
     if abs(by_money - by_time) < NEARLY_THE_SAME:
-        return (
-            f"The two returns are nearly the same ({by_time:.1%}{span}): it hardly mattered when money came and went."
-        )
+        return f"The two returns are nearly the same ({100 * by_time:.1f} %{span}): it hardly mattered when money came and went."
     way, when = ("below", "worse") if by_money < by_time else ("above", "better")
     return (
-        f"The money-weighted return ({by_money:.1%}{span}) is {way} the time-weighted one ({by_time:.1%}{span}): "
+        f"The money-weighted return ({100 * by_money:.1f} %{span}) is {way} the time-weighted one ({100 * by_time:.1f} %{span}): "
         f"more money was there on the {when} days."
     )
 

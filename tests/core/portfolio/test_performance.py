@@ -210,6 +210,18 @@ def test_a_portfolio_that_is_the_benchmark_has_its_returns() -> None:
     assert found.benchmark_money_weighted.value == pytest.approx(found.money_weighted.value)
 
 
+def test_a_benchmark_does_not_change_with_the_days_of_what_is_compared_with_it() -> None:
+    """quantstats#457: benchmark changing with the calendar."""
+    closes = np.array([50.0, 51.0, 49.0, 52.0, 53.0])
+    whole = performance(series([100, 101, 102, 103, 104]), benchmark="INDEX", closes=closes)
+    with_gap = performance(series([100, 101, NAN, 103, 104]), benchmark="INDEX", closes=closes)
+    few = [BEGIN, BEGIN + timedelta(days=1), BEGIN + timedelta(days=4)]
+    fewer = performance(series([100, 101, 104], days=few), benchmark="INDEX", closes=closes[[0, 1, 4]])
+    assert with_gap.time_weighted.value is None
+    for found in (whole, with_gap, fewer):
+        assert found.benchmark_time_weighted.value == pytest.approx(53 / 50 - 1)
+
+
 def test_a_benchmark_without_all_closes_has_no_return() -> None:
     found = performance(series([100, 100, 100]), closes=np.array([NAN, 10.0, 11.0]))
     assert found.benchmark_time_weighted.value is None
@@ -224,9 +236,9 @@ def test_a_benchmark_without_all_closes_has_no_return() -> None:
 @pytest.mark.parametrize(
     ("by_time", "by_money", "words"),
     [
-        (0.1, 0.08, "is below the time-weighted one (10.0% a year): more money was there on the worse days."),
-        (0.1, 0.12, "is above the time-weighted one (10.0% a year): more money was there on the better days."),
-        (0.1, 0.1009, "The two returns are nearly the same (10.0% a year)"),
+        (0.1, 0.08, "is below the time-weighted one (10.0 % a year): more money was there on the worse days."),
+        (0.1, 0.12, "is above the time-weighted one (10.0 % a year): more money was there on the better days."),
+        (0.1, 0.1009, "The two returns are nearly the same (10.0 % a year)"),
     ],
     ids=["below", "above", "same"],
 )

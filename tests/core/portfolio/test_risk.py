@@ -140,7 +140,17 @@ def test_a_constant_series_has_no_sharpe_ratio_though_its_deviation_in_floats_is
     assert (found.sharpe, found.std_dev, found.volatility, found.r_squared) == (None, 0.0, 0.0, None)
 
 
+def test_periods_of_a_year_are_what_is_said_and_are_never_guessed() -> None:
+    """quantstats#291, #458: 252 against calendar days."""
+    returns = [0.01, -0.02, 0.03, 0.004]
+    by_sessions, by_days = of(returns), of(returns, periods=365)
+    assert by_days.volatility / by_sessions.volatility == pytest.approx((365 / 252) ** 0.5)
+    assert by_days.sharpe / by_sessions.sharpe == pytest.approx((365 / 252) ** 0.5)
+    assert by_days.std_dev == by_sessions.std_dev
+
+
 def test_a_negative_risk_free_rate_counts() -> None:
+    """quantstats#71: risk-free rate ignored."""
     assert rate_of_period(-0.01) == pytest.approx(0.99 ** (1 / 252) - 1)
     returns = [0.01, -0.02, 0.03]
     assert of(returns, rf=-0.5).sharpe > of(returns).sharpe > of(returns, rf=0.5).sharpe
