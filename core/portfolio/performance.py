@@ -142,12 +142,13 @@ def explained(time_weighted: Rate, money: Rate) -> str:
     by_time = time_weighted.annual if is_yearly and time_weighted.annual is not None else time_weighted.value
     by_money = money.annual if is_yearly and money.annual is not None else money.value
     span = " a year" if is_yearly else ""
+    timed, weighted = f"{100 * by_time:.1f} %{span}", f"{100 * by_money:.1f} %{span}"
     if abs(by_money - by_time) < NEARLY_THE_SAME:
-        return f"The two returns are nearly the same ({100 * by_time:.1f} %{span}): it hardly mattered when money came and went."
+        return f"The two returns are nearly the same ({timed}): it hardly mattered when money came and went."
     way, when = ("below", "worse") if by_money < by_time else ("above", "better")
     return (
-        f"The money-weighted return ({100 * by_money:.1f} %{span}) is {way} the time-weighted one ({100 * by_time:.1f} %{span}): "
-        f"more money was there on the {when} days."
+        f"The money-weighted return ({weighted}) is {way} the time-weighted one ({timed}): more money was there on the "
+        f"{when} days."
     )
 
 

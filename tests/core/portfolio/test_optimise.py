@@ -128,8 +128,8 @@ def test_too_little_is_not_enough_data(returns: Floats, words: str) -> None:
 @pytest.mark.parametrize(
     ("bounds", "words"),
     [
-        ((0.0, 0.2), "4 holdings of at most 20.00% each do not come to 100 %"),
-        ((0.3, 0.5), "4 holdings of at least 30.00% each are more than 100 %"),
+        ((0.0, 0.2), "4 holdings of at most 20.00 % each do not come to 100 %"),
+        ((0.3, 0.5), "4 holdings of at least 30.00 % each are more than 100 %"),
         ((0.5, 0.3), "fractions from 0 to 1, in that order"),
         ((-0.1, 1.0), "fractions from 0 to 1"),
         ((0.0, 1.5), "fractions from 0 to 1"),
