@@ -99,6 +99,8 @@ def _market(bench: Workbench) -> Iterator[Finding]:
     yield Finding("market", "ok", f"as of {as_of.day}, {seen}")
     for name, setting in SWITCHED_ON_BY.items():
         yield Finding(name, "ok" if name in live else "off", "configured" if name in live else f"set {setting}")
+    newer = "new ones are fetched every day" if sources.rates is not None else "new ones are not fetched"
+    yield Finding("rates", "ok", f"of the European Central Bank up to {bench.market.fx.last_day}; {newer}")
 
 
 def accounting_lines(found: Audit) -> Iterator[str]:
