@@ -162,7 +162,7 @@ class _Making:
         for row in rows:
             by_symbol.setdefault(row.symbol or "", []).append(row)
         changed = [row for row in rows if row.kind in (Kind.SPIN_OFF, Kind.MERGER)]
-        for row in sorted(changed, key=_by_symbols):
+        for row in _in_sequence(changed):
             if row.kind is Kind.SPIN_OFF:
                 self._spin_off(row)
             else:
@@ -332,7 +332,7 @@ class _Making:
             self._money.charge(row)
         else:
             proceeds = booked(row.amount - row.fees - row.taxes)
-            self._money.move(row, proceeds)
+            self._money.trade(row, proceeds)
             paid = removed if ratio is None else self._paid(row, proceeds, removed)
             self._dispose(old, row, proceeds, paid)
         if ratio is not None:
@@ -397,6 +397,16 @@ def _words_of_own(symbol: str, split: Split) -> str:
         f"The split of {symbol} on {split.day}, {words_of(split.ratio)}, is known from the transactions alone; the "
         f"prices before it are in {shares} shares."
     )
+
+
+def _in_sequence(rows: Iterable[Transaction]) -> Iterable[Transaction]:
+    """Spin-offs and then mergers of one day: what brings shares is before what takes them further."""
+    left = sorted(rows, key=_by_symbols)
+    while left:
+        brought = {row.other_symbol for row in left if row.kind is left[0].kind}
+        row = next((row for row in left if row.kind is left[0].kind and row.symbol not in brought), left[0])
+        left.remove(row)
+        yield row
 
 
 def _by_symbols(row: Transaction) -> tuple[bool, str, str]:

@@ -287,6 +287,20 @@ def test_a_merger_for_money_is_a_sale() -> None:
     assert book.positions["AAA"].realised_fifo_base == 68
     assert book.cash["USD"][-1] == (day(5), D(68))
     assert list(book.holding_flows)[-1] == HoldingFlow(day(5), "AAA", D(-168), D(-168))
+    assert book.trade_fees_base == 2
+
+
+def test_mergers_of_one_day_follow_one_another_whatever_their_names() -> None:
+    rows = numbered(
+        made(BUY, 0, "ZED", quantity=10, price=10),
+        made(Kind.MERGER, 5, "MID", other_symbol="AAA", ratio=3),
+        made(Kind.MERGER, 5, "ZED", other_symbol="MID", ratio=2),
+    )
+    book = book_of(rows)
+    assert not book.problems
+    held = {symbol: position.quantity for symbol, position in book.positions.items() if position.quantity}
+    assert held == {"AAA": 60}
+    assert book.positions["AAA"].fifo_cost == 100
 
 
 @pytest.mark.parametrize(
