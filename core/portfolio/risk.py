@@ -47,7 +47,7 @@ class RiskFigures:
     beta: float | None
     r_squared: float | None
     max_drawdown: float | None
-    """0 or below."""
+    """0 or below; None, as all that wealth decides, where a return is below −1."""
     current_drawdown: float | None
     cagr: float | None
     calmar: float | None
@@ -248,7 +248,7 @@ def _of_spread(returns: Floats, rate: float, periods: float) -> dict[str, float 
 
 def _of_wealth(returns: Floats, periods: float) -> dict[str, float | None]:
     names = ("max_drawdown", "current_drawdown", "cagr", "calmar")
-    if not len(returns):
+    if not len(returns) or (returns < -1.0).any():  # after a loss of more than everything no wealth is left to grow
         return dict.fromkeys(names)
     below = underwater(returns)
     has_all = bool(np.isfinite(below).all())
@@ -265,14 +265,10 @@ def _of_wealth(returns: Floats, periods: float) -> dict[str, float | None]:
 
 
 def _cagr(returns: Floats, periods: float) -> float | None:
-    """(Π(1 + r))^(P/n) − 1; None where that is no real number, as after a loss of more than everything."""
-    factors = 1.0 + returns
-    if (factors == 0).any():
+    """(Π(1 + r))^(P/n) − 1 of returns that are all −1 or above."""
+    if (1.0 + returns == 0).any():
         return -1.0
-    if int((factors < 0).sum()) % 2:
-        return None
-    logs = np.where(returns > -1.0, np.log1p(returns), np.log(np.abs(factors)))
-    return finite(np.expm1(logs.sum() * periods / len(returns)))
+    return finite(np.expm1(np.log1p(returns).sum() * periods / len(returns)))
 
 
 def _of_tail(returns: Floats) -> dict[str, float | None]:

@@ -34,6 +34,8 @@ NAMES = {
 }
 TOLD = [field.name for field in fields(RiskFigures) if field.name not in ("n", "n_pairs")]
 
+OF_WEALTH = {"max_drawdown", "current_drawdown", "cagr", "calmar"}
+
 REFERENCE = {
     "AAPL": (0.434153, 0.652043, 0.955908, -0.818099, -0.303490, 0.251235, 1.154128, 0.198802, 0.236557),
     "SP500": (0.182960, 0.481619, 0.679846, -0.567754, -0.211264, 0.130244, 1.0, 0.0, 1.0),
@@ -125,7 +127,8 @@ def test_skfolio_agrees_where_its_conventions_are_ours(real: dict[str, Floats], 
         pytest.param([0.1, 0.2, 0.1], [0.1] * 3, {"alpha", "beta", "r_squared", "sortino", "calmar"}, id="flat-market"),
         pytest.param([0.1, -0.2, 0.1], None, {"alpha", "beta", "r_squared"}, id="no-market"),
         pytest.param([-1.0, 0.5, 0.1], [0.1, 0.2, 0.3], set(), id="all-lost"),
-        pytest.param([-1.5, 0.5, 0.1], [0.1, 0.2, 0.3], {"cagr", "calmar"}, id="more-than-all-lost"),
+        pytest.param([-1.5, 0.5, 0.1], [0.1, 0.2, 0.3], OF_WEALTH, id="more-than-all-lost"),
+        pytest.param([-3.0, 0.2, 0.1, -3.0], [0.1, 0.2, 0.3, 0.1], OF_WEALTH, id="more-than-all-lost-twice"),
     ],
 )
 def test_what_is_not_defined_is_none(returns: list[float], benchmark: list[float] | None, none: set[str]) -> None:
