@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import ForeignKeyViolation, InsufficientPrivilege
 from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy.exc import DBAPIError
 
 _KEPT = text(
     """
@@ -60,11 +62,20 @@ def keep(
     content: Mapping[str, Any],
     author: str,
     hours: int,
-) -> AnalysisRow:
-    """Keeps an analysis under the hash of its data, in the place of one of the same data."""
+) -> AnalysisRow | None:
+    """Keeps an analysis under the hash of its data, in the place of one of the same data.
+
+    None where the portfolio is gone meanwhile, or the principal sees it no more.
+    """
     values = {"id": analysis_id, "portfolio_id": portfolio_id, "key": key, "author": author, "hours": hours}
-    row = connection.execute(_KEEP, {**values, "content": json.dumps(content, allow_nan=False)}).mappings().one()
-    return AnalysisRow(**row)
+    try:
+        with connection.begin_nested():
+            found = connection.execute(_KEEP, {**values, "content": json.dumps(content, allow_nan=False)})
+            return AnalysisRow(**found.mappings().one())
+    except DBAPIError as error:
+        if isinstance(error.orig, InsufficientPrivilege | ForeignKeyViolation):
+            return None
+        raise
 
 
 def forget(connection: Connection, *, most: int) -> int:

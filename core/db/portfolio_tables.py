@@ -54,6 +54,7 @@ portfolio_imports = Table(
     Column("added", Integer, nullable=False),
     Column("author", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
+    UniqueConstraint("id", "portfolio_id"),
 )
 
 portfolio_transactions = Table(
@@ -78,11 +79,20 @@ portfolio_transactions = Table(
     Column("cost_share", Numeric(16, 14)),
     Column("note", Text, nullable=False),
     Column("identity", LargeBinary, nullable=False),
-    Column("import_id", Uuid, ForeignKey("portfolio_imports.id", ondelete="CASCADE")),
-    Column("reverses", Uuid, ForeignKey("portfolio_transactions.id", ondelete="CASCADE")),
+    Column("import_id", Uuid),
+    Column("reverses", Uuid),
     Column("author", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
+    ForeignKeyConstraint(
+        ["import_id", "portfolio_id"], ["portfolio_imports.id", "portfolio_imports.portfolio_id"], ondelete="CASCADE"
+    ),
+    ForeignKeyConstraint(
+        ["reverses", "portfolio_id"],
+        ["portfolio_transactions.id", "portfolio_transactions.portfolio_id"],
+        ondelete="CASCADE",
+    ),
     UniqueConstraint("portfolio_id", "number"),
+    UniqueConstraint("id", "portfolio_id"),
 )
 
 portfolio_mappings = Table(

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-_LOCK = text("SELECT id FROM portfolios WHERE id = :id AND may_edit_portfolio(id) FOR UPDATE")
 _TARGETS = text("SELECT symbol, weight FROM portfolio_targets WHERE portfolio_id = :id ORDER BY weight DESC, symbol")
 _ADD = text(
     "INSERT INTO portfolio_targets (portfolio_id, org_id, symbol, weight) VALUES (:id, bound_org(), :symbol, :weight)"
@@ -18,11 +17,6 @@ _ADD = text(
 def targets(connection: Connection, portfolio_id: UUID) -> dict[str, Decimal]:
     """Target weights by symbol, the largest first."""
     return {row.symbol: row.weight for row in connection.execute(_TARGETS, {"id": portfolio_id})}
-
-
-def lock_portfolio(connection: Connection, portfolio_id: UUID) -> bool:
-    """Nobody else changes the portfolio before this transaction ends; False where the principal may not change it."""
-    return connection.execute(_LOCK, {"id": portfolio_id}).scalar() is not None
 
 
 def set_targets(connection: Connection, portfolio_id: UUID, weights: Mapping[str, Decimal]) -> None:

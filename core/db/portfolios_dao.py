@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 _COLUMNS = """
     id, name, currency, cost_method, has_cash, benchmark, shared_with, edited_with, made_by,
-    user_id = bound_user() AS is_own,
-    bound_role() <> 'viewer' AND (user_id = bound_user()
+    owns_portfolio(org_id, user_id) AS is_own,
+    bound_role() <> 'viewer' AND (owns_portfolio(org_id, user_id)
         OR coalesce(role_place(bound_role()) >= role_place(edited_with), false)) AS may_edit,
     number, created_at, updated_at
 """
@@ -36,7 +36,7 @@ _CHANGE = text(
     """
     UPDATE portfolios SET name = :name, currency = :currency, cost_method = :cost_method, has_cash = :has_cash,
         benchmark = :benchmark, shared_with = :shared_with, edited_with = :edited_with, updated_at = assay_now()
-    WHERE id = :id AND user_id = bound_user()
+    WHERE id = :id AND owns_portfolio(org_id, user_id)
     """
 )
 
@@ -57,6 +57,7 @@ class PortfolioRow:
     """The least role that enters transactions; None: its maker alone."""
     made_by: str
     is_own: bool
+    """Its maker's; where the maker has left, each owner's and admin's."""
     may_edit: bool
     number: int
     """Of its last transaction; 0: it has none."""
@@ -145,5 +146,5 @@ def advance(connection: Connection, portfolio_id: UUID, number: int) -> None:
 
 def delete(connection: Connection, portfolio_id: UUID) -> bool:
     """Deletes one's own portfolio with all that it holds; False where it is another's."""
-    statement = text("DELETE FROM portfolios WHERE id = :id AND user_id = bound_user() RETURNING id")
+    statement = text("DELETE FROM portfolios WHERE id = :id RETURNING id")
     return connection.execute(statement, {"id": portfolio_id}).scalar() is not None

@@ -20,7 +20,7 @@ from core.accounts.permissions import Action, require
 from core.accounts.profiles import Profiles
 from core.db import portfolio_analyses_dao as dao
 from core.db.engine import Database
-from core.errors import AssayError, DatabaseUnavailable, InvalidRequest, MeteringDenied, NotEnoughData
+from core.errors import AssayError, DatabaseUnavailable, InvalidRequest, MeteringDenied, NotEnoughData, NotFound
 from core.ids import new_id
 from core.market.market import Market
 from core.market.symbols import checked_symbol
@@ -31,7 +31,7 @@ from core.metering.usage_log import UsageLog
 from core.portfolio import analysis_parts as parts
 from core.portfolio.analysis import Analysis, AnalysisRequest
 from core.portfolio.analysis_material import Material, Reader, prepared_of
-from core.portfolio.portfolios import PortfolioInfo
+from core.portfolio.portfolios import NO_PORTFOLIO, PortfolioInfo
 from core.portfolio.remembered import Remembered
 from core.portfolio.report import Report
 from core.portfolio.risk import PERIODS, figures
@@ -130,6 +130,7 @@ class Analyses:
             Conflict: the Idempotency-Key was used with another body; StillRunning: its request has not ended.
         """
         require(principal, Action.ANALYSE)
+        self._given.portfolios.get(principal, portfolio_id)
         call = CountedCall(principal, PROVIDER, idempotency)
         replay = self._replayed(call)
         if replay is not None:
@@ -265,7 +266,7 @@ class Analyses:
     def _kept(self, principal: Principal, portfolio_id: UUID | None, key: bytes, analysis: Analysis) -> Analysis:
         content = _ANALYSES.dump_python(analysis, mode="json")
         with self._given.database.app(principal) as connection:
-            dao.keep(
+            is_kept = dao.keep(
                 connection,
                 analysis.id,
                 portfolio_id=portfolio_id,
@@ -274,6 +275,8 @@ class Analyses:
                 author=analysis.author,
                 hours=KEPT_HOURS,
             )
+        if is_kept is None:
+            raise NotFound(NO_PORTFOLIO)
         with self._given.database.service() as connection:
             dao.forget(connection, most=FORGOTTEN_AT_ONCE)
         return _ANALYSES.validate_python(content)  # as whoever reads it next gets it

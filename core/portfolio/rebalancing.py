@@ -15,6 +15,7 @@ from uuid import UUID
 
 from core.accounts.permissions import Action, require
 from core.db import portfolio_targets_dao as dao
+from core.db import portfolios_dao
 from core.db.engine import Database
 from core.errors import Forbidden, InvalidRequest
 from core.market.market import Market
@@ -138,7 +139,7 @@ class Targets:
         checked = _checked_weights(weights)
         with self._database.app(principal) as connection:
             info = seen(connection, principal, portfolio_id)
-            if not dao.lock_portfolio(connection, portfolio_id):
+            if not portfolios_dao.lock_portfolio(connection, portfolio_id):
                 raise Forbidden(f"Your role may not change the portfolio {info.name}; its maker can let it.")
             dao.set_targets(connection, portfolio_id, checked)
         return checked

@@ -46,6 +46,7 @@ CREATE TABLE portfolio_imports (
     author text NOT NULL,
     created_at timestamptz NOT NULL,
     CONSTRAINT pk_portfolio_imports PRIMARY KEY (id),
+    CONSTRAINT uq_portfolio_imports_id UNIQUE (id, portfolio_id),
     CONSTRAINT fk_portfolio_imports_portfolio_id_portfolios FOREIGN KEY (portfolio_id) REFERENCES portfolios (id)
         ON DELETE CASCADE,
     CONSTRAINT ck_portfolio_imports_rows CHECK (added BETWEEN 0 AND rows)
@@ -78,12 +79,13 @@ CREATE TABLE portfolio_transactions (
     created_at timestamptz NOT NULL,
     CONSTRAINT pk_portfolio_transactions PRIMARY KEY (id),
     CONSTRAINT uq_portfolio_transactions_portfolio_id UNIQUE (portfolio_id, number),
+    CONSTRAINT uq_portfolio_transactions_id UNIQUE (id, portfolio_id),
     CONSTRAINT fk_portfolio_transactions_portfolio_id_portfolios FOREIGN KEY (portfolio_id) REFERENCES portfolios (id)
         ON DELETE CASCADE,
-    CONSTRAINT fk_portfolio_transactions_import_id_portfolio_imports FOREIGN KEY (import_id)
-        REFERENCES portfolio_imports (id) ON DELETE CASCADE,
-    CONSTRAINT fk_portfolio_transactions_reverses_portfolio_transactions FOREIGN KEY (reverses)
-        REFERENCES portfolio_transactions (id) ON DELETE CASCADE,
+    CONSTRAINT fk_portfolio_transactions_import_id_portfolio_imports FOREIGN KEY (import_id, portfolio_id)
+        REFERENCES portfolio_imports (id, portfolio_id) ON DELETE CASCADE,
+    CONSTRAINT fk_portfolio_transactions_reverses_portfolio_transactions FOREIGN KEY (reverses, portfolio_id)
+        REFERENCES portfolio_transactions (id, portfolio_id) ON DELETE CASCADE,
     CONSTRAINT ck_portfolio_transactions_kind CHECK (kind IN ('buy', 'sell', 'dividend', 'interest', 'fee', 'tax',
         'deposit', 'withdrawal', 'transfer_in', 'transfer_out', 'split', 'reverse_split', 'spin_off', 'merger')),
     CONSTRAINT ck_portfolio_transactions_number CHECK (number >= 1),
@@ -176,24 +178,39 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Whether a portfolio is the principal's: its maker's or, where the maker has left, each owner's and admin's.
+CREATE FUNCTION owns_portfolio(org uuid, maker uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT maker = bound_user() OR (bound_role() IN ('owner', 'admin') AND EXISTS (
+        SELECT FROM memberships m WHERE m.org_id = org AND m.user_id = maker AND m.ended_at IS NOT NULL))
+$$;
+GRANT EXECUTE ON FUNCTION owns_portfolio(uuid, uuid) TO assay_app, assay_service;
+
 CREATE POLICY own_or_shared ON portfolios FOR SELECT TO assay_app
-    USING (org_id = bound_org() AND (user_id = bound_user() OR role_place(bound_role()) >= role_place(shared_with)));
-CREATE POLICY made ON portfolios FOR INSERT TO assay_app
-    WITH CHECK (org_id = bound_org() AND user_id = bound_user() AND bound_role() <> 'viewer');
+    USING (org_id = bound_org()
+        AND (owns_portfolio(org_id, user_id) OR role_place(bound_role()) >= role_place(shared_with)));
 CREATE POLICY changed ON portfolios FOR UPDATE TO assay_app
     USING (org_id = bound_org() AND bound_role() <> 'viewer'
-        AND (user_id = bound_user() OR role_place(bound_role()) >= role_place(edited_with)))
+        AND (owns_portfolio(org_id, user_id) OR role_place(bound_role()) >= role_place(edited_with)))
     WITH CHECK (org_id = bound_org() AND bound_role() <> 'viewer');
 CREATE POLICY deleted ON portfolios FOR DELETE TO assay_app
-    USING (org_id = bound_org() AND bound_role() <> 'viewer' AND user_id = bound_user());
+    USING (org_id = bound_org() AND bound_role() <> 'viewer' AND owns_portfolio(org_id, user_id));
 
--- Whether the principal may enter transactions into a portfolio; it reads under the policies of whoever asks.
-CREATE FUNCTION may_edit_portfolio(portfolio uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (
-        SELECT FROM portfolios p WHERE p.id = portfolio AND bound_role() <> 'viewer'
-            AND (p.user_id = bound_user() OR role_place(bound_role()) >= role_place(p.edited_with)))
-$$;
-GRANT EXECUTE ON FUNCTION may_edit_portfolio(uuid) TO assay_app, assay_service;
+-- Whoever enters transactions counts them; all else that is said of a portfolio is its owner's.
+CREATE FUNCTION keep_portfolio_settings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.number < OLD.number THEN
+        RAISE insufficient_privilege USING MESSAGE = 'transactions are only ever added';
+    END IF;
+    IF current_user = 'assay_app' AND NOT owns_portfolio(OLD.org_id, OLD.user_id)
+        AND (NEW.name, NEW.currency, NEW.cost_method, NEW.has_cash, NEW.benchmark, NEW.shared_with, NEW.edited_with)
+            IS DISTINCT FROM
+            (OLD.name, OLD.currency, OLD.cost_method, OLD.has_cash, OLD.benchmark, OLD.shared_with, OLD.edited_with)
+    THEN
+        RAISE insufficient_privilege USING MESSAGE = 'the settings of a portfolio are its owner''s';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER keep_settings BEFORE UPDATE ON portfolios FOR EACH ROW EXECUTE FUNCTION keep_portfolio_settings();
 
 DO $$
 DECLARE name text;
@@ -206,11 +223,15 @@ BEGIN
     FOREACH name IN ARRAY ARRAY['portfolio_imports', 'portfolio_transactions', 'portfolio_targets']
     LOOP
         EXECUTE format('CREATE POLICY by_editors ON %I FOR INSERT TO assay_app
-            WITH CHECK (org_id = bound_org() AND may_edit_portfolio(portfolio_id))', name);
+            WITH CHECK (org_id = bound_org() AND portfolio_id IN (SELECT p.id FROM portfolios p
+                WHERE bound_role() <> ''viewer'' AND (owns_portfolio(p.org_id, p.user_id)
+                    OR role_place(bound_role()) >= role_place(p.edited_with))))', name);
     END LOOP;
 END $$;
 CREATE POLICY removed ON portfolio_targets FOR DELETE TO assay_app
-    USING (org_id = bound_org() AND may_edit_portfolio(portfolio_id));
+    USING (org_id = bound_org() AND portfolio_id IN (SELECT p.id FROM portfolios p
+        WHERE bound_role() <> 'viewer' AND (owns_portfolio(p.org_id, p.user_id)
+            OR role_place(bound_role()) >= role_place(p.edited_with))));
 -- What is derived may be kept by whoever sees the portfolio: it says no more than what it comes from.
 CREATE POLICY kept ON portfolio_days FOR INSERT TO assay_app
     WITH CHECK (org_id = bound_org() AND EXISTS (SELECT FROM portfolios p WHERE p.id = portfolio_id));
@@ -230,8 +251,8 @@ CREATE POLICY made_again ON portfolio_analyses FOR UPDATE TO assay_app
     WITH CHECK (org_id = bound_org()
         AND (portfolio_id IS NULL OR EXISTS (SELECT FROM portfolios p WHERE p.id = portfolio_id)));
 
-GRANT SELECT, INSERT, DELETE ON portfolios TO assay_app;
--- Whose it is cannot be changed.
+-- It is the service that makes one, since it counts them against the plan; whose it is cannot be changed.
+GRANT SELECT, DELETE ON portfolios TO assay_app;
 GRANT UPDATE (name, currency, cost_method, has_cash, benchmark, shared_with, edited_with, number, updated_at)
     ON portfolios TO assay_app;
 GRANT SELECT, INSERT ON portfolio_imports, portfolio_transactions TO assay_app;

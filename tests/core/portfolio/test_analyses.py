@@ -331,6 +331,43 @@ def test_two_processes_count_it_once(
         assert_balanced(workbench)
 
 
+def test_who_sees_a_portfolio_no_more_gets_no_answer_again(
+    workbench: Workbench, area: PortfolioArea, member: MakeMember
+) -> None:
+    owner = member("ann", org="Acme", plan="team")
+    colleague = member("bob", org="Acme", plan="team", role=Role.ANALYST)
+    portfolio_id = portfolio(area, owner, shared_with="viewer")
+    key = Idempotency("POST /api/risk-metrics", "a key", b"\x01" * 32)
+    area.analyses.run(colleague, portfolio_id, idempotency=key)
+    area.portfolios.alter(owner, portfolio_id, {"shared_with": None})
+    with pytest.raises(NotFound):
+        area.analyses.run(colleague, portfolio_id, idempotency=key)
+
+
+@pytest.mark.parametrize("happens", ["deleted", "unshared"])
+def test_a_portfolio_that_goes_while_it_is_analysed_is_not_found_and_costs_nothing(
+    happens: str, workbench: Workbench, area: PortfolioArea, member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = member("ann", org="Acme", plan="team")
+    colleague = member("bob", org="Acme", plan="team", role=Role.ANALYST)
+    portfolio_id = portfolio(area, owner, shared_with="viewer")
+    make = Analyses._made
+
+    def made_meanwhile(self: Analyses, *given: Any) -> Any:
+        analysis = make(self, *given)
+        if happens == "deleted":
+            area.portfolios.delete(owner, portfolio_id)
+        else:
+            area.portfolios.alter(owner, portfolio_id, {"shared_with": None})
+        return analysis
+
+    monkeypatch.setattr(Analyses, "_made", made_meanwhile)
+    with pytest.raises(NotFound):
+        area.analyses.run(colleague, portfolio_id)
+    assert used(workbench, colleague) == 0
+    assert_balanced(workbench)
+
+
 def test_a_request_that_is_sent_again_gets_the_same_answer(
     workbench: Workbench, area: PortfolioArea, ann: Principal, move_time: MoveTime
 ) -> None:

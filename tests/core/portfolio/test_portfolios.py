@@ -13,7 +13,7 @@ from threading import Barrier
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from core.errors import AssayError, Conflict, Forbidden, InvalidRequest, NotFound, PlanRequired
 from core.ids import new_id
@@ -305,3 +305,49 @@ def test_whose_a_portfolio_is_cannot_be_changed(
         connection.execute(
             text("UPDATE portfolios SET user_id = :other WHERE id = :id"), {"other": new_id(), "id": made.id}
         )
+
+
+def test_what_a_member_leaves_behind_is_the_owners_and_admins(
+    portfolios: Portfolios, journal: Journal, workbench: Workbench, team: dict[Role, Principal]
+) -> None:
+    analyst, owner = team[Role.ANALYST], team[Role.OWNER]
+    private = portfolios.create(analyst, PortfolioSettings("Mine"))
+    shared = portfolios.create(analyst, PortfolioSettings("Ours", shared_with="viewer"))
+    assert [each.id for each in portfolios.all(owner)] == [shared.id]
+    workbench.members.remove(owner, analyst.user_id)
+    assert {each.id for each in portfolios.all(owner) if each.is_own and each.may_edit} == {private.id, shared.id}
+    assert [each.id for each in portfolios.all(team[Role.VIEWER])] == [shared.id]
+    journal.add(owner, private.id, [DEPOSIT])
+    assert portfolios.alter(team[Role.ADMIN], shared.id, {"name": "The team's"}).name == "The team's"
+    portfolios.delete(owner, private.id)
+    assert [each.id for each in portfolios.all(owner)] == [shared.id]
+
+
+def test_the_database_itself_keeps_portfolios_apart(
+    portfolios: Portfolios, journal: Journal, workbench: Workbench, team: dict[Role, Principal], member: MakeMember
+) -> None:
+    owner, analyst, bob = team[Role.OWNER], team[Role.ANALYST], member("bob")
+    made = portfolios.create(owner, PortfolioSettings("Ours", shared_with="viewer", edited_with="analyst"))
+    [row] = journal.add(owner, made.id, [DEPOSIT])
+    of_bob = portfolios.create(bob, PortfolioSettings("Bob's"))
+    foreign = text(
+        "INSERT INTO portfolio_transactions (id, portfolio_id, org_id, number, kind, day, currency, amount, fees, "
+        "taxes, note, identity, author, created_at, reverses) VALUES (:id, :portfolio, bound_org(), 1, 'deposit', "
+        "'2010-01-04', 'USD', 1, 0, 0, '', 'x', 'Bob', assay_now(), :reverses)"
+    )
+    values = {"id": new_id(), "portfolio": of_bob.id, "reverses": row.id}
+    with pytest.raises(IntegrityError, match="foreign key"), workbench.database.app(bob) as connection:
+        connection.execute(foreign, values)
+    for change in ("name = 'Stolen'", "shared_with = NULL, edited_with = NULL", "number = 0", "has_cash = false"):
+        statement = text(f"UPDATE portfolios SET {change} WHERE id = :id")
+        with pytest.raises(ProgrammingError, match=r"owner's|only ever"), workbench.database.app(analyst) as connection:
+            connection.execute(statement, {"id": made.id})
+    assert portfolios.get(owner, made.id).settings == made.settings
+    journal.add(analyst, made.id, [DEPOSIT])
+    again = text(
+        "INSERT INTO portfolios (id, org_id, user_id, name, currency, cost_method, has_cash, made_by, number, "
+        "created_at, updated_at) SELECT :id, bound_org(), bound_user(), 'One more', 'USD', 'fifo', true, 'Bob', 0, "
+        "assay_now(), assay_now()"
+    )
+    with pytest.raises(ProgrammingError, match="permission denied"), workbench.database.app(bob) as connection:
+        connection.execute(again, {"id": new_id()})
