@@ -65,7 +65,15 @@ class CallThreads(ThreadPoolExecutor):
 
 async def in_thread(step: Callable[[], _T], threads: ThreadPoolExecutor) -> _T:
     """A blocking step, in a thread, so that the event loop goes on."""
-    return await asyncio.get_running_loop().run_in_executor(threads, step)
+    return await asyncio.get_running_loop().run_in_executor(threads, partial(_run, step))
+
+
+def _run(step: Callable[[], _T]) -> _T:
+    """Runs a step; a future cannot hold a `StopIteration`, and whoever awaits it would wait for ever."""
+    try:
+        return step()
+    except StopIteration as error:
+        raise RuntimeError("A step ended with StopIteration.") from error
 
 
 async def _workbench(request: Request) -> Workbench:

@@ -26,6 +26,8 @@ PLACES = 10
 RATE_PLACES = 14
 """Decimals that are kept of rates, ratios and shares."""
 MAX_NOTE_CHARS = 500
+_JOINERS = "\u200c\u200d"
+"""Not seen themselves, but emojis and some scripts are written with them."""
 FIRST_DAY = date(1900, 1, 1)
 
 
@@ -172,10 +174,20 @@ def checked(draft: Draft, *, latest: date) -> Draft:
         fx_rate=_rounded(draft.fx_rate, "exchange rate", RATE_PLACES),
         ratio=_rounded(draft.ratio, "ratio", RATE_PLACES),
         cost_share=_rounded(draft.cost_share, "share of the cost", RATE_PLACES),
-        note=" ".join(draft.note.split())[:MAX_NOTE_CHARS],
+        note=_line(draft.note)[:MAX_NOTE_CHARS],
     )
     _check_form(made)
     return made
+
+
+def _line(text: str) -> str:
+    """One line without what cannot be seen, or kept: control characters and lone surrogates."""
+    seen = text if text.isprintable() else "".join(each if _is_seen(each) else " " for each in text)
+    return " ".join(seen.split())
+
+
+def _is_seen(character: str) -> bool:
+    return character.isprintable() or character in _JOINERS
 
 
 def checked_currency(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ LEAST_KNOWN = 2
 """Headings that have to be known in a line for it to be taken for the heading."""
 MORE_FIELDS = "It has more fields than the heading; a decimal comma between commas needs quotes."
 _QUOTE_WORDS = f"{OPEN_QUOTE[0].upper()}{OPEN_QUOTE[1:]}."
+_NOT_KEPT = re.compile(r"[\x00\ud800-\udfff]")
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 Cells = list[str]
@@ -211,7 +213,9 @@ def _of_excel(content: bytes, score: Score) -> Sheet:
             book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string", n_rows=MOST_ROWS + HEADING_WITHIN + 2)
             for name in names[:1]
         ]
-        lines = [["" if cell is None else str(cell) for cell in row] for row in tables[0].to_polars().iter_rows()]
+        lines = [
+            ["" if cell is None else _kept(str(cell)) for cell in row] for row in tables[0].to_polars().iter_rows()
+        ]
     except (fastexcel.FastExcelError, PolarsError, PanicException, IndexError, ValueError) as error:
         raise InvalidRequest(
             "The Excel file cannot be read: it is broken, protected by a password, or of an old form. "
@@ -221,7 +225,9 @@ def _of_excel(content: bytes, score: Score) -> Sheet:
         raise InvalidRequest(f"The first sheet, {names[0][:50]!r}, is empty; transactions have to be on it.")
     at = max(range(min(len(lines), HEADING_WITHIN)), key=lambda place: (score(lines[place]), -place))
     if score(lines[at]) < LEAST_KNOWN:
-        at = next(place for place, row in enumerate(lines) if sum(1 for cell in row if cell.strip()) > 1)
+        at = next((place for place, row in enumerate(lines) if sum(1 for cell in row if cell.strip()) > 1), -1)
+        if at < 0:
+            raise InvalidRequest(f"The file is no table: no row of its sheet {names[0][:50]!r} has columns.")
     how = [f"Excel, sheet {names[0][:50]!r}."]
     if len(names) > 1:
         how.append(f"The other {len(names) - 1} sheets are not read.")
@@ -252,8 +258,9 @@ def _of_json(text: str) -> Sheet:
     activities = told.get("activities") if isinstance(told, dict) else None
     if not isinstance(activities, list) or not all(isinstance(each, dict) for each in activities):
         raise InvalidRequest("The file is JSON without a list of activities, which Ghostfolio's exports have.")
-    headings = list(dict.fromkeys(name for each in activities for name in each))
-    rows = [[_json_cell(each.get(name)) for name in headings] for each in activities]
+    names = list(dict.fromkeys(name for each in activities for name in each))
+    headings = [_kept(name) for name in names]
+    rows = [[_json_cell(each.get(name)) for name in names] for each in activities]
     if not rows:
         raise InvalidRequest("The file has no activities.")
     records = ((number, row, "") for number, row in enumerate(rows, start=1))
@@ -261,7 +268,12 @@ def _of_json(text: str) -> Sheet:
 
 
 def _json_cell(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    return _kept(value) if isinstance(value, str) else ""
+
+
+def _kept(text: str) -> str:
+    """The text without what no encoding or database keeps, which Excel and JSON can write."""
+    return text if text.isprintable() else _NOT_KEPT.sub(" ", text)
 
 
 def _sheet(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import psycopg
+import pytest
 
+from core.http.context import in_thread
 from core.principal import Principal
 from tests.core.http.conftest import MODEL, Api
 from tests.fakes.chat_server import ChatServer
@@ -38,6 +42,12 @@ def test_an_organisation_whose_meter_is_locked_holds_up_no_other(
             assert _ask(client, 7).status_code == 200
             assert not any(answer.done() for answer in asked)
         assert {answer.result().status_code for answer in asked} == {200}
+
+
+def test_a_step_that_ends_with_stop_iteration_is_not_waited_for_for_ever() -> None:
+    nothing: Iterator[None] = iter(())
+    with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="StopIteration"):
+        asyncio.run(asyncio.wait_for(in_thread(lambda: next(nothing), pool), 5))
 
 
 def _ask(client: httpx2.Client, number: int) -> httpx2.Response:
