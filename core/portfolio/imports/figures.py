@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import combinations
 
 MISSING = frozenset({"", "-", "--", "–", "—", "na", "n/a", "nan", "null", "none", "not available", "#n/a", "."})
 """Cells that say that there is nothing, in small letters."""
 MOST_NUMBER_CHARS = 60
 ORDERS = {"dmy": "day first", "mdy": "month first", "ymd": "year first"}
 _PLAIN = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?")
-_AROUND = re.compile(r"[\s\u00a0\u202f'’_]|[$€£¥₹₽]|^[A-Z]{3}(?=[\s0-9+-])|(?<=[0-9\s])[A-Z]{3}$")
+_AROUND = re.compile(r"[\s\u00a0\u202f'’]|[$€£¥₹₽]|^[A-Z]{3}(?=[\s0-9+-])|(?<=[0-9\s])[A-Z]{3}$")
 _GROUPS = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{3})+")
 _MONTHS = {
     name: number
@@ -48,7 +49,8 @@ _SERIAL = re.compile(r"([0-9]{5})(?:\.[0-9]+)?")
 _SHEET_BEGIN = date(1899, 12, 30)
 _AS_OF = re.compile(r"^.*\bas of\s+", re.IGNORECASE)
 _YEAR_DIGITS = 4
-_LAST_MONTH = 12
+_SHORT_YEAR_DIGITS = 2
+_LAST_MONTH, _LAST_DAY = 12, 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,10 @@ class Seen:
     """What the dates of a file tell of their form."""
 
     orders: frozenset[str]
-    """Orders in which all digits dates can be read; both where the file does not settle it."""
+    """Orders in which all dates of digits can be read; several where the file does not settle it."""
     has_short_years: bool
     example: str
-    """A date that means another day in the other order; empty where there is none."""
+    """A date that means another day in another order; empty where there is none."""
 
 
 def is_missing(text: str) -> bool:
@@ -110,7 +112,7 @@ def _ungrouped(bare: str, decimal: str) -> str:
         first, *others = digits.split(group)
         # India writes 12,34,567: the last group has three digits, those before it two or three.
         fits = 1 <= len(first) <= 3 and all(2 <= len(each) <= 3 for each in others) and len(others[-1]) == 3
-        if not fits or group in rest:
+        if not fits or group in rest or not all(each.isdecimal() for each in (first, *others)):
             raise ValueError(bare)
         whole = sign + "".join((first, *others))
     if whole in ("", "+", "-"):
@@ -152,8 +154,9 @@ def decimal_of(texts: Iterable[str]) -> str | None:
 
 
 def dates_seen(texts: Iterable[str]) -> Seen:
-    """What the dates of a file tell of the order of day and month."""
-    orders, has_short, example = {"dmy", "mdy"}, False, ""
+    """What the dates of a file tell of the order of day, month and year."""
+    orders, has_short, has_year_first = set(ORDERS), False, False
+    doubtful: dict[frozenset[str], str] = {}
     for text in texts:
         found = _PARTS.fullmatch(_day_text(text))
         if found is None:
@@ -166,14 +169,25 @@ def dates_seen(texts: Iterable[str]) -> Seen:
         has_short = has_short or len(third) != _YEAR_DIGITS
         if mark == ".":
             continue
-        one, two = int(first), int(second)
-        if one > _LAST_MONTH:
-            orders.discard("mdy")
-        if two > _LAST_MONTH:
-            orders.discard("dmy")
-        if one != two and max(one, two) <= _LAST_MONTH:
-            example = example or text
+        days = _meanings(first, second, third)
+        orders &= days.keys()
+        has_year_first = has_year_first or "ymd" in days
+        for one, other in combinations(days, 2):
+            if days[one] != days[other]:
+                doubtful.setdefault(frozenset((one, other)), text)
+    if not has_year_first:
+        orders.discard("ymd")
+    example = next((text for pair, text in doubtful.items() if pair <= orders), next(iter(doubtful.values()), ""))
     return Seen(frozenset(orders), has_short, example)
+
+
+def _meanings(first: str, second: str, third: str) -> dict[str, tuple[int, int, int]]:
+    """Year, month and day of three numbers, by the orders in which they can be a day."""
+    one, two, three = int(first), int(second), int(third)
+    days = {"dmy": (three, two, one), "mdy": (three, one, two)}
+    if len(first) == len(third) == _SHORT_YEAR_DIGITS:
+        days["ymd"] = (one, two, three)
+    return {order: day for order, day in days.items() if day[1] <= _LAST_MONTH and day[2] <= _LAST_DAY}
 
 
 def day_of(text: str, form: Dates) -> date:

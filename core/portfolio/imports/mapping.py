@@ -10,6 +10,7 @@ from core.errors import InvalidRequest
 from core.portfolio.imports.figures import (
     ORDERS,
     Dates,
+    Seen,
     dates_seen,
     decimal_of,
     is_missing,
@@ -229,11 +230,11 @@ def _decimal(found: _Found) -> str:
 def _dates(found: _Found, today: date) -> Dates:
     seen = dates_seen(found.cells("day"))
     form = Dates("ymd", today.year, found.sheet.is_excel)
-    preset_order = found.preset.date_order if found.preset else None
-    order = found.choice.date_order or (next(iter(seen.orders)) if len(seen.orders) == 1 else preset_order)
-    if order is None or (order == "ymd" and seen.example and not found.choice.date_order):
+    order = found.choice.date_order or _settled_order(seen, found.preset)
+    if order is None:
         order = "dmy"
-        options = possible_orders(seen.example, ("dmy", "mdy", "ymd"), form) if seen.example else []
+        fitting = [each for each in ORDERS if each in seen.orders or not seen.orders]
+        options = possible_orders(seen.example, fitting, form) if seen.example else []
         if len(options) > 1 and found.question is None:
             found.question = Question(
                 Asked.DATE_ORDER,
@@ -246,6 +247,15 @@ def _dates(found: _Found, today: date) -> Dates:
     if seen.example and found.question is None:
         found.how.append(f"Dates such as {seen.example} are read with the {ORDERS[order]}.")
     return form
+
+
+def _settled_order(seen: Seen, preset: Preset | None) -> str | None:
+    """The order of a file's dates where they have only one, or their program's; None where it has to be asked for."""
+    if len(seen.orders) == 1:
+        return next(iter(seen.orders))
+    own = preset.date_order if preset else None
+    is_fitting = own in seen.orders or not seen.orders
+    return own if not seen.example or (own != "ymd" and is_fitting) else None
 
 
 def _is_cash_signed(found: _Found, kinds: Mapping[str, str]) -> bool:

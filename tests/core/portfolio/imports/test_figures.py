@@ -8,6 +8,8 @@ from decimal import Decimal
 import pytest
 
 from core.portfolio.imports.figures import Dates, dates_seen, day_of, decimal_of, number, ratio, short_years
+from core.portfolio.imports.outcomes import Choice
+from tests.core.portfolio.imports.made import read
 
 DAY_FIRST = Dates("dmy", 2026)
 
@@ -58,6 +60,9 @@ def test_a_cell_that_says_that_there_is_nothing_is_no_number(text: str) -> None:
         ("=1+1", "."),
         ("1e999", "."),
         ("0x10", "."),
+        ("1,5e3", "."),
+        ("1.5e3", ","),
+        ("1_0", "."),
         ("٣", "."),
         ("ten", "."),
         ("9" * 70, "."),
@@ -156,6 +161,11 @@ def test_years_of_two_digits_end_with_this_year() -> None:
         (["01/02/2024", "03/04/2024"], {"dmy", "mdy"}, "01/02/2024"),
         (["05/05/2024"], {"dmy", "mdy"}, ""),
         (["01.02.2024", "2024-02-01"], {"dmy", "mdy"}, ""),
+        (["15-01-05", "16-03-02"], {"dmy", "ymd"}, "15-01-05"),
+        (["99-12-31", "15-01-05"], {"ymd"}, "15-01-05"),
+        (["01/25/15", "01/02/03"], {"mdy"}, "01/02/03"),
+        (["01/02/2003", "04/05/06"], {"dmy", "mdy"}, "01/02/2003"),
+        (["31/12/2024", "12/31/2024"], set(), ""),
     ],
 )
 def test_the_order_of_day_and_month_is_told_by_the_file_or_not_at_all(
@@ -163,3 +173,20 @@ def test_the_order_of_day_and_month_is_told_by_the_file_or_not_at_all(
 ) -> None:
     seen = dates_seen(texts)
     assert (seen.orders, seen.example) == (orders, example)
+
+
+def test_two_digits_of_a_year_that_may_stand_first_are_asked_about() -> None:
+    """They were read with the day first: 15-01-05 was the 15th of January 2005."""
+    heading = "Date,Kind,Symbol,Quantity,Price,Currency\n"
+    content = heading + "15-01-05,Buy,AAPL,1,100,USD\n16-03-02,Buy,AAPL,1,100,USD\n"
+    question = read(content).planned.question
+    assert question is not None
+    assert question.options == {
+        "dmy": "Day first: 15-01-05 is 15 January 2005",
+        "ymd": "Year first: 15-01-05 is 5 January 2015",
+    }
+    days = [draft.day for draft in read(content, Choice(date_order="ymd")).drafts]
+    assert days == [date(2015, 1, 5), date(2016, 3, 2)]
+    settled = read(content + "99-12-31,Buy,AAPL,1,100,USD\n")
+    assert settled.planned.question is None
+    assert [draft.day for draft in settled.drafts] == [*days, date(1999, 12, 31)]
