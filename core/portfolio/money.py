@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from core.portfolio.book import FxRates, MoneyFlow, Payment
-from core.portfolio.exact import CONTEXT, NOTHING, UNIT, booked
+from core.portfolio.exact import CONTEXT, NOTHING, UNIT, booked, part_of
 from core.portfolio.transactions import TRANSFERS, Kind, Transaction
 
 IN_ORDER = 1 << 32
@@ -94,19 +94,25 @@ class Money:
             self._payment(row, Kind.TAX, row.taxes, NOTHING, NOTHING)
         self.move(row, -row.fees - row.taxes)
 
-    def bring(self, row: Transaction, amount: Decimal) -> None:
-        """Money from outside (above 0), or to it. Where no cash is kept it moves nothing."""
-        if self._has_cash:
+    def bring(self, moved: Iterable[tuple[Transaction, Decimal]]) -> None:
+        """Money of one day from outside (above 0), or to it. Where no cash is kept it moves nothing."""
+        if not self._has_cash:
+            return
+        flows = []
+        for row, amount in moved:
             self._add(row, amount)
-            self._flow(row, amount)
+            flows.append((order_of(row), self._flow_of(row, amount)))
+        self.flows += without_exchanged(flows)
 
     def _add(self, row: Transaction, amount: Decimal) -> None:
         days = self.cash.setdefault(row.currency, {})
         days[row.day] = days.get(row.day, NOTHING) + amount
 
     def _flow(self, row: Transaction, amount: Decimal) -> None:
-        flow = MoneyFlow(row.day, row.currency, amount, row.fx_rate, self.base(row, amount))
-        self.flows.append((order_of(row), flow))
+        self.flows.append((order_of(row), self._flow_of(row, amount)))
+
+    def _flow_of(self, row: Transaction, amount: Decimal) -> MoneyFlow:
+        return MoneyFlow(row.day, row.currency, amount, row.fx_rate, self.base(row, amount))
 
     def _payment(self, row: Transaction, kind: Kind, gross: Decimal, taxes: Decimal, fees: Decimal) -> None:
         payment = Payment(
@@ -128,21 +134,56 @@ class Money:
 def without_symbol(rows: Sequence[Transaction], money: Money) -> None:
     """Collects what transactions of no symbol move.
 
-    Money that is transferred in and out on one day in one currency never left: only the difference flows.
+    Money that is transferred in and out on one day never left: only the difference flows.
     """
     transfers: dict[tuple[date, str], list[Transaction]] = {}
+    moved: dict[date, list[tuple[Transaction, Decimal]]] = {}
     for row in rows:
         if row.kind in TRANSFERS:
             transfers.setdefault((row.day, row.currency), []).append(row)
             money.charge(row)
         elif row.kind in (Kind.DEPOSIT, Kind.WITHDRAWAL):
-            money.bring(row, booked(row.gross if row.kind is Kind.DEPOSIT else -row.gross))
+            moved.setdefault(row.day, []).append((row, booked(row.gross if row.kind is Kind.DEPOSIT else -row.gross)))
             money.charge(row)
         else:
             money.pay(row)
-    for of_day in transfers.values():
+    for (day, _), of_day in transfers.items():
         for row in netted(of_day, "amount"):
-            money.bring(row, booked(row.gross if row.kind is Kind.TRANSFER_IN else -row.gross))
+            amount = booked(row.gross if row.kind is Kind.TRANSFER_IN else -row.gross)
+            moved.setdefault(day, []).append((row, amount))
+    for of_day_moved in moved.values():
+        money.bring(of_day_moved)
+
+
+def without_exchanged(flows: Sequence[tuple[int, MoneyFlow]]) -> Sequence[tuple[int, MoneyFlow]]:
+    """Flows of one day, less what went in one currency and came in another: own money that was changed never left.
+
+    Where flows are of one currency, or a rate is not known, all of them stay. What is taken away is taken in order of
+    the content from the way on which more moved.
+    """
+    known = [(place, flow, flow.amount_base) for place, flow in flows if flow.amount_base is not None]
+    came = sum((base for _, _, base in known if base > 0), NOTHING)
+    went = -sum((base for _, _, base in known if base < 0), NOTHING)
+    over = min(came, went)
+    if len(known) < len(flows) or not over or len({flow.currency for _, flow in flows}) == 1:
+        return flows
+    left = []
+    for place, flow, base in sorted(known, key=lambda each: _content_of_flow(each[1])):
+        if (base > 0) is not (came > went):
+            continue
+        taken = min(over, abs(base))
+        over -= taken
+        if not taken:
+            left.append((place, flow))
+        elif taken < abs(base):
+            base_left = base - taken.copy_sign(base)
+            amount = part_of(flow.amount, base_left, base)
+            left.append((place, replace(flow, amount=amount, amount_base=base_left)))
+    return left
+
+
+def _content_of_flow(flow: MoneyFlow) -> tuple[str, Decimal, Decimal]:
+    return flow.currency, flow.fx_rate or NOTHING, flow.amount
 
 
 def netted(rows: Iterable[Transaction], what: str) -> list[Transaction]:

@@ -244,6 +244,40 @@ def test_what_leaves_and_comes_on_one_day_never_left() -> None:
     assert book.cash["USD"][-1] == (day(5), D(380))
 
 
+@pytest.mark.parametrize("out", [OUT, Kind.WITHDRAWAL], ids=["transfers", "deposit and withdrawal"])
+@pytest.mark.parametrize(
+    ("euros", "dollars", "left"),
+    [
+        (8000, 10000, []),
+        (8400, 10000, [("EUR", D(400), D(500))]),
+        (8000, 10300, [("USD", D(-300), D(-300))]),
+    ],
+    ids=["all", "more came", "more went"],
+)
+def test_own_money_that_is_changed_into_another_currency_never_left(
+    out: Kind, euros: int, dollars: int, left: list[tuple[str, Decimal, Decimal]]
+) -> None:
+    rows = numbered(
+        made(Kind.DEPOSIT, 0, None, amount=20000),
+        made(out, 5, None, amount=dollars),
+        made(IN if out is OUT else Kind.DEPOSIT, 5, None, amount=euros, currency="EUR", fx_rate="1.25"),
+    )
+    book = book_of(rows)
+    flows = [(flow.currency, flow.amount, flow.amount_base) for flow in book.money_flows if flow.day == day(5)]
+    assert flows == left
+    assert {currency: steps[-1][1] for currency, steps in book.cash.items()} == {"USD": 20000 - dollars, "EUR": euros}
+
+
+def test_money_is_not_taken_to_be_changed_where_a_rate_is_missing_or_only_one_currency_moved() -> None:
+    rows = numbered(
+        made(Kind.DEPOSIT, 0, None, amount=20000),
+        made(Kind.WITHDRAWAL, 0, None, amount=500),
+        made(OUT, 5, None, amount=1000),
+        made(IN, 5, None, amount=800, currency="EUR"),
+    )
+    assert [flow.amount_base for flow in book_of(rows).money_flows] == [20000, -500, -1000, None]
+
+
 def test_a_spin_off_takes_a_share_of_each_lot_and_its_day() -> None:
     rows = numbered(
         made(BUY, 0, quantity=10, price=10),
