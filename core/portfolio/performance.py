@@ -25,6 +25,8 @@ MOST_NAMED = 3
 """Missing prices that a sentence names; the rest are counted."""
 MOST_OWED = 0.75
 """Of what holdings are worth: where more money than that is below zero, a return has no meaning."""
+LEAST_MONEY = 0.005
+"""Less than this below zero is the rounding of what was entered, and nothing."""
 SATURDAY = 5
 
 NOTHING_YET = "Nothing has been valued yet: there is no day with a price."
@@ -77,10 +79,15 @@ class _Window:
     def factors(self) -> Floats:
         """Of each day; 1 where nothing was there, NaN where a value or flow is missing, −inf where nothing can be said,
         since the value is below zero or more is owed than holdings bear."""
-        before = np.concatenate(([self.start], self.value[:-1])) + self.inflow
-        found = _factors(before, self.value + self.outflow)
-        cash = self.series.cash[self.begin : self.end]
-        return np.where(-cash > MOST_OWED * (self.value - cash), -np.inf, found)
+        value = _rounded(self.value)
+        found = _factors(self.before + self.inflow, value + self.outflow)
+        cash = _rounded(self.series.cash[self.begin : self.end])
+        return np.where(-cash > MOST_OWED * (value - cash), -np.inf, found)
+
+    @property
+    def before(self) -> Floats:
+        """The value at the end of the day before each."""
+        return _rounded(np.concatenate(([self.start], self.value[:-1])))
 
 
 def performance(
@@ -197,8 +204,13 @@ def _time_weighted(window: _Window, factors: Floats) -> Rate:
 
 def _is_held(window: _Window) -> Bools:
     """Days on which there was something to gain or lose with."""
-    found: Bools = (np.concatenate(([window.start], window.value[:-1])) != 0) | (window.inflow > 0)
+    found: Bools = (window.before != 0) | (window.inflow > 0)
     return found
+
+
+def _rounded(values: Floats) -> Floats:
+    """Values, and 0 for those that are below zero by less than `LEAST_MONEY`."""
+    return np.where((values < 0) & (values > -LEAST_MONEY), 0.0, values)
 
 
 def _money_weighted(window: _Window, value: Floats, start: float) -> Rate:

@@ -276,3 +276,11 @@ def test_windows_chain_to_the_whole(factors: list[float], at: int) -> None:
     )
     assert whole is not None and before is not None and after is not None
     assert (1 + before) * (1 + after) == pytest.approx(1 + whole)
+
+
+def test_a_rounding_below_a_cent_is_no_money_owed() -> None:
+    """Deposit 1,000, gain 50, withdrawal 1,050.004."""
+    left = series([1000, 1050, -0.004, -0.004], [1000, 0, 0, 0], [0, 0, 1050.004, 0], cash=[0, 0, -0.004, -0.004])
+    assert performance(left).time_weighted.value == pytest.approx(0.05, abs=1e-5)
+    owed = series([1000, 1050, -0.006, -0.006], [1000, 0, 0, 0], [0, 0, 1050.006, 0], cash=[0, 0, -0.006, -0.006])
+    assert performance(owed).time_weighted.value is None
