@@ -57,6 +57,7 @@ class BookArrays:
 
     currency: str
     first_day: date | None
+    """On which anything in these arrays happens first; None where nothing does."""
     symbols: tuple[str, ...]
     """All that was ever held, in order."""
     quantities: tuple[Stepped, ...]
@@ -65,6 +66,8 @@ class BookArrays:
     """Of each symbol's last purchase: of a price whose currency is not told."""
     own_splits: tuple[tuple[Split, ...], ...]
     """Of each symbol, those that only the user told and that are in its prices."""
+    raw_splits: tuple[tuple[Split, ...], ...]
+    """Of each symbol, those that only the user told and that closes before them are not told after."""
     cash: Mapping[str, Stepped]
     """By currency, in that currency."""
     inflow: Stepped
@@ -107,7 +110,11 @@ class BookArrays:
 
     def form(self) -> str:
         """A digest of what changes every day where it differs: the currency, and whose prices tell a user's split."""
-        splits = [(name, own) for name, own in zip(self.symbols, self.own_splits, strict=True) if own]
+        splits = [
+            (name, own, raw)
+            for name, own, raw in zip(self.symbols, self.own_splits, self.raw_splits, strict=True)
+            if own or raw
+        ]
         text = f"{self.currency}\x1f{splits!r}"
         return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
@@ -126,20 +133,23 @@ class BookReader:
         kept = {symbol: self._steps[symbol] for symbol in symbols}
         self._steps = kept
         inflow, outflow, unrated = _money(book)
+        cash = {currency: _stepped(steps) for currency, steps in book.cash.items()}
+        shares, into, exchanges = _shares(book, numbers), _into(book, numbers), _exchanges(book, numbers)
         return BookArrays(
             currency=book.currency,
-            first_day=book.first_day,
+            first_day=_first_day((*quantities, *cash.values(), inflow, outflow, shares, into, exchanges)),
             symbols=symbols,
             quantities=quantities,
             price_currencies=tuple(_currency(book, symbol) for symbol in symbols),
-            own_splits=tuple(_own_splits(book.splits.get(symbol, ())) for symbol in symbols),
-            cash={currency: _stepped(steps) for currency, steps in book.cash.items()},
+            own_splits=tuple(_own_splits(book, symbol, is_in_prices=True) for symbol in symbols),
+            raw_splits=tuple(_own_splits(book, symbol, is_in_prices=False) for symbol in symbols),
+            cash=cash,
             inflow=inflow,
             outflow=outflow,
             unrated=unrated,
-            shares=_shares(book, numbers),
-            into=_into(book, numbers),
-            exchanges=_exchanges(book, numbers),
+            shares=shares,
+            into=into,
+            exchanges=exchanges,
         )
 
     def _stepped(self, symbol: str, steps: Steps) -> Stepped:
@@ -188,8 +198,17 @@ def _currency(book: Book, symbol: str) -> str:
     return book.currency if position is None else position.currency
 
 
-def _own_splits(splits: Sequence[Split]) -> tuple[Split, ...]:
-    return tuple(split for split in splits if split.is_in_prices and not split.is_of_market)
+def _own_splits(book: Book, symbol: str, *, is_in_prices: bool) -> tuple[Split, ...]:
+    splits = book.splits.get(symbol, ())
+    return tuple(split for split in splits if split.is_in_prices is is_in_prices and not split.is_of_market)
+
+
+def _first_day(parts: Iterable[Stepped | Moved]) -> date | None:
+    firsts = [part.days.min() for part in parts if len(part.days)]
+    if not firsts:
+        return None
+    found: date = min(firsts).astype("datetime64[D]").astype(object)
+    return found
 
 
 def _number(amount: Decimal | None) -> float:

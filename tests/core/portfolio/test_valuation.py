@@ -315,3 +315,13 @@ def test_the_same_question_again_gives_the_same_series(ground: Ground) -> None:
     other = ground.valuer.series(WHO, PORTFOLIO, book, seen(LAST), "INDEX")
     assert_same(first, other)
     assert isinstance(first.days[0].astype(object), date)
+
+
+def test_what_moves_nothing_begins_no_values(ground: Ground) -> None:
+    """A deposit where no cash is kept, a split of what is not held: extended and computed anew are the same."""
+    rows = [made(Kind.BUY, DAYS[10], "AAA", quantity=10, price=104)]
+    ground.series(numbered(*rows), has_cash=False, benchmark="INDEX", valuer=ground.valuer)
+    rows += [DEPOSIT, made(Kind.SPLIT, DAYS[1], "AAA", ratio=2), made(Kind.SPLIT, DAYS[2], "BBB", ratio=2)]
+    extended = ground.series(numbered(*rows), has_cash=False, benchmark="INDEX", valuer=ground.valuer)
+    assert_same(extended, ground.series(numbered(*rows), has_cash=False, benchmark="INDEX"))
+    assert extended.days.astype(object).tolist() == DAYS[10:]
