@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from core.market.as_of import AsOf
@@ -19,6 +19,8 @@ MOST_AGE_DAYS = 4
 """Where the sessions of an exchange are not known, an older price is stale: a weekend and a holiday."""
 CHANGE_PLACES = 4
 """Decimals of a day's change: sources round the change of a price."""
+MONDAY_SINCE_FRIDAY = 3
+"""Days from a Monday back to the weekday before."""
 CASH, UNKNOWN = "Cash", "Unknown"
 
 
@@ -190,12 +192,15 @@ def _price(quote: Quote, splits: Sequence[Split], as_of: AsOf) -> tuple[Price, l
     if price is None:
         notes.append("No price is known. " + " ".join(quote.problems) if quote.problems else "No price is known.")
     else:
-        ratio = _splits_since(quote, splits, as_of)
-        if ratio != 1:
-            price /= ratio
+        since, to_come = _splits_since(quote, splits, as_of)
+        price = price * to_come / since if since != to_come else price
+        if since != 1:
             notes.append("The last known price is from before a split, and is told in today's shares.")
+        if to_come != 1:
+            notes.append("Its prices are told in the shares after a later split; this one is told in those of the day.")
     if quote.is_generated:
         notes.append("Its prices are generated.")
+    change = _change(quote, splits, as_of)
     found = Price(
         price=price,
         currency=quote.currency or None,
@@ -204,23 +209,47 @@ def _price(quote: Quote, splits: Sequence[Split], as_of: AsOf) -> tuple[Price, l
         origin=quote.origin,
         is_stale=_is_stale(quote, as_of),
         is_generated=quote.is_generated,
-        change_pct=None if quote.change_pct is None else quote.change_pct * 100,
+        change_pct=None if change is None else change * 100,
     )
     return found, notes
 
 
-def _splits_since(quote: Quote, splits: Sequence[Split], as_of: AsOf) -> Decimal:
-    """New shares for one of the shares that a price is of.
+def _splits_since(quote: Quote, splits: Sequence[Split], as_of: AsOf) -> tuple[Decimal, Decimal]:
+    """Shares of the day that is seen for one of those that a price is of, and shares after splits to come for one.
 
     Prices of the past come from bars, to which the market's splits were applied; a live price is as it was traded.
+    A split to come is among those that are applied only where bars are told in the shares after it.
     """
-    ratio = Decimal(1)
-    told_on = quote.as_of.date() if quote.as_of is not None else as_of.day
+    since, to_come = Decimal(1), Decimal(1)
+    told_on = _day_of(quote, as_of)
     for split in splits:
         is_in_price = not as_of.is_live and (split.is_of_market or split.is_in_prices)
         if told_on < split.day <= as_of.day and not is_in_price:
-            ratio *= split.ratio
-    return ratio
+            since *= split.ratio
+        elif split.day > as_of.day and is_in_price:
+            to_come *= split.ratio
+    return since, to_come
+
+
+def _change(quote: Quote, splits: Sequence[Split], as_of: AsOf) -> Decimal | None:
+    """The change of a price as a fraction, without what a split does that the user alone tells.
+
+    The split is dated between the weekday before and the price's own day. Where its ratio would make the change larger,
+    the source compares prices of the same shares already.
+    """
+    if quote.change_pct is None or quote.change_pct <= -1:
+        return quote.change_pct
+    day, growth = _day_of(quote, as_of), 1 + quote.change_pct
+    before = day - timedelta(days=MONDAY_SINCE_FRIDAY if day.weekday() == 0 else 1)
+    for split in splits:
+        is_own = not split.is_of_market and not split.is_in_prices
+        if is_own and before < split.day <= day and abs((growth * split.ratio).ln()) < abs(growth.ln()):
+            growth *= split.ratio
+    return growth - 1
+
+
+def _day_of(quote: Quote, as_of: AsOf) -> date:
+    return as_of.day if quote.as_of is None else quote.as_of.date()
 
 
 def _is_stale(quote: Quote, as_of: AsOf) -> bool:

@@ -8,15 +8,15 @@ one more transaction costs one part; the result is that of computing everything.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, localcontext
 from uuid import UUID
 
 from core.market.as_of import AsOf
 from core.market.bars import Bars
-from core.portfolio.book import Book, FxRates
+from core.portfolio.book import Book, FxRates, Split
 from core.portfolio.exact import CONTEXT
 from core.portfolio.joining import joined
 from core.portfolio.market_facts import BarFacts, MarketFacts, MarketSplits, NoFacts
@@ -50,6 +50,8 @@ class _KeptPart:
     """A part and what it came from, beside rates and settings."""
 
     rows: Sequence[Transaction]
+    coming: Sequence[Transaction]
+    """Splits that are entered of days after what is seen."""
     splits: Mapping[str, MarketSplits]
     jumps: Jumps
     """What was asked of closes, and the answers."""
@@ -125,9 +127,10 @@ class Books:
         if fitting is not None and is_same_market and fitting.until == until and fitting.rows == rows:
             return fitting.book
         seen = [row for row in rows if row.is_in_force and row.day <= until]
+        coming = [row for row in rows if row.is_in_force and row.day > until and row.kind in SPLITS]
         with localcontext(CONTEXT):
             computing = _Computing(facts, Rates(currency, fx), has_cash, fitting, is_same_market)
-            parts = computing.parts(seen)
+            parts = computing.parts(seen, coming)
             first_day = min((row.day for row in seen), default=None)
             book = joined([parts[name].part for name in sorted(parts)], currency, has_cash, first_day)
         self._keep(key, _Kept(rows, until, settings, facts_version, fx, fx_version, parts, book))
@@ -166,13 +169,17 @@ class _Computing:
         self._has_cash = has_cash
         self._known: Mapping[Name, _KeptPart] = {} if kept is None else kept.parts
         self._is_same_market = is_same_market
+        self._coming: dict[str, list[Transaction]] = {}
 
-    def parts(self, rows: Sequence[Transaction]) -> dict[Name, _KeptPart]:
+    def parts(self, rows: Sequence[Transaction], coming: Sequence[Transaction]) -> dict[Name, _KeptPart]:
         """All parts, by name.
 
         Args:
             rows: those in force and seen, in the order of entry.
+            coming: splits of later days. Bars may be told in the shares after them; nothing else is seen of them.
         """
+        for row in coming:
+            self._coming.setdefault(row.symbol or "", []).append(row)
         groups = _groups(rows)
         asked = [name for name, of_part in groups.items() if self._is_asked(name, of_part)]
         self._facts.expect([symbol for _, symbols in asked for symbol in symbols])
@@ -184,12 +191,13 @@ class _Computing:
         return known is None or not self._is_same_market or known.rows != rows
 
     def _part(self, name: Name, rows: Sequence[Transaction]) -> _KeptPart:
-        known = self._known.get(name)
-        if known is not None and known.rows == rows and self._is_unmoved(known):
+        known, symbols = self._known.get(name), name[1]
+        coming = tuple(row for symbol in symbols for row in self._coming.get(symbol, ()))
+        if known is not None and known.rows == rows and known.coming == coming and self._is_unmoved(known):
             return known
-        in_order, symbols = sorted(rows, key=order_of), name[1]
+        in_order = sorted(rows, key=order_of)
         if not symbols:
-            return _KeptPart(rows, {}, {}, part_of_money(in_order, self._rates, has_cash=self._has_cash))
+            return _KeptPart(rows, (), {}, {}, part_of_money(in_order, self._rates, has_cash=self._has_cash))
         splits = {symbol: tuple(self._facts.splits(symbol)) for symbol in symbols}
         told: dict[str, list[Transaction]] = {symbol: [] for symbol in symbols}
         for row in in_order:
@@ -200,7 +208,24 @@ class _Computing:
             symbol: applied_splits(told[symbol], splits[symbol], self._asking(symbol, jumps)) for symbol in symbols
         }
         part = part_of_symbols(in_order, applied, self._rates, has_cash=self._has_cash)
-        return _KeptPart(rows, splits, jumps, part)
+        if coming:
+            part = replace(
+                part,
+                splits={
+                    symbol: (*each, *self._in_prices(symbol, told[symbol])) for symbol, each in part.splits.items()
+                },
+            )
+        return _KeptPart(rows, coming, splits, jumps, part)
+
+    def _in_prices(self, symbol: str, told: Sequence[Transaction]) -> Iterable[Split]:
+        """Splits to come that only transactions tell of, and that bars are told after already."""
+        coming = self._coming.get(symbol)
+        if not coming:
+            return ()
+        later = self._facts.later()
+        found = applied_splits([*told, *coming], later.splits(symbol), lambda day: later.jump(symbol, day))
+        days = {row.day for row in coming}
+        return [each for each in found.splits if each.is_in_prices and not each.is_of_market and each.day in days]
 
     def _asking(self, symbol: str, answers: dict[tuple[str, date], float | None]) -> Callable[[date], float | None]:
         """Asks how closes move over a day, and notes the answer."""
@@ -213,8 +238,8 @@ class _Computing:
 
     def _is_unmoved(self, known: _KeptPart) -> bool:
         """Whether the market says what it said when a part was computed."""
-        if self._is_same_market:
-            return True
+        if self._is_same_market or known.coming:
+            return self._is_same_market
         return all(tuple(self._facts.splits(symbol)) == splits for symbol, splits in known.splits.items()) and all(
             self._facts.jump(symbol, day) == answer for (symbol, day), answer in known.jumps.items()
         )

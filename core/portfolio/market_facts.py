@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
@@ -39,6 +40,9 @@ class MarketFacts(Protocol):
         None where there is no close on one of the two sides.
         """
 
+    def later(self) -> MarketFacts:
+        """The market as it is known now: asked only in which shares bars are told, where a split is to come."""
+
 
 class NoFacts:
     """A market that nothing is known of."""
@@ -55,6 +59,10 @@ class NoFacts:
     def jump(self, symbol: str, day: date) -> float | None:
         """Not known."""
         return None
+
+    def later(self) -> MarketFacts:
+        """Nothing is known later either."""
+        return self
 
 
 class BarFacts:
@@ -95,6 +103,11 @@ class BarFacts:
         if place in (0, len(days)):
             return None
         return closes[place - 1] / closes[place]
+
+    def later(self) -> MarketFacts:
+        """The same bars as of now."""
+        now = max(self._as_of.now.date(), self._as_of.day)
+        return BarFacts(self._bars, replace(self._as_of, day=now), self._org_id)
 
     def _history(self, symbol: str) -> tuple[list[date], list[float]]:
         """Days and positive closes."""

@@ -46,6 +46,8 @@ class Facts:
     told: Mapping[str, Sequence[tuple[date, str]]] = field(default_factory=dict)
     jumps: Mapping[date, float] = field(default_factory=dict)
     usual_jump: float | None = None
+    to_come: Facts | None = None
+    """The market as it is known later, where that differs."""
     version: str = field(default_factory=lambda: f"version {next(_versions)}")
 
     def expect(self, symbols: Collection[str]) -> None:
@@ -58,6 +60,10 @@ class Facts:
     def jump(self, symbol: str, day: date) -> float | None:
         """As it was given of a day."""
         return self.jumps.get(day, self.usual_jump)
+
+    def later(self) -> Facts:
+        """As it was given, else the same."""
+        return self.to_come or self
 
 
 @dataclass(frozen=True)

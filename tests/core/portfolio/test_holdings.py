@@ -163,6 +163,43 @@ def test_a_split_is_applied_to_an_older_price_once(split: Split, moment: object,
     assert ("before a split" in line.note) == (price != 120)
 
 
+OWN_SPLIT = Split(DAY, Decimal(2), is_of_market=False, is_in_prices=False)
+
+
+@pytest.mark.parametrize(
+    ("split", "told", "change"),
+    [
+        pytest.param(OWN_SPLIT, "-0.5", 0, id="the user's own"),
+        pytest.param(OWN_SPLIT, "-0.4", 20, id="the user's own, and the price rose"),
+        pytest.param(OWN_SPLIT, "0.02", 2, id="the source compares the same shares"),
+        pytest.param(replace(OWN_SPLIT, day=date(2010, 8, 19)), "-0.5", -50, id="the day before"),
+        pytest.param(replace(OWN_SPLIT, is_in_prices=True), "-0.5", -50, id="in the prices already"),
+        pytest.param(replace(OWN_SPLIT, is_of_market=True), "-0.5", -50, id="the market's"),
+    ],
+)
+def test_a_split_that_the_user_alone_tells_is_no_loss_of_its_day(split: Split, told: str, change: int) -> None:
+    held = book(position(), splits={"AAPL": (split,)})
+    line = standing_of(held, FIFO, sight(quote(price="50", change_pct=Decimal(told)))).holdings[0]
+    assert line.price.change_pct == change
+    before = Decimal(500) / (1 + Decimal(change) / 100)
+    assert line.day_change == pytest.approx(500 - before, abs=Decimal("0.0001"))
+
+
+@pytest.mark.parametrize(
+    ("split", "price"),
+    [
+        (Split(date(2010, 9, 1), Decimal(3), is_of_market=False, is_in_prices=True), 360),
+        (Split(DAY, Decimal(3), is_of_market=False, is_in_prices=True), 120),
+    ],
+    ids=["to come", "of the day"],
+)
+def test_a_price_that_is_told_after_a_split_to_come_is_told_in_the_shares_of_the_day(split: Split, price: int) -> None:
+    held = book(position(), splits={"AAPL": (split,)})
+    line = standing_of(held, FIFO, sight(quote())).holdings[0]
+    assert (line.price.price, line.value) == (price, 10 * price)
+    assert ("after a later split" in line.note) == (price == 360)
+
+
 def test_generated_prices_are_marked() -> None:
     line = standing_of(book(position()), FIFO, sight(quote(is_generated=True))).holdings[0]
     assert line.price.is_generated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -9,9 +10,10 @@ from fractions import Fraction
 import pytest
 
 from core.portfolio.exact import plain_ratio
+from core.portfolio.ledger import Books, NoRates
 from core.portfolio.splits import applied_splits, words_of
 from core.portfolio.transactions import Kind, Transaction
-from tests.core.portfolio.ledger_made import Facts, book_of, day, made, numbered
+from tests.core.portfolio.ledger_made import PORTFOLIO, Facts, book_of, day, made, numbered
 
 D = Decimal
 BUY, SELL, SPLIT = Kind.BUY, Kind.SELL, Kind.SPLIT
@@ -61,6 +63,34 @@ def test_what_is_bought_on_the_ex_date_is_in_new_shares() -> None:
 def test_a_split_after_the_day_is_not_seen() -> None:
     book = book_of(_bought(made(SPLIT, 30, ratio=2)), until=day(20))
     assert book.positions["AAA"].quantity == 10
+
+
+@pytest.mark.parametrize(
+    ("market", "jump", "days"),
+    [([], 1.0, [day(30)]), ([], 2.0, []), ([(day(31), "2")], 1.0, []), ([], None, [])],
+    ids=["in the prices", "in none", "the market's", "not known"],
+)
+def test_of_a_split_to_come_only_the_prices_it_is_in_are_seen(
+    market: list[tuple[date, str]], jump: float | None, days: list[date]
+) -> None:
+    facts = Facts(to_come=Facts({"AAA": market}, usual_jump=jump))
+    rows = _bought(made(SPLIT, 30, ratio=2))
+    book = book_of(rows, facts=facts, until=day(20))
+    assert [split.day for split in book.splits["AAA"]] == days
+    assert book.quantities["AAA"] == ((day(0), D(10)),)
+    assert not book.problems and not book.notes
+    assert replace(book, splits={}) == replace(book_of(rows[:-1], facts=facts, until=day(20)), splits={})
+
+
+def test_a_split_to_come_that_is_entered_or_taken_back_is_seen_where_a_book_is_kept() -> None:
+    rows, books, rates = _bought(made(SPLIT, 30, ratio=2)), Books(), NoRates()
+    facts = Facts(usual_jump=1.0)
+
+    def splits(seen: list[Transaction]) -> int:
+        book = books.book(PORTFOLIO, seen, "USD", True, facts, rates, until=day(20))
+        return len(book.splits["AAA"])
+
+    assert [splits(rows[:-1]), splits(rows), splits(rows), splits(rows[:-1])] == [0, 1, 1, 0]
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,21 @@ def test_a_book_on_bars_applies_each_split_once(bars: Bars) -> None:
     assert (told["FLAT"].is_of_market, told["FLAT"].is_in_prices) == (False, True)
 
 
+def test_before_a_split_to_come_bars_that_are_told_after_it_are_known_as_such(bars: Bars) -> None:
+    rows = numbered(
+        *(made(Kind.BUY, SESSIONS[0], symbol, quantity=10, price=100) for symbol in ("TOLD", "UNTOLD", "FLAT")),
+        *(made(Kind.SPLIT, EX_DATE, symbol, ratio=2) for symbol in ("TOLD", "UNTOLD", "FLAT")),
+    )
+    before = EX_DATE - timedelta(days=1)
+    book = Books(bars).of(PORTFOLIO, rows, "USD", True, as_of(before))
+    assert {position.quantity for position in book.positions.values()} == {10}
+    assert {symbol: [split.day for split in splits] for symbol, splits in book.splits.items()} == {
+        "TOLD": [],
+        "UNTOLD": [],
+        "FLAT": [EX_DATE],
+    }
+
+
 def test_a_book_sees_splits_that_are_written_later(bars: Bars) -> None:
     books, rows = Books(bars), numbered(made(Kind.BUY, SESSIONS[0], "LATE", quantity=10, price=100))
     assert books.of(PORTFOLIO, rows, "USD", True, LAST).positions["LATE"].quantity == 10
