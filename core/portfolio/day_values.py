@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.portfolio.benchmark import MOST_CARRIED_DAYS
 from core.portfolio.book_arrays import BookArrays, Moved, Stepped
-from core.portfolio.series import Days, Floats, Series
+from core.portfolio.series import Days, Floats, Flows, Series
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -52,15 +52,26 @@ class History:
     currency: str = ""
     splits: tuple[tuple[date, float], ...] = ()
     """Day and ratio of each that closes are told after, in order."""
+    raw_splits: tuple[tuple[date, float], ...] = ()
+    """Of each that only the user told, and closes before it are not told after."""
 
     def factor(self, on: Days) -> Floats:
-        """Shares of the last day for one of each of some days."""
-        if not self.splits:
-            return np.ones(len(on))
-        days = np.array([day for day, _ in self.splits], "datetime64[D]")
-        after = np.append(np.cumprod([ratio for _, ratio in reversed(self.splits)])[::-1], 1.0)
-        found: Floats = after[np.searchsorted(days, on, side="right")]
-        return found
+        """Shares of the last day for one of each of some days, by the splits that closes are told after."""
+        return _after(self.splits, on)
+
+    def raw_factor(self, on: Days) -> Floats:
+        """The same by those that they are not told after."""
+        return _after(self.raw_splits, on)
+
+
+def _after(splits: Sequence[tuple[date, float]], on: Days) -> Floats:
+    """The product of all ratios of splits after each of some days."""
+    if not splits:
+        return np.ones(len(on))
+    days = np.array([day for day, _ in splits], "datetime64[D]")
+    after = np.append(np.cumprod([ratio for _, ratio in reversed(splits)])[::-1], 1.0)
+    found: Floats = after[np.searchsorted(days, on, side="right")]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +125,7 @@ def valued(task: Task) -> Series:
         holding_flows=into,
         pending_inflow=pending[0],
         pending_outflow=pending[1],
+        flows=_flows(task, grid.days, price),
     )
 
 
@@ -145,6 +157,7 @@ def joined(before: Series, since: date, part: Series) -> Series:
         holding_flows=matrix(before.holding_flows, part.holding_flows),
         pending_inflow=part.pending_inflow,
         pending_outflow=part.pending_outflow,
+        flows=_joined_flows(before, end, part),
     )
 
 
@@ -158,14 +171,17 @@ def _grid(task: Task) -> _Grid:
     """The valuation days from `since` on.
 
     A day is one where a symbol that is held has a bar, or the benchmark, where it is of the same market. While nothing
-    is held, it is one where a symbol that once was held, or the benchmark, has a bar.
+    is held, it is one where a symbol that once was held, or the benchmark, has a bar. While something that is held has
+    no close that could be carried, days of the benchmark are too, and those on which money or shares move: they have no
+    value.
     """
     book, histories = task.book, task.histories
     first = np.datetime64(max(task.since, book.first_day or task.since), "D")
-    own = [_offsets(history, first) for history in histories]
-    other = np.empty(0, np.int64) if task.benchmark is None else _offsets(task.benchmark, first)
-    traded = np.zeros(max((int(each[-1]) + 1 for each in (*own, other) if len(each)), default=0), bool)
-    for each in (*own, other):
+    own = [_offsets(history.days, first) for history in histories]
+    other = np.empty(0, np.int64) if task.benchmark is None else _offsets(task.benchmark.days, first)
+    moved = _offsets(np.unique(np.concatenate((book.inflow.days, book.outflow.days, book.shares.days))), first)
+    traded = np.zeros(max((int(each[-1]) + 1 for each in (*own, other, moved) if len(each)), default=0), bool)
+    for each in (*own, other, moved):
         traded[each] = True
     days, place = first + np.flatnonzero(traded), np.cumsum(traded) - 1
     shape = (len(histories), len(days))
@@ -179,17 +195,31 @@ def _grid(task: Task) -> _Grid:
         is_past[row, begins[0] if len(begins) else len(days) :] = True
     of_benchmark = np.zeros(len(days), bool)
     of_benchmark[place[other]] = True
-    is_session, is_wanted = _sessions(task, has_bar & is_active, is_active, of_benchmark)
+    is_session, is_wanted = _sessions(task, days, has_bar & is_active, is_active, of_benchmark)
     is_idle = ~is_active.any(axis=0)
     is_wanted |= is_idle & (of_benchmark | (has_bar & is_past).any(axis=0))
+    is_asked = of_benchmark.copy()
+    is_asked[place[moved]] = True
+    columns = np.flatnonzero(is_asked & ~is_wanted)
+    is_wanted[columns] = _is_unpriced(task, days[columns], is_active[:, columns])
     if is_wanted.all():
         return _Grid(days, quantity, is_session)
     return _Grid(days[is_wanted], quantity[:, is_wanted], is_session[:, is_wanted])
 
 
-def _offsets(history: History, first: np.datetime64) -> Ints:
-    """Of the bars from a day on, how many days after it each is."""
-    found: Ints = (history.days[np.searchsorted(history.days, first) :] - first).astype(np.int64)
+def _offsets(days: Days, first: np.datetime64) -> Ints:
+    """Of those from a day on, how many days after it each is."""
+    found: Ints = (days[np.searchsorted(days, first) :] - first).astype(np.int64)
+    return found
+
+
+def _is_unpriced(task: Task, days: Days, is_active: Bools) -> Bools:
+    """Whether any symbol that is held on each of some days has no close of that day, nor one that is carried."""
+    found = np.zeros(len(days), bool)
+    if len(days):
+        nowhere = np.zeros(len(days), bool)
+        for row in np.flatnonzero(is_active.any(axis=1)).tolist():
+            found |= is_active[row] & np.isnan(_closes(task.histories[row], days, nowhere))
     return found
 
 
@@ -201,21 +231,45 @@ def _held(steps: Stepped, begins: Ints, number: int) -> Floats:
     return found
 
 
-def _sessions(task: Task, is_traded: Bools, is_active: Bools, of_benchmark: Bools) -> tuple[Bools, Bools]:
-    """Whether the market of each symbol traded on each day, and whether any of a symbol that is held did."""
+def _sessions(task: Task, days: Days, is_traded: Bools, is_active: Bools, of_benchmark: Bools) -> tuple[Bools, Bools]:
+    """Whether the market of each symbol traded on each day, and whether any of a symbol that is held did.
+
+    Another dataset tells of the same exchange too, on days after which the symbol itself has a bar within two weeks:
+    datasets end on different days.
+    """
     is_session = np.zeros(is_active.shape, bool)
     any_session = np.zeros(is_active.shape[1], bool)
+    none = np.zeros(is_active.shape[1], bool)
     rows_of: dict[Market, list[int]] = {}
+    of_exchange: dict[str, Bools] = {}
     for row, history in enumerate(task.histories):
         if history.market is not None:
             rows_of.setdefault(history.market, []).append(row)
+            if exchange := history.market[1]:
+                of_exchange[exchange] = of_exchange.get(exchange, none) | is_traded[row]
+    if task.benchmark is not None and task.benchmark.market is not None and (exchange := task.benchmark.market[1]):
+        of_exchange[exchange] = of_exchange.get(exchange, none) | of_benchmark
     for market, rows in rows_of.items():
         found = is_traded[rows].any(axis=0)
         if task.benchmark is not None and task.benchmark.market == market:
             found |= of_benchmark & is_active[rows].any(axis=0)
         is_session[rows] = found
         any_session |= found
+        elsewhere = of_exchange.get(market[1] or "", found) & ~found
+        for row in rows:
+            is_asked = elsewhere & is_active[row]
+            if is_asked.any():
+                is_session[row] |= is_asked & _trades_soon(task.histories[row], days)
+                any_session |= is_session[row]
     return is_session, any_session
+
+
+def _trades_soon(history: History, days: Days) -> Bools:
+    """Whether a symbol has a bar within `MOST_CARRIED_DAYS` from each of some days."""
+    at = np.searchsorted(history.days, days)
+    found: Bools = at < len(history.days)
+    found[found] = (history.days[at[found]] - days[found]).astype(np.int64) <= MOST_CARRIED_DAYS
+    return found
 
 
 def _prices(task: Task, grid: _Grid) -> tuple[Floats, list[tuple[Bools, str]]]:
@@ -237,7 +291,7 @@ def _prices(task: Task, grid: _Grid) -> tuple[Floats, list[tuple[Bools, str]]]:
 
 
 def _closes(history: History, days: Days, is_session: Bools) -> Floats:
-    """The close of each day; on days without a session the last one."""
+    """The close of each day; on days without a session the last one, in the shares of the day it stands in for."""
     begin = int(np.searchsorted(history.days, days[0])) if len(days) else 0
     if len(history.days) - begin == len(days) and (history.days[begin:] == days).all():
         return history.close[begin:]
@@ -249,6 +303,8 @@ def _closes(history: History, days: Days, is_session: Bools) -> Floats:
     age = (days - known[at]).astype(np.int64)
     is_usable = (at >= 0) & ((age == 0) | (~is_session & (age <= MOST_CARRIED_DAYS)))
     found: Floats = np.where(is_usable, closes[at], np.nan)
+    if history.raw_splits:
+        found = found * (history.raw_factor(days) / history.raw_factor(known[at]))
     return found
 
 
@@ -288,6 +344,28 @@ def _holding_flows(task: Task, days: Days, price: Floats) -> tuple[Floats, Float
     return into, moved
 
 
+def _flows(task: Task, days: Days, price: Floats) -> Flows:
+    """What counts on one of these days, on its own day; shares at what they are worth on the day they count on."""
+    book = task.book
+    moved = np.concatenate((book.inflow.days, book.outflow.days, book.shares.days))
+    worth = _worth(task, book.shares, days, price)
+    amounts = np.concatenate((book.inflow.values, -book.outflow.values, worth))
+    is_counted = _columns(task, moved, days)[1] & (amounts != 0)
+    moved, amounts = moved[is_counted], amounts[is_counted]
+    order = np.argsort(moved, kind="stable")
+    return Flows(moved[order], amounts[order])
+
+
+def _joined_flows(before: Series, end: int, part: Series) -> Flows | None:
+    if before.flows is None or part.flows is None:
+        return None
+    kept = int(np.searchsorted(before.flows.days, before.days[end - 1], side="right")) if end else 0
+    return Flows(
+        np.concatenate((before.flows.days[:kept], part.flows.days)),
+        np.concatenate((before.flows.amounts[:kept], part.flows.amounts)),
+    )
+
+
 def _worth(task: Task, moved: Moved, days: Days, price: Floats) -> Floats:
     """What shares are worth on the valuation day on which they count; 0 of those that count on none."""
     at, is_counted = _columns(task, moved.days, days)
@@ -324,9 +402,11 @@ def _share_factors(task: Task, symbols: Ints, moved: Days, days: Days, at: Ints)
         return found
     for symbol in np.unique(symbols).tolist():
         history = task.histories[symbol]
-        if history.splits:
+        if history.splits or history.raw_splits:
             own = symbols == symbol
-            found[own] = history.factor(moved[own]) / history.factor(days[at[own]])
+            when, counted = moved[own], days[at[own]]
+            found[own] = history.factor(when) / history.factor(counted)
+            found[own] *= history.raw_factor(when) / history.raw_factor(counted)
     return found
 
 

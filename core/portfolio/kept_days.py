@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 from core.db import portfolio_days_dao as dao
 from core.db.engine import Database
 from core.errors import DatabaseUnavailable
+from core.portfolio.benchmark import MOST_CARRIED_DAYS
 from core.portfolio.book_arrays import DIGEST_BYTES, first_change
-from core.portfolio.series import Days, Floats, Series
+from core.portfolio.series import Days, Floats, Flows, Series
 from core.principal import Principal
 
-VERSION = 1
+VERSION = 2
 """Of how rows are written and values are computed; a row of another is not read."""
 COMPRESSION = 1
 """Numbers hardly compress; zeros do, quickly."""
@@ -64,13 +65,16 @@ class Basis:
         return f"{VERSION} {digest.hexdigest()}"
 
     def changed_since(self, before: Basis) -> date | None:
-        """The first day that may have another value than one computed from `before`; None where none has."""
+        """The first day that may have another value than one computed from `before`; None where none has.
+
+        A bar tells of two weeks before it that their missing bars are no end of the symbol.
+        """
         has_other_rates = bool(self.rates and before.rates) and self.rates != before.rates
         if self.form != before.form or has_other_rates or self.as_of < before.as_of:
             return date.min
         days = [first_change((before.event_days, before.events), (self.event_days, self.events))]
         if self.as_of > before.as_of:
-            days.append(before.as_of + timedelta(days=1))
+            days.append(before.as_of + timedelta(days=1 - MOST_CARRIED_DAYS))
         for symbol in self.symbols.keys() & before.symbols.keys():
             if self.symbols[symbol] != before.symbols[symbol]:
                 return date.min
@@ -125,7 +129,9 @@ def packed(kept: Kept) -> bytes:
         "pending": [series.pending_inflow.hex(), series.pending_outflow.hex()],
         "days": len(series.days),
         "events": len(basis.event_days),
+        "flows": None if series.flows is None else len(series.flows.days),
     }
+    flows = () if series.flows is None else (series.flows.days.astype(np.int64), series.flows.amounts)
     head = json.dumps(header).encode()
     parts = [
         struct.pack("<I", len(head)),
@@ -135,6 +141,7 @@ def packed(kept: Kept) -> bytes:
         *(getattr(series, name).tobytes() for name in _LINES),
         series.holdings.tobytes(),
         series.holding_flows.tobytes(),
+        *(each.tobytes() for each in flows),
     ]
     body = zlib.compress(b"".join(parts), COMPRESSION)
     return hashlib.sha256(body).digest() + body
@@ -185,6 +192,7 @@ def _read(content: bytes) -> Kept:
         holding_flows=reader.floats(len(held) * days).reshape(shape),
         pending_inflow=float.fromhex(header["pending"][0]),
         pending_outflow=float.fromhex(header["pending"][1]),
+        flows=None if header["flows"] is None else Flows(reader.days(header["flows"]), reader.floats(header["flows"])),
     )
     return Kept(basis, series)
 
@@ -225,4 +233,4 @@ def _header(basis: Basis) -> dict[str, Any]:
 
 def _first_year(before: Mapping[int, str], after: Mapping[int, str]) -> date | None:
     years = [year for year in before.keys() | after.keys() if before.get(year) != after.get(year)]
-    return date(min(years), 1, 1) if years else None
+    return date(min(years), 1, 1) - timedelta(days=MOST_CARRIED_DAYS) if years else None

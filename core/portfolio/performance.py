@@ -185,8 +185,11 @@ def _factors(before: Floats, after: Floats) -> Floats:
 
 
 def _time_weighted(window: _Window, factors: Floats) -> Rate:
-    """The product of all factors less 1, and by the year from 30 days on."""
-    first, last = window.start_day or _date(window.days[0]), _date(window.days[-1])
+    """The product of all factors less 1, and by the year from 30 days on, told from where something was there."""
+    held = _is_held(window)
+    begin = int(np.argmax(held))
+    first = window.start_day if window.start_day is not None and begin == 0 else _date(window.days[begin])
+    last = _date(window.days[-1])
     known = int(np.isfinite(window.value).sum())
     if np.isnan(factors).any():
         return Rate(None, None, first, last, known, _words_of_missing(window, factors))
@@ -194,7 +197,7 @@ def _time_weighted(window: _Window, factors: Floats) -> Rate:
         day = _date(window.days[int(np.argmax(np.isneginf(factors)))])
         words = f"On {day} nearly all of the value is owed, as money is below zero: deposits may not have been entered."
         return Rate(None, None, first, last, known, words)
-    if not _is_held(window).any():
+    if not held.any():
         return Rate(None, None, first, last, known, NOTHING_THERE)
     total = float(np.prod(factors))
     length = (last - first).days
@@ -219,14 +222,24 @@ def _money_weighted(window: _Window, value: Floats, start: float) -> Rate:
         return Rate(None, note=f"The value on {_date(window.days[-1])} is not known.")
     if not np.isfinite(start):
         return Rate(None, note=f"The value on {window.start_day} is not known.")
-    net = window.outflow - window.inflow
-    if not np.isfinite(net).all():
+    days, paid = _own_days(window)
+    if not np.isfinite(paid).all():
         return Rate(None, note="A flow is not known: its price or rate is missing.")
-    flows = [(_date(window.days[at]), float(net[at])) for at in np.flatnonzero(net)]
+    flows = [(_date(days[at]), -float(paid[at])) for at in np.flatnonzero(paid)]
     if window.start_day is not None:
         flows.append((window.start_day, -start))
     flows.append((_date(window.days[-1]), float(value[-1])))
     return money_weighted(flows)
+
+
+def _own_days(window: _Window) -> tuple[Days, Floats]:
+    """The days on which what counts in the window moved, and what came in less what went out."""
+    flows = window.series.flows
+    if flows is None:
+        return window.days, window.inflow - window.outflow
+    at = np.searchsorted(window.series.days, flows.days)
+    is_own = (at >= window.begin) & (at < window.end)
+    return flows.days[is_own], flows.amounts[is_own]
 
 
 def _compared(window: _Window, closes: Floats | None) -> Compared | None:

@@ -14,6 +14,16 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
+class Flows:
+    """Money and shares from outside, on the days on which they moved."""
+
+    days: Days
+    """In order; a day may stand there more than once."""
+    amounts: Floats
+    """Above 0: from outside; below: there. NaN where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """Of each day on which one of the portfolio's markets had a session; money is in the portfolio's currency.
 
@@ -41,6 +51,8 @@ class Series:
     pending_inflow: float = 0.0
     """From outside after the last day, not in any value yet."""
     pending_outflow: float = 0.0
+    flows: Flows | None = None
+    """All up to the last day, by their own days; None: each is of the day on which it counts."""
 
     @property
     def contributions(self) -> Floats:

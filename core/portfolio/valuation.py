@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
@@ -18,7 +18,7 @@ from core.market.as_of import AsOf, Reason
 from core.market.bars import Bars
 from core.market.closes import Closes, Origin, Origins
 from core.portfolio.benchmark import MOST_CARRIED_DAYS, carried
-from core.portfolio.book import Book
+from core.portfolio.book import Book, Split
 from core.portfolio.book_arrays import BookArrays, BookReader
 from core.portfolio.day_values import NO_CLOSES, NO_DAYS, History, Rates, Task, joined, nothing, valued
 from core.portfolio.kept_days import Basis, Kept, KeptDays
@@ -191,7 +191,7 @@ class Valuer:
         task = Task(
             book=arrays,
             histories=_histories(arrays, place.known, _currencies(arrays, origins)),
-            benchmark=_history(place.known.get(benchmark), "", ()) if benchmark else None,
+            benchmark=_history(place.known.get(benchmark)) if benchmark else None,
             rates=self._fx,
             since=since,
             after=after,
@@ -258,14 +258,15 @@ def _currencies(arrays: BookArrays, origins: Origins) -> dict[str, str]:
 
 def _histories(arrays: BookArrays, known: Mapping[str, _Known], currencies: Mapping[str, str]) -> list[History]:
     return [
-        _history(known.get(symbol), currencies[symbol], [(split.day, float(split.ratio)) for split in own])
-        for symbol, own in zip(arrays.symbols, arrays.own_splits, strict=True)
+        _history(known.get(symbol), currencies[symbol], own, raw)
+        for symbol, own, raw in zip(arrays.symbols, arrays.own_splits, arrays.raw_splits, strict=True)
     ]
 
 
-def _history(known: _Known | None, currency: str, own_splits: Sequence[tuple[date, float]]) -> History:
+def _history(known: _Known | None, currency: str = "", own: Sequence[Split] = (), raw: Sequence[Split] = ()) -> History:
     if known is None:
         return History()
-    splits: Iterable[tuple[date, float]] = sorted([*known.origin.splits, *own_splits])
+    splits = sorted([*known.origin.splits, *((split.day, float(split.ratio)) for split in own)])
+    raw_splits = tuple(sorted((split.day, float(split.ratio)) for split in raw))
     market = (known.origin.dataset_id, known.origin.exchange)
-    return History(known.closes.days, known.closes.close, market, currency, tuple(splits))
+    return History(known.closes.days, known.closes.close, market, currency, tuple(splits), raw_splits)

@@ -164,10 +164,22 @@ def test_a_close_is_not_carried_for_longer_than_any_holiday(ground: Ground) -> N
 def test_the_benchmark_of_the_same_market_shows_that_a_price_is_missing(ground: Ground) -> None:
     gap = {day: close for day, close in flat(10).items() if day != DAYS[7]}
     ground.write({"ALONE": gap, "BENCH": flat(1)}, dataset="one market")
+    ground.write({"FTSE": flat(1)}, dataset="london", exchange="XLON")
     rows = numbered(DEPOSIT, made(Kind.BUY, DAYS[0], "ALONE", quantity=10, price=10))
-    assert list(ground.series(rows, benchmark="BENCH").missing) == [DAYS[7]]
-    alone = ground.series(rows, benchmark="INDEX")
+    for benchmark in ("BENCH", "INDEX"):
+        assert list(ground.series(rows, benchmark=benchmark).missing) == [DAYS[7]]
+    alone = ground.series(rows, benchmark="FTSE")
     assert (len(alone.days), alone.missing) == (19, {})
+
+
+def test_another_dataset_of_the_same_exchange_shows_that_a_price_is_missing(ground: Ground) -> None:
+    ground.write({"GAP": {day: 10.0 for day in DAYS[:15] if day != DAYS[7]}}, dataset="another")
+    rows = [DEPOSIT, BUY, made(Kind.BUY, DAYS[0], "GAP", quantity=10, price=10)]
+    series = ground.series(numbered(*rows))
+    assert series.missing == {DAYS[7]: ("GAP",)}
+    for until in (DAYS[6], DAYS[7], DAYS[8], DAYS[14], LAST):
+        extended = ground.series(numbered(*rows), until=until, valuer=ground.valuer)
+        assert_same(extended, ground.series(numbered(*rows), until=until))
 
 
 def test_a_flow_between_two_days_counts_on_the_second_and_one_after_the_last_is_pending(ground: Ground) -> None:
@@ -325,3 +337,86 @@ def test_what_moves_nothing_begins_no_values(ground: Ground) -> None:
     extended = ground.series(numbered(*rows), has_cash=False, benchmark="INDEX", valuer=ground.valuer)
     assert_same(extended, ground.series(numbered(*rows), has_cash=False, benchmark="INDEX"))
     assert extended.days.astype(object).tolist() == DAYS[10:]
+
+
+def test_a_close_from_before_a_split_that_only_the_user_tells_is_carried_in_new_shares(ground: Ground) -> None:
+    """The split is of a holiday of its own market, on which another was open."""
+    ground.write({"SPLIT": {day: 100.0 if day < DAYS[7] else 50.0 for day in DAYS if day != DAYS[7]}}, dataset="raw")
+    ground.write({"LSE": flat(1)}, dataset="london", exchange="XLON")
+    rows = [
+        DEPOSIT,
+        made(Kind.BUY, DAYS[0], "SPLIT", quantity=10, price=100),
+        made(Kind.BUY, DAYS[0], "LSE", quantity=1, price=1),
+        made(Kind.SPLIT, DAYS[7], "SPLIT", ratio=2),
+    ]
+    assert ground.series(numbered(*rows)).value.tolist() == [10_000] * len(DAYS)
+
+
+LONDON = [date(2010, 1, 4) + timedelta(days=number) for number in range(60)]
+
+
+@pytest.mark.parametrize("benchmark", [None, "LSE"], ids=["alone", "benchmark"])
+def test_flows_of_days_without_any_price_leave_no_return(ground: Ground, benchmark: str | None) -> None:
+    """Nothing serves what is held while money comes: it is not the money that lost."""
+    ground.write({"LSE": flat(1)}, dataset="london", exchange="XLON")
+    rows = [
+        made(Kind.DEPOSIT, DAYS[0], None, amount=1000),
+        made(Kind.BUY, DAYS[0], "UNK", quantity=100, price=10),
+        made(Kind.DEPOSIT, DAYS[5], None, amount=9000),
+        made(Kind.SELL, DAYS[8], "UNK", quantity=100, price=5),
+        made(Kind.BUY, DAYS[9], "BBB", quantity=10, price=48),
+    ]
+    series = ground.series(numbered(*rows), benchmark=benchmark)
+    assert {series.missing[DAYS[0]], series.missing[DAYS[5]]} == {("UNK",)}
+    found = performance(series)
+    assert (found.time_weighted.value, found.first) == (None, DAYS[0])
+    assert "UNK" in found.time_weighted.note
+    for number in range(1, len(rows) + 1):
+        part = numbered(*rows[:number])
+        extended = ground.series(part, benchmark=benchmark, valuer=ground.valuer)
+        assert_same(extended, ground.series(part, benchmark=benchmark))
+
+
+@pytest.mark.parametrize("benchmark", [None, "LSE"], ids=["alone", "benchmark"])
+def test_flows_in_a_long_gap_of_prices_leave_no_time_weighted_return(ground: Ground, benchmark: str | None) -> None:
+    ground.write({"LSE": dict.fromkeys(LONDON, 1.0)}, dataset="london", exchange="XLON")
+    ground.write({"GAP": {day: 10.0 if day < LONDON[30] else 20.0 for day in (*LONDON[:5], *LONDON[40:])}})
+    rows = numbered(
+        made(Kind.DEPOSIT, LONDON[0], None, amount=1000),
+        made(Kind.BUY, LONDON[0], "GAP", quantity=100, price=10),
+        made(Kind.DEPOSIT, LONDON[22], None, amount=9000),
+        made(Kind.WITHDRAWAL, LONDON[30], None, amount=9000),
+    )
+    series = ground.series(rows, until=LONDON[-1], benchmark=benchmark)
+    assert {LONDON[22], LONDON[30]} <= series.missing.keys()
+    assert performance(series).time_weighted.value is None
+
+
+def test_sales_before_the_first_price_leave_a_money_weighted_return_only(ground: Ground) -> None:
+    ground.write({"LATE": flat(20, days=DAYS[10:])}, dataset="late")
+    rows = [
+        made(Kind.BUY, DAYS[0], "LATE", quantity=10, price=10),
+        made(Kind.SELL, DAYS[5], "LATE", quantity=5, price=30),
+    ]
+    found = performance(ground.series(numbered(*rows), has_cash=False))
+    assert found.time_weighted.value is None
+    assert (found.money_weighted.n, found.money_weighted.first) == (3, DAYS[0])
+    assert found.money_weighted.value is not None
+
+
+def test_money_is_weighted_by_its_own_day(ground: Ground) -> None:
+    """A deposit of a Saturday grows from that Saturday on, whatever day it counts on."""
+    growing = {day: 100 * 1.002**number for number, day in enumerate(LONDON) if day.weekday() < 5}
+    ground.write({"GROW": growing}, dataset="growing")
+    saturday = date(2010, 1, 2)
+    rows = [
+        made(Kind.DEPOSIT, saturday, None, amount=1000),
+        made(Kind.BUY, DAYS[2], "GROW", quantity=9, price=growing[DAYS[2]]),
+    ]
+    for benchmark in (None, "INDEX"):
+        series = ground.series(numbered(*rows), until=LONDON[-1], benchmark=benchmark)
+        found = performance(series)
+        length = (series.days[-1].astype(object) - saturday).days
+        expected = (series.value[-1] / 1000) ** (365 / length) - 1
+        assert found.money_weighted.value == pytest.approx(expected, rel=1e-6)
+        assert found.money_weighted.first == saturday

@@ -127,5 +127,9 @@ def assert_same(one: Series, other: Series) -> None:
         np.testing.assert_allclose(
             getattr(one, name), getattr(other, name), rtol=1e-12, atol=1e-9, equal_nan=True, err_msg=name
         )
+    assert one.flows is not None
+    assert other.flows is not None
+    assert one.flows.days.tolist() == other.flows.days.tolist()
+    np.testing.assert_allclose(one.flows.amounts, other.flows.amounts, rtol=1e-12, equal_nan=True)
     for name in ("pending_inflow", "pending_outflow"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-12, err_msg=name)
