@@ -18,6 +18,12 @@ _IMPORTS = text(
     ORDER BY created_at DESC, id DESC LIMIT :most
     """
 )
+_ONE = text(
+    """
+    SELECT id, file_name, sha256, preset, rows, added, author, created_at FROM portfolio_imports
+    WHERE org_id = bound_org() AND portfolio_id = :portfolio_id AND id = :id
+    """
+)
 _MAPPING = text(
     """
     SELECT mapping FROM portfolio_mappings
@@ -56,6 +62,12 @@ def imports(
     """The files that were imported into a portfolio, the newest first; of one content where `sha256` is given."""
     found = connection.execute(_IMPORTS, {"portfolio_id": portfolio_id, "sha256": sha256, "most": most}).mappings()
     return [ImportRow(**row) for row in found]
+
+
+def one(connection: Connection, portfolio_id: UUID, import_id: UUID) -> ImportRow | None:
+    """An import into a portfolio; None where there is none of that id."""
+    found = connection.execute(_ONE, {"portfolio_id": portfolio_id, "id": import_id}).mappings().one_or_none()
+    return None if found is None else ImportRow(**found)
 
 
 def mapping(connection: Connection, headings: bytes) -> Mapping[str, Any] | None:

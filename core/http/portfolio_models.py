@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from core.http.models import Answer, Body, Moment, Money
 from core.portfolio.transactions import Draft, Kind
@@ -15,6 +17,9 @@ MAX_PAGE = 1_000
 MAX_ENTERED = 5_000
 """Transactions of one call; a file takes more."""
 MAX_NUMBER_CHARS = 60
+MAX_FILE_NAME_CHARS = 200
+_PLAIN = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 SharedWith = Literal["viewer", "analyst", "admin"] | None
 """The least role that sees it; null: its maker alone."""
@@ -40,27 +45,48 @@ KindName = Literal[
 
 
 def _decimal(given: object) -> Decimal:
-    """A number as a text, or as JSON has numbers."""
-    if isinstance(given, bool) or not isinstance(given, str | int | float) or len(str(given)) > MAX_NUMBER_CHARS:
-        raise ValueError("give a decimal number as a text, such as '12.5'")
-    try:
+    """A number as a plain text, without exponent or groups, or as JSON has numbers."""
+    if isinstance(given, int | float) and not isinstance(given, bool) and len(str(given)) <= MAX_NUMBER_CHARS:
         number = Decimal(str(given))
-    except InvalidOperation:
-        raise ValueError("give a decimal number as a text, such as '12.5'") from None
-    if not number.is_finite():
-        raise ValueError("it has to be finite")
-    return number
+        if number.is_finite():
+            return number
+    elif isinstance(given, str) and len(given) <= MAX_NUMBER_CHARS and _PLAIN.fullmatch(given):
+        return Decimal(given)
+    raise _flaw("give a decimal number as a text, such as '12.5'")
 
 
 def _day(given: object) -> date:
     try:
-        return date.fromisoformat(given) if isinstance(given, str) else date.fromisoformat("")
+        return plain_day(given if isinstance(given, str) else "")
     except ValueError:
-        raise ValueError("give a date such as 2026-01-31") from None
+        raise _flaw("give a date such as 2026-01-31") from None
+
+
+def _flaw(words: str) -> PydanticCustomError:
+    """What is wrong with a field; a `ValueError` would be told with its name before it."""
+    return PydanticCustomError("portfolio", "{words}", {"words": words})
+
+
+def plain_day(given: str) -> date:
+    """A day in the one form that is taken, as 2026-01-31.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _DAY.fullmatch(given):
+        raise ValueError(given)
+    return date.fromisoformat(given)
+
+
+def _cents(amount: object) -> object:
+    """Money out of a curve of doubles, rounded to what it can mean."""
+    return round(Decimal(amount), 2) if isinstance(amount, float) else amount
 
 
 Number = Annotated[Decimal, BeforeValidator(_decimal)]
 Day = Annotated[date, BeforeValidator(_day)]
+Cents = Annotated[Money, BeforeValidator(_cents)]
+"""Money of a day of a curve: a decimal string, rounded to two places."""
 
 
 class NewPortfolio(Body):
@@ -247,8 +273,8 @@ class ImportQuery(BaseModel):
     decimal: Literal[".", ","] | None = None
     currency: str | None = Field(None, max_length=3)
     """Of rows that name none; without it the portfolio's."""
-    file_name: str = Field("", max_length=200)
-    """Of a body that is the file itself."""
+    file_name: str = Field("", max_length=MAX_FILE_NAME_CHARS)
+    """Of a body that is the file itself; a form tells it beside the file."""
 
 
 class RowFateAnswer(Answer):
@@ -396,10 +422,10 @@ class DayAnswer(Answer):
     """A day of a portfolio; null where a price or rate was missing, or nothing was there yet."""
 
     date: date
-    value: float | None
-    contributions: float
+    value: Cents | None
+    contributions: Cents | None
     index: float | None
-    benchmark_value: float | None
+    benchmark_value: Cents | None
     benchmark_index: float | None
 
 
@@ -417,7 +443,7 @@ class ContributionAnswer(Answer):
     """What one holding brought."""
 
     symbol: str
-    gain: float | None
+    gain: Cents | None
     share: float | None
     time_weighted: float | None
 

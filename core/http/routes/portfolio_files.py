@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +21,7 @@ from core.http.idempotency import REPLAYED_HEADER, idempotency_of
 from core.http.limits import LateBody, checked_json_object, read_body, replayed
 from core.http.portfolio_models import (
     MAX_ENTERED,
+    MAX_FILE_NAME_CHARS,
     ImportAnswer,
     ImportQuery,
     ImportQuestion,
@@ -32,6 +34,7 @@ from core.http.problems import MEDIA_TYPE, plain_decimal, problem_of
 from core.http.routes.portfolios import PATH, id_of, told, transaction_answer
 from core.portfolio.exports import MEDIA_TYPE as CSV
 from core.portfolio.exports import csv_of
+from core.portfolio.imports.imports import BY_HEADINGS, ImportRow
 from core.portfolio.imports.outcomes import Choice, ImportResult, Preview, RowFate
 from core.portfolio.transactions import Draft
 from core.principal import Principal
@@ -79,13 +82,19 @@ _ENTRY: dict[str, Any] = {
             FORM: {
                 "schema": {
                     "type": "object",
-                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        **{name: {"type": "string"} for name in ImportQuery.model_fields},
+                    },
+                    "additionalProperties": False,
                     "required": ["file"],
                 }
             },
         },
     }
 }
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 router = APIRouter()
 routes = APIRouter(route_class=SignedInRoute, tags=["Portfolios"])
@@ -118,21 +127,27 @@ async def enter_transactions(
     the same again gives the same rows, and another body is `conflict`.
 
     A file (at most 25 MiB) is imported whole or not at all; `dry_run` only tells every row's fate. By its content it is
-    idempotent, with a key and without: a row that is there already is `known`, and not entered again. 201 where rows
-    were entered, 200 where all were known, 422 with every row's fate where one is refused.
+    idempotent: a row that is there already is `known`, and not entered again. 201 where rows were entered, 200 where
+    all were known, 422 with every row's fate where one is refused. With a key that brought this file before, 200 with
+    how many it brought; with one that brought another, `conflict`.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/json":
+        if asked.model_fields_set:
+            raise InvalidRequest(
+                f"The field {min(asked.model_fields_set)} is of files; transactions as JSON have none."
+            )
         return await _entered(portfolio_id, request, principal, bench, threads)
     if content_type not in (*FILES, FORM):
         raise InvalidRequest(_TAKEN)
-    await idempotency_of(request, query={})  # refused where it is malformed; the content itself is the key
+    idempotency = await idempotency_of(request, query={})
     if content_type == FORM:
-        content, file_name = await _of_form(await _body(request, MAX_FORM_BYTES, FILE_WAIT_S), request)
+        content, asked = await _of_form(await _body(request, MAX_FORM_BYTES, FILE_WAIT_S), request, asked)
     else:
-        content, file_name = await _body(request, MAX_FILE_BYTES, FILE_WAIT_S), asked.file_name
-    run = partial(_dry_run if asked.dry_run else _imported, portfolio_id, asked, content, file_name)
-    return await in_thread(partial(run, principal, bench), threads)
+        content = await _body(request, MAX_FILE_BYTES, FILE_WAIT_S)
+    key = None if idempotency is None else idempotency.key
+    run = partial(_dry_run, asked) if asked.dry_run else partial(_imported, asked, key)
+    return await in_thread(partial(run, portfolio_id, content, principal, bench), threads)
 
 
 router.include_router(routes)
@@ -145,9 +160,9 @@ async def _entered(
     content = checked_json_object(request.headers["content-type"], body)
     again = Request(request.scope, replayed(body, request.receive))
     idempotency = await idempotency_of(again)
-    given = _validated(NewTransactions if "transactions" in content else NewTransaction, content)
-    wanted = given.transactions if isinstance(given, NewTransactions) else [given]
-    drafts = [each.draft() for each in wanted if isinstance(each, NewTransaction)]
+    is_list = "transactions" in content
+    wanted = _validated(NewTransactions, content).transactions if is_list else [_validated(NewTransaction, content)]
+    drafts = [each.draft() for each in wanted]
     key = None if idempotency is None else idempotency.key
 
     def added() -> tuple[str, bool]:
@@ -170,11 +185,12 @@ async def _body(request: Request, most: int, wait_s: float | None = None) -> byt
         raise
 
 
-async def _of_form(body: bytes, request: Request) -> tuple[bytes, str]:
-    """The file of a form, and its name.
+async def _of_form(body: bytes, request: Request, asked: ImportQuery) -> tuple[bytes, ImportQuery]:
+    """The file of a form, and what was asked of it in the address and in the form's other fields.
 
     Raises:
-        InvalidRequest: the form cannot be read, or does not hold one file.
+        InvalidRequest: the form cannot be read, does not hold one file, or has a field that is given twice.
+        RequestValidationError: a field that there is not, or that cannot be.
     """
     form_request = Request(request.scope, replayed(body, request.receive))
     try:
@@ -182,12 +198,22 @@ async def _of_form(body: bytes, request: Request) -> tuple[bytes, str]:
             file = form.get("file")
             if not isinstance(file, UploadFile):
                 raise InvalidRequest("The form has no field file that is a file.")
-            return await file.read(), file.filename or ""
+            fields = [(name, value) for name, value in form.multi_items() if name != "file"]
+            return await file.read(), _asked(fields, asked, file.filename or "")
     except HTTPException as error:
         raise InvalidRequest("The form cannot be read; send one field named file, with the file in it.") from error
 
 
-def _validated(model: type[NewTransaction] | type[NewTransactions], content: object) -> BaseModel:
+def _asked(fields: Sequence[tuple[str, object]], asked: ImportQuery, file_name: str) -> ImportQuery:
+    given: dict[str, object] = {name: getattr(asked, name) for name in asked.model_fields_set}
+    for name, value in fields:
+        if name in given:
+            raise InvalidRequest(f"The field {name[:40]} is given twice.")
+        given[name] = value
+    return _validated(ImportQuery, {"file_name": file_name[:MAX_FILE_NAME_CHARS], **given})
+
+
+def _validated(model: type[_Model], content: object) -> _Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -195,32 +221,34 @@ def _validated(model: type[NewTransaction] | type[NewTransactions], content: obj
         raise RequestValidationError(flaws) from None
 
 
-def _choice(asked: ImportQuery) -> Choice | None:
-    names = ("preset", "date_order", "decimal", "currency")
-    given = {name: value for name in names if (value := getattr(asked, name)) is not None}
-    return Choice(**given) if given else None
+def _choice(asked: ImportQuery) -> Choice:
+    """What is asked alone: what a person chose for their last file is nothing to a program."""
+    return Choice(preset=asked.preset, date_order=asked.date_order, decimal=asked.decimal, currency=asked.currency)
 
 
-def _dry_run(
-    portfolio_id: str, asked: ImportQuery, content: bytes, file_name: str, principal: Principal, bench: Workbench
-) -> Response:
-    preview = bench.portfolio.imports.preview(principal, id_of(portfolio_id), content, file_name, _choice(asked))
+def _dry_run(asked: ImportQuery, portfolio_id: str, content: bytes, principal: Principal, bench: Workbench) -> Response:
+    imports = bench.portfolio.imports
+    preview = imports.preview(principal, id_of(portfolio_id), content, asked.file_name, _choice(asked))
     words = " ".join((*preview.problems, preview.question.words if preview.question else "")).strip()
     answer = _answer(preview, words or "Nothing was entered: this is what would become of every row.")
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
 def _imported(
-    portfolio_id: str, asked: ImportQuery, content: bytes, file_name: str, principal: Principal, bench: Workbench
+    asked: ImportQuery, key: str | None, portfolio_id: str, content: bytes, principal: Principal, bench: Workbench
 ) -> Response:
-    result = bench.portfolio.imports.run(
+    result = bench.portfolio.imports.run_once(
         principal,
         id_of(portfolio_id),
         content,
-        file_name,
+        asked.file_name,
         _choice(asked),
+        key=key,
         leaves_out_refused=asked.leaves_out_refused,
     )
+    if isinstance(result, ImportRow):
+        text = _answer_before(result).model_dump_json()
+        return Response(text, headers={REPLAYED_HEADER: "true"}, media_type="application/json")
     answer = _answer(result.preview, result.words, result)
     if result.is_imported:
         status = 201 if result.transactions else 200
@@ -246,6 +274,25 @@ def _answer(preview: Preview, words: str, result: ImportResult | None = None) ->
         if question is None
         else ImportQuestion(asked=question.asked.value, words=question.words, options=dict(question.options)),
         problems=list(preview.problems),
+    )
+
+
+def _answer_before(before: ImportRow) -> ImportAnswer:
+    """What is kept of an import: its rows, and the way they were read, are not."""
+    brought = "1 transaction was" if before.added == 1 else f"{before.added:,} transactions were"
+    return ImportAnswer(
+        is_dry_run=False,
+        is_imported=True,
+        import_id=str(before.id),
+        words=f"This file was imported with this key on {before.created_at:%Y-%m-%d}: {brought} added.",
+        file_name=before.file_name,
+        preset=None if before.preset == BY_HEADINGS else before.preset,
+        title="",
+        how=[],
+        counts={"added": before.added},
+        rows=[],
+        question=None,
+        problems=[],
     )
 
 

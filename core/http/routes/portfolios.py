@@ -39,6 +39,7 @@ from core.http.portfolio_models import (
     TransactionAnswer,
     TransactionsPage,
     TransactionsQuery,
+    plain_day,
 )
 from core.market.symbols import checked_symbol
 from core.portfolio.portfolios import NO_PORTFOLIO, PortfolioInfo, PortfolioSettings
@@ -245,7 +246,7 @@ def _place_of(cursor: str) -> tuple[date, int]:
 
 def _day_of(given: str | None, name: str) -> date | None:
     try:
-        return None if given is None else date.fromisoformat(given)
+        return None if given is None else plain_day(given)
     except ValueError:
         raise InvalidRequest(f"The field {name} must be a date such as 2026-01-31.") from None
 

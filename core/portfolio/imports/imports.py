@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import date
 from pathlib import PurePath
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from core.accounts.permissions import Action, require
 from core.db import portfolio_imports_dao as dao
 from core.db.engine import Database
 from core.db.portfolio_imports_dao import ImportRow
-from core.errors import Forbidden, InvalidRequest
+from core.errors import Conflict, Forbidden, InvalidRequest
 from core.ids import new_id
 from core.market.symbols import visible
 from core.portfolio.imports.assembling import Assembler
@@ -30,7 +30,7 @@ from core.portfolio.journal import ImportFacts
 from core.portfolio.transactions import Draft, Transaction
 from core.principal import Principal
 
-__all__ = ["ImportParts", "Imports", "Progress"]
+__all__ = ["BY_HEADINGS", "ImportParts", "ImportRow", "Imports", "Progress"]
 
 Progress = Callable[[int, int, str], None]
 """Steps done, steps in all, and what is being done in words."""
@@ -105,9 +105,59 @@ class Imports:
             Conflict: others entered transactions over and over.
             AssayError: as `preview`.
         """
-        tell = progress or (lambda _done, _total, _words: None)
+        tell = progress or _tell_nobody
         tell(0, _STEPS, "The file is read")
         file = self._read(principal, portfolio_id, content, file_name, choice)
+        result = self._entered(principal, file, content, new_id(), tell, leaves_out_refused=leaves_out_refused)
+        if choice is not None and result.is_imported:
+            self._remember(principal, file)
+        tell(_STEPS, _STEPS, "Done")
+        return result
+
+    def run_once(
+        self,
+        principal: Principal,
+        portfolio_id: UUID,
+        content: bytes,
+        file_name: str,
+        choice: Choice,
+        *,
+        key: str | None,
+        leaves_out_refused: bool = False,
+    ) -> ImportResult | ImportRow:
+        """As `run`, for a program: nothing is remembered, and with a key of the principal's a file is entered once.
+
+        Returns:
+            What the import did; or the import that the key led to before, of the same content.
+
+        Raises:
+            Conflict: the key was used for another file, or as `run`.
+            AssayError: as `run`.
+        """
+        import_id = new_id() if key is None else uuid5(portfolio_id, f"import {principal.user_id} {key}")
+        if key is not None and (before := self._under_key(principal, portfolio_id, import_id)) is not None:
+            if before.sha256 != hashlib.sha256(content).digest():
+                raise Conflict("This Idempotency-Key was used for another file; choose another key.")
+            return before
+        file = self._read(principal, portfolio_id, content, file_name, choice)
+        return self._entered(principal, file, content, import_id, _tell_nobody, leaves_out_refused=leaves_out_refused)
+
+    def _under_key(self, principal: Principal, portfolio_id: UUID, import_id: UUID) -> ImportRow | None:
+        require(principal, Action.KEEP_PORTFOLIOS)
+        self._parts.portfolios.get(principal, portfolio_id)
+        with self._database.app(principal) as connection:
+            return dao.one(connection, portfolio_id, import_id)
+
+    def _entered(
+        self,
+        principal: Principal,
+        file: File,
+        content: bytes,
+        import_id: UUID,
+        tell: Progress,
+        *,
+        leaves_out_refused: bool,
+    ) -> ImportResult:
         if file.read.question is not None:
             raise InvalidRequest(file.read.question.words)
         tell(1, _STEPS, "Every row is checked")
@@ -119,7 +169,7 @@ class Imports:
         sha256 = hashlib.sha256(content).digest()
         tell(2, _STEPS, f"{len(identified):,} transactions are entered")
         facts = ImportFacts(
-            id=new_id(),
+            id=import_id,
             file_name=file.name,
             sha256=sha256,
             preset=preview.preset or BY_HEADINGS,
@@ -130,17 +180,14 @@ class Imports:
         if identified:
             added = self._parts.journal.add(
                 principal,
-                portfolio_id,
+                file.info.id,
                 [draft for draft, _ in identified],
                 imported=facts,
                 identified=[identity for _, identity in identified],
             )
         tell(3, _STEPS, "The mapping is remembered")
-        if choice is not None:
-            self._remember(principal, file)
-        tell(_STEPS, _STEPS, "Done")
-        words = _imported(preview, len(added), self._before(principal, portfolio_id, sha256, facts.id))
-        return ImportResult(True, words, preview, facts.id if added else None, added)
+        words = _imported(preview, len(added), self._before(principal, file.info.id, sha256, import_id))
+        return ImportResult(True, words, preview, import_id if added else None, added)
 
     def past(self, principal: Principal, portfolio_id: UUID) -> Sequence[ImportRow]:
         """The files that were imported into a portfolio, the newest first.
@@ -235,6 +282,10 @@ class Imports:
         with self._database.app(principal) as connection:
             found = dao.imports(connection, portfolio_id, sha256=sha256, most=2)
         return next((row for row in found if row.id != this), None)
+
+
+def _tell_nobody(_done: int, _total: int, _words: str) -> None:
+    """Of a program's import nobody watches the steps."""
 
 
 def _assembled(file: File, plan: Plan) -> tuple[list[RowFate], Mapping[str, Called]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -12,6 +13,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from core.http.portfolio_models import ContributionAnswer, DayAnswer
 from core.http.routes.portfolio_files import MAX_FILE_BYTES
 from core.principal import Principal, Role, Scope
 from tests.core.http.conftest import Api, assert_problem
@@ -185,7 +187,11 @@ def test_transactions_are_paged_and_filtered(ann: httpx2.Client, path: str) -> N
         ({**BUY, "quantity": "NaN"}, "quantity"),
         ({**BUY, "quantity": "1e400"}, "quantity"),
         ({**BUY, "date": "2999-01-01"}, "in the future"),
+        ({**BUY, "quantity": "1_000"}, "The field quantity is not valid: give a decimal number"),
+        ({**BUY, "quantity": "\u0661\u0662"}, "quantity"),
         ({**BUY, "date": "05.01.2010"}, "date"),
+        ({**BUY, "date": "2010-W01-1"}, "The field date is not valid: give a date"),
+        ({**BUY, "date": "20100104"}, "date"),
         ({**BUY, "kind": "gift"}, "kind"),
         ({**BUY, "symbol": "no such symbol at all"}, "A symbol has 1 to 20"),
         ({**BUY, "colour": "red"}, "There is no field colour"),
@@ -259,6 +265,65 @@ def test_a_file_is_imported_once(ann: httpx2.Client, path: str) -> None:
     rows = ann.get(f"{path}/transactions").json()["transactions"]
     assert len(rows) == 3
     assert {row["import_id"] for row in rows} == {answer.json()["import_id"]}
+
+
+def test_import_parameters_are_read_from_a_form_and_refused_with_json(ann: httpx2.Client, path: str) -> None:
+    form = {"files": {"file": ("a.csv", CSV.encode(), "text/csv")}}
+    told = ann.post(f"{path}/transactions", data={"dry_run": "true"}, **form)
+    assert (told.status_code, told.json()["is_dry_run"], told.json()["counts"]["added"]) == (200, True, 3)
+    for data, query, word in (
+        ({"dryrun": "true"}, {}, "dryrun"),
+        ({"dry_run": "perhaps"}, {}, "dry_run"),
+        ({"dry_run": "true"}, {"dry_run": "false"}, "dry_run"),
+        ({"dry_run": ["true", "false"]}, {}, "dry_run"),
+    ):
+        answer = ann.post(f"{path}/transactions", data=data, params=query, **form)
+        assert word in str(assert_problem(answer, 422, "invalid_request")["detail"])
+    answer = ann.post(f"{path}/transactions", json=DEPOSIT, params={"dry_run": "true"})
+    assert "field dry_run is of files" in str(assert_problem(answer, 422, "invalid_request")["detail"])
+    assert not ann.get(f"{path}/transactions").json()["transactions"]
+
+
+def test_the_same_key_imports_one_file(ann: httpx2.Client, path: str) -> None:
+    def send(content: str) -> httpx2.Response:
+        headers = {"Content-Type": "text/csv", "Idempotency-Key": "monday"}
+        return ann.post(f"{path}/transactions", content=content, headers=headers, params={"file_name": "a.csv"})
+
+    first, again = send(CSV), send(CSV)
+    assert (first.status_code, "idempotency-replayed" in first.headers) == (201, False)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
+    told = again.json()
+    assert (told["import_id"], told["counts"], told["rows"]) == (first.json()["import_id"], {"added": 3}, [])
+    assert told["words"].endswith(": 3 transactions were added.")
+    assert_problem(send(CSV + "2010-03-02,Sell,AAPL,1,208.99,,USD,\r\n"), 409, "conflict")
+    assert len(ann.get(f"{path}/transactions").json()["transactions"]) == 3
+
+
+def test_a_program_is_not_read_by_what_was_chosen_before(ann: httpx2.Client, path: str) -> None:
+    """A currency that was chosen once was taken for later files, into portfolios of another one."""
+    content = "Date,Kind,Amount,Memo\n2010-01-05,Deposit,5.5,q\n"
+    assert _sent(ann, path, content, currency="EUR").status_code == 201
+    other = f"/portfolios/{ann.post('/portfolios', json={'name': 'Other', 'currency': 'GBP'}).json()['id']}"
+    assert _sent(ann, other, content).status_code == 201
+    assert [row["currency"] for row in ann.get(f"{other}/transactions").json()["transactions"]] == ["GBP"]
+
+
+@pytest.mark.parametrize("note", ["a\0b", "a\ud800b"], ids=["nul", "surrogate"])
+def test_a_note_that_cannot_be_kept_is_an_answer_and_no_failure(ann: httpx2.Client, path: str, note: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = ann.post(f"{path}/transactions", content=json.dumps({**DEPOSIT, "note": note}), headers=headers)
+    assert answer.status_code in (201, 422), answer.text
+    [row] = _entered(ann, path, DEPOSIT)
+    corrected = ann.post(
+        f"{path}/transactions/{row['id']}/correct", content=json.dumps({**DEPOSIT, "note": note}), headers=headers
+    )
+    assert corrected.status_code == answer.status_code
+    activity = {"date": "2010-01-05", "type": "BUY", "symbol": "AAPL", "quantity": 1, "unitPrice": 2, "fee": 0}
+    ghostfolio = json.dumps({"activities": [{**activity, "currency": "USD", "comment": note}]})
+    assert _sent(ann, path, ghostfolio, dry_run="true").json()["counts"]["added"] == 1
+    assert _sent(ann, path, ghostfolio).status_code == 201
+    notes = [each["note"] for each in ann.get(f"{path}/transactions").json()["transactions"]]
+    assert "a b" in notes
 
 
 def test_a_file_with_a_refused_row_is_not_imported_unless_that_row_is_left_out(ann: httpx2.Client, path: str) -> None:
@@ -366,15 +431,35 @@ def test_returns_are_told_of_a_window_beside_a_benchmark(ann: httpx2.Client, pat
     told = ann.get(f"{path}/performance", params={"from": "2010-02-01", "to": "2010-04-30"}).json()
     assert {"time_weighted", "money_weighted", "explanation", "days", "months", "years"} <= set(told)
     assert all("2010-01-29" <= day["date"] <= "2010-04-30" for day in told["days"])
+    money = [day[name] for day in told["days"] for name in ("value", "contributions", "benchmark_value") if day[name]]
+    money += [each["gain"] for each in told["contributors"]]
+    assert all(isinstance(amount, str) and len(amount.partition(".")[2]) <= 2 for amount in money)
     assert "NaN" not in json.dumps(told)
     for query, word in (
         ({"from": "x"}, "from"),
         ({"to": "2010-02-30"}, "to"),
+        ({"to": "20100220"}, "to"),
         ({"from": "2010-02-02", "to": "2010-02-01"}, "from"),
         ({"until": "2010-02-01"}, "until"),
     ):
         problem = assert_problem(ann.get(f"{path}/performance", params=query), 422, "invalid_request")
         assert f"field {word}" in str(problem["detail"])
+
+
+def test_money_of_a_curve_is_told_as_decimals() -> None:
+    day = DayAnswer(
+        date=date(2010, 1, 5),
+        value=0.1 + 0.2,
+        contributions=100_000.100_000_001,
+        index=1.23456,
+        benchmark_value=None,
+        benchmark_index=None,
+    )
+    told = day.model_dump()
+    assert (told["value"], told["contributions"], told["benchmark_value"]) == ("0.3", "100000.1", None)
+    assert told["index"] == 1.23456
+    gain = ContributionAnswer(symbol="AAPL", gain=-12.345_678, share=0.5, time_weighted=None)
+    assert gain.model_dump()["gain"] == "-12.35"
 
 
 def test_an_empty_portfolio_has_figures_that_are_not_defined(ann: httpx2.Client, path: str) -> None:
