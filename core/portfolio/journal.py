@@ -249,6 +249,16 @@ class Journal:
 
         return book(standing.rows), book(rows)
 
+    def check_room(self, principal: Principal, before: Book, after: Book, drafts: Sequence[Draft]) -> None:
+        """Does nothing where the plan has room for what a portfolio would hold after the drafts.
+
+        Raises:
+            PlanRequired: as `add` with these drafts.
+        """
+        brought = {each.symbol for each in drafts if each.kind in _BRINGS_HOLDINGS}
+        with self._database.app(principal) as connection:
+            self._check_room(connection, _room_for(brought), _held(before), _held(after))
+
     def _check_room(self, connection: Connection, room: _Room | None, before: set[str], after: set[str]) -> None:
         if room is None or after <= before:
             return

@@ -75,7 +75,9 @@ class Imports:
             InvalidRequest: no table, or a choice that cannot be.
         """
         file = self._read(principal, portfolio_id, content, file_name, choice)
-        return self._judged(principal, file)[0]
+        preview = self._judged(principal, file)[0]
+        words = Judge(self._parts, principal, file).no_room(preview.drafts) if preview.drafts else ""
+        return replace(preview, problems=(*preview.problems, words)) if words else preview
 
     def run(
         self,

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from core.errors import NotFound
+from core.errors import NotFound, PlanRequired
 from core.ids import new_id
 from core.market.as_of import AsOf
 from core.market.calendars import FIRST_DAY, Calendars
@@ -154,6 +154,17 @@ class Judge:
             if not own:
                 return tuple(f"What was entered before would not hold any more: {each.words}" for each in new[:3])
         return ("So many rows hang together that cannot be that they were not all found; import fewer at once.",)
+
+    def no_room(self, drafts: Sequence[Draft]) -> str:
+        """Why the organisation's plan has no room for what would be held with the drafts; empty where it has."""
+        standing = self.parts.journal.transactions(self.principal, self.file.info.id)
+        made = [_transaction(draft, number) for number, draft in enumerate(drafts, len(standing) + 1)]
+        before, after = self._book(standing), self._book([*standing, *made])
+        try:
+            self.parts.journal.check_room(self.principal, before, after, drafts)
+        except PlanRequired as error:
+            return error.detail
+        return ""
 
     def _book(self, transactions: Sequence[Transaction]) -> Book:
         info, as_of = self.file.info, self.file.as_of

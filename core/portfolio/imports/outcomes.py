@@ -159,7 +159,7 @@ class Preview:
     question: Question | None = None
     """Must be answered in the choice first; the rows show what the first option would mean."""
     problems: tuple[str, ...] = ()
-    """Why no row can be read at all."""
+    """Why no row can be read at all, or nothing can be entered."""
 
     @property
     def drafts(self) -> list[Draft]:

@@ -268,16 +268,17 @@ def test_a_file_is_imported_once(ann: httpx2.Client, path: str) -> None:
 
 
 def test_import_parameters_are_read_from_a_form_and_refused_with_json(ann: httpx2.Client, path: str) -> None:
-    form = {"files": {"file": ("a.csv", CSV.encode(), "text/csv")}}
-    told = ann.post(f"{path}/transactions", data={"dry_run": "true"}, **form)
+    files = {"file": ("a.csv", CSV.encode(), "text/csv")}
+    told = ann.post(f"{path}/transactions", data={"dry_run": "true"}, files=files)
     assert (told.status_code, told.json()["is_dry_run"], told.json()["counts"]["added"]) == (200, True, 3)
-    for data, query, word in (
+    cases: tuple[tuple[dict[str, Any], dict[str, str], str], ...] = (
         ({"dryrun": "true"}, {}, "dryrun"),
         ({"dry_run": "perhaps"}, {}, "dry_run"),
         ({"dry_run": "true"}, {"dry_run": "false"}, "dry_run"),
         ({"dry_run": ["true", "false"]}, {}, "dry_run"),
-    ):
-        answer = ann.post(f"{path}/transactions", data=data, params=query, **form)
+    )
+    for data, query, word in cases:
+        answer = ann.post(f"{path}/transactions", data=data, params=query, files=files)
         assert word in str(assert_problem(answer, 422, "invalid_request")["detail"])
     answer = ann.post(f"{path}/transactions", json=DEPOSIT, params={"dry_run": "true"})
     assert "field dry_run is of files" in str(assert_problem(answer, 422, "invalid_request")["detail"])

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from core.errors import Forbidden, InvalidRequest, NotFound, PayloadTooLarge
+from core.errors import Forbidden, InvalidRequest, NotFound, PayloadTooLarge, PlanRequired
 from core.ids import new_id
 from core.portfolio.exports import csv_of
 from core.portfolio.imports.imports import Imports
@@ -92,6 +92,18 @@ def test_a_preview_tells_every_row_s_fate_and_enters_nothing(desk: Desk) -> None
     assert [(use.ours, use.rows, use.is_known) for use in preview.symbols] == [("AAPL", 2, True)]
     assert (preview.preset, preview.question, preview.problems) == (None, None, ())
     assert desk.rows() == []
+
+
+def test_a_preview_tells_that_the_plan_has_no_room(workbench: Workbench, member: MakeMember) -> None:
+    portfolios, imports, bob = Portfolios(workbench.database, workbench.plans), imports_of(workbench), member("bob")
+    portfolio_id = portfolios.create(bob, PortfolioSettings("Money")).id
+    content = (HEADING + "".join(f"2010-01-05,Buy,S{number},1,1,USD,0\n" for number in range(12))).encode()
+    (problem,) = imports.preview(bob, portfolio_id, content, "a.csv").problems
+    with pytest.raises(PlanRequired) as refused:
+        imports.run(bob, portfolio_id, content, "a.csv")
+    assert problem == refused.value.detail
+    fewer = content[: content.index(b"2010-01-05,Buy,S9")]
+    assert imports.preview(bob, portfolio_id, fewer, "a.csv").problems == ()
 
 
 def test_an_import_enters_the_rows_and_says_so(desk: Desk) -> None:
