@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from core.db import portfolio_days_dao as dao
 from core.db.engine import Database
 from core.errors import DatabaseUnavailable
-from core.portfolio.benchmark import MOST_CARRIED_DAYS
 from core.portfolio.book_arrays import DIGEST_BYTES, first_change
 from core.portfolio.series import Days, Floats, Flows, Series
 from core.principal import Principal
@@ -65,16 +64,13 @@ class Basis:
         return f"{VERSION} {digest.hexdigest()}"
 
     def changed_since(self, before: Basis) -> date | None:
-        """The first day that may have another value than one computed from `before`; None where none has.
-
-        A bar tells of two weeks before it that their missing bars are no end of the symbol.
-        """
+        """The first day that may have another value than one computed from `before`; None where none has."""
         has_other_rates = bool(self.rates and before.rates) and self.rates != before.rates
         if self.form != before.form or has_other_rates or self.as_of < before.as_of:
             return date.min
         days = [first_change((before.event_days, before.events), (self.event_days, self.events))]
         if self.as_of > before.as_of:
-            days.append(before.as_of + timedelta(days=1 - MOST_CARRIED_DAYS))
+            days.append(before.as_of + timedelta(days=1))
         for symbol in self.symbols.keys() & before.symbols.keys():
             if self.symbols[symbol] != before.symbols[symbol]:
                 return date.min
@@ -233,4 +229,4 @@ def _header(basis: Basis) -> dict[str, Any]:
 
 def _first_year(before: Mapping[int, str], after: Mapping[int, str]) -> date | None:
     years = [year for year in before.keys() | after.keys() if before.get(year) != after.get(year)]
-    return date(min(years), 1, 1) - timedelta(days=MOST_CARRIED_DAYS) if years else None
+    return date(min(years), 1, 1) if years else None
