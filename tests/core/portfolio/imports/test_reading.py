@@ -169,13 +169,17 @@ def test_an_empty_first_sheet_is_told() -> None:
 
 def test_an_excel_sheet_of_one_column_is_no_table() -> None:
     """It ended the search with a StopIteration, for which a request waited for ever."""
-    for rows in ([(1, ["x"])], [(1, ["Title"]), (2, ["a"])]):
+    sheets: tuple[list[tuple[int, list[object]]], ...] = ([(1, ["x"])], [(1, ["Title"]), (2, ["a"])])
+    for rows in sheets:
         with pytest.raises(InvalidRequest, match="no table"):
             sheet_of(excel(rows))
 
 
 def test_what_no_database_keeps_is_not_in_cells() -> None:
-    rows = [(1, ["Date", "Kind", "Amount", "Currency", "Note"]), (2, ["2010-01-04", "Deposit", 5, "USD", "a_x0000_b"])]
+    rows: list[tuple[int, list[object]]] = [
+        (1, ["Date", "Kind", "Amount", "Currency", "Note"]),
+        (2, ["2010-01-04", "Deposit", 5, "USD", "a_x0000_b"]),
+    ]
     activity = {"date": "2010-01-04", "type": "BUY", "symbol": "AAPL\ud800", "comment": "a\0b", "x\ud800": "1"}
     told = sheet_of(json.dumps({"activities": [activity]}))
     texts = [*sheet_of(excel(rows)).rows[0][1], *told.rows[0][1], *told.headings]
