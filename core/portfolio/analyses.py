@@ -329,8 +329,9 @@ class Analyses:
         )
 
         def prepared() -> Material:
-            series = given.reports.of(principal, portfolio_id).series
-            return prepared_of(reader, portfolio_id, series, rate, must_have_benchmark=asked is not None)
+            report = given.reports.of(principal, portfolio_id)
+            reading = replace(reader, splits=report.splits)
+            return prepared_of(reading, portfolio_id, report.series, rate, must_have_benchmark=asked is not None)
 
         return self._prepared.of(key, prepared)
 

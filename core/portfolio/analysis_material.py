@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from core.market.as_of import AsOf
 from core.market.market import Market
 from core.portfolio import analysis_parts as parts
 from core.portfolio.analysis import MOST_HOLDINGS, AnalysisRequest
+from core.portfolio.book import Split
 from core.portfolio.optimise import check_bounds
 from core.portfolio.risk import PERIODS
 from core.portfolio.series import Days, Floats, Series
@@ -45,6 +47,8 @@ class Reader:
     currency: str
     request: AnalysisRequest
     """With the benchmark that it comes to."""
+    splits: Mapping[str, Sequence[Split]] = field(default_factory=dict)
+    """By symbol, those that are applied to what is held."""
 
     @property
     def benchmark(self) -> str:
@@ -80,9 +84,18 @@ class Reader:
         for place, symbol in enumerate(symbols):
             bars = panel.of(symbol)
             currency = panel.about[symbol].currency
-            closes[:, place] = parts.on_days(days, bars.dates, self._converted(bars.close, currency, bars.dates))
+            close = self._converted(bars.close, currency, bars.dates) * self._shares(symbol, bars.dates)
+            closes[:, place] = parts.on_days(days, bars.dates, close)
         shares = np.array([weights[symbol] for symbol in symbols], dtype=np.float64)
         return parts.Held(symbols, shares, days, parts.simple_returns(closes))
+
+    def _shares(self, symbol: str, days: Days) -> Floats:
+        """Shares of each day for one of the first, by splits that bars know nothing of: no split is a return."""
+        found = np.ones(len(days))
+        for split in self.splits.get(symbol, ()):
+            if not split.is_of_market and not split.is_in_prices:
+                found[days >= np.datetime64(split.day, "D")] *= float(split.ratio)
+        return found
 
     def _converted(self, closes: Floats, currency: str | None, days: Days) -> Floats:
         if currency is None or currency == self.currency:

@@ -7,13 +7,13 @@ Money is Decimal in the portfolio's currency unless it says otherwise, returns a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from core.portfolio.book import Disposal, Lot, Payment
+from core.portfolio.book import Disposal, Lot, Payment, Split
 from core.portfolio.series import Series
 
 
@@ -259,3 +259,5 @@ class Report:
     currencies: Mapping[str, Decimal]
     """Value by currency of the price."""
     notes: Sequence[str]
+    splits: Mapping[str, Sequence[Split]] = field(default_factory=dict)
+    """By symbol, those that are applied to what was held."""

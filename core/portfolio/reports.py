@@ -193,6 +193,7 @@ class Reports:
             sectors=by_sector(standing),
             currencies=by_currency(standing),
             notes=tuple(_notes(book, standing)),
+            splits=book.splits,
         )
 
     def _sight(self, seen: _Seen, book: Book, targets: Mapping[str, Decimal]) -> Sight:

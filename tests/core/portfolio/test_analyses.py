@@ -24,6 +24,7 @@ from core.errors import (
     NotEnoughData,
     NotFound,
 )
+from core.market.bar_store import Batch, DatasetKey, SeriesFacts
 from core.metering.books import audit
 from core.metering.repeats import Idempotency
 from core.metering.usage import Usage
@@ -37,6 +38,7 @@ from core.portfolio.transactions import Draft, Kind
 from core.principal import Principal, Role, Scope
 from core.workbench import Workbench, open_workbench
 from tests.conftest import MakeMember, MoveTime, make_settings
+from tests.core.market.bars_made import frame_of
 
 HELD = {"AAPL": 100, "IBM": 50, "MSFT": 200}
 BOUGHT = date(2008, 1, 2)
@@ -445,6 +447,27 @@ def test_a_single_holding_has_figures_and_no_frontier(area: PortfolioArea, ann: 
     assert found.frontier is None
     assert "takes two holdings" in " ".join(found.notes)
     assert found.figures.sharpe is not None
+
+
+def test_a_split_that_only_the_user_tells_is_no_return_of_a_holding(
+    workbench: Workbench, area: PortfolioArea, ann: Principal
+) -> None:
+    halved_on = date(2010, 7, 14)
+    sessions = [day for number in range(60) if (day := date(2010, 6, 14) + timedelta(days=number)).weekday() < 5]
+    closes = {"OWN": {day: 100.0 if day < halved_on else 50.0 for day in sessions}}
+    batch = Batch(frame_of(closes), {"OWN": SeriesFacts("USD", "XNYS")})
+    workbench.market.store.write(DatasetKey("fetched", "made", "a test"), batch)
+    made = portfolio(area, ann, {})
+    area.journal.add(
+        ann,
+        made,
+        [
+            Draft(Kind.BUY, sessions[0], "USD", symbol="OWN", quantity=Decimal(10), price=Decimal(100)),
+            Draft(Kind.SPLIT, halved_on, "USD", symbol="OWN", ratio=Decimal(2)),
+        ],
+    )
+    analysis = area.analyses.run(ann, made, AnalysisRequest()).analysis
+    assert [(risk.symbol, risk.volatility) for risk in analysis.holdings] == [("OWN", 0.0)]
 
 
 def test_a_window_has_its_own_figures(area: PortfolioArea, member: MakeMember) -> None:
