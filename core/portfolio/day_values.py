@@ -195,7 +195,7 @@ def _grid(task: Task) -> _Grid:
         is_past[row, begins[0] if len(begins) else len(days) :] = True
     of_benchmark = np.zeros(len(days), bool)
     of_benchmark[place[other]] = True
-    is_session, is_wanted = _sessions(task, days, has_bar & is_active, is_active, of_benchmark)
+    is_session, is_wanted = _sessions(task, has_bar & is_active, is_active, of_benchmark)
     is_idle = ~is_active.any(axis=0)
     is_wanted |= is_idle & (of_benchmark | (has_bar & is_past).any(axis=0))
     is_asked = of_benchmark.copy()
@@ -231,45 +231,21 @@ def _held(steps: Stepped, begins: Ints, number: int) -> Floats:
     return found
 
 
-def _sessions(task: Task, days: Days, is_traded: Bools, is_active: Bools, of_benchmark: Bools) -> tuple[Bools, Bools]:
-    """Whether the market of each symbol traded on each day, and whether any of a symbol that is held did.
-
-    Another dataset tells of the same exchange too, on days after which the symbol itself has a bar within two weeks:
-    datasets end on different days.
-    """
+def _sessions(task: Task, is_traded: Bools, is_active: Bools, of_benchmark: Bools) -> tuple[Bools, Bools]:
+    """Whether the market of each symbol traded on each day, and whether any of a symbol that is held did."""
     is_session = np.zeros(is_active.shape, bool)
     any_session = np.zeros(is_active.shape[1], bool)
-    none = np.zeros(is_active.shape[1], bool)
     rows_of: dict[Market, list[int]] = {}
-    of_exchange: dict[str, Bools] = {}
     for row, history in enumerate(task.histories):
         if history.market is not None:
             rows_of.setdefault(history.market, []).append(row)
-            if exchange := history.market[1]:
-                of_exchange[exchange] = of_exchange.get(exchange, none) | is_traded[row]
-    if task.benchmark is not None and task.benchmark.market is not None and (exchange := task.benchmark.market[1]):
-        of_exchange[exchange] = of_exchange.get(exchange, none) | of_benchmark
     for market, rows in rows_of.items():
         found = is_traded[rows].any(axis=0)
         if task.benchmark is not None and task.benchmark.market == market:
             found |= of_benchmark & is_active[rows].any(axis=0)
         is_session[rows] = found
         any_session |= found
-        elsewhere = of_exchange.get(market[1] or "", found) & ~found
-        for row in rows:
-            is_asked = elsewhere & is_active[row]
-            if is_asked.any():
-                is_session[row] |= is_asked & _trades_soon(task.histories[row], days)
-                any_session |= is_session[row]
     return is_session, any_session
-
-
-def _trades_soon(history: History, days: Days) -> Bools:
-    """Whether a symbol has a bar within `MOST_CARRIED_DAYS` from each of some days."""
-    at = np.searchsorted(history.days, days)
-    found: Bools = at < len(history.days)
-    found[found] = (history.days[at[found]] - days[found]).astype(np.int64) <= MOST_CARRIED_DAYS
-    return found
 
 
 def _prices(task: Task, grid: _Grid) -> tuple[Floats, list[tuple[Bools, str]]]:

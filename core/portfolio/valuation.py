@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
@@ -187,10 +187,8 @@ class Valuer:
             since, after = arrays.first_day, None
             self._read(place, origins, date.min)
         else:
-            self._read(place, origins, since - timedelta(days=3 * MOST_CARRIED_DAYS))
-            since = _unsettled_since(place.known.values(), since)
-            kept = int(np.searchsorted(before.days, np.datetime64(since, "D")))
-            after = before.days[kept - 1] if kept else None
+            after = before.days[kept - 1]
+            self._read(place, origins, since - timedelta(days=2 * MOST_CARRIED_DAYS))
         task = Task(
             book=arrays,
             histories=_histories(arrays, place.known, _currencies(arrays, origins)),
@@ -233,21 +231,6 @@ class Valuer:
         if number > WORTH_KEEPING:
             self._days.keep(principal, portfolio_id, place.kept)
             place.differs_since, place.written_at = None, now
-
-
-def _unsettled_since(known: Iterable[_Known], since: date) -> date:
-    """From which day on values may differ where bars do since a day.
-
-    Days between a symbol's last bar and that day were taken for its end, and are missing where it goes on.
-    """
-    begin = np.datetime64(since, "D")
-    found = begin
-    for each in known:
-        at = int(np.searchsorted(each.closes.days, begin))
-        if at and begin - each.closes.days[at - 1] <= np.timedelta64(2 * MOST_CARRIED_DAYS, "D"):
-            found = min(found, each.closes.days[at - 1] + 1)
-    unsettled: date = max(found, begin - MOST_CARRIED_DAYS).astype(object)
-    return unsettled
 
 
 def _unknown_since(known: _Known, origin: Origin, day: date, needed: date) -> date | None:

@@ -164,22 +164,10 @@ def test_a_close_is_not_carried_for_longer_than_any_holiday(ground: Ground) -> N
 def test_the_benchmark_of_the_same_market_shows_that_a_price_is_missing(ground: Ground) -> None:
     gap = {day: close for day, close in flat(10).items() if day != DAYS[7]}
     ground.write({"ALONE": gap, "BENCH": flat(1)}, dataset="one market")
-    ground.write({"FTSE": flat(1)}, dataset="london", exchange="XLON")
     rows = numbered(DEPOSIT, made(Kind.BUY, DAYS[0], "ALONE", quantity=10, price=10))
-    for benchmark in ("BENCH", "INDEX"):
-        assert list(ground.series(rows, benchmark=benchmark).missing) == [DAYS[7]]
-    alone = ground.series(rows, benchmark="FTSE")
+    assert list(ground.series(rows, benchmark="BENCH").missing) == [DAYS[7]]
+    alone = ground.series(rows, benchmark="INDEX")
     assert (len(alone.days), alone.missing) == (19, {})
-
-
-def test_another_dataset_of_the_same_exchange_shows_that_a_price_is_missing(ground: Ground) -> None:
-    ground.write({"GAP": {day: 10.0 for day in DAYS[:15] if day != DAYS[7]}}, dataset="another")
-    rows = [DEPOSIT, BUY, made(Kind.BUY, DAYS[0], "GAP", quantity=10, price=10)]
-    series = ground.series(numbered(*rows))
-    assert series.missing == {DAYS[7]: ("GAP",)}
-    for until in (DAYS[6], DAYS[7], DAYS[8], DAYS[14], LAST):
-        extended = ground.series(numbered(*rows), until=until, valuer=ground.valuer)
-        assert_same(extended, ground.series(numbered(*rows), until=until))
 
 
 def test_a_flow_between_two_days_counts_on_the_second_and_one_after_the_last_is_pending(ground: Ground) -> None:
