@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from uuid import uuid4
 
 from core.errors import NotFound
+from core.portfolio.imports.outcomes import Choice
+from core.portfolio.ledger import Books, NoRates
+from core.portfolio.market_facts import NoFacts
 from core.portfolio.portfolios import PortfolioSettings
 from core.portfolio.rebalancing import TradeCosts
 from core.portfolio.transactions import Draft, Kind
 from tests.core.accounts.permission_rows import ASKERS, INSIDERS, READERS, C, Method, Route, Trial
 
 DRAFT = Draft(Kind.DEPOSIT, date(2010, 1, 4), "USD", amount=Decimal(100))
+EMPTY = Books().book(uuid4(), [], "USD", True, NoFacts(), NoRates(), until=date(2010, 1, 4))
 BODY = {"kind": "deposit", "date": "2010-01-04", "currency": "USD", "amount": "100"}
 CSV = b"Date,Kind,Currency,Amount\n2010-01-04,Deposit,USD,100\n"
 
@@ -49,6 +54,9 @@ METHODS: dict[str, Method] = {
     "portfolio.journal.add": Method(
         ASKERS, lambda t: t.bench.portfolio.journal.add(t.who, t.nothing, [DRAFT]), ends=NotFound
     ),
+    "portfolio.journal.check_room": Method(
+        INSIDERS, lambda t: t.bench.portfolio.journal.check_room(t.who, EMPTY, EMPTY, [DRAFT])
+    ),
     "portfolio.journal.reverse": Method(
         ASKERS, lambda t: t.bench.portfolio.journal.reverse(t.who, t.nothing, t.nothing), ends=NotFound
     ),
@@ -60,6 +68,11 @@ METHODS: dict[str, Method] = {
     ),
     "portfolio.imports.run": Method(
         READ_AND_ASK, lambda t: t.bench.portfolio.imports.run(t.who, t.nothing, CSV, "a.csv"), ends=NotFound
+    ),
+    "portfolio.imports.run_once": Method(
+        READ_AND_ASK,
+        lambda t: t.bench.portfolio.imports.run_once(t.who, t.nothing, CSV, "a.csv", Choice(), key=None),
+        ends=NotFound,
     ),
     "portfolio.imports.past": Method(
         READERS, lambda t: t.bench.portfolio.imports.past(t.who, t.nothing), ends=NotFound
