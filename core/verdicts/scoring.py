@@ -114,7 +114,8 @@ class Scoring:
         return Scored(len(found.ids), written)
 
     def _run(self, _context: JobContext) -> None:
-        self.score()
+        while self.score().written:  # verdicts that came meanwhile have joined this job
+            pass
 
     def _due(self, most: int = MOST_AT_ONCE) -> DueRows:
         latest_5, latest_20 = self._latest(SOON), self._latest(LATE)
