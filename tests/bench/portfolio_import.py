@@ -25,7 +25,9 @@ def imported(ground: Ground) -> list[Figure]:
     days = Calendars(today=LAST).of("XNYS").between(FIRST, LAST).tolist()
     count = TRANSACTIONS // (10 if ground.is_quick else 1)
     content = csv_of(made_transactions(symbols, days, count))
-    first, second, told = [], [], []
+    first: list[float] = []
+    second: list[float] = []
+    told: list[int] = []
 
     def tell(done: int, _total: int, _words: str) -> None:
         told.append(done)
