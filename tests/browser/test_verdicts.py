@@ -194,6 +194,7 @@ def test_screenshots_of_verdicts(desk: Desk, browser: Browser, scheme: str, widt
     quiet(page)
     page.get_by_role("button", name=re.compile(r"Show \d+ retrospective ones")).click()
     expect(page.get_by_text("What this says")).to_be_visible()
+    quiet(page)
     expect(page.get_by_text("A model's answer, not advice", exact=False)).to_be_visible()
     _whole(page, width, f"page-verdicts-{scheme}-{width}")
     page.goto(f"{desk.app.base_url}{HIGHS}&symbol=CRM")
