@@ -17,7 +17,6 @@ import numpy as np
 from core.db.engine import Database
 from core.ids import new_id
 from core.market.as_of import AsOf, Reason
-from core.market.bar_store import BarStore
 from core.market.bars import Bars
 from core.market.calendars import Calendars
 from core.market.fx import Fx
@@ -47,7 +46,7 @@ def histories(ground: Ground) -> list[Figure]:
     Prices are random walks, generated as all bars of this measurement.
     """
     bench = ground.workbench
-    store = BarStore(bench.database, ground.work / "portfolio")
+    store = bench.market.store
     sessions = Calendars(today=LAST).of("XNYS").between(FIRST, LAST)
     symbols = fill_walks(store, HOLDINGS, sessions)
     days = [day.astype(object) for day in sessions]
