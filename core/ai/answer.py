@@ -8,14 +8,18 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from core.ai.providers.contract import Message, TokenUsage
+from core.ai.evidence import Evidence
+from core.ai.providers.contract import Message, TokenUsage, ToolSpec
 from core.ai.schemas import followed
+from core.ai.tools import Course
 from core.metering.meter import Feature, QuotaState
 from core.metering.repeats import Idempotency
 
 EMBEDDING = "embedding"
 """The task of turning texts into vectors: no text is generated."""
-PUBLIC_TASKS = frozenset({"signal_validation"})
+PUBLIC_TASKS = frozenset(
+    {"signal_validation", "news", "news_detail", "sentiment", "filing_list", "filing_detail", "company_profile"}
+)
 """Tasks whose questions the server may build from public data alone, so that all organisations share the answer."""
 
 
@@ -57,6 +61,10 @@ class Question:
     json_schema: Mapping[str, object] | None = None
     """The JSON Schema that the answer has to follow; empty: any JSON object. An answer that does not, after one
     repair, is `unusable_answer` and free."""
+    tools: tuple[ToolSpec, ...] = ()
+    """What the model may ask to have done on the way; then there is a `course` that does it."""
+    course: Callable[[], Course] | None = None
+    """Makes what leads through a request that takes several calls, under one hold: a loop of tools, or parts."""
     reads: Callable[[str], str | None] | None = None
     """Reads an answer in place of the schema, which the provider is still told: the text to keep, or None where the
     answer cannot be used. The same question is always read the same way: it is no part of the cache's key."""
@@ -119,6 +127,8 @@ class Answer:
     """The requests of the running minute after this request."""
     price_version: str = ""
     """The price that the call was counted with; empty where an older program kept the answer."""
+    evidence: Evidence | None = None
+    """What it rests on, where tools were used or figures checked."""
 
     def as_settled(self, charged_usd: Decimal, quota: QuotaState | None) -> Answer:
         """The answer with what it was charged in the end."""
@@ -142,6 +152,8 @@ class Draft:
     request_id: UUID
     note: str | None = None
     """What went wrong, in one sentence for the reader."""
+    evidence: Evidence | None = None
+    """What it rests on, where tools were used or figures checked."""
 
 
 Save = Callable[[Draft], None]

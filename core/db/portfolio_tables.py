@@ -39,6 +39,7 @@ portfolios = Table(
     Column("updated_at", Moment, nullable=False),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
     UniqueConstraint("org_id", "user_id", "name"),
+    UniqueConstraint("id", "org_id"),
 )
 
 portfolio_imports = Table(

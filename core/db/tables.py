@@ -24,7 +24,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from core.db import market_tables, notebook_tables, ops_tables, portfolio_tables, screener_tables, verdicts_tables
+from core.db import (
+    market_tables,
+    notebook_tables,
+    ops_tables,
+    portfolio_tables,
+    research_tables,
+    screener_tables,
+    verdicts_tables,
+)
 from core.db.schema import METADATA, Credits, Moment, Usd
 
 __all__ = ["METADATA", "MORE_TABLES", "TENANT_TABLES"]
@@ -389,7 +397,11 @@ conversations = Table(
     Column("title", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    Column("portfolio_id", Uuid),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
+    ForeignKeyConstraint(
+        ["portfolio_id", "org_id"], ["portfolios.id", "portfolios.org_id"], ondelete="SET NULL (portfolio_id)"
+    ),
 )
 
 messages = Table(
@@ -413,6 +425,7 @@ messages = Table(
     Column("cost_usd", Usd),
     Column("note", Text),
     Column("created_at", Moment, nullable=False),
+    Column("evidence", JSONB),
 )
 
 cache_entries = Table(
@@ -434,7 +447,15 @@ function_version = Table(
     Column("sha256", Text, nullable=False),
 )
 
-MORE_TABLES = (market_tables, notebook_tables, ops_tables, portfolio_tables, screener_tables, verdicts_tables)
+MORE_TABLES = (
+    market_tables,
+    notebook_tables,
+    ops_tables,
+    portfolio_tables,
+    research_tables,
+    screener_tables,
+    verdicts_tables,
+)
 """Modules whose tables belong to the same metadata."""
 
 TENANT_TABLES = (

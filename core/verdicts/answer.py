@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from core.verdicts.plain_text import plain
+from core.ai.outside import plain
 
 Decision = Literal["BUY", "SELL", "HOLD", "AVOID"]
 

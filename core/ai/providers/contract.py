@@ -8,11 +8,37 @@ from typing import Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model is told of it."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+    """JSON Schema of its arguments, an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to have a tool used."""
+
+    id: str
+    """The provider's own, or one that its adapter gave; unique in a conversation."""
+    name: str
+    """As the model wrote it: there may be no such tool."""
+    arguments: str
+    """As the model wrote them: may be no JSON."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation as a model is shown it."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     text: str
+    calls: tuple[ToolCall, ...] = ()
+    """On an assistant's turn: the tools that it asked for."""
+    call: ToolCall | None = None
+    """On a tool's turn: what it is the result of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +59,8 @@ class ChatRequest:
     """Texts at which the answer ends; they are not part of it."""
     json_schema: Mapping[str, object] | None = None
     """The JSON Schema that the answer has to follow, where the provider can be told; empty: any JSON object."""
+    tools: tuple[ToolSpec, ...] = ()
+    """What the model may ask to have done; empty: nothing, also where earlier turns did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +113,8 @@ class Finish:
     """`stop`, `length`, `content_filter`, or the provider's own word."""
     usage: TokenUsage | None
     """None where the provider sent none. Of cumulative usage chunks, the last."""
+    calls: tuple[ToolCall, ...] = ()
+    """The tools that the model asks for, in its order; whoever asked it answers with their results."""
 
 
 class ChatStream(Protocol):

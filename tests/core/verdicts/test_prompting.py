@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.ai.outside import MAX_TEXT_CHARS, cleaned, fenced
 from core.ai.prompts import Prompt, load_prompt
 from core.settings import DATA
 from core.verdicts.answer import SCHEMA
-from core.verdicts.prompting import ANSWER, FACTS, MAX_TEXT_CHARS, OUTSIDE, cleaned, facts_of, fenced, messages
+from core.verdicts.prompting import ANSWER, FACTS, OUTSIDE, facts_of, messages
 
 PROMPT = Prompt("validate_signal", "validate_signal/1/abc", "Judge the signal.")
 FACTS_OF_ONE: Mapping[str, Any] = {"symbol": "AAPL", "levels": {"entry": 12.3, "stop": None}}
