@@ -258,7 +258,10 @@ def money_weighted(portfolio: str) -> float:
 
 
 def gains(portfolio: str, first: date | None, last: date | None) -> dict[str, float]:
-    """By symbol, value at the end less value at the start less what was bought on balance; dividends apart."""
+    """Of each symbol that was held in a window: value at the end less that at the start less what was bought on balance.
+
+    Dividends are no part of it.
+    """
     found = curve(portfolio)
     begin, end = found.places(first, last)
     first_day, last_day = found.days[begin], found.days[end - 1]
@@ -268,4 +271,6 @@ def gains(portfolio: str, first: date | None, last: date | None) -> dict[str, fl
     for row in transactions(portfolio):
         if row.kind in ("Buy", "Sell") and first_day <= row.day <= last_day:
             gained[row.symbol] += in_base(portfolio, row, moved(row))
-    return gained
+    return {
+        symbol: gain for symbol, gain in gained.items() if gain or any(found.holdings[symbol][max(begin - 1, 0) : end])
+    }
