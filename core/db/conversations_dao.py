@@ -19,12 +19,14 @@ _MESSAGES = text(
 _ADD_MESSAGE = text(
     """
     INSERT INTO messages (id, conversation_id, org_id, user_id, role, text, state, request_id, provider, model,
-        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, note, created_at)
+        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, note, evidence, created_at)
     VALUES (:id, :conversation_id, bound_org(), bound_user(), :role, :text, :state, :request_id, :provider, :model,
-        :is_cached, :is_offline, :is_estimated, :prompt_tokens, :completion_tokens, :cost_usd, :note, assay_now())
+        :is_cached, :is_offline, :is_estimated, :prompt_tokens, :completion_tokens, :cost_usd, :note,
+        cast(:evidence AS jsonb), assay_now())
     """
 )
-_ROW = "c.id, c.title, c.created_at, c.updated_at"
+_COLUMNS = "id, title, created_at, updated_at, portfolio_id"
+_ROW = "c.id, c.title, c.created_at, c.updated_at, c.portfolio_id"
 _PAGE = """
     WHERE c.org_id = bound_org() AND c.user_id = bound_user()
         AND (cast(:before_id AS uuid) IS NULL OR (c.updated_at, c.id) < (cast(:before_at AS timestamptz), :before_id))
@@ -68,6 +70,8 @@ class ConversationRow:
     title: str
     created_at: datetime
     updated_at: datetime
+    portfolio_id: UUID | None
+    """The portfolio that its questions are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +141,30 @@ def found(
 
 def conversation(connection: Connection, conversation_id: UUID) -> ConversationRow | None:
     """One of the bound user's conversations; None where there is none of that id for them."""
-    statement = text("SELECT id, title, created_at, updated_at FROM conversations WHERE id = :id")
+    statement = text(f"SELECT {_COLUMNS} FROM conversations WHERE id = :id")  # noqa: S608 (ours)
     row = connection.execute(statement, {"id": conversation_id}).mappings().one_or_none()
     return ConversationRow(**row) if row else None
 
 
-def add_conversation(connection: Connection, conversation_id: UUID, title: str) -> None:
+def add_conversation(
+    connection: Connection, conversation_id: UUID, title: str, *, portfolio_id: UUID | None = None
+) -> None:
     """Opens a conversation of the bound user."""
     connection.execute(
         text(
-            "INSERT INTO conversations (id, org_id, user_id, title, created_at, updated_at) "
-            "VALUES (:id, bound_org(), bound_user(), :title, assay_now(), assay_now())"
+            "INSERT INTO conversations (id, org_id, user_id, title, portfolio_id, created_at, updated_at) "
+            "VALUES (:id, bound_org(), bound_user(), :title, :portfolio_id, assay_now(), assay_now())"
         ),
-        {"id": conversation_id, "title": title},
+        {"id": conversation_id, "title": title, "portfolio_id": portfolio_id},
     )
+
+
+def set_portfolio(connection: Connection, conversation_id: UUID, portfolio_id: UUID | None) -> bool:
+    """Says which portfolio the questions of one of the bound user's conversations are about; False where there is no
+    such conversation."""
+    statement = text("UPDATE conversations SET portfolio_id = :portfolio_id WHERE id = :id RETURNING id")
+    values = {"id": conversation_id, "portfolio_id": portfolio_id}
+    return connection.execute(statement, values).scalar() is not None
 
 
 def rename_conversation(
@@ -160,7 +174,7 @@ def rename_conversation(
     None where nothing was named. Its place in the list stays."""
     statement = text(
         "UPDATE conversations SET title = :title WHERE id = :id AND (cast(:only_from AS text) IS NULL "
-        "OR title = :only_from) RETURNING id, title, created_at, updated_at"
+        f"OR title = :only_from) RETURNING {_COLUMNS}"  # noqa: S608 (ours)
     )
     values = {"id": conversation_id, "title": title, "only_from": only_from}
     row = connection.execute(statement, values).mappings().one_or_none()
@@ -180,13 +194,21 @@ def messages(connection: Connection, conversation_id: UUID, *, most: int) -> lis
     return [MessageRow(**row) for row in rows]
 
 
+def evidence(connection: Connection, conversation_id: UUID) -> dict[UUID, Any]:
+    """What the shown answers of a conversation rest on, as JSON, by the id of their message."""
+    statement = text(
+        "SELECT id, evidence FROM messages WHERE conversation_id = :id AND state <> 'replaced' AND evidence IS NOT NULL"
+    )
+    return {row.id: row.evidence for row in connection.execute(statement, {"id": conversation_id})}
+
+
 def cost(connection: Connection, conversation_id: UUID) -> CostRow:
     """What the bound user's questions in a conversation cost; nothing where there were none."""
     return CostRow(**connection.execute(_COST, {"id": conversation_id}).mappings().one())
 
 
 def add_message(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Adds a message to one of the bound user's conversations."""
+    """Adds a message to one of the bound user's conversations; `evidence` is JSON text, or None."""
     connection.execute(_ADD_MESSAGE, values)
 
 

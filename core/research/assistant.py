@@ -189,7 +189,9 @@ def _context(turns: Sequence[Message]) -> list[Message]:
 
 
 def _user_message(message_id: UUID, conversation_id: UUID, text: str) -> dict[str, object]:
-    empty = dict.fromkeys(("request_id", "provider", "model", "prompt_tokens", "completion_tokens", "cost_usd", "note"))
+    empty = dict.fromkeys(
+        ("request_id", "provider", "model", "prompt_tokens", "completion_tokens", "cost_usd", "note", "evidence")
+    )
     flags = dict.fromkeys(("is_cached", "is_offline", "is_estimated"), False)
     return {
         **empty,
@@ -219,4 +221,5 @@ def _answer_message(message_id: UUID, conversation_id: UUID, draft: Draft) -> di
         "completion_tokens": draft.usage.completion_tokens if draft.usage else None,
         "cost_usd": draft.cost_usd,
         "note": draft.note,
+        "evidence": None if draft.evidence is None else draft.evidence.model_dump_json(),
     }

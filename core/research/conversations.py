@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from pydantic import ValidationError
+
+from core.ai.evidence import Evidence
 from core.db import conversations_dao as dao
 from core.db import metering_dao
 from core.db.conversations_dao import ConversationRow, CostRow, FoundRow, MessageRow, Place
-from core.db.engine import Database
+from core.db.engine import Database, Transaction
 from core.errors import Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
 from core.metering.usage import Allowance, allowances_of
@@ -44,6 +49,17 @@ class Opened:
     row: ConversationRow
     messages: list[MessageRow]
     cost: CostRow
+    evidence: Mapping[UUID, Evidence]
+    """What answers rest on, by the id of their message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What was said in a conversation, for the next question in it."""
+
+    messages: list[MessageRow]
+    portfolio_id: UUID | None
+    """The portfolio that its questions are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +111,7 @@ class Conversations:
             row = None if conversation_id is None else dao.conversation(connection, conversation_id)
             opened = None
             if row is not None:
-                messages = dao.messages(connection, row.id, most=MAX_MESSAGES)
-                opened = Opened(row, messages, dao.cost(connection, row.id))
+                opened = _opened(connection, row)
             found = _found(dao.found(connection, sought, AROUND, most=MAX_FOUND), sought) if sought else None
             latest = dao.conversations(connection, most=MAX_CONVERSATIONS)
             return Desk(latest, found, opened, allowances_of(metering_dao.allowances(connection)))
@@ -126,8 +141,7 @@ class Conversations:
             row = dao.conversation(connection, conversation_id)
             if row is None:
                 raise NotFound(_NO_SUCH)
-            messages = dao.messages(connection, conversation_id, most=MAX_MESSAGES)
-            return Opened(row, messages, dao.cost(connection, conversation_id))
+            return _opened(connection, row)
 
     def messages(self, principal: Principal, conversation_id: UUID) -> list[MessageRow]:
         """The messages of one of the caller's conversations.
@@ -135,10 +149,19 @@ class Conversations:
         Raises:
             NotFound: no conversation of that id that this caller may see.
         """
+        return self.turns(principal, conversation_id).messages
+
+    def turns(self, principal: Principal, conversation_id: UUID) -> Turns:
+        """The messages of one of the caller's conversations, and the portfolio that they are about.
+
+        Raises:
+            NotFound: no conversation of that id that this caller may see.
+        """
         with self._database.app(principal) as connection:
-            if dao.conversation(connection, conversation_id) is None:
+            row = dao.conversation(connection, conversation_id)
+            if row is None:
                 raise NotFound(_NO_SUCH)
-            return dao.messages(connection, conversation_id, most=MAX_MESSAGES)
+            return Turns(dao.messages(connection, conversation_id, most=MAX_MESSAGES), row.portfolio_id)
 
     def create(self, principal: Principal, title: str | None = None) -> ConversationRow:
         """A conversation in which nothing was asked yet; without a title the first question gives it one.
@@ -169,6 +192,18 @@ class Conversations:
         if row is None:
             raise NotFound(_NO_SUCH)
         return row
+
+    def set_portfolio(self, principal: Principal, conversation_id: UUID, portfolio_id: UUID | None) -> None:
+        """Says which portfolio the next questions of a conversation are about; None: about none.
+
+        Whether the caller sees that portfolio is checked with each question.
+
+        Raises:
+            NotFound: no conversation of that id that this caller may see.
+        """
+        with self._database.app(principal) as connection:
+            if not dao.set_portfolio(connection, conversation_id, portfolio_id):
+                raise NotFound(_NO_SUCH)
 
     def delete(self, principal: Principal, conversation_id: UUID) -> None:
         """Deletes one of the caller's conversations; its usage rows stay.
@@ -203,6 +238,20 @@ def title_of(question: str) -> str:
     if not line.strip("".join(_JOINERS)):
         return UNTITLED
     return line if len(line) <= FIRST_TITLE_CHARS else f"{line[: FIRST_TITLE_CHARS - 1].rstrip()}…"
+
+
+def _opened(connection: Transaction, row: ConversationRow) -> Opened:
+    messages = dao.messages(connection, row.id, most=MAX_MESSAGES)
+    return Opened(row, messages, dao.cost(connection, row.id), evidence_of(dao.evidence(connection, row.id)))
+
+
+def evidence_of(kept: Mapping[UUID, Any]) -> dict[UUID, Evidence]:
+    """What answers rest on, as it was kept; one that a later or an older program wrote in another form is left out."""
+    found: dict[UUID, Evidence] = {}
+    for message_id, value in kept.items():
+        with suppress(ValidationError):
+            found[message_id] = Evidence.model_validate(value)
+    return found
 
 
 def _found(rows: Iterable[FoundRow], sought: str) -> list[Found]:

@@ -128,6 +128,6 @@ def test_a_conversation_that_is_deleted_while_it_is_answered_is_charged_all_the_
 
 def test_a_changed_prompt_has_another_version(tmp_path: object) -> None:
     shipped = load_prompt(DATA / "prompts", "chat")
-    assert shipped.version.startswith("chat/1/")
+    assert shipped.version.startswith("chat/2/")
     with pytest.raises(ConfigurationError, match=r"missing\.md"):
         load_prompt(DATA / "prompts", "missing")
