@@ -212,6 +212,12 @@ _OF_PORTFOLIOS = (
     "VALUES (:id, :org, 'x', 'x', assay_now())",
     "INSERT INTO portfolio_analyses (id, org_id, portfolio_id, key, content, author, created_at, expires_at) "
     "VALUES (:id, :org, :id, 'x', '{}', 'Somebody', assay_now(), assay_now())",
+    "INSERT INTO research_parts (portfolio_id, org_id, part, key, claim, state, as_of, symbols, content, author, "
+    "begun_at, expires_at) VALUES (:id, :org, 'news', 'x', :id, 'ready', '2010-01-04', '{AAPL}', '{}', 'Somebody', "
+    "assay_now(), assay_now())",
+    "INSERT INTO research_choices (org_id, user_id, agreed_at) VALUES (:org, :user, assay_now())",
+    "INSERT INTO answer_checks (request_id, org_id, user_id, provider, model, steps, failed_steps, figures, verified, "
+    "created_at) VALUES (:id, :org, :user, 'x', 'x', 0, 0, 0, 0, assay_now())",
 )
 
 
