@@ -92,6 +92,9 @@ Tell = Callable[[Step], None]
 class Course(Protocol):
     """How a request goes on that takes several calls of a model, all under one hold. Made anew for each request."""
 
+    joint: str = "\n\n"
+    """What stands between the texts of two turns in the answer."""
+
     def after(self, turn: Turn, tell: Tell, is_cut: Callable[[], bool]) -> Sequence[Message] | None:
         """What the model is shown next, from the first message on; None where the turn ended the request.
 
