@@ -8,12 +8,12 @@ the hit rate drawn towards the base rate, which the screener shows as the signal
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from core.ai.providers.contract import Message
+from core.ai.providers.contract import ChatRequest
 from core.screener.records import CONFIDENCE_HORIZON, MINIMUM_N
 from core.verdicts.answer import SCHEMA, Decision
 from core.verdicts.prompting import facts_of
@@ -37,9 +37,10 @@ class _Record:
     """The hit rate drawn towards the base rate."""
 
 
-def answer(conversation: Sequence[Message], schema: Mapping[str, object] | None) -> str | None:
-    """The rule's validation as JSON; None where the conversation does not ask for one."""
-    facts = facts_of(conversation) if schema is not None and dict(schema) == dict(SCHEMA) else None
+def answer(request: ChatRequest) -> str | None:
+    """The rule's validation as JSON; None where the request does not ask for one."""
+    schema = request.json_schema
+    facts = facts_of(request.messages) if schema is not None and dict(schema) == dict(SCHEMA) else None
     try:
         return None if facts is None else _ruled(facts)
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError):  # facts that no snapshot gave

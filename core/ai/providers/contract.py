@@ -27,6 +27,8 @@ class ToolCall:
     """As the model wrote it: there may be no such tool."""
     arguments: str
     """As the model wrote them: may be no JSON."""
+    carried: str = ""
+    """What its provider wants back with it, as its adapter wrote it: signed thinking. No other adapter reads it."""
 
 
 @dataclass(frozen=True, slots=True)

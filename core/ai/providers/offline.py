@@ -3,26 +3,29 @@
 What an area can answer by a stated rule of its own, it answers by that: see `Answerer`.
 
 It never stands in for a live model. The same question always gets the same answer. Its tokens are its words
-and its punctuation marks, for what it reads as for what it writes: a count that anybody can repeat.
+and its punctuation marks, for what it reads as for what it writes: a count that anybody can repeat. What it reads are
+the messages, the calls of tools in them, and the tools that it is offered.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from core.ai.providers.contract import ChatRequest, Delta, Finish, Message, TimeLimits, TokenUsage
+from core.ai.providers.contract import ChatRequest, Delta, Finish, Message, TimeLimits, TokenUsage, ToolCall
 from core.ai.providers.glossary import Entry, Glossary
 from core.errors import ProviderBroke, ProviderRejectedRequest
 
 OFFLINE = "offline"
 OFFLINE_MODEL = "offline-glossary"
-Answerer = Callable[[Sequence[Message], Mapping[str, object] | None], str | None]
-"""Answers a conversation, with the JSON Schema that its answer has to follow, by a rule; None where it is not its own.
+Answerer = Callable[[ChatRequest], str | tuple[ToolCall, ...] | None]
+"""Answers a request by a rule, with a text or with the tools that it wants used; None where it is not its own.
 
-Its answers say that they are a rule's. They have to be short: they too end at the `max_tokens` they are asked with."""
+A request may have a JSON Schema that its answer has to follow; one without tools gets no calls. Its texts say that they
+are a rule's. They have to be short: they too end at the `max_tokens` they are asked with."""
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _PIECE = re.compile(r"\s*(?:\w+|[^\w\s])")
 
@@ -56,16 +59,18 @@ class Offline:
         """The entry for the last user message, or what a rule answers, word by word."""
         return OfflineStream(self._answer, request, self._delay_s)
 
-    def _answer(self, request: ChatRequest) -> str:
-        told = (answers(request.messages, request.json_schema) for answers in self._answerers)
-        ruled = next((text for text in told if text is not None), None)
+    def _answer(self, request: ChatRequest) -> str | tuple[ToolCall, ...]:
+        told = (answers(request) for answers in self._answerers)
+        ruled = next((each for each in told if each is not None and (request.tools or isinstance(each, str))), None)
         return answer(self._glossary, request.messages) if ruled is None else ruled
 
 
 class OfflineStream:
     """One answer on its way."""
 
-    def __init__(self, answers: Callable[[ChatRequest], str], request: ChatRequest, delay_s: float) -> None:
+    def __init__(
+        self, answers: Callable[[ChatRequest], str | tuple[ToolCall, ...]], request: ChatRequest, delay_s: float
+    ) -> None:
         self.usage: TokenUsage | None = None
         self.was_sent = False
         self._answers = answers
@@ -74,21 +79,25 @@ class OfflineStream:
         self._aborted = threading.Event()
 
     def __iter__(self) -> Iterator[Delta | Finish]:
-        """Deltas of one token each, then one Finish."""
+        """Deltas of one token each, then one Finish; calls of tools come with the Finish alone."""
         if self._request.model != OFFLINE_MODEL:
             raise ProviderRejectedRequest(f"The offline provider has one model, {OFFLINE_MODEL}.", provider=OFFLINE)
+        self._check()
         self.was_sent = True
-        prompt_tokens = sum(count_tokens(message.text) for message in self._request.messages)
-        pieces = _PIECE.findall(self._answers(self._request))
+        prompt_tokens = count_prompt(self._request)
+        answered = self._answers(self._request)
+        if not isinstance(answered, str):
+            self._check()
+            yield self._asking(answered, prompt_tokens)
+            return
+        pieces = _PIECE.findall(answered)
         for written, piece in enumerate(pieces[: self._request.max_tokens], start=1):
             if self._delay_s and written > 1:
                 self._aborted.wait(self._delay_s)
-            if self._aborted.is_set():
-                raise ProviderBroke("The offline glossary was stopped.", provider=OFFLINE)
+            self._check()
             self.usage = TokenUsage(prompt_tokens, written)
             yield Delta(piece)
-        if self._aborted.is_set():
-            raise ProviderBroke("The offline glossary was stopped.", provider=OFFLINE)
+        self._check()
         self.usage = TokenUsage(prompt_tokens, min(len(pieces), self._request.max_tokens))
         yield Finish("stop" if len(pieces) <= self._request.max_tokens else "length", self.usage)
 
@@ -100,10 +109,33 @@ class OfflineStream:
         """Nothing is held open."""
         self._aborted.set()
 
+    def _asking(self, calls: tuple[ToolCall, ...], prompt_tokens: int) -> Finish:
+        """The end of an answer that asks for tools, or that was cut before it could."""
+        written = _count_calls(calls)
+        self.usage = TokenUsage(prompt_tokens, min(written, self._request.max_tokens))
+        if written > self._request.max_tokens:
+            return Finish("length", self.usage)
+        return Finish("tool_calls" if calls else "stop", self.usage, calls)
+
+    def _check(self) -> None:
+        if self._aborted.is_set():
+            raise ProviderBroke("The offline glossary was stopped.", provider=OFFLINE)
+
 
 def count_tokens(text: str) -> int:
     """The provider's own count: words and punctuation marks."""
     return len(_TOKEN.findall(text))
+
+
+def count_prompt(request: ChatRequest) -> int:
+    """The tokens of what is read: of texts, of calls, and of tools with their schemas as JSON."""
+    told = sum(count_tokens(message.text) + _count_calls(message.calls) for message in request.messages)
+    tools = (f"{tool.name} {tool.description} {json.dumps(dict(tool.parameters))}" for tool in request.tools)
+    return told + sum(map(count_tokens, tools))
+
+
+def _count_calls(calls: Iterable[ToolCall]) -> int:
+    return sum(count_tokens(call.name) + count_tokens(call.arguments) for call in calls)
 
 
 def answer(glossary: Glossary, messages: Sequence[Message]) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from core.ai.providers.contract import ChatRequest, Message, TokenUsage
+from core.ai.providers.contract import ChatRequest, Message, TokenUsage, ToolCall, ToolSpec
 from core.ai.providers.glossary import Glossary
-from core.ai.providers.offline import OFFLINE_MODEL, Offline, answer, count_tokens
+from core.ai.providers.offline import OFFLINE_MODEL, Offline, answer, count_prompt, count_tokens
 from core.ai.providers.registry import GLOSSARY
-from core.errors import ConfigurationError, ProviderRejectedRequest
+from core.errors import ConfigurationError, ProviderBroke, ProviderRejectedRequest
 from tests.core.ai.providers.conftest import LIMITS, ask, events
 
 FILE = """\
@@ -226,11 +226,11 @@ def test_formulas_follow_the_conventions_of_the_workbench(glossary: Glossary) ->
 def test_what_a_rule_answers_comes_before_the_glossary_and_whole() -> None:
     seen: list[tuple[str, Mapping[str, object] | None]] = []
 
-    def rule(conversation: Sequence[Message], schema: Mapping[str, object] | None) -> str | None:
-        seen.append((conversation[-1].text, schema))
-        return '{"by": "a rule, of 12.5 %"}' if schema else None
+    def rule(request: ChatRequest) -> str | None:
+        seen.append((request.messages[-1].text, request.json_schema))
+        return '{"by": "a rule, of 12.5 %"}' if request.json_schema else None
 
-    provider = Offline(GLOSSARY, answerers=[lambda _conversation, _schema: None, rule])
+    provider = Offline(GLOSSARY, answerers=[lambda _request: None, rule])
     asked = ask(model=OFFLINE_MODEL)
     texts, finish = events(provider.chat(replace(asked, json_schema={"type": "object"}), LIMITS))
     assert ("".join(texts), finish.reason) == ('{"by": "a rule, of 12.5 %"}', "stop")
@@ -239,3 +239,52 @@ def test_what_a_rule_answers_comes_before_the_glossary_and_whole() -> None:
     glossary = "".join(events(Offline(GLOSSARY).chat(asked, LIMITS))[0])
     assert "".join(events(provider.chat(asked, LIMITS))[0]) == glossary
     assert [schema for _, schema in seen] == [{"type": "object"}, None]
+
+
+class TestTools:
+    SPEC = ToolSpec("quote", "The last price.", {"type": "object"})
+    CALLS = (ToolCall("call_1", "quote", '{"symbol": "AAPL"}'), ToolCall("call_2", "quote", "{}"))
+
+    def _asked(self, *, max_tokens: int = 500, tools: tuple[ToolSpec, ...] = (SPEC,)) -> ChatRequest:
+        return ChatRequest(OFFLINE_MODEL, (Message("user", "What is beta?"),), max_tokens, None, tools=tools)
+
+    def test_a_rule_asks_for_tools_at_once_whatever_the_pause_between_tokens(self) -> None:
+        stream = Offline(GLOSSARY, delay_s=20.0, answerers=[lambda _request: self.CALLS]).chat(self._asked(), LIMITS)
+        texts, finish = events(stream)
+
+        assert (texts, finish.reason, finish.calls) == ([], "tool_calls", self.CALLS)
+        # the question and the tool, then a name each, {"symbol": "AAPL"}, and {}
+        assert finish.usage == TokenUsage(4 + 1 + 4 + count_tokens('{"type": "object"}'), 2 + 9 + 2)
+        assert (stream.usage, stream.was_sent) == (finish.usage, True)
+
+    def test_calls_and_results_are_read_too(self) -> None:
+        calls = self.CALLS[:1]
+        talk = (Message("user", "Hi"), Message("assistant", "", calls), Message("tool", '{"a": 1}', call=calls[0]))
+        request = ChatRequest(OFFLINE_MODEL, talk, 500, None)
+
+        assert count_prompt(request) == 1 + (1 + 9) + count_tokens('{"a": 1}')
+
+    def test_without_tools_on_offer_nobody_asks_for_one(self) -> None:
+        provider = Offline(GLOSSARY, answerers=[lambda _request: self.CALLS])
+        texts, finish = events(provider.chat(self._asked(tools=()), LIMITS))
+
+        assert "".join(texts).startswith("Beta: ")
+        assert (finish.reason, finish.calls) == ("stop", ())
+
+    def test_calls_that_do_not_fit_the_tokens_are_cut(self) -> None:
+        provider = Offline(GLOSSARY, answerers=[lambda _request: self.CALLS])
+        _, finish = events(provider.chat(self._asked(max_tokens=12), LIMITS))
+
+        assert (finish.reason, finish.calls) == ("length", ())
+        assert finish.usage is not None
+        assert finish.usage.completion_tokens == 12
+        assert events(provider.chat(self._asked(max_tokens=13), LIMITS))[1].calls == self.CALLS
+
+    def test_a_stream_that_is_aborted_while_the_rule_works_asks_for_nothing(self) -> None:
+        def rule(_request: ChatRequest) -> tuple[ToolCall, ...]:
+            stream.abort()
+            return self.CALLS
+
+        stream = Offline(GLOSSARY, answerers=[rule]).chat(self._asked(), LIMITS)
+        with pytest.raises(ProviderBroke):
+            list(stream)
