@@ -28,7 +28,7 @@ class Measure(BaseModel):
     unit: Unit
     of: Of
     """Whom figures of it are about."""
-    words: tuple[str, ...] = Field(max_length=40)
+    words: tuple[str, ...] = Field(max_length=80)
     """Phrases that name it; the longest that fits counts."""
     hints: tuple[str, ...] = Field((), max_length=20)
     """Words that it often stands by, and others do too: they name nothing."""
@@ -37,6 +37,8 @@ class Measure(BaseModel):
     """Whether it adds up over a window, and one without a first day is of all time; otherwise it is of a day."""
     is_two_sided: bool = False
     """Whether it sets one entity against another, as beta does."""
+    is_vague: bool = False
+    """Whether it is of several things that no word tells apart."""
 
     @property
     def label(self) -> str:
