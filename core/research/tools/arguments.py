@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,6 +16,7 @@ MAX_WORD_CHARS = 60
 """Characters of a model's own word that an error repeats."""
 MOST_TOLD = 3
 """Wrong arguments that an error names."""
+_Form = TypeVar("_Form", bound=BaseModel)
 _LEFT_OUT = frozenset({"title", "default"})
 """Keys of a schema that a model needs not be told."""
 
@@ -28,7 +29,7 @@ class Arguments(BaseModel):
     )
 
 
-def parsed[A: BaseModel](form: type[A], text: str) -> A:
+def parsed(form: type[_Form], text: str) -> _Form:
     """The arguments that a model wrote.
 
     Raises:

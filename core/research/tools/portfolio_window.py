@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from core.errors import InvalidRequest
 from core.research.tools.arguments import Arguments
+from core.research.tools.market_material import months_before
 
 PERIODS = "1d, 1w, 1m, 3m, 6m, 1y, 2y, 3y, 5y, mtd, qtd, ytd, all, a year 2024, a quarter 2024-Q1, a month 2024-03"
 _SPAN = re.compile(r"(?P<count>[1-9][0-9]?)(?P<unit>[dwmy])")
@@ -63,13 +64,6 @@ def bounds_of(asked: Windowed, seen: date) -> Bounds:
     if found.first is not None and found.first > seen:
         raise InvalidRequest(f"The window begins on {found.first}, after {seen}, the day that is seen.")
     return Bounds(found.first, None if found.last is None else min(found.last, seen))
-
-
-def months_before(day: date, count: int) -> date:
-    """The same day so many months earlier, or the last of that month."""
-    place = day.year * 12 + day.month - 1 - count
-    year, month = divmod(place, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def _period(word: str, seen: date) -> Bounds:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,13 +10,11 @@ from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
-
 from core.ai.evidence import Figure, Step
 from core.ai.outside import cleaned, plain
 from core.ai.providers.contract import ToolCall, ToolSpec
 from core.ai.tool_loop import Ran
-from core.ai.tools import Tool, ToolContext, ToolResult
+from core.ai.tools import Tool, ToolContext
 from core.errors import AssayError, InvalidRequest, place_of
 from core.principal import Principal
 from core.research.tools.arguments import MAX_WORD_CHARS, parsed, schema_of
@@ -50,16 +47,17 @@ class Toolbox:
 
 
 class ToolRunner:
-    """Runs the tools that one question needs; its steps may run at the same time."""
+    """Runs the tools that one question needs; keeps nothing of a step, and its steps may run at the same time."""
 
     def __init__(self, tools: Mapping[str, Tool], context: ToolContext) -> None:
         self._tools = tools
         self._context = context
-        self._figures: list[Figure] = []
-        self._lock = threading.Lock()
 
-    def run(self, call: ToolCall, number: int) -> Ran:
-        """What came of a model's wish, as step `number`: done, or failed with a sentence. Never raises."""
+    def run(self, call: ToolCall, number: int, figures: Sequence[Figure]) -> Ran:
+        """What came of a model's wish, as step `number`: done, or failed with a sentence. Never raises.
+
+        `figures` are those that the steps before it returned.
+        """
         begun = time.monotonic()
         name = cleaned(call.name, MAX_WORD_CHARS) or "no name"
         arguments: dict[str, object] = {}
@@ -67,14 +65,12 @@ class ToolRunner:
             tool = self._tool(call.name)
             taken = parsed(tool.arguments, call.arguments)
             arguments = taken.model_dump(mode="json", exclude_unset=True)
-            result = fitted(self._result(tool, taken), number)
+            result = fitted(tool.run(replace(self._context, figures=figures), taken), number)
         except AssayError as error:
             return _failed(number, name, arguments, error.detail, begun)
         except Exception as error:  # noqa: BLE001 (the outermost edge of a step: a model is told, the rest goes on)
             _log.error("The tool %s ended by an unexpected error: %s.", name, place_of(error))
             return _failed(number, name, arguments, FAILED, begun)
-        with self._lock:
-            self._figures.extend(result.figures)
         step = Step(
             number=number,
             tool=tool.name,
@@ -100,11 +96,6 @@ class ToolRunner:
 
     def _is_offered(self, tool: Tool) -> bool:
         return self._context.portfolio_id is not None or not tool.needs_portfolio
-
-    def _result(self, tool: Tool, arguments: BaseModel) -> ToolResult:
-        with self._lock:
-            figures = tuple(self._figures)
-        return tool.run(replace(self._context, figures=figures), arguments)
 
 
 def _spec(tool: Tool) -> ToolSpec:

@@ -37,8 +37,8 @@ class WhatIf:
 
     name = "what_if"
     description = (
-        "How the portfolio would stand after trades at the last prices, without costs: weights, value, cash, unrealised "
-        "gain, volatility and beta before and after. Nothing is entered or sent."
+        "How the portfolio would stand after trades at the last prices, without costs: weights, value, cash, "
+        "unrealised gain, volatility and beta before and after. Nothing is entered or sent."
     )
     arguments = WhatIfArguments
     needs_portfolio = True
