@@ -116,8 +116,14 @@ def _figures(quote: MarketQuote) -> list[Figure]:
     day = _day(quote)
     return [
         *figure(quote.symbol, "last_price", quote.price, "price", day=day, currency=quote.currency),
-        *figure(quote.symbol, "close", quote.price if quote.source == "sample" else None, "price", day=day,
-                currency=quote.currency),
+        *figure(
+            quote.symbol,
+            "close",
+            quote.price if quote.source == "sample" else None,
+            "price",
+            day=day,
+            currency=quote.currency,
+        ),
         *figure(quote.symbol, "change_share", quote.change_pct, "fraction", day=day),
         *figure(quote.symbol, "day", day, day=day),
     ]
