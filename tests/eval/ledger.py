@@ -258,7 +258,7 @@ def money_weighted(portfolio: str) -> float:
 
 
 def gains(portfolio: str, first: date | None, last: date | None) -> dict[str, float]:
-    """Of each symbol that was held in a window: value at the end less that at the start less what was bought on balance.
+    """Of each symbol held in a window: value at its end less that at its start less what was bought on balance.
 
     Dividends are no part of it.
     """

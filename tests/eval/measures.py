@@ -10,7 +10,7 @@ from math import sqrt
 from statistics import fmean, stdev
 
 from tests.eval.ledger import BENCHMARK, base_of, curve
-from tests.eval.shipped import AS_OF, Bars, bars, rate
+from tests.eval.shipped import Bars, bars, rate
 
 SESSIONS_A_YEAR = 252
 RISK_FREE = 0.04
@@ -80,10 +80,6 @@ class Returns:
             return fmean(excess) * SESSIONS_A_YEAR / below
         if name == "beta":
             return self._beta()
-        if name == "max_drawdown":
-            return deepest(r)[0]
-        if name == "current_drawdown":
-            return self._current_drawdown()
         raise KeyError(f"No risk figure is called {name}.")
 
     def _beta(self) -> float:
@@ -91,13 +87,6 @@ class Returns:
         means = fmean(mine), fmean(other)
         covariance = fmean([(a - means[0]) * (b - means[1]) for a, b in self.pairs])
         return covariance / fmean([(b - means[1]) ** 2 for b in other])
-
-    def _current_drawdown(self) -> float:
-        wealth = highest = 1.0
-        for each in self.mine:
-            wealth *= 1 + each
-            highest = max(highest, wealth)
-        return wealth / highest - 1
 
 
 def portfolio_returns(portfolio: str, first: date | None = None, last: date | None = None) -> Returns:
@@ -116,21 +105,3 @@ def portfolio_returns(portfolio: str, first: date | None = None, last: date | No
             other = closes[day] * rate("USD", base, day) / (closes[before] * rate("USD", base, before))
             pairs.append((own, other - 1))
     return Returns(found.days[begin:end], tuple(mine), tuple(pairs))
-
-
-def symbol_returns(symbol: str, first: date | None = None, last: date = AS_OF) -> Returns:
-    """Of a symbol's closes, the first return being that of the window's first day."""
-    history = bars(symbol)
-    begin = 0 if first is None else history.up_to(first)
-    if begin and history.days[begin - 1] == first:
-        begin -= 1
-    begin, end = max(begin, 1), history.up_to(last)
-    mine = returns_of(history.close[begin - 1 : end])
-    benchmark = bars(BENCHMARK)
-    closes = dict(zip(benchmark.days, benchmark.close, strict=True))
-    pairs = []
-    for at, own in zip(range(begin, end), mine, strict=True):
-        before, day = history.days[at - 1], history.days[at]
-        if before in closes and day in closes:
-            pairs.append((own, closes[day] / closes[before] - 1))
-    return Returns(history.days[begin:end], tuple(mine), tuple(pairs))

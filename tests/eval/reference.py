@@ -81,22 +81,9 @@ def price_return(symbol: str, first: date, last: date) -> float:
 
 
 @_computation
-def sessions(symbol: str, first: date, last: date) -> int:
-    """How many bars there are between two days."""
-    history = bars(symbol)
-    return history.up_to(last) - history.up_to(first - timedelta(days=1))
-
-
-@_computation
 def sma(symbol: str, n: int) -> float:
     """Simple average of the last closes."""
     return measures.average(bars(symbol), n)
-
-
-@_computation
-def average_volume(symbol: str, n: int) -> float:
-    """Average volume of the last bars."""
-    return measures.average(bars(symbol), n, "volume")
 
 
 @_computation
@@ -202,12 +189,6 @@ def holdings(portfolio: str, losing: bool = False) -> list[str]:
 
 
 @_computation
-def unrealised(portfolio: str) -> float:
-    """Value less cost of all holdings."""
-    return sum(float(holding(portfolio, symbol, "gain")) for symbol in ledger.held(portfolio))
-
-
-@_computation
 def cash(portfolio: str, share: bool = False) -> float:
     """Money, or its share of the value."""
     return ledger.cash(portfolio) / (ledger.value(portfolio) if share else 1.0)
@@ -225,15 +206,6 @@ def currency_share(portfolio: str, currency: str) -> float:
     """Of the portfolio's value in holdings that are priced in a currency."""
     symbols = [symbol for symbol in ledger.held(portfolio) if bars(symbol).currency == currency]
     return sum(ledger.worth(portfolio, symbol) for symbol in symbols) / ledger.value(portfolio)
-
-
-@_computation
-def day_change(portfolio: str) -> float:
-    """What the last session brought, in money, without a move of exchange rates."""
-    return sum(
-        ledger.worth(portfolio, symbol) * (1 - bars(symbol).close[-2] / bars(symbol).close[-1])
-        for symbol in ledger.held(portfolio)
-    )
 
 
 @_computation
@@ -260,12 +232,6 @@ def transaction_day(portfolio: str, kind: str, symbol: str | None = None, last: 
     rows = _rows(portfolio, kind, symbol, None)
     day: date = rows[-1 if last else 0].day
     return day
-
-
-@_computation
-def transaction_price(portfolio: str, kind: str, symbol: str, place: int = 0) -> float:
-    """Price as it was entered."""
-    return float(_rows(portfolio, kind, symbol, None)[place].price)
 
 
 @_computation
@@ -329,12 +295,6 @@ def contributor(portfolio: str, first: date | None, last: date | None, worst: bo
 
 
 @_computation
-def gained(portfolio: str, symbol: str, first: date | None, last: date | None) -> float:
-    """What a holding gained in a window, without dividends."""
-    return ledger.gains(portfolio, first, last)[symbol]
-
-
-@_computation
 def drawdown(portfolio: str, first: date | None = None, last: date | None = None, gives: str = "value") -> Value:
     """Maximum drawdown of a window: its value, the day of its trough or peak, or the holding that lost most meanwhile.
 
@@ -355,12 +315,6 @@ def drawdown(portfolio: str, first: date | None = None, last: date | None = None
 def risk(portfolio: str, figure: str, first: date | None = None, last: date | None = None) -> float:
     """A risk figure of a portfolio's daily returns."""
     return measures.portfolio_returns(portfolio, first, last).figure(figure)
-
-
-@_computation
-def symbol_risk(symbol: str, figure: str, first: date | None = None, last: date = AS_OF) -> float:
-    """A risk figure of a symbol's daily price returns."""
-    return measures.symbol_returns(symbol, first, last).figure(figure)
 
 
 @_computation
@@ -439,18 +393,6 @@ def headline_day(symbol: str, containing: str = "") -> date:
     return day
 
 
-@_computation
-def headline_count(symbol: str, first: date, last: date) -> int:
-    """How many articles there are between two days."""
-    return len([each for each in _articles(symbol) if first <= each["at"].date() <= last])
-
-
-@_computation
-def publisher(symbol: str, containing: str) -> str:
-    """Of the latest article whose title has some words."""
-    return str(next(each["publisher"] for each in _articles(symbol) if containing.lower() in each["title"].lower()))
-
-
 def _articles(symbol: str) -> list[Any]:
     found = [each for each in reading()["articles"] if each["symbol"] == symbol and each["at"].date() <= AS_OF]
     return sorted(found, key=lambda each: each["at"], reverse=True)
@@ -466,12 +408,6 @@ def ratio(above: float, below: float) -> float:
 def difference(of: float, less: float) -> float:
     """One figure less another."""
     return of - less
-
-
-@_computation
-def product(of: float, times: float) -> float:
-    """One figure times another."""
-    return of * times
 
 
 @_computation
