@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from core.ai.answer import Question
 from core.ai.estimate import NO_USAGE, completion_estimate, prompt_estimate, usage_flaw
-from core.ai.providers.contract import Finish, Message, TokenUsage
+from core.ai.providers.contract import Finish, Message, TokenUsage, ToolCall, ToolSpec
 from core.ai.router import Candidate
 from core.errors import AssayError
 from core.ids import new_id
@@ -24,6 +25,8 @@ class Attempt:
     messages: tuple[Message, ...]
     """What the model was shown."""
     started: float
+    tools: tuple[ToolSpec, ...] = ()
+    """What it was offered to have done."""
     text: str = ""
     deltas: int = 0
     first_token_s: float | None = None
@@ -35,6 +38,11 @@ class Attempt:
     cut: str | None = None
     """Why we closed it ourselves: client, shutdown, or a time limit: first_token, gap, total."""
     ended: float = 0.0
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """What the model asked to have done."""
+        return self.finish.calls if self.finish is not None else ()
 
     @property
     def status(self) -> str:
@@ -64,18 +72,37 @@ def counted(attempt: Attempt, question: Question) -> Counted:
     model, price = attempt.candidate.model, attempt.candidate.price
     if attempt.finish is None and attempt.deltas == 0 and not (attempt.is_open and attempt.cut == "client"):
         return Counted(TokenUsage(0, 0), False, None, Decimal(0), Decimal(0))
-    has_text = bool(attempt.text) and not question.is_embedding
+    has_text = bool(attempt.text or attempt.calls) and not question.is_embedding
     windows = len(attempt.messages) if question.is_embedding else 1  # its texts are each read by themselves
     flaw = usage_flaw(attempt.reported, windows * model.context_window, has_text=has_text)
     if attempt.reported is not None and flaw is None:
         cost_usd = price.cost(attempt.reported)
         return Counted(attempt.reported, False, None, cost_usd, cost_usd)
-    written = completion_estimate(attempt.text, attempt.deltas) if has_text else 0
-    usage = TokenUsage(prompt_estimate(attempt.messages), written)
+    written = completion_estimate(attempt.text, attempt.deltas, attempt.calls) if has_text else 0
+    usage = TokenUsage(prompt_estimate(attempt.messages, attempt.tools), written)
     charge_usd = cost_usd = price.cost(usage)
     if attempt.finish is None and "reasoning" in model.capabilities:  # it may have thought more than it said
         cost_usd = max(charge_usd, price.worst_case(usage.prompt_tokens, question.max_tokens))
     return Counted(usage, True, flaw if flaw != NO_USAGE else None, charge_usd, cost_usd)
+
+
+def summed(counts: Sequence[Counted]) -> Counted:
+    """What the attempts cost together of which one answer was made, each at its own model's price."""
+    if len(counts) == 1:
+        return counts[0]
+    usages = [count.usage for count in counts]
+    return Counted(
+        usage=TokenUsage(
+            sum(usage.prompt_tokens for usage in usages),
+            sum(usage.completion_tokens for usage in usages),
+            sum(usage.cached_prompt_tokens for usage in usages),
+            sum(usage.cache_write_prompt_tokens for usage in usages),
+        ),
+        is_estimated=any(count.is_estimated for count in counts),
+        quarantine=next((count.quarantine for count in counts if count.quarantine), None),
+        charge_usd=sum((count.charge_usd for count in counts), Decimal(0)),
+        cost_usd=sum((count.cost_usd for count in counts), Decimal(0)),
+    )
 
 
 def attempt_row(number: int, attempt: Attempt, question: Question) -> dict[str, object]:
@@ -98,8 +125,12 @@ def attempt_row(number: int, attempt: Attempt, question: Question) -> dict[str, 
     }
 
 
-def usage_row(last: Attempt, count: Counted, question: Question, *, since: float) -> dict[str, object]:
-    """The request as it is logged, by its last attempt; `since` is the monotonic second at which it began."""
+def usage_row(made_of: Sequence[Attempt], count: Counted, question: Question, *, since: float) -> dict[str, object]:
+    """The request as it is logged, by the last of the attempts that it was made of.
+
+    `since` is the monotonic second at which it began.
+    """
+    first, last = made_of[0], made_of[-1]
     return {
         "channel": question.channel,
         "provider": last.candidate.provider.name,
@@ -111,7 +142,7 @@ def usage_row(last: Attempt, count: Counted, question: Question, *, since: float
         "estimated": count.is_estimated,
         "quarantine": count.quarantine,
         "latency_ms": milliseconds(last.ended - since),
-        "first_token_ms": None if last.first_token_s is None else milliseconds(last.first_token_s),
+        "first_token_ms": None if first.first_token_s is None else milliseconds(first.first_token_s),
     }
 
 

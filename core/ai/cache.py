@@ -20,7 +20,8 @@ from diskcache import Cache, JSONDisk, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.ai.answer import Answer
-from core.ai.providers.contract import Message
+from core.ai.evidence import Evidence
+from core.ai.providers.contract import Message, ToolSpec
 from core.db import cache_dao as dao
 from core.db.engine import Database
 from core.errors import DatabaseUnavailable
@@ -29,7 +30,7 @@ MACHINE_LIFE_S = 300
 """The machine's level holds nothing longer than this."""
 MAX_ENTRY_CHARS = 1_000_000
 TRIM_EVERY = 100
-KEY_FORMAT = 2
+KEY_FORMAT = 3
 
 LIFETIMES_S = {
     "chat": 12 * 3600,
@@ -88,6 +89,8 @@ class KeyParts:
     stop: tuple[str, ...] = ()
     json_schema: Mapping[str, object] | None = None
     dimensions: int | None = None
+    tools: tuple[str, ...] = ()
+    """What the model was offered to have done; see `tools_digest`."""
 
 
 class CachedAnswer(BaseModel):
@@ -107,6 +110,8 @@ class CachedAnswer(BaseModel):
     cost_usd: Decimal = Field(ge=0)
     """What the call cost, and giving it again saves."""
     price_version: str = ""
+    evidence: Evidence | None = None
+    """What it rests on; None also where an older program kept it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,8 @@ class AnswerCache:
 
         The machine's level takes it with its first hit: most answers are never asked for again.
         """
-        if answer.state != "complete" or not 0 < len(answer.text) <= MAX_ENTRY_CHARS:
+        life_s = _life_s(task, answer.evidence)
+        if answer.state != "complete" or not 0 < len(answer.text) <= MAX_ENTRY_CHARS or life_s < 1:
             return None
         value = CachedAnswer(
             scope=str(scope),
@@ -181,8 +187,8 @@ class AnswerCache:
             "org_id": None if scope.org_id is None else str(scope.org_id),
             "user_id": None if scope.user_id is None else str(scope.user_id),
             "task": task,
-            "life_s": LIFETIMES_S[task],
-            "value": value.model_dump(mode="json"),
+            "life_s": life_s,
+            "value": {**value.model_dump(mode="json", exclude={"evidence"}), **_evidence(answer)},
         }
 
     def renewed(self, scope: Scope, key: bytes, *, replaces: bool) -> None:
@@ -223,7 +229,7 @@ class AnswerCache:
 
 def cache_key(parts: KeyParts) -> bytes:
     """SHA-256 of everything the answer depends on; the scope stands beside it, in key and column."""
-    messages = [(m.role, _compared(m, parts)) for m in parts.messages]
+    messages = [(m.role, _compared(m, parts), *_named(m)) for m in parts.messages]
     document: dict[str, Any] = {**asdict(parts), "messages": messages, "format": KEY_FORMAT}
     return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode()).digest()
 
@@ -232,6 +238,32 @@ def _compared(message: Message, parts: KeyParts) -> str:
     if parts.is_normalised and message.role == "user":
         return normalised(message.text)
     return message.text if parts.is_exact else message.text.strip()
+
+
+def _named(message: Message) -> list[tuple[str, str]]:
+    calls = message.calls if message.call is None else (message.call,)
+    return [(call.name, call.arguments) for call in calls]
+
+
+def tools_digest(tools: Sequence[ToolSpec]) -> tuple[str, ...]:
+    """The tools as a cache's key has them: the name of each, and a hash of what the model is told of it."""
+    return tuple(f"{tool.name}:{_digest(tool)}" for tool in tools)
+
+
+def _digest(tool: ToolSpec) -> str:
+    told = json.dumps([tool.description, tool.parameters], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _life_s(task: str, evidence: Evidence | None) -> int:
+    """Seconds that an answer is kept: as long as its task's are, and no longer than what it rests on is fresh."""
+    fresh_s = None if evidence is None else evidence.keep_s
+    return LIFETIMES_S[task] if fresh_s is None else int(min(LIFETIMES_S[task], fresh_s))
+
+
+def _evidence(answer: Answer) -> dict[str, Any]:
+    """Written by way of its JSON, in which a number that is none is null."""
+    return {} if answer.evidence is None else {"evidence": json.loads(answer.evidence.model_dump_json())}
 
 
 def normalised(text: str) -> str:

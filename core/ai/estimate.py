@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 
-from core.ai.providers.contract import Message, TokenUsage
+from core.ai.providers.contract import Message, TokenUsage, ToolCall, ToolSpec
 
 BYTES_PER_PROMPT_TOKEN = 2
 """Fewer bytes than any tokenizer packs into a token on average, so that the hold is an upper bound."""
 BYTES_PER_COMPLETION_TOKEN = 4
 TOKENS_AROUND_MESSAGE = 8
 """What a provider's chat template adds to one message, generously."""
+TOKENS_AROUND_CALL = 16
+"""What it adds to one call of a tool, in the conversation or as it is told of."""
+TOKENS_AROUND_TOOLS = 800
+"""What a provider, or the text protocol, writes about the use of tools, where a model is offered any."""
 
 NO_USAGE = "no_usage"
 NEGATIVE = "negative"
@@ -18,17 +23,16 @@ ABOVE_CONTEXT_WINDOW = "above_context_window"
 CACHED_ABOVE_INPUT = "cached_above_input"
 
 
-def prompt_estimate(messages: Iterable[Message]) -> int:
-    """Input tokens for a hold: ceil(bytes / 2) + 8 a message."""
-    return sum(
-        _ceil(len(message.text.encode("utf-8", "surrogatepass")), BYTES_PER_PROMPT_TOKEN) + TOKENS_AROUND_MESSAGE
-        for message in messages
-    )
+def prompt_estimate(messages: Iterable[Message], tools: Sequence[ToolSpec] = ()) -> int:
+    """Input tokens for a hold: ceil(bytes / 2) + 8 a message, with the calls in it and the tools that are offered."""
+    told = sum(_told(message) for message in messages)
+    return told + (TOKENS_AROUND_TOOLS + sum(_described(tool) for tool in tools) if tools else 0)
 
 
-def completion_estimate(text: str, deltas: int) -> int:
-    """Output tokens of an answer whose usage is not known: max(deltas, ceil(bytes / 4))."""
-    return max(deltas, _ceil(len(text.encode("utf-8", "surrogatepass")), BYTES_PER_COMPLETION_TOKEN))
+def completion_estimate(text: str, deltas: int, calls: Sequence[ToolCall] = ()) -> int:
+    """Output tokens of an answer whose usage is not known: max(deltas, ceil(bytes / 4)), and those of its calls."""
+    written = max(deltas, _ceil(_bytes(text), BYTES_PER_COMPLETION_TOKEN))
+    return written + sum(_ceil(_call_bytes(call), BYTES_PER_COMPLETION_TOKEN) + TOKENS_AROUND_CALL for call in calls)
 
 
 def usage_flaw(usage: TokenUsage | None, context_window: int, *, has_text: bool) -> str | None:
@@ -57,6 +61,26 @@ def usage_flaw(usage: TokenUsage | None, context_window: int, *, has_text: bool)
     if usage.completion_tokens == 0 and has_text:
         return NO_USAGE
     return None
+
+
+def _told(message: Message) -> int:
+    calls = message.calls if message.call is None else (*message.calls, message.call)
+    around = TOKENS_AROUND_MESSAGE + TOKENS_AROUND_CALL * len(calls)
+    return _ceil(_bytes(message.text) + sum(map(_call_bytes, calls)), BYTES_PER_PROMPT_TOKEN) + around
+
+
+def _described(tool: ToolSpec) -> int:
+    schema = json.dumps(tool.parameters, ensure_ascii=False)
+    written = _bytes(tool.name) + _bytes(tool.description) + _bytes(schema)
+    return _ceil(written, BYTES_PER_PROMPT_TOKEN) + TOKENS_AROUND_CALL
+
+
+def _call_bytes(call: ToolCall) -> int:
+    return _bytes(call.id) + _bytes(call.name) + _bytes(call.arguments)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _ceil(amount: int, unit: int) -> int:

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 
 from core.ai.answer import Answer
+from core.ai.evidence import Step
 from core.ai.providers.contract import Delta
 from core.errors import AssayError
 
-Event = Delta | Answer | AssayError
-"""Deltas, then one answer or one error."""
+Event = Delta | Step | Answer | AssayError
+"""Steps and deltas, then one answer or one error."""
 Take = Callable[[Event], None]
 """Takes an event; must not block."""
 

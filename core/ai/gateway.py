@@ -14,12 +14,13 @@ from uuid import UUID
 
 from core.accounts.permissions import Action, require
 from core.ai.answer import Answer, Draft, Question, Save
-from core.ai.cache import AnswerCache, Hit, KeyParts, Scope, cache_key
+from core.ai.cache import AnswerCache, Hit, KeyParts, Scope, cache_key, tools_digest
 from core.ai.call import Call, CallParts
 from core.ai.estimate import prompt_estimate
 from core.ai.kept import Keeper, Replay, replayed
 from core.ai.providers.contract import Message, TimeLimits, TokenUsage
 from core.ai.quality import Quality
+from core.ai.rounds import RoundsParts
 from core.ai.router import AUTO, Candidate, Route, Router
 from core.ai.schemas import check_schema
 from core.ai.session import Distant, Following, Given, LeaderFailed, Place, Reading, Session, Source
@@ -184,6 +185,19 @@ class Gateway:
         first = self._route(question, self._parts.plans.get(principal.plan), principal).candidates[0]
         return CallEstimate(question.model, first.model.id, first.worst_case_usd, first.provider.is_offline)
 
+    def room(self, principal: Principal, question: Question) -> tuple[int, int]:
+        """Tokens of input and output together, and of output alone, that the model has which would be asked first.
+
+        The question's own length is not looked at. Nothing is asked, kept or counted.
+
+        Raises:
+            AssayError: as `session`, before anything is reserved.
+        """
+        require(principal, Action.ASK)
+        short = replace(self._as_set(principal, question), messages=(Message("user", "?"),), max_tokens=1)
+        model = self._route(short, self._parts.plans.get(principal.plan), principal).candidates[0].model
+        return model.context_window, model.max_output
+
     def guard(self, principal: Principal, question: Question) -> None:
         """Refuses what may not be asked, before anything is kept or counted.
 
@@ -269,7 +283,7 @@ class Gateway:
             question.idempotency,
             on_end,
         )
-        parts = CallParts(self._parts.meter, self._watchdog, self._parts.limits, keeper)
+        parts = CallParts(RoundsParts(self._parts.meter, self._watchdog, self._parts.limits), keeper)
         call = Call(question, asked.route, hold, asked.request_id, parts, asked.save)
         with self._changed:
             self._running.add(call)
@@ -310,7 +324,7 @@ class Gateway:
         return replace(question, model=model)
 
     def _route(self, question: Question, plan: Plan, principal: Principal) -> Route:
-        prompt_tokens, quality = prompt_estimate(question.messages), self._parts.quality
+        prompt_tokens, quality = prompt_estimate(question.messages, question.tools), self._parts.quality
         route = self._parts.router.route(
             question.model,
             plan,
@@ -381,6 +395,7 @@ class Gateway:
                 stop=question.stop,
                 json_schema=question.json_schema,
                 dimensions=question.dimensions,
+                tools=tools_digest(question.tools),
             )
         )
 
@@ -401,6 +416,7 @@ class Gateway:
                 is_estimated=False,
                 cost_usd=Decimal(0),
                 request_id=asked.request_id,
+                evidence=answer.evidence,
             )
         )
         row = _free_row(asked, "cached", answer.provider, answer.model)
@@ -444,6 +460,7 @@ def _answer_of(hit: Hit, asked: _Asked) -> Answer:
         request_id=asked.request_id,
         plan=asked.plan.name,
         latency_ms=0,
+        evidence=found.evidence,
     )
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from core.ai.answer import Answer
 from core.ai.call import Call
+from core.ai.evidence import Step
 from core.ai.feed import Event
 from core.ai.providers.contract import Delta
 from core.errors import AssayError, ProviderBroke
@@ -37,8 +38,8 @@ class Source(Protocol):
         """The reservation of a call of one's own."""
         ...
 
-    def events(self) -> Iterator[Delta | Answer]:
-        """Deltas, then one answer.
+    def events(self) -> Iterator[Delta | Step | Answer]:
+        """Steps and deltas, then one answer.
 
         Raises:
             AssayError: the answer failed.
@@ -63,7 +64,7 @@ def _nothing() -> None:
 
 
 class Session(AbstractContextManager["Session"]):
-    """An answer on its way to one reader: iterate for deltas, then read `answer`.
+    """An answer on its way to one reader: iterate for its text, or over `pieces`, then read `answer`.
 
     A reader who leaves the `with` block, or lets the session go, before the end leaves the call; where nobody else
     waits for it, it is settled by the rule of cut streams without them.
@@ -92,13 +93,24 @@ class Session(AbstractContextManager["Session"]):
         Raises:
             AssayError: the answer failed; what came before it was yielded.
         """
+        for piece in self.pieces():
+            if isinstance(piece, str):
+                yield piece
+
+    def pieces(self) -> Iterator[str | Step]:
+        """The text as it comes, and the steps on the way to it: each when it begins and again, under its number, when
+        it ended. Of an answer that was there already, those that ended come before the text.
+
+        Raises:
+            AssayError: the answer failed; what came before it was yielded.
+        """
         if self.answer is not None:
             return
         for event in self._source.events():
             if isinstance(event, Answer):
                 self.answer = event
                 return
-            yield event.text
+            yield event.text if isinstance(event, Delta) else event
 
     def result(self, asks_provider: Callable[[], None] = _nothing) -> Answer:
         """The whole answer; what is to be done for it is done in this thread, unless it is under way.
@@ -137,11 +149,9 @@ class Given:
         """Id of the model that answered."""
         return self._answer.model
 
-    def events(self) -> Iterator[Delta | Answer]:
-        """The text at once, then the answer."""
-        if self._answer.text:
-            yield Delta(self._answer.text)
-        yield self._answer
+    def events(self) -> Iterator[Delta | Step | Answer]:
+        """Steps and text at once, then the answer."""
+        yield from _whole(self._answer)
 
     def start(self) -> None:
         """Nothing is to be done."""
@@ -175,7 +185,7 @@ class Reading:
         """The call's reservation."""
         return self.call.hold
 
-    def events(self) -> Iterator[Delta | Answer]:
+    def events(self) -> Iterator[Delta | Step | Answer]:
         """What comes of the call, which runs in a thread of its own unless it ran already."""
         self.call.start()
         while True:
@@ -229,14 +239,13 @@ class Distant:
         self._until = until
         self._is_over = threading.Event()
 
-    def events(self) -> Iterator[Delta | Answer]:
+    def events(self) -> Iterator[Delta | Step | Answer]:
         """Nothing for a while, then the whole text and the answer."""
         while (answer := self._look()) is None:
             if self._is_over.wait(LOOK_EVERY_S) or time.monotonic() >= self._until:
                 raise LeaderFailed("It is waited for no longer.")
         self._is_over.set()
-        yield Delta(answer.text)
-        yield answer
+        yield from _whole(answer)
 
     def start(self) -> None:
         """It is another's to do."""
@@ -284,7 +293,7 @@ class Following:
         """The reservation of a call of its own."""
         return self._place.source.hold if self._place.is_own else None
 
-    def events(self) -> Iterator[Delta | Answer]:
+    def events(self) -> Iterator[Delta | Step | Answer]:
         """What comes of the leader, or of what takes its place.
 
         Raises:
@@ -299,7 +308,7 @@ class Following:
                             raise LeaderFailed("The answer was cut.")
                         yield self._shared(event)
                         return
-                    has_begun = True
+                    has_begun = has_begun or isinstance(event, Delta)  # another's steps take the place of these
                     yield event
             except AssayError as error:
                 if has_begun or self._has_left:
@@ -329,6 +338,14 @@ class Following:
             has_left = self._has_left
         if has_left:
             place.source.leave()
+
+
+def _whole(answer: Answer) -> Iterator[Delta | Step | Answer]:
+    if answer.evidence is not None:
+        yield from answer.evidence.steps
+    if answer.text:
+        yield Delta(answer.text)
+    yield answer
 
 
 def _broken(error: AssayError) -> AssayError:

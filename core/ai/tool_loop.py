@@ -59,11 +59,11 @@ class Ran:
 
 
 class Runner(Protocol):
-    """Has tools used for the principal who asked. Safe to share between threads; keeps nothing of a call."""
+    """Has tools used for the principal who asked one question; two of its calls may run at the same time."""
 
-    def run(self, call: ToolCall, number: int, figures: Sequence[Figure]) -> Ran:
+    def run(self, call: ToolCall, number: int) -> Ran:
         """Does what a model asked for, as step `number`. Never raises: an unknown tool or a wrong argument is a
-        failed step. `figures` are those that the steps before it returned, each with its step's number."""
+        failed step."""
         ...
 
 
@@ -158,11 +158,10 @@ class ToolLoop(Course):
 
     def _run(self, jobs: Sequence[_Job], tell: Tell, is_cut: Callable[[], bool]) -> bool:
         """Runs some side by side; False where nobody waits any more."""
-        figures = tuple(self._taken.figures)
         until = time.monotonic() + self._time_s
         for job in jobs:
             tell(_running(job.call, job.number))
-            job.begin(figures)
+            job.begin()
         for job in jobs:
             while not job.ended.wait(WAIT_S):
                 if is_cut():
@@ -273,13 +272,13 @@ class _Job:
         self._runner = runner
         self._lock = threading.Lock()
 
-    def begin(self, figures: Sequence[Figure]) -> None:
+    def begin(self) -> None:
         """Has it done, unless as many tools as may already run."""
         if not _hands.acquire(blocking=False):
             self.ran = _failed(self.call, self.number, "The workbench is too busy to do this now.", 0.0)
             self.ended.set()
             return
-        threading.Thread(target=self._run, args=(figures,), name="assay-tool", daemon=True).start()
+        threading.Thread(target=self._run, name="assay-tool", daemon=True).start()
 
     def closed(self, seconds: float) -> Ran:
         """What came of it so far; what comes later is dropped."""
@@ -288,19 +287,17 @@ class _Job:
                 self.ran = _failed(self.call, self.number, _TOO_LONG, seconds)
             return self.ran
 
-    def _run(self, figures: Sequence[Figure]) -> None:
-        began = time.monotonic()
+    def _run(self) -> None:
         try:
-            ran = self._runner.run(self.call, self.number, figures)
+            ran = self._runner.run(self.call, self.number)
         except Exception as error:  # noqa: BLE001 (the outermost edge of a tool's thread)
             _log.error("A tool ended by an unexpected error: %s.", place_of(error))
             ran = _failed(self.call, self.number, "It failed for a reason of the workbench's own.", 0.0)
         finally:
             _hands.release()
-        seconds = time.monotonic() - began
         with self._lock:
             if self.ran is None:
-                self.ran = Ran(ran.step.model_copy(update={"seconds": round(seconds, 4)}), ran.result, ran.text)
+                self.ran = ran
         self.ended.set()
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from core.accounts.permissions import Action, require
 from core.ai.answer import Answer, Question
-from core.ai.call import REPAIR
+from core.ai.rounds import REPAIR
 from core.ai.gateway import CallEstimate, Gateway
 from core.ai.kept import Replay
 from core.ai.prompts import Prompt
