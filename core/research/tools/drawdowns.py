@@ -76,6 +76,7 @@ def drawdown_figures(fall: Drawdown, first: date, last: date) -> list[Figure]:
     if fall.depth == 0:
         return found
     found += figure(PORTFOLIO, "max_drawdown", fall.depth, "fraction", day=fall.trough, first=fall.peak)
-    for day in dict.fromkeys((fall.peak, fall.trough, fall.recovery)):
-        found += figure(PORTFOLIO, "day", day, day=day)
+    found += figure(PORTFOLIO, "peak_day", fall.peak, day=fall.peak)
+    found += figure(PORTFOLIO, "trough_day", fall.trough, day=fall.trough)
+    found += figure(PORTFOLIO, "recovered_day", fall.recovery, day=fall.recovery)
     return found
