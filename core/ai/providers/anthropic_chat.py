@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
@@ -12,7 +13,17 @@ from anthropic import Anthropic, transform_schema
 from pydantic import SecretStr
 
 from core.ai.providers.anthropic_errors import FOREIGN, STATUS_OF_TYPE, translated
-from core.ai.providers.contract import ChatRequest, TimeLimits, TokenUsage
+from core.ai.providers.calls import (
+    Calls,
+    carried_by,
+    carried_for,
+    earlier_tools,
+    sent_arguments,
+    sent_id,
+    sent_name,
+    turns,
+)
+from core.ai.providers.contract import ChatRequest, Message, TimeLimits, TokenUsage
 from core.ai.providers.failures import Refusal
 from core.ai.providers.hosts import Host
 from core.ai.providers.http_stream import DRAIN_WAIT_S, TRAILER_WAIT_S, HttpStream, count, events, mapping, parsed
@@ -38,6 +49,9 @@ REASONS = {
     "refusal": "content_filter",
 }
 """Our words for its stop reasons; any other is passed on as it is."""
+_THINKING = frozenset({"thinking", "redacted_thinking"})
+_GROWING = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature"}
+"""What of a block a delta adds to."""
 
 
 class AnthropicChat:
@@ -59,7 +73,7 @@ class AnthropicChat:
 
     def chat(self, request: ChatRequest, limits: TimeLimits) -> AnthropicChatStream:
         """The answer to `request`, streamed; Anthropic is called when the first event is asked for."""
-        return AnthropicChatStream(self._host, lambda: self._open(request, limits))
+        return AnthropicChatStream(self._host, lambda: self._open(request, limits), request)
 
     def close(self) -> None:
         """Closes the idle connections."""
@@ -69,7 +83,7 @@ class AnthropicChat:
         opened = self._sdk.messages.with_streaming_response.create(
             stream=True,
             timeout=httpx2.Timeout(limits.connect_s, read=limits.first_token_s),
-            **_parameters(request),
+            **_parameters(request, self._host),
         )
         response: httpx2.Response = opened.__enter__().http_response
         return response
@@ -80,8 +94,12 @@ class AnthropicChatStream(HttpStream):
 
     foreign: ClassVar[tuple[type[Exception], ...]] = FOREIGN
 
-    def __init__(self, host: Host, ask: Callable[[], httpx2.Response]) -> None:
-        super().__init__(host, ask)
+    def __init__(self, host: Host, ask: Callable[[], httpx2.Response], request: ChatRequest) -> None:
+        super().__init__(host, ask, Calls(request))
+        self._blocks: dict[object, dict[str, Any]] = {}
+        """The beginnings of what has come, by place in the message."""
+        self._grown: dict[object, dict[str, list[str]]] = {}
+        """What came after the beginnings."""
         self._counts: dict[str, int] = {}
 
     def _texts(self, response: httpx2.Response) -> Iterator[str]:
@@ -108,10 +126,23 @@ class AnthropicChatStream(HttpStream):
         return ""
 
     def _block_start(self, event: dict[str, Any]) -> str:
-        return _text(mapping(event.get("content_block")), "text")
+        place, block = event.get("index"), mapping(event.get("content_block"))
+        self._blocks[place] = block
+        if block.get("type") == "tool_use":
+            # Its input comes in pieces after it; some hosts send it here.
+            self._calls.piece(
+                place, call_id=block.get("id"), name=block.get("name"), arguments=block.get("input") or None
+            )
+        return _text(block, "text")
 
     def _block_delta(self, event: dict[str, Any]) -> str:
-        return _text(mapping(event.get("delta")), "text_delta")
+        place, delta = event.get("index"), mapping(event.get("delta"))
+        kind, name = delta.get("type"), _GROWING.get(str(delta.get("type")))
+        if kind == "input_json_delta" and self._blocks.get(place, {}).get("type") == "tool_use":
+            self._calls.piece(place, arguments=delta.get("partial_json"))
+        if name is not None and isinstance(delta.get(name), str):
+            self._grown.setdefault(place, {}).setdefault(name, []).append(delta[name])
+        return _text(delta, "text_delta")
 
     def _message_delta(self, event: dict[str, Any]) -> str:
         self._count(event.get("usage"), (*INPUT_COUNTS, OUTPUT_COUNT))
@@ -119,6 +150,19 @@ class AnthropicChatStream(HttpStream):
         if isinstance(reason, str) and reason:
             self._end(REASONS.get(reason, reason), wait_s=TRAILER_WAIT_S)
         return ""
+
+    def _carried(self) -> str:
+        """The message as it came where thinking stands in it, of which it wants every sign back; calls by place."""
+        if not any(block.get("type") in _THINKING for block in self._blocks.values()):
+            return ""
+        return carried_by(self._host, json.dumps([self._whole(place) for place in self._blocks]))
+
+    def _whole(self, place: object) -> dict[str, Any]:
+        block = self._blocks[place]
+        if block.get("type") == "tool_use":
+            return {"type": "tool_use"}
+        grown = self._grown.get(place, {})
+        return {**block, **{name: f"{block.get(name) or ''}{''.join(pieces)}" for name, pieces in grown.items()}}
 
     def _error(self, event: dict[str, Any]) -> str:
         raise Refusal(STATUS_OF_TYPE.get(str(mapping(event.get("error")).get("type"))))
@@ -135,13 +179,13 @@ class AnthropicChatStream(HttpStream):
         return translated(error, self._host, has_begun=has_begun)
 
 
-def _parameters(request: ChatRequest) -> dict[str, Any]:
+def _parameters(request: ChatRequest, host: Host) -> dict[str, Any]:
+    said = (message for message in request.messages if message.role != "system")
     parameters: dict[str, Any] = {
         "model": request.model,
         "max_tokens": request.max_tokens,
-        "messages": [
-            {"role": message.role, "content": message.text} for message in request.messages if message.role != "system"
-        ],
+        "messages": [_turn(messages, host) for messages in turns(said)],
+        **_tools(request),
     }
     system = [{"type": "text", "text": message.text} for message in request.messages if message.role == "system"]
     if system:
@@ -155,6 +199,51 @@ def _parameters(request: ChatRequest) -> dict[str, Any]:
     if schema:
         parameters["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     return parameters
+
+
+def _tools(request: ChatRequest) -> dict[str, Any]:
+    """The tools on offer; it refuses a conversation with calls without any, even where no more are wanted."""
+    specs = request.tools or earlier_tools(request)
+    if not specs:
+        return {}
+    tools = [
+        {"name": spec.name, "description": spec.description, "input_schema": dict(spec.parameters)} for spec in specs
+    ]
+    return {"tools": tools, "tool_choice": {"type": "auto" if request.tools else "none"}}
+
+
+def _turn(messages: tuple[Message, ...], host: Host) -> dict[str, Any]:
+    """A turn of either side; the results of all calls of one turn are one of the user's."""
+    first = messages[0]
+    if first.role == "tool":
+        results = [
+            {"type": "tool_result", "tool_use_id": sent_id(message.call.id), "content": message.text}
+            for message in messages
+            if message.call is not None
+        ]
+        return {"role": "user", "content": results}
+    if not first.calls:
+        return {"role": first.role, "content": first.text}
+    return {"role": "assistant", "content": _asking(first, host)}
+
+
+def _asking(message: Message, host: Host) -> list[dict[str, Any]]:
+    """The blocks of a turn that asked for tools: as they came, or the text and then the calls."""
+    uses = [
+        {"type": "tool_use", "id": sent_id(call.id), "name": sent_name(call.name), "input": sent_arguments(call)}
+        for call in message.calls
+    ]
+    carried = carried_for(host, message.calls)
+    if not carried:
+        return [*([{"type": "text", "text": message.text}] if message.text.strip() else []), *uses]
+    left = iter(uses)
+    blocks = [next(left, None) if block["type"] == "tool_use" else block for block in json.loads(carried)]
+    return [*filter(_has_content, blocks), *left]
+
+
+def _has_content(block: dict[str, Any] | None) -> bool:
+    """It takes no block of text that is blank."""
+    return block is not None and (block["type"] != "text" or bool(str(block.get("text")).strip()))
 
 
 def _sampling(request: ChatRequest) -> dict[str, float]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
 
-from core.ai.providers.contract import ChatRequest, TokenUsage
+from core.ai.providers.calls import Calls, carried_by, carried_for, sent_arguments, sent_id, sent_name
+from core.ai.providers.contract import ChatRequest, Message, TokenUsage
 from core.ai.providers.failures import Refusal
 from core.ai.providers.hosts import Host
 from core.ai.providers.http_stream import DRAIN_WAIT_S, TRAILER_WAIT_S, HttpStream, count, events, mapping, parsed
@@ -17,13 +19,17 @@ from core.ai.providers.http_stream import DRAIN_WAIT_S, TRAILER_WAIT_S, HttpStre
 MAX_EVENTS_AFTER_DONE = 4
 SCHEMA_NAME = "answer"
 """The format wants a name; models see it."""
+_THINKING_TEXT = "reasoning_content"
+"""The field of thinking that is one text."""
+_THINKING_TEXTS = frozenset({"text", "summary", "data"})
+"""Of thinking that is a list, what comes in pieces."""
 
 
 def chat_parameters(request: ChatRequest, host: Host) -> dict[str, Any]:
     """What the host is sent, apart from `stream` and its options."""
     parameters: dict[str, Any] = {
         "model": request.model,
-        "messages": [{"role": message.role, "content": message.text} for message in request.messages],
+        "messages": [_message(message, host) for message in request.messages],
         request.max_tokens_parameter or host.max_tokens_parameter: request.max_tokens,
     }
     if request.temperature is not None:
@@ -34,11 +40,28 @@ def chat_parameters(request: ChatRequest, host: Host) -> dict[str, Any]:
         parameters["stop"] = list(request.stop)
     if request.json_schema is not None:
         parameters["response_format"] = _response_format(dict(request.json_schema))
+    if request.tools:
+        parameters |= {"tools": functions(request), "tool_choice": "auto"}
     return parameters
+
+
+def functions(request: ChatRequest) -> list[dict[str, Any]]:
+    """The tools on offer as functions, which is how Ollama wants them too."""
+    return [
+        {
+            "type": "function",
+            "function": {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)},
+        }
+        for tool in request.tools
+    ]
 
 
 class ChatChunkStream(HttpStream):
     """One answer on its way from a host that speaks Chat Completions."""
+
+    def __init__(self, host: Host, ask: Callable[[], httpx2.Response], request: ChatRequest) -> None:
+        super().__init__(host, ask, Calls(request))
+        self._thought: list[Any] = []
 
     def _texts(self, response: httpx2.Response) -> Iterator[str]:
         chunks = events(response)
@@ -61,7 +84,24 @@ class ChatChunkStream(HttpStream):
         if isinstance(reason, str) and reason:
             self._end(reason, wait_s=TRAILER_WAIT_S)
         delta = mapping(choice.get("delta"))
+        self._take_calls(delta.get("tool_calls"))
+        if self._host.thinking_field:
+            thought = delta.get(self._host.thinking_field)
+            self._thought += thought if isinstance(thought, list) else [thought] if isinstance(thought, str) else []
         return _text(delta.get("content") or delta.get("refusal"))
+
+    def _take_calls(self, pieces: object) -> None:
+        for piece in map(mapping, pieces if isinstance(pieces, list) else []):
+            function, place = mapping(piece.get("function")), count(piece.get("index"))
+            self._calls.piece(
+                place, call_id=piece.get("id"), name=function.get("name"), arguments=function.get("arguments")
+            )
+
+    def _carried(self) -> str:
+        if not self._thought:
+            return ""
+        joined = _joined(self._thought) if isinstance(self._thought[0], dict) else "".join(map(str, self._thought))
+        return carried_by(self._host, json.dumps(joined))
 
 
 def chat_usage(found: object) -> TokenUsage | None:
@@ -80,6 +120,41 @@ def chat_usage(found: object) -> TokenUsage | None:
         cached_prompt_tokens=cached or 0,
         cache_write_prompt_tokens=count(details.get("cache_write_tokens")) or 0,
     )
+
+
+def _message(message: Message, host: Host) -> dict[str, Any]:
+    """A turn as the host takes it; to some no thinking is an error where a call is, so it is empty at least."""
+    if message.call is not None:
+        return {"role": "tool", "tool_call_id": sent_id(message.call.id, host.call_id_length), "content": message.text}
+    sent: dict[str, Any] = {"role": message.role, "content": message.text}
+    if not message.calls:
+        return sent
+    thought = carried_for(host, message.calls)
+    if thought or host.thinking_field == _THINKING_TEXT:
+        sent[host.thinking_field] = json.loads(thought or '""')
+    calls = [
+        {
+            "id": sent_id(call.id, host.call_id_length),
+            "type": "function",
+            "function": {"name": sent_name(call.name), "arguments": json.dumps(sent_arguments(call))},
+        }
+        for call in message.calls
+    ]
+    return {**sent, "content": message.text or None, "tool_calls": calls}
+
+
+def _joined(details: list[Any]) -> list[dict[str, Any]]:
+    """Thinking that came in pieces, each with its kind and place, as it is wanted back."""
+    joined: list[dict[str, Any]] = []
+    for piece in map(mapping, details):
+        last = joined[-1] if joined else {}
+        if not joined or any(last.get(name) != piece.get(name) for name in ("type", "index")):
+            joined.append(dict(piece))
+            continue
+        for name, value in piece.items():
+            grows = name in _THINKING_TEXTS and isinstance(value, str) and isinstance(last.get(name), str)
+            last[name] = last[name] + value if grows else last.get(name) if value is None else value
+    return joined
 
 
 def _response_format(schema: dict[str, object]) -> dict[str, object]:

@@ -11,9 +11,28 @@ from urllib.parse import quote
 import httpx2
 from pydantic import SecretStr
 
-from core.ai.providers.contract import ChatRequest, EmbedRequest, Message, TimeLimits, TokenUsage
+from core.ai.providers.calls import (
+    Calls,
+    carried_by,
+    carried_for,
+    earlier_tools,
+    is_our_id,
+    sent_arguments,
+    sent_name,
+    turns,
+)
+from core.ai.providers.contract import (
+    ChatRequest,
+    EmbedRequest,
+    Message,
+    TimeLimits,
+    TokenUsage,
+    ToolCall,
+    ToolSpec,
+)
 from core.ai.providers.embed_stream import EmbedStream
 from core.ai.providers.failures import MalformedChunk, Refusal, bounded_wait_s
+from core.ai.providers.google_schema import google_schema
 from core.ai.providers.hosts import Host
 from core.ai.providers.http_stream import TRAILER_WAIT_S, HttpStream, count, events, mapping, parsed, post
 from core.ai.providers.wire import http_client
@@ -27,6 +46,12 @@ REASONS = {
     ),
 }
 """Our words for its finish reasons; any other is passed on in lower case."""
+BROKEN = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"})
+"""Those of an answer that without text came to nothing, since the model's call could not be read."""
+UNSIGNED = ("gemini-1", "gemini-2")
+"""How the names of models begin that sign no calls."""
+NO_SIGN = "skip_thought_signature_validator"
+"""What the vendor has stand in for the sign of a call that its model did not make."""
 _UNSPECIFIED = ("FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED")
 
 
@@ -45,7 +70,9 @@ class GoogleChat:
     def chat(self, request: ChatRequest, limits: TimeLimits) -> GoogleChatStream:
         """The answer to `request`, streamed; the host is called when the first event is asked for."""
         return GoogleChatStream(
-            self._host, lambda: self._post(request.model, "streamGenerateContent?alt=sse", _chat_body(request), limits)
+            self._host,
+            lambda: self._post(request.model, "streamGenerateContent?alt=sse", _chat_body(request, self._host), limits),
+            Calls(request),
         )
 
     def embed(self, request: EmbedRequest, limits: TimeLimits) -> GoogleEmbedStream:
@@ -89,9 +116,22 @@ class GoogleChatStream(_GoogleRefusals):
             candidates = chunk.get("candidates")
             candidate = mapping(candidates[0]) if isinstance(candidates, list) and candidates else {}
             reason = _said(candidate.get("finishReason"))
+            parts = _parts(mapping(candidate.get("content")).get("parts"))
+            text = _text(parts)
+            if reason in BROKEN and not (text or self._has_begun):
+                raise MalformedChunk
             if reason:
                 self._end(REASONS.get(reason, reason.lower()), wait_s=TRAILER_WAIT_S)
-            yield _text(mapping(candidate.get("content")).get("parts"))
+            self._take_calls(parts)
+            yield text
+
+    def _take_calls(self, parts: list[dict[str, Any]]) -> None:
+        """Each call comes whole; with those of newer models a sign comes that they want back."""
+        for part in parts:
+            call, sign = mapping(part.get("functionCall")), part.get("thoughtSignature")
+            if call:
+                carried = carried_by(self._host, sign) if isinstance(sign, str) else ""
+                self._calls.whole(call.get("name"), call.get("args"), call_id=call.get("id"), carried=carried)
 
 
 class GoogleEmbedStream(_GoogleRefusals, EmbedStream):
@@ -105,7 +145,7 @@ class GoogleEmbedStream(_GoogleRefusals, EmbedStream):
         return mapping(reply.get("usageMetadata")).get("promptTokenCount")
 
 
-def _chat_body(request: ChatRequest) -> dict[str, Any]:
+def _chat_body(request: ChatRequest, host: Host) -> dict[str, Any]:
     config: dict[str, Any] = {"maxOutputTokens": request.max_tokens}
     if request.temperature is not None:
         config["temperature"] = request.temperature
@@ -117,14 +157,61 @@ def _chat_body(request: ChatRequest) -> dict[str, Any]:
         config["responseMimeType"] = "application/json"
     if request.json_schema:
         config["responseJsonSchema"] = request.json_schema
-    turns = [message for message in request.messages if message.role != "system"]
-    body: dict[str, Any] = {"contents": [_content(turn) for turn in turns], "generationConfig": config}
+    said = (message for message in request.messages if message.role != "system")
+    body: dict[str, Any] = {
+        "contents": [_content(messages, host, request.model) for messages in turns(said)],
+        "generationConfig": config,
+        **_tools(request),
+    }
     system = [{"text": message.text} for message in request.messages if message.role == "system"]
     return {**body, "systemInstruction": {"parts": system}} if system else body
 
 
-def _content(message: Message) -> dict[str, Any]:
-    return {"role": "user" if message.role == "user" else "model", "parts": [{"text": message.text}]}
+def _tools(request: ChatRequest) -> dict[str, Any]:
+    """The tools on offer; those of earlier turns where no more are wanted."""
+    specs = request.tools or earlier_tools(request)
+    if not specs:
+        return {}
+    declared = [_declared(spec) for spec in specs]
+    config = {} if request.tools else {"toolConfig": {"functionCallingConfig": {"mode": "NONE"}}}
+    return {"tools": [{"functionDeclarations": declared}], **config}
+
+
+def _declared(spec: ToolSpec) -> dict[str, Any]:
+    schema = google_schema(spec.parameters)
+    plain = {"name": spec.name, "description": spec.description}
+    return plain if schema is None else {**plain, "parameters": schema}
+
+
+def _content(messages: tuple[Message, ...], host: Host, model: str) -> dict[str, Any]:
+    """A turn of either side; the results of all calls of one turn are one of the user's."""
+    first = messages[0]
+    if first.role == "tool":
+        calls = [(message.call, message.text) for message in messages if message.call is not None]
+        return {"role": "user", "parts": [{"functionResponse": _result(call, text)} for call, text in calls]}
+    text = [{"text": first.text}] if first.text or not first.calls else []
+    role = "user" if first.role == "user" else "model"
+    return {"role": role, "parts": [*text, *_asking(first.calls, host, model)]}
+
+
+def _asking(calls: tuple[ToolCall, ...], host: Host, model: str) -> list[dict[str, Any]]:
+    """The calls, each with the sign that came with it; newer models refuse a first one without any."""
+    parts = []
+    for number, call in enumerate(calls):
+        sign = carried_for(host, (call,)) or ("" if number or model.startswith(UNSIGNED) else NO_SIGN)
+        asked = {**_named(call), "args": sent_arguments(call)}
+        parts.append({"functionCall": asked, **({"thoughtSignature": sign} if sign else {})})
+    return parts
+
+
+def _result(call: ToolCall, text: str) -> dict[str, Any]:
+    return {**_named(call), "response": {"output": text}}
+
+
+def _named(call: ToolCall) -> dict[str, Any]:
+    """The call's name, with its id where the API gave it one."""
+    named = {"name": sent_name(call.name)}
+    return named if is_our_id(call.id) else {**named, "id": call.id}
 
 
 def _embed_body(request: EmbedRequest) -> dict[str, Any]:
@@ -135,10 +222,13 @@ def _embed_body(request: EmbedRequest) -> dict[str, Any]:
     }
 
 
-def _text(parts: object) -> str:
+def _parts(given: object) -> list[dict[str, Any]]:
+    return [mapping(part) for part in given] if isinstance(given, list) else []
+
+
+def _text(parts: list[dict[str, Any]]) -> str:
     """The text of a candidate, without what the model thought."""
-    found = [mapping(part) for part in parts] if isinstance(parts, list) else []
-    texts = (part.get("text") for part in found if not part.get("thought"))
+    texts = (part.get("text") for part in parts if not part.get("thought"))
     return "".join(text for text in texts if isinstance(text, str))
 
 

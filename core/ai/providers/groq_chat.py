@@ -41,7 +41,7 @@ class GroqChat:
 
     def chat(self, request: ChatRequest, limits: TimeLimits) -> GroqChatStream:
         """The answer to `request`, streamed; Groq is called when the first event is asked for."""
-        return GroqChatStream(self._host, lambda: self._open(request, limits))
+        return GroqChatStream(self._host, lambda: self._open(request, limits), request)
 
     def close(self) -> None:
         """Closes the idle connections."""

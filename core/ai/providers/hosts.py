@@ -34,6 +34,10 @@ class Host:
     """What the host calls the output limit, unless a model's row says otherwise."""
     asks_for_usage: bool = True
     """Whether usage must be asked for by `stream_options`; other hosts send it unasked."""
+    call_id_length: int | None = None
+    """Letters and digits of the id of a tool's call, where the host takes no other number of them."""
+    thinking_field: str = ""
+    """Where in a message its thinking stands that it wants back with the calls of tools; empty: it wants none."""
 
     @property
     def live_variable(self) -> str:
@@ -49,6 +53,8 @@ def _host(
     wire: Wire = "openai",
     needs_key: bool = True,
     asks_for_usage: bool = True,
+    call_id_length: int | None = None,
+    thinking_field: str = "",
 ) -> Host:
     prefix = name.upper()
     return Host(
@@ -60,6 +66,8 @@ def _host(
         wire=wire,
         needs_key=needs_key,
         asks_for_usage=asks_for_usage,
+        call_id_length=call_id_length,
+        thinking_field=thinking_field,
     )
 
 
@@ -67,11 +75,11 @@ HOSTS: dict[str, Host] = {
     host.name: host
     for host in (
         _host("openai", "OpenAI", "https://api.openai.com/v1"),
-        _host("mistral", "Mistral", "https://api.mistral.ai/v1", asks_for_usage=False),
-        _host("deepseek", "DeepSeek", "https://api.deepseek.com/v1"),
+        _host("mistral", "Mistral", "https://api.mistral.ai/v1", asks_for_usage=False, call_id_length=9),
+        _host("deepseek", "DeepSeek", "https://api.deepseek.com/v1", thinking_field="reasoning_content"),
         _host("perplexity", "Perplexity", "https://api.perplexity.ai", asks_for_usage=False),
         _host("xai", "xAI", "https://api.x.ai/v1"),
-        _host("openrouter", "OpenRouter", "https://openrouter.ai/api/v1"),
+        _host("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", thinking_field="reasoning_details"),
         _host("groq", "Groq", "https://api.groq.com", wire="groq", asks_for_usage=False),
         _host("anthropic", "Anthropic", "https://api.anthropic.com", wire="anthropic"),
         _host("google", "Google", "https://generativelanguage.googleapis.com", wire="google"),

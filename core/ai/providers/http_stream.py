@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import httpx2
 
+from core.ai.providers.calls import Calls
 from core.ai.providers.contract import Delta, Finish, TimeLimits, TokenUsage
 from core.ai.providers.failures import HTTP_FOREIGN, MalformedChunk, Refusal, http_translated, retry_after_s, told
 from core.ai.providers.hosts import Host
@@ -22,6 +23,10 @@ MAX_EVENT_BYTES = 1_048_576
 MAX_REFUSAL_BYTES = 65_536
 """Read of the body of a refusal."""
 MAX_REASON_CHARS = 40
+FILTERED = "content_filter"
+"""The finish reason of an answer whose calls are not to be used."""
+CUT = "length"
+"""That of one whose last call may be cut; it keeps this reason."""
 TRAILER_WAIT_S = 5.0
 """Longest wait for what may still follow the finish reason."""
 REFUSAL_WAIT_S = 0.5
@@ -36,8 +41,10 @@ class HttpStream(ABC):
     foreign: ClassVar[tuple[type[Exception], ...]] = HTTP_FOREIGN
     """What may be raised while the answer is asked for and read."""
 
-    def __init__(self, host: Host, ask: Callable[[], httpx2.Response]) -> None:
+    def __init__(self, host: Host, ask: Callable[[], httpx2.Response], calls: Calls | None = None) -> None:
         self.usage: TokenUsage | None = None
+        self._calls = calls or Calls()
+        """The calls of tools that have come; without any given, none is read."""
         self._host = host
         self._ask = ask
         self._line = Line()
@@ -61,7 +68,7 @@ class HttpStream(ABC):
             self.close()
         if self._reason is None:
             raise told(ProviderBroke, self._host)
-        yield Finish(self._reason, self.usage)
+        yield self._finish(self._reason)
 
     def abort(self) -> None:
         """Wakes a blocked read and closes the connection, from any thread."""
@@ -77,6 +84,10 @@ class HttpStream(ABC):
     @abstractmethod
     def _texts(self, response: httpx2.Response) -> Iterator[str]:
         """The pieces of the answer; takes note of usage and, by `_end`, of the finish reason as they come."""
+
+    def _carried(self) -> str:
+        """What the host wants back with the calls, as `carried_by` writes it."""
+        return ""
 
     def _end(self, reason: str, *, wait_s: float) -> None:
         """The answer is complete; what follows is waited for so long at most."""
@@ -98,11 +109,16 @@ class HttpStream(ABC):
         if self._response.status_code != 200:
             raise self._refusal(self._response, self._beginning(self._response))
         for text in self._texts(self._response):
+            self._has_begun = self._has_begun or bool(text) or self._calls.has_begun
             if text:
-                self._has_begun = True
                 yield Delta(text)
             if bool(self._line.is_cut):
                 return
+
+    def _finish(self, reason: str) -> Finish:
+        """The last event; hosts differ in what they call the end of an answer that asks for tools."""
+        calls = () if reason == FILTERED else self._calls.made(self._carried())
+        return Finish("tool_calls" if calls and reason != CUT else reason, self.usage, calls)
 
     def _beginning(self, response: httpx2.Response) -> bytes:
         """Of a refusal as much as comes; its status alone says enough."""

@@ -10,7 +10,9 @@ from typing import Any
 import httpx2
 from pydantic import SecretStr
 
-from core.ai.providers.contract import ChatRequest, EmbedRequest, TimeLimits, TokenUsage
+from core.ai.providers.calls import Calls, sent_arguments, sent_name
+from core.ai.providers.chat_chunks import functions
+from core.ai.providers.contract import ChatRequest, EmbedRequest, Message, TimeLimits, TokenUsage
 from core.ai.providers.embed_stream import EmbedStream
 from core.ai.providers.failures import Refusal
 from core.ai.providers.hosts import Host
@@ -34,7 +36,7 @@ class OllamaChat:
 
     def chat(self, request: ChatRequest, limits: TimeLimits) -> OllamaChatStream:
         """The answer to `request`, streamed; the host is called when the first event is asked for."""
-        return OllamaChatStream(self._host, lambda: self._post("chat", _chat_body(request), limits))
+        return OllamaChatStream(self._host, lambda: self._post("chat", _chat_body(request), limits), Calls(request))
 
     def embed(self, request: EmbedRequest, limits: TimeLimits) -> OllamaEmbedStream:
         """The vectors of `request.inputs`; the host is called when the first event is asked for."""
@@ -63,12 +65,20 @@ class OllamaChatStream(HttpStream):
             is_done, reason = piece.get("done") is True, piece.get("done_reason")
             if is_done:
                 self._end(reason if isinstance(reason, str) and reason else "stop", wait_s=DRAIN_WAIT_S)
-            content = mapping(piece.get("message")).get("content")
+            message = mapping(piece.get("message"))
+            self._take_calls(message.get("tool_calls"))
+            content = message.get("content")
             yield content if isinstance(content, str) else ""
             if is_done:
                 break
         for _ in itertools.islice(pieces, MAX_LINES_AFTER_DONE):
             pass
+
+    def _take_calls(self, calls: object) -> None:
+        """Each call comes whole, its arguments as an object."""
+        for call in map(mapping, calls if isinstance(calls, list) else []):
+            function = mapping(call.get("function"))
+            self._calls.whole(function.get("name"), function.get("arguments"), call_id=call.get("id"))
 
 
 class OllamaEmbedStream(EmbedStream):
@@ -92,14 +102,30 @@ def _chat_body(request: ChatRequest) -> dict[str, Any]:
         options["stop"] = list(request.stop)
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [{"role": message.role, "content": message.text} for message in request.messages],
+        "messages": [_message(message) for message in request.messages],
         "stream": True,
         "options": options,
         # Unasked, it drops the beginning of what does not fit the context, and answers something else.
         "truncate": False,
         "shift": False,
     }
+    if request.tools:
+        body["tools"] = functions(request)
     return body if request.json_schema is None else {**body, "format": request.json_schema or "json"}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    """A turn; older servers tell results by the name of the tool, newer ones by the call's id too."""
+    sent: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.call is not None:
+        return {**sent, "tool_name": sent_name(message.call.name), "tool_call_id": message.call.id}
+    if not message.calls:
+        return sent
+    calls = [
+        {"id": call.id, "function": {"name": sent_name(call.name), "arguments": sent_arguments(call)}}
+        for call in message.calls
+    ]
+    return {**sent, "tool_calls": calls}
 
 
 def _embed_body(request: EmbedRequest) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class OpenAIChat:
 
     def chat(self, request: ChatRequest, limits: TimeLimits) -> OpenAIChatStream:
         """The answer to `request`, streamed; the host is called when the first event is asked for."""
-        return OpenAIChatStream(self._host, lambda: self._open(request, limits))
+        return OpenAIChatStream(self._host, lambda: self._open(request, limits), request)
 
     def embed(self, request: EmbedRequest, limits: TimeLimits) -> OpenAIEmbedStream:
         """The vectors of `request.inputs`; the host is called when the first event is asked for."""
