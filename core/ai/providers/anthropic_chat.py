@@ -238,12 +238,12 @@ def _asking(message: Message, host: Host) -> list[dict[str, Any]]:
         return [*([{"type": "text", "text": message.text}] if message.text.strip() else []), *uses]
     left = iter(uses)
     blocks = [next(left, None) if block["type"] == "tool_use" else block for block in json.loads(carried)]
-    return [*filter(_has_content, blocks), *left]
+    return [*(block for block in blocks if block is not None and not _is_blank(block)), *left]
 
 
-def _has_content(block: dict[str, Any] | None) -> bool:
-    """It takes no block of text that is blank."""
-    return block is not None and (block["type"] != "text" or bool(str(block.get("text")).strip()))
+def _is_blank(block: dict[str, Any]) -> bool:
+    """Whether it is a block of text that it does not take back."""
+    return block["type"] == "text" and not str(block.get("text")).strip()
 
 
 def _sampling(request: ChatRequest) -> dict[str, float]:

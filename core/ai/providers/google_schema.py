@@ -75,8 +75,8 @@ def _tell_types(told: dict[str, Any]) -> None:
 
 def _chosen(told: dict[str, Any], found: Mapping[str, Any], root: Mapping[str, object], depth: int) -> dict[str, Any]:
     """With the choices that the part leaves; one beside null is told as itself."""
-    given = next((found[name] for name in ("anyOf", "oneOf", "allOf") if isinstance(found.get(name), list)), [])
-    choices = [_told(each, root, depth + 1) for each in given]
+    given = [found[name] for name in ("anyOf", "oneOf", "allOf") if isinstance(found.get(name), list)]
+    choices = [_told(each, root, depth + 1) for each in (given[0] if given else [])]
     others = [each for each in choices if each.get("type") != "null"]
     if len(others) < len(choices):
         told["nullable"] = True
