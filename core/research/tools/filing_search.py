@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
-from typing import Any
 
 from pydantic import Field
 
@@ -20,8 +19,9 @@ from core.market.filing_text import FilingText
 from core.market.filings import TEXT_LIFE_S
 from core.market.market import Market
 from core.market.sources.contract import Filing
+from core.research.tools.arguments import Arguments
 from core.research.tools.filings import MAX_FORM_CHARS, address_of, listed_filings
-from core.research.tools.market_material import Arguments, Symbol, day_words, entity_of, figure
+from core.research.tools.market_material import Symbol, day_words, entity_of, figure
 
 PASSAGE_CHARS = 500
 LEAST_WORD_CHARS = 3
@@ -75,7 +75,7 @@ class FilingSearch:
         text = self._market.filings.document(company, filing, as_of)
         places, is_near = _places(text, query, arguments.most)
         return ToolResult(
-            words=f"“{cleaned(query, 60)}” in the {filing.form} of {company.symbol} filed {day_words(filing.filing_date)}",
+            words=f"“{cleaned(query, 60)}” in the {filing.form} of {company.symbol} of {day_words(filing.filing_date)}",
             content={
                 "symbol": company.symbol,
                 "form": filing.form,

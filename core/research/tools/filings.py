@@ -14,7 +14,8 @@ from core.market.companies import Company
 from core.market.filings import LIST_LIFE_S, MOST_FILINGS, FilingArchive, FilingList
 from core.market.market import Market
 from core.market.sources.contract import Filing
-from core.research.tools.market_material import Arguments, Symbol, entity_of, figure, listed
+from core.research.tools.arguments import Arguments
+from core.research.tools.market_material import Symbol, entity_of, figure, listed
 
 MAX_FORM_CHARS = 20
 DESCRIPTION_CHARS = 120

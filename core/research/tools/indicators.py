@@ -14,9 +14,9 @@ from core.errors import InvalidRequest, NotEnoughData, NotFound
 from core.market.bars import MOST_BARS
 from core.market.market import Market
 from core.market.symbols import checked_symbol
+from core.research.tools.arguments import Arguments
 from core.research.tools.field_figures import field_figures
 from core.research.tools.market_material import (
-    Arguments,
     Symbol,
     as_of_day,
     bars_source,

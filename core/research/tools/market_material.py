@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from core.ai.evidence import Cell, Entity, Figure, Source, Unit
 from core.market.as_of import AsOf, Reason
@@ -19,6 +19,8 @@ from core.principal import Principal
 
 SIGNIFICANT_DIGITS = 8
 """With which a model is shown a number: enough that what it rounds is what the figure itself rounds to."""
+LARGE, LARGE_DIGITS = 1e6, 12
+"""From this size on more digits are shown, since amounts of statements are whole."""
 
 _SUFFIX = re.compile(
     r",?\s+(?:\(generated\)|inc|incorporated|corp|corporation|co|company|companies|ltd|limited|plc|llc|lp|sa|nv|ag|se"
@@ -27,19 +29,6 @@ _SUFFIX = re.compile(
 )
 LEAST_NAME_CHARS = 3
 MOST_SUFFIXES = 4
-
-
-def _without_titles(schema: dict[str, Any]) -> None:
-    """A model needs no second name of each argument."""
-    schema.pop("title", None)
-    for each in schema.get("properties", {}).values():
-        each.pop("title", None)
-
-
-class Arguments(BaseModel):
-    """Arguments of a tool: nothing that is not asked for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_without_titles)
 
 
 Symbol = Annotated[str, Field(min_length=1, max_length=MAX_SYMBOL_CHARS + 10)]
@@ -82,8 +71,9 @@ def shown(value: float | Decimal | None) -> float | int | None:
     """A number as a model is shown it: null for none, and for what is not finite."""
     if value is None or not isfinite(value):
         return None
-    rounded = float(f"{float(value):.{SIGNIFICANT_DIGITS}g}")
-    return int(rounded) if rounded.is_integer() and abs(rounded) >= 1 and isinstance(value, int) else rounded
+    digits = LARGE_DIGITS if abs(value) >= LARGE else SIGNIFICANT_DIGITS
+    rounded = float(f"{float(value):.{digits}g}")
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def figure(

@@ -16,8 +16,8 @@ from core.market.market import Market
 from core.market.news import MOST_SYMBOLS, SHOWN_DAYS, NewsPage, ToldNews
 from core.market.sentiment import Tone
 from core.metering.plans import Plans
+from core.research.tools.arguments import Arguments
 from core.research.tools.market_material import (
-    Arguments,
     Symbol,
     cell,
     checked_symbols,

@@ -12,8 +12,8 @@ from core.ai.tools import ToolContext, ToolResult
 from core.errors import NotFound
 from core.market.market import Market
 from core.market.symbols import checked_symbol
+from core.research.tools.arguments import Arguments
 from core.research.tools.market_material import (
-    Arguments,
     Symbol,
     bars_source,
     cell,
@@ -112,7 +112,9 @@ class _Told:
         if bars.window.first < bars.days[0] and bars.window.first > date.min:
             self.notes.append(f"The bars of {symbol} begin on {day_words(bars.days[0])}.")
         if not len(bars):
-            self.notes.append(f"There was no session in this window; the close before it is of {bars.days[-1]}.")
+            self.notes.append(
+                f"There was no session in this window; the close before it is of {day_words(bars.days[-1])}."
+            )
 
     def content(self) -> dict[str, Any]:
         """What a model is shown."""

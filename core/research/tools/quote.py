@@ -13,8 +13,8 @@ from core.errors import NoData
 from core.market.as_of import AsOf
 from core.market.market import Market
 from core.market.quotes import Quote as MarketQuote
+from core.research.tools.arguments import Arguments
 from core.research.tools.market_material import (
-    Arguments,
     Symbol,
     cell,
     checked_symbols,
@@ -77,7 +77,7 @@ class Quote:
                 "quotes": [_told(quote, told_of.get(quote.symbol, ("", "", ""))) for quote in priced],
                 "unknown": unknown,
             },
-            figures=[each for quote in priced for each in _figures(quote)],
+            figures=[each for quote in priced for each in _figures(quote, is_close=not as_of.is_live)],
             entities=entities_of(self._market, principal, symbols),
             source=_source(priced, as_of),
             table=Table(columns=COLUMNS, rows=tuple(_row(quote) for quote in priced)),
@@ -112,14 +112,15 @@ def _row(quote: MarketQuote) -> tuple[Cell, ...]:
     return (quote.symbol, cell(quote.price), quote.currency or "", cell(quote.change_pct), _day(quote), source)
 
 
-def _figures(quote: MarketQuote) -> list[Figure]:
+def _figures(quote: MarketQuote, *, is_close: bool) -> list[Figure]:
+    """Of a past day the last price is the close."""
     day = _day(quote)
     return [
         *figure(quote.symbol, "last_price", quote.price, "price", day=day, currency=quote.currency),
         *figure(
             quote.symbol,
             "close",
-            quote.price if quote.source == "sample" else None,
+            quote.price if is_close else None,
             "price",
             day=day,
             currency=quote.currency,

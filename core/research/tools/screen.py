@@ -15,11 +15,11 @@ from core.ai.evidence import Cell, Entity, Figure, Source, Table
 from core.ai.tools import ToolContext, ToolResult
 from core.db.instruments_dao import MemberRow
 from core.errors import InvalidRequest, NotEnoughData
-from core.market.as_of import AsOf
 from core.market.market import Market
 from core.principal import Principal
+from core.research.tools.arguments import Arguments
 from core.research.tools.field_figures import field_figures
-from core.research.tools.market_material import Arguments, cell, day_words, entity_of, figure, listed, shown
+from core.research.tools.market_material import cell, day_words, entity_of, figure, listed, shown
 from core.research.tools.universe_words import universe_of
 from core.screener.criteria import Screen as Criteria
 from core.screener.criteria import checked, conditions_of, from_json, matching, spoken
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 HOLDINGS = "holdings"
+PORTFOLIO = "portfolio"
+"""Key of the portfolio that a question is about, as an entity."""
 MOST_COMPUTED = 1_000
 """Symbols that are looked at without a scan: more would take too long for a step."""
 BARS = 260
@@ -53,7 +55,7 @@ class ScreenCondition(Arguments):
         *("above", "below", "at_least", "at_most", "between", "above_field", "below_field", "is", "is_one_of"),
         "contains_any",
     ]
-    value: float | str | tuple[float, float] | tuple[str, ...]
+    value: float | str | tuple[float | str, ...]
 
 
 class ScreenArguments(Arguments):
@@ -74,18 +76,32 @@ class ScreenArguments(Arguments):
     limit: int = Field(20, ge=1, le=50)
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A set of symbols that is screened without a scan."""
+
+    title: str
+    id: str = ""
+    members: int = 0
+    """At any time; 0: those that are screened."""
+
+
 @dataclass(frozen=True)
 class _Rows:
     """What is screened."""
 
     title: str
+    universe_id: str
+    """Empty of holdings."""
     frame: pl.DataFrame
     day: date
     members: int
+    """Of the day."""
+    listed: int
+    """Members at any time."""
     skipped: int
     is_scan: bool
     is_generated: bool
-    sessions_behind: int = 0
 
 
 class Screen:
@@ -139,15 +155,17 @@ class Screen:
             symbols = sorted(set(self._holdings_of(principal, context.portfolio_id)))
             if not symbols:
                 raise NotEnoughData("The portfolio holds no shares that could be screened.")
-            return self._computed("the holdings", self._members(principal, symbols), principal)
+            return self._computed(_Named("the holdings"), self._members(principal, symbols), principal)
         universe = universe_of(self._market, principal, named)
         scan = self._screener.scans.latest(principal, universe.id)
         if scan is not None and scan.sessions_behind == 0:
             return _Rows(
                 title=universe.title,
+                universe_id=universe.id,
                 frame=scan.results,
                 day=scan.about.as_of,
                 members=scan.about.total,
+                listed=universe.members,
                 skipped=len(scan.about.skipped or ()),
                 is_scan=True,
                 is_generated=universe.is_generated,
@@ -158,7 +176,7 @@ class Screen:
                 "many to be computed here; start a scan on the Screener page."
             )
         plan = self._screener.scans.plan(principal, universe.id)
-        return self._computed(universe.title, plan.members, principal)
+        return self._computed(_Named(universe.title, universe.id, universe.members), plan.members, principal)
 
     def _members(self, principal: Principal, symbols: Sequence[str]) -> list[MemberRow]:
         known = self._market.instruments.many(symbols, self._market.time.of(principal), principal)
@@ -169,31 +187,29 @@ class Screen:
             for symbol in symbols
         ]
 
-    def _computed(self, title: str, members: Sequence[MemberRow], principal: Principal) -> _Rows:
+    def _computed(self, named: _Named, members: Sequence[MemberRow], principal: Principal) -> _Rows:
         """What a scan of these would find without records and chart patterns, of the bars up to the day."""
         as_of = self._market.time.of(principal)
         symbols = sorted({member.symbol for member in members})[:MOST_COMPUTED]
         panel = self._market.bars.panel(symbols, as_of, BARS, principal.org_id)
         if not panel.symbols:
-            raise NotEnoughData(f"There are no bars of {title} up to {day_words(as_of.day)}.")
+            raise NotEnoughData(f"There are no bars of {named.title} up to {day_words(as_of.day)}.")
         exchange = next((member.exchange for member in members if member.exchange), None)
-        day, sessions = self._day(panel.dates.max().item(), exchange, as_of)
+        day: date = panel.dates.max().item()
+        sessions = self._screener.planner.sessions(exchange, as_of.day)
         part = scan_partition(panel, day, chart_patterns=False, sessions=sessions)
         result = merged([part], members, {})
         return _Rows(
-            title=title,
+            title=named.title,
+            universe_id=named.id,
             frame=result.results,
             day=day,
             members=len(symbols),
+            listed=named.members or len(symbols),
             skipped=len(result.skipped),
             is_scan=False,
             is_generated=any(about.is_generated for about in panel.about.values()),
         )
-
-    def _day(self, newest: date, exchange: str | None, as_of: AsOf) -> tuple[date, Any]:
-        """The session that is told of, and those before it."""
-        sessions = self._screener.planner.sessions(exchange, as_of.day)
-        return newest, sessions
 
 
 def _criteria(arguments: ScreenArguments) -> Criteria | None:
@@ -240,7 +256,8 @@ def _content(
         "conditions": words,
         "day": rows.day.isoformat(),
         "matches": total,
-        "members": rows.members,
+        "members": rows.listed,
+        "members_on_day": rows.members,
         "screened": rows.frame.height,
         "rows": [
             {"symbol": row["symbol"], "name": row.get("name"), **{name: _json(row.get(name)) for name in fields}}
@@ -251,9 +268,10 @@ def _content(
 
 
 def _figures(rows: _Rows, matches: Sequence[Mapping[str, Any]], total: int, fields: Sequence[str]) -> list[Figure]:
-    counts = {"matches": total, "members": rows.members, "screened": rows.frame.height}
-    found = [each for name, value in counts.items() for each in figure(rows.title, name, value, day=rows.day)]
-    found += figure(rows.title, "day", rows.day, day=rows.day)
+    key = _entity(rows).key
+    counts = {"matches": total, "members_on_day": rows.members, "screened": rows.frame.height}
+    found = [each for name, value in counts.items() for each in figure(key, name, value, day=rows.day)]
+    found += [*figure(key, "members", rows.listed, day=rows.day), *figure(key, "day", rows.day, day=rows.day)]
     for row in matches:
         for name in fields:
             value = row.get(name)
@@ -264,9 +282,15 @@ def _figures(rows: _Rows, matches: Sequence[Mapping[str, Any]], total: int, fiel
     return found
 
 
+def _entity(rows: _Rows) -> Entity:
+    """What is screened; holdings are the portfolio that the question is about."""
+    if not rows.universe_id:
+        return Entity(key=PORTFOLIO, names=("holdings", "my holdings", "your holdings"))
+    return Entity(key=rows.title[:120], names=(rows.universe_id, rows.title.partition(",")[0], "universe"))
+
+
 def _entities(rows: _Rows, matches: Sequence[Mapping[str, Any]]) -> list[Entity]:
-    universe = Entity(key=rows.title[:120], names=("universe", "my holdings", "your holdings", "holdings"))
-    return [universe, *(entity_of(row["symbol"], row.get("name") or "") for row in matches)]
+    return [_entity(rows), *(entity_of(row["symbol"], row.get("name") or "") for row in matches)]
 
 
 def _table(matches: Sequence[Mapping[str, Any]], total: int, fields: Sequence[str]) -> Table:

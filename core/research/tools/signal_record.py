@@ -15,8 +15,8 @@ from core.ai.tools import ToolContext, ToolResult
 from core.errors import NotEnoughData, NotFound
 from core.market.market import Market
 from core.market.symbols import checked_symbol
+from core.research.tools.arguments import Arguments
 from core.research.tools.market_material import (
-    Arguments,
     Symbol,
     cell,
     day_words,
@@ -88,8 +88,8 @@ class SignalRecord:
         record = self._record(context, type_id, arguments)
         told = record.by_horizon[arguments.sessions]
         label = LABELS[type_id]
-        signal = Entity(key=label, names=(type_id, type_id.replace("_", " ")))
         symbols = () if arguments.symbol is None else (checked_symbol(arguments.symbol),)
+        signal = _entity(type_id, symbols)
         return ToolResult(
             words=f"Record of {label} on {record.where}, {arguments.sessions} sessions",
             content={
@@ -100,12 +100,12 @@ class SignalRecord:
                 "as_of": record.day.isoformat(),
                 **_told(told),
             },
-            figures=_figures(label, told, record.day),
+            figures=_figures(signal.key, told, record.day),
             entities=(signal, *entities_of(self._market, context.principal, symbols)),
             source=Source(
                 title=f"Records of signals on {record.where}"[:300], as_of=record.day, is_generated=record.is_generated
             ),
-            table=_table(record.by_horizon),
+            table=_table(arguments.sessions, told),
             notes=_notes(told),
         )
 
@@ -149,6 +149,15 @@ def signal_of(named: str) -> str:
             return str(found[2])
     offered = ", ".join([*LABELS][:20])
     raise NotFound(f"There is no signal {named[:60]!r}; there are, among others: {offered}.")
+
+
+def _entity(type_id: str, symbols: tuple[str, ...]) -> Entity:
+    """Signals of a type: those of a universe, or of one symbol, which are others."""
+    label = LABELS[type_id]
+    names = (type_id, type_id.replace("_", " "))
+    if not symbols:
+        return Entity(key=label, names=names)
+    return Entity(key=f"{label} on {symbols[0]}", names=(label, *names))
 
 
 def _told(figures: Figures) -> dict[str, Any]:
@@ -200,13 +209,10 @@ def _figures(label: str, told: Figures, day: date) -> list[Figure]:
     return found
 
 
-def _table(by_horizon: FiguresByHorizon) -> Table:
+def _table(sessions: int, told: Figures) -> Table:
     columns = ("Sessions", "n", "Hit rate", "Low", "High", "Base rate", "Median move", "Median after costs")
     names = ("hit_rate", "hit_rate_low", "hit_rate_high", "base_rate", "median_move", "median_after_costs")
-    rows = tuple(
-        (sessions, each.n, *(cell(getattr(each, name)) for name in names)) for sessions, each in by_horizon.items()
-    )
-    return Table(columns=columns, rows=rows)
+    return Table(columns=columns, rows=((sessions, told.n, *(cell(getattr(told, name)) for name in names)),))
 
 
 def _notes(told: Figures) -> list[str]:

@@ -14,10 +14,11 @@ from core.market.fundamentals import FACTS_LIFE_S, Fundamentals, priced_by
 from core.market.key_statistics import Shape, Statistic
 from core.market.market import Market
 from core.market.statement_table import Unit as LineUnit
-from core.market.statements import Frequency, Line, Period, Statement
 from core.market.statements import Cell as Reported
+from core.market.statements import Frequency, Line, Period, Statement
 from core.market.symbols import checked_symbol
-from core.research.tools.market_material import Arguments, Symbol, cell, day_words, entity_of, figure, shown
+from core.research.tools.arguments import Arguments
+from core.research.tools.market_material import Symbol, cell, day_words, entity_of, figure, shown
 
 MAX_PERIODS = 8
 UNITS: dict[LineUnit, Unit] = {LineUnit.MONEY: "money", LineUnit.PER_SHARE: "price", LineUnit.SHARES: "number"}
