@@ -9,6 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.ai.answer import Answer
+
 PartName = Literal["news", "filings", "sentiment"]
 PartState = Literal["missing", "making", "ready", "failed"]
 Tone = Literal["positive", "negative", "neutral", ""]
@@ -173,6 +175,8 @@ class SymbolAnswer:
     is_offline: bool
     notes: tuple[str, ...] = ()
     is_of_bundle: bool = False
+    answer: Answer | None = None
+    """What the gateway answered; None for what the bundle had."""
 
 
 def moment_of(day: date) -> datetime:

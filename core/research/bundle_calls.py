@@ -86,7 +86,7 @@ class PartCall:
 
     def question(self, chunks: Sequence[Sequence[str]]) -> Question:
         """The question; of several chunks of holdings, in several calls."""
-        asked = [self._messages(chunk) for chunk in chunks or [()]]
+        asked = [self._messages(chunk) for chunk in chunks]
         known = frozenset(self.facts.known)
         following = asked[1:]
         return Question(
@@ -157,17 +157,17 @@ def split(
     """
     size = max(1, len(symbols))
     while True:
-        count = ceil(len(symbols) / size)
-        size = ceil(len(symbols) / count) if count else size
-        question = ask([symbols[begin : begin + size] for begin in range(0, len(symbols), size)])
+        count = max(1, ceil(len(symbols) / size))
+        size = max(1, ceil(len(symbols) / count))
+        chunks = [symbols[begin : begin + size] for begin in range(0, len(symbols), size)] or [()]
         try:
-            most_usd = gateway.estimate(principal, question).most_usd
+            most_usd = max(gateway.estimate(principal, ask([chunk])).most_usd for chunk in chunks)
         except (PromptRejected, InvalidRequest, NotConfigured):
             if size == 1:
                 raise
         else:
             if size == 1 or ceiling_usd is None or most_usd <= ceiling_usd:
-                return question
+                return ask(chunks)
         size = ceil(size / 2)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
-from core.ai.outside import cleaned
+from core.ai.outside import cleaned, plain
 from core.errors import AssayError, NotConfigured, NotFound
 from core.market.as_of import AsOf
 from core.market.market import Market
@@ -135,7 +135,7 @@ class FactsReader:
             symbol=symbol,
             at=item.published_at,
             title=cleaned(item.title, MAX_TITLE_CHARS),
-            url=item.url[:MAX_URL_CHARS],
+            url=plain(item.url)[:MAX_URL_CHARS],
             publisher=cleaned(item.publisher, MAX_WORD_CHARS),
             summary=cleaned(item.summary, MAX_SUMMARY_CHARS),
             tone=told.sentiment.tone.value,
@@ -164,12 +164,12 @@ def filing_item(symbol: str, filing: Filing, source: str, *, is_generated: bool)
         symbol=symbol,
         at=filing.accepted_at or moment_of(filing.filing_date),
         title=f"{symbol} filed a {form}",
-        url=filing.url[:MAX_URL_CHARS],
+        url=plain(filing.url)[:MAX_URL_CHARS],
         publisher=form,
         summary=cleaned(f"{filing.description or form}{items}", MAX_SUMMARY_CHARS),
         source=source,
         is_generated=is_generated,
-        reference=filing.accession_number,
+        reference=plain(filing.accession_number),
     )
 
 
