@@ -26,7 +26,7 @@ DERIVED = frozenset(
     {"result", "excess_return", "excess_move", "price_return", "growth", "distance", "income_yield", "weight"}
 )
 """What a computed figure may measure; of anything else a tool has to tell the figure itself."""
-SHOWN_DIGITS = (10, 8)
+SHOWN_DIGITS = (12, 10, 8)
 """Significant digits with which tools show a model their figures."""
 LEAST_DIGITS = 2
 """Significant digits that a rounded number needs."""
@@ -55,8 +55,8 @@ class Calculate:
 
     name = "calculate"
     description = (
-        "Computes with figures that earlier steps returned; a number that no step returned is refused. Use it for every "
-        "figure that you derive."
+        "Computes with figures that earlier steps returned; a number that no step returned is refused. Use it for "
+        "every figure that you derive."
     )
     arguments = CalculateArguments
     needs_portfolio = False
@@ -137,10 +137,8 @@ class _Operands:
             return []
         found = [each for each in self._candidates(number) if _is_rounded(each.value, number)]
         if len({f"{each.value:.10g}" for each in found}) > 1:
-            raise InvalidRequest(
-                f"{_written(number)} may be several figures ({listed([_name(each.figure) for each in found], 3)}): write "
-                "it with all its digits."
-            )
+            names = listed([_name(each.figure) for each in found], 3)
+            raise InvalidRequest(f"{_written(number)} may be several figures ({names}): write it with all its digits.")
         return found
 
     def _candidates(self, number: Number) -> list[_Operand]:
@@ -157,19 +155,18 @@ class _Operands:
     def _unknown(self, number: Number) -> str:
         written = _written(number)
         size = number.value
-        if not number.is_negative and any(_is_shown(-each.value, size) for each in self._known if each.value < 0):
+        if not number.is_negative and any(_is_shown(each.value, size) for each in self._known if each.value < 0):
             return f"{written} was returned as -{written}: write (-{written}), or abs(-{written})."
         hundredth = size / 100
         fractions = (each for each in self._known if each.figure.unit == "fraction")
-        if not number.is_percent and any(_is_shown(abs(each.value), hundredth) for each in fractions):
+        if not number.is_percent and any(_is_shown(each.value, hundredth) for each in fractions):
             return f"{written} was returned as a fraction: write {written}%, or {hundredth:f}."
         return f"No step returned {written}; have a tool return it first, and write it as it was returned."
 
 
 def _is_shown(value: Decimal, written: Decimal) -> bool:
-    """Whether a number is written as a tool shows it."""
-    size = abs(value) if value >= 0 or written >= 0 else -value
-    return any(Decimal(f"{size:.{digits}g}") == written for digits in (*SHOWN_DIGITS, 12))
+    """Whether a number is written as a tool shows it, its sign aside."""
+    return any(Decimal(f"{abs(value):.{digits}g}") == written for digits in SHOWN_DIGITS)
 
 
 def _is_rounded(value: Decimal, number: Number) -> bool:

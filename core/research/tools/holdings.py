@@ -112,12 +112,13 @@ class Holdings:
             chart=Chart(kind="bar", x="Symbol", y=("Value",), unit="money", title=f"Value, {report.currency}")
             if lines
             else None,
-            keep_s=LIVE_KEEP_S if any(_is_live(line) for line in report.holdings) else None,
+            keep_s=LIVE_KEEP_S if any(is_live(line) for line in report.holdings) else None,
             notes=tuple(report.notes) + _line_notes(told),
         )
 
 
-def _is_live(line: HoldingLine) -> bool:
+def is_live(line: HoldingLine) -> bool:
+    """Whether the price of a holding is of a source that is asked anew."""
     return line.price.source != "sample" and line.price.price is not None
 
 

@@ -87,7 +87,7 @@ class Risk:
     name = "risk"
     description = (
         "Risk of the portfolio's daily time-weighted returns in a window: volatility, Sharpe, Sortino, beta, alpha, "
-        "R², max and current drawdown, CAGR, Calmar, VaR and CVaR 95 %, with n and the risk-free rate. Fractions of one."
+        "R², max and current drawdown, CAGR, Calmar, VaR and CVaR 95 %, n, risk-free rate. Fractions of one."
     )
     arguments = RiskArguments
     needs_portfolio = True
