@@ -38,6 +38,7 @@ _STOPS = {
     "ceiling": "Stopped here: going on would have cost more than one request may, or than the budget has left.",
     "time": "Stopped here: the time for one answer was nearly over.",
     "steps": f"Stopped here: an answer takes at most {MAX_STEPS} steps.",
+    "empty": "The model gave no answer; what the steps before returned is all there is.",
     "length": "Stopped here: the conversation became too long for the model.",
 }
 _LAST_ROUND = "No more tools can be used. Answer now with what the steps before returned, and say what is missing."
@@ -61,9 +62,11 @@ class Ran:
 class Runner(Protocol):
     """Has tools used for the principal who asked one question; two of its calls may run at the same time."""
 
-    def run(self, call: ToolCall, number: int) -> Ran:
-        """Does what a model asked for, as step `number`. Never raises: an unknown tool or a wrong argument is a
-        failed step."""
+    def run(self, call: ToolCall, number: int, figures: Sequence[Figure]) -> Ran:
+        """Does what a model asked for, as step `number`, where the steps before it returned `figures`.
+
+        Never raises: an unknown tool or a wrong argument is a failed step.
+        """
         ...
 
 
@@ -161,7 +164,7 @@ class ToolLoop(Course):
         until = time.monotonic() + self._time_s
         for job in jobs:
             tell(_running(job.call, job.number))
-            job.begin()
+            job.begin(tuple(self._taken.figures))
         for job in jobs:
             while not job.ended.wait(WAIT_S):
                 if is_cut():
@@ -270,15 +273,16 @@ class _Job:
         self.ended = threading.Event()
         self.ran: Ran | None = None
         self._runner = runner
+        self._hands = _hands
         self._lock = threading.Lock()
 
-    def begin(self) -> None:
-        """Has it done, unless as many tools as may already run."""
-        if not _hands.acquire(blocking=False):
+    def begin(self, figures: Sequence[Figure]) -> None:
+        """Has it done, unless as many tools as may already run; `figures` are what the steps before it returned."""
+        if not self._hands.acquire(blocking=False):
             self.ran = _failed(self.call, self.number, "The workbench is too busy to do this now.", 0.0)
             self.ended.set()
             return
-        threading.Thread(target=self._run, name="assay-tool", daemon=True).start()
+        threading.Thread(target=self._run, args=(figures,), name="assay-tool", daemon=True).start()
 
     def closed(self, seconds: float) -> Ran:
         """What came of it so far; what comes later is dropped."""
@@ -287,14 +291,14 @@ class _Job:
                 self.ran = _failed(self.call, self.number, _TOO_LONG, seconds)
             return self.ran
 
-    def _run(self) -> None:
+    def _run(self, figures: Sequence[Figure]) -> None:
         try:
-            ran = self._runner.run(self.call, self.number)
+            ran = self._runner.run(self.call, self.number, figures)
         except Exception as error:  # noqa: BLE001 (the outermost edge of a tool's thread)
             _log.error("A tool ended by an unexpected error: %s.", place_of(error))
             ran = _failed(self.call, self.number, "It failed for a reason of the workbench's own.", 0.0)
         finally:
-            _hands.release()
+            self._hands.release()
         with self._lock:
             if self.ran is None:
                 self.ran = ran
