@@ -64,9 +64,11 @@ def usage_flaw(usage: TokenUsage | None, context_window: int, *, has_text: bool)
 
 
 def _told(message: Message) -> int:
-    calls = message.calls if message.call is None else (*message.calls, message.call)
-    around = TOKENS_AROUND_MESSAGE + TOKENS_AROUND_CALL * len(calls)
-    return _ceil(_bytes(message.text) + sum(map(_call_bytes, calls)), BYTES_PER_PROMPT_TOKEN) + around
+    around, named = TOKENS_AROUND_MESSAGE + TOKENS_AROUND_CALL * len(message.calls), 0
+    if message.call is not None:
+        around, named = around + TOKENS_AROUND_CALL, _bytes(message.call.name)
+    written = _bytes(message.text) + named + sum(map(_call_bytes, message.calls))
+    return _ceil(written, BYTES_PER_PROMPT_TOKEN) + around
 
 
 def _described(tool: ToolSpec) -> int:

@@ -191,6 +191,8 @@ class Rounds:
             return None
         if goes_on and messages is None:
             self._stop("steps")
+        if not goes_on and self._finished and not self._text(last) and not self._question.is_checked:
+            self._stop("empty")
         return messages
 
     def _stop(self, why: str) -> None:

@@ -37,7 +37,7 @@ WAIT_S = 0.02
 _STOPS = {
     "ceiling": "Stopped here: going on would have cost more than one request may, or than the budget has left.",
     "time": "Stopped here: the time for one answer was nearly over.",
-    "steps": f"Stopped here: an answer takes at most {MAX_STEPS} steps.",
+    "steps": f"Stopped here: an answer takes at most {MAX_STEPS} steps, in {MAX_ROUNDS} turns.",
     "empty": "The model gave no answer; what the steps before returned is all there is.",
     "length": "Stopped here: the conversation became too long for the model.",
 }
