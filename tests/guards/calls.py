@@ -9,6 +9,7 @@ METER = "tests/core/metering/test_meter.py"
 RULES = "tests/core/metering/test_rules.py"
 FLIGHTS = "tests/core/ai/test_flights.py"
 STEPS = "tests/core/ai/test_call_steps.py"
+TOOLS = "tests/core/ai/test_tool_accounting.py"
 PUBLIC = "tests/core/ai/test_public_cache.py"
 USAGE = f"{GATEWAY}::test_usage_is_believed_only_where_it_can_be"
 REFUSED = f"{GATEWAY}::test_what_may_not_be_asked_is_refused_before_anything_is_counted"
@@ -132,115 +133,144 @@ _GATEWAY = _of(
     ),
 )
 
-_CALL = _of(
-    "core/ai/call.py",
-    (
-        "call: nothing is called without the mark",
-        "if self._cut is not None or not self._parts.meter.mark_in_flight(self._hold):",
-        "if self._cut is not None or self._parts.meter.mark_in_flight(self._hold) is None:",
-        f"{STEPS}::test_a_hold_that_expired_before_the_call_calls_nobody",
+_CALL = (
+    *_of(
+        "core/ai/call.py",
+        (
+            "call: nothing is called without the mark",
+            "if self._rounds.is_cut or not self._meter.mark_in_flight(self._hold):",
+            "if self._rounds.is_cut or self._meter.mark_in_flight(self._hold) is None:",
+            f"{STEPS}::test_a_hold_that_expired_before_the_call_calls_nobody",
+        ),
+        (
+            "call: an answer that was not settled is not given",
+            'if resolved.outcome != "settled":',
+            "if False:",
+            f"{STEPS}::test_an_answer_that_came_too_late_is_not_given_and_not_charged",
+        ),
+        (
+            "call: the attempt that answered is charged",
+            "self._meter.settle(self._hold, ended.outcome, count.charge_usd, record)",
+            "self._meter.settle(self._hold, ended.outcome, self._provider_cost_usd(), record)",
+            f"{STEPS}::test_a_repair_is_charged_alone_and_both_attempts_are_logged",
+        ),
+        (
+            "call: an unexpected error gives the hold back",
+            "self._give_back()\n            self.feed",
+            "self.feed",
+            f"{STEPS}::test_an_unexpected_error_gives_the_hold_back",
+        ),
+        (
+            "call: an answer is settled whatever befalls its text",
+            "except Exception as error:  # noqa: BLE001 (the edge to whoever keeps the text)",
+            "except ZeroDivisionError as error:",
+            f"{STEPS}::test_a_text_that_cannot_be_saved_is_settled_all_the_same",
+        ),
+        (
+            "call: readers that join are bounded",
+            "or self._readers > MAX_FOLLOWERS:",
+            "or False:",
+            f"{FLIGHTS}::test_at_most_fifty_follow_and_the_next_asks_on_its_own",
+        ),
+        (
+            "call: it goes on while others follow",
+            "if not is_followed:\n                self.cancel()",
+            "if True:\n                self.cancel()",
+            f"{STEPS}::test_a_leader_goes_on_while_a_follower_of_another_process_waits",
+        ),
     ),
-    (
-        "call: a dearer model is not tried without cover",
-        "if not self._parts.meter.top_up(self._hold, candidate.worst_case_usd):",
-        "if self._parts.meter.top_up(self._hold, candidate.worst_case_usd) is None:",
-        f"{GATEWAY}::test_a_dearer_model_that_the_budget_does_not_cover_is_skipped",
-    ),
-    (
-        "call: no other model after the first token",
-        "is_over = attempt.finish is not None or attempt.deltas or self._cut is not None",
-        "is_over = attempt.finish is not None or self._cut is not None",
-        f"{STEPS}::test_after_the_first_token_no_other_model_is_asked",
-    ),
-    (
-        "call: no other model after the reader left",
-        "is_over = attempt.finish is not None or attempt.deltas or self._cut is not None",
-        "is_over = attempt.finish is not None or attempt.deltas",
-        f"{STEPS}::test_a_reader_who_left_before_the_first_token_has_no_other_model_asked",
-    ),
-    (
-        "call: a cut closes the provider's stream",
-        "self._cut = reason\n            stream = self._stream",
-        "self._cut = reason\n            stream = None",
-        f"{GATEWAY}::test_a_stream_cut_by_its_reader_charges_what_came",
-    ),
-    (
-        "call: a time limit closes the provider's stream",
-        'else "first_token"\n            stream = self._stream',
-        'else "first_token"\n            stream = None',
-        f"{STEPS}::test_a_time_limit_closes_the_providers_stream",
-    ),
-    (
-        "call: each token sets the alarm anew",
-        "alarm.set(min(time.monotonic() + limits.between_tokens_s, last))",
-        "pass",
-        f"{STEPS}::test_a_slow_stream_goes_on_while_tokens_come",
-    ),
-    (
-        "call: our own time limit is a cut and charged",
-        "if last.finish is None and last.cut in self._charged_cuts and last.deltas:",
-        'if last.finish is None and last.cut == "client" and last.deltas:',
-        f"{GATEWAY}::test_our_own_time_limit_is_a_cut",
-    ),
-    (
-        "call: our own time limit charges nothing for what could not be shown",
-        'return CUT_REASONS - {"total"} if self._question.is_checked else CUT_REASONS',
-        "return CUT_REASONS",
-        f"{STEPS}::test_an_answer_of_which_nothing_could_be_shown_is_free_where_our_own_time_limit_cut_it",
-    ),
-    (
-        "call: a cut before the first token",
-        'if last.finish is None and last.cut == "client":',
-        "if False:",
-        f"{GATEWAY}::test_a_cut_before_the_first_token_is_free_five_times_a_day",
-    ),
-    (
-        "call: an answer that was not settled is not given",
-        'if resolved.outcome != "settled":',
-        "if False:",
-        f"{STEPS}::test_an_answer_that_came_too_late_is_not_given_and_not_charged",
-    ),
-    (
-        "call: the attempt that answered is charged",
-        "self._parts.meter.settle(self._hold, outcome, count.charge_usd, record)",
-        "self._parts.meter.settle(self._hold, outcome, self._provider_cost_usd(), record)",
-        f"{STEPS}::test_a_repair_is_charged_alone_and_both_attempts_are_logged",
-    ),
-    (
-        "call: an unexpected error gives the hold back",
-        "self._give_back()\n            self.feed",
-        "self.feed",
-        f"{STEPS}::test_an_unexpected_error_gives_the_hold_back",
-    ),
-    (
-        "call: an answer is settled whatever befalls its text",
-        "except Exception as error:  # noqa: BLE001 (the edge to whoever keeps the text)",
-        "except ZeroDivisionError as error:",
-        f"{STEPS}::test_a_text_that_cannot_be_saved_is_settled_all_the_same",
-    ),
-    (
-        "call: a passing refusal is tried again",
-        "TRIES_PER_CANDIDATE = 2",
-        "TRIES_PER_CANDIDATE = 1",
-        f"{GATEWAY}::test_a_passing_refusal_is_tried_again_and_charged_once",
-    ),
-    (
-        "call: a wait that is too long is not waited",
-        "return wait_s if wait_s <= MAX_RETRY_WAIT_S else None",
-        "return min(wait_s, 2.5)",
-        f"{STEPS}::test_a_refusal_that_lasts_is_not_tried_again",
-    ),
-    (
-        "call: readers that join are bounded",
-        "or self._readers > MAX_FOLLOWERS:",
-        "or False:",
-        f"{FLIGHTS}::test_at_most_fifty_follow_and_the_next_asks_on_its_own",
-    ),
-    (
-        "call: it goes on while others follow",
-        "if not is_followed:\n                self.cancel()",
-        "if True:\n                self.cancel()",
-        f"{STEPS}::test_a_leader_goes_on_while_a_follower_of_another_process_waits",
+    *_of(
+        "core/ai/rounds.py",
+        (
+            "call: a dearer model is not tried without cover",
+            "if not self._parts.meter.top_up(self._hold, most_usd):",
+            "if self._parts.meter.top_up(self._hold, most_usd) is None:",
+            f"{GATEWAY}::test_a_dearer_model_that_the_budget_does_not_cover_is_skipped",
+        ),
+        (
+            "call: no other model after the first token",
+            "is_over = attempt.finish is not None or attempt.deltas or self._cut is not None",
+            "is_over = attempt.finish is not None or self._cut is not None",
+            f"{STEPS}::test_after_the_first_token_no_other_model_is_asked",
+        ),
+        (
+            "call: no other model after the reader left",
+            "is_over = attempt.finish is not None or attempt.deltas or self._cut is not None",
+            "is_over = attempt.finish is not None or attempt.deltas",
+            f"{STEPS}::test_a_reader_who_left_before_the_first_token_has_no_other_model_asked",
+        ),
+        (
+            "call: a cut closes the provider's stream",
+            "self._cut = reason\n            stream = self._stream",
+            "self._cut = reason\n            stream = None",
+            f"{GATEWAY}::test_a_stream_cut_by_its_reader_charges_what_came",
+        ),
+        (
+            "call: a time limit closes the provider's stream",
+            'else "first_token"\n            stream = self._stream',
+            'else "first_token"\n            stream = None',
+            f"{STEPS}::test_a_time_limit_closes_the_providers_stream",
+        ),
+        (
+            "call: each token sets the alarm anew",
+            "alarm.set(min(time.monotonic() + limits.between_tokens_s, last))",
+            "pass",
+            f"{STEPS}::test_a_slow_stream_goes_on_while_tokens_come",
+        ),
+        (
+            "call: our own time limit is a cut and charged",
+            "if last.finish is None and last.cut in self._charged_cuts and (last.deltas or self._finished):",
+            'if last.finish is None and last.cut == "client" and (last.deltas or self._finished):',
+            f"{GATEWAY}::test_our_own_time_limit_is_a_cut",
+        ),
+        (
+            "call: our own time limit charges nothing for what could not be shown",
+            'return CUT_REASONS - {"total"} if self._question.is_checked else CUT_REASONS',
+            "return CUT_REASONS",
+            f"{STEPS}::test_an_answer_of_which_nothing_could_be_shown_is_free_where_our_own_time_limit_cut_it",
+        ),
+        (
+            "call: a cut before the first token",
+            'if last.finish is None and last.cut == "client":',
+            "if False:",
+            f"{GATEWAY}::test_a_cut_before_the_first_token_is_free_five_times_a_day",
+        ),
+        (
+            "call: a passing refusal is tried again",
+            "TRIES_PER_CANDIDATE = 2",
+            "TRIES_PER_CANDIDATE = 1",
+            f"{GATEWAY}::test_a_passing_refusal_is_tried_again_and_charged_once",
+        ),
+        (
+            "call: a wait that is too long is not waited",
+            "return wait_s if wait_s <= MAX_RETRY_WAIT_S else None",
+            "return min(wait_s, 2.5)",
+            f"{STEPS}::test_a_refusal_that_lasts_is_not_tried_again",
+        ),
+        (
+            "rounds: a further call is covered with what was spent",
+            "self._is_covered(self._spent_usd(self._finished) + most_usd)",
+            "self._is_covered(most_usd)",
+            f"{TOOLS}::test_each_further_call_is_covered_before_it_is_made",
+        ),
+        (
+            "rounds: rounds that were done are paid for by who leaves",
+            "and (last.deltas or self._finished):",
+            "and last.deltas:",
+            f"{TOOLS}::test_a_client_who_leaves_in_a_later_round_pays_for_what_came_of_it_too",
+        ),
+        (
+            "rounds: who leaves between two rounds is asked no more",
+            "if goes_on and self._cut is not None:",
+            "if False:",
+            f"{TOOLS}::test_a_client_who_leaves_while_a_tool_runs_pays_for_the_rounds_that_were_done",
+        ),
+        (
+            "rounds: no round is begun with the time nearly over",
+            "if goes_on and self._is_nearly_over:",
+            "if False:",
+            f"{TOOLS}::test_with_the_time_nearly_over_no_further_round_is_begun",
+        ),
     ),
 )
 
@@ -264,8 +294,8 @@ _COUNTED = (
         ),
         (
             "usage: estimated output",
-            "return max(deltas, _ceil(",
-            "return min(deltas, _ceil(",
+            "written = max(deltas, _ceil(",
+            "written = min(deltas, _ceil(",
             "tests/core/ai/test_estimate.py",
         ),
     ),

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from core.ai.estimate import completion_estimate, prompt_estimate, usage_flaw
-from core.ai.providers.contract import Message, TokenUsage
+from core.ai.estimate import (
+    TOKENS_AROUND_CALL,
+    TOKENS_AROUND_TOOLS,
+    completion_estimate,
+    prompt_estimate,
+    usage_flaw,
+)
+from core.ai.providers.contract import Message, TokenUsage, ToolCall, ToolSpec
 
 
 @pytest.mark.parametrize(
@@ -14,6 +20,24 @@ from core.ai.providers.contract import Message, TokenUsage
 )
 def test_input_for_the_hold_is_half_the_bytes_and_eight_a_message(texts: tuple[str, ...], tokens: int) -> None:
     assert prompt_estimate(Message("user", text) for text in texts) == tokens
+
+
+def test_tools_that_are_offered_and_calls_in_the_conversation_count_as_input() -> None:
+    call = ToolCall("call_1", "quote", '{"symbol": "AAPL"}')
+    asked = Message("user", "abcd")
+    plain = prompt_estimate([asked, Message("assistant", ""), Message("tool", "{}")])
+    with_calls = prompt_estimate(
+        [asked, Message("assistant", "", calls=(call, call)), Message("tool", "{}", call=call)]
+    )
+    assert with_calls == plain + (2 * 29 + 1) // 2 + 2 * TOKENS_AROUND_CALL + 3 + TOKENS_AROUND_CALL - 1
+    tool = ToolSpec("quote", "Price.", {"type": "object"})
+    one, two = prompt_estimate([asked], [tool]), prompt_estimate([asked], [tool, tool])
+    assert (two - one, one - prompt_estimate([asked])) == (64, 64 + TOKENS_AROUND_TOOLS)
+
+
+def test_calls_count_as_output() -> None:
+    call = ToolCall("1234", "abcd", "12345678")
+    assert completion_estimate("", 0, [call, call]) == 2 * (4 + TOKENS_AROUND_CALL)
 
 
 @pytest.mark.parametrize(

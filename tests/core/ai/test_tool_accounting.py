@@ -80,7 +80,7 @@ def desk() -> Iterator[Desk]:
 
 
 def ask(live: Workbench, who: Principal, asked: Question, saved: list[Draft] | None = None) -> Answer:
-    return live.gateway.session(who, asked, [].append if saved is None else saved.append).result()
+    return live.gateway.session(who, asked, None if saved is None else saved.append).result()
 
 
 def attempts(service: Service) -> list[tuple[object, ...]]:
@@ -172,7 +172,10 @@ def test_at_the_ceiling_it_stops_with_what_it_has(
 def test_a_budget_that_is_used_up_meanwhile_stops_it(
     live: Workbench, ann: Principal, chat_server: ChatServer, service: Service, desk: Desk, whose: str
 ) -> None:
-    desk.on_run = lambda _: service.execute(f"UPDATE {whose} SET budget_usd_month = 0") and None
+    def use_up(_number: int) -> None:
+        service.execute(f"UPDATE {whose} SET budget_usd_month = 0")
+
+    desk.on_run = use_up
     chat_server.script = [asks(wish()), DONE]
     answer = ask(live, ann, researched(desk))
     assert (answer.state, answer.cost_usd, chat_server.calls, used(live, ann)) == ("complete", HONEST_COST, 1, 1)
