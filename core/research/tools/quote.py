@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from pydantic import Field
@@ -90,6 +91,13 @@ def _day(quote: MarketQuote) -> date | None:
     return quote.as_of.date() if quote.as_of else None
 
 
+def _change(quote: MarketQuote) -> Decimal | None:
+    """The change from the close before, in money."""
+    if quote.price is None or quote.change_pct is None or quote.change_pct <= -1:
+        return None
+    return quote.price - quote.price / (1 + quote.change_pct)
+
+
 def _told(quote: MarketQuote, about: tuple[str, str, str]) -> dict[str, Any]:
     name, sector, exchange = about
     return {
@@ -100,6 +108,7 @@ def _told(quote: MarketQuote, about: tuple[str, str, str]) -> dict[str, Any]:
         "price": shown(quote.price),
         "currency": quote.currency,
         "change": shown(quote.change_pct),
+        "change_amount": shown(_change(quote)),
         "day": None if quote.as_of is None else quote.as_of.date().isoformat(),
         "source": quote.origin or quote.source,
         "is_stale": quote.is_stale,
@@ -126,6 +135,7 @@ def _figures(quote: MarketQuote, *, is_close: bool) -> list[Figure]:
             currency=quote.currency,
         ),
         *figure(quote.symbol, "change_share", quote.change_pct, "fraction", day=day),
+        *figure(quote.symbol, "change_amount", _change(quote), "price", day=day, currency=quote.currency),
         *figure(quote.symbol, "day", day, day=day),
     ]
 

@@ -180,12 +180,12 @@ class Screen:
 
     def _members(self, principal: Principal, symbols: Sequence[str]) -> list[MemberRow]:
         known = self._market.instruments.many(symbols, self._market.time.of(principal), principal)
-        return [
-            MemberRow(symbol, each.name, each.sector, each.exchange, each.currency)
-            if (each := known.get(symbol))
-            else MemberRow(symbol, symbol, "", "", None)
-            for symbol in symbols
-        ]
+        rows = []
+        for symbol in symbols:
+            each = known.get(symbol)
+            about = (each.name, each.sector, each.exchange, each.currency) if each else (symbol, "", "", "")
+            rows.append(MemberRow(symbol, *about, first_day=None, last_day=None))
+        return rows
 
     def _computed(self, named: _Named, members: Sequence[MemberRow], principal: Principal) -> _Rows:
         """What a scan of these would find without records and chart patterns, of the bars up to the day."""
@@ -226,7 +226,17 @@ def _condition(given: ScreenCondition) -> Mapping[str, Any]:
         value = {"field": value, "times": 1.0}
     elif given.operator in ("is_one_of", "contains_any") and isinstance(value, str):
         value = [value]
+    elif isinstance(value, str) and given.field in FIELDS and FIELDS[given.field].is_number:
+        value = _number(value)
     return {"field": given.field, "operator": given.operator, "value": value}
+
+
+def _number(text: str) -> float | str:
+    """A number that a model wrote as a text; what is none stays as it is, and is refused with the other conditions."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _checked_fields(arguments: ScreenArguments, criteria: Criteria | None, sorted_by: str) -> list[str]:
