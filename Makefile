@@ -1,7 +1,7 @@
 # What a person and CI run. `make` alone lists it. Needs Python 3.11 to 3.13 and make; PYTHON= names another Python.
 # PORT= and ASSAY_HOME= reach `make run` as they are given, here or in the environment.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast guards check bench gallery screenshots lock
+.PHONY: help run test test-fast guards check bench eval gallery screenshots lock
 
 PY := .venv/bin/python
 SOURCES := app.py core pages data tests .ci/checks
@@ -42,6 +42,10 @@ check: ## format, lint, types, direction of imports, rules of the house, prices 
 bench: ## run the benchmarks: one table, and bench/latest.json
 	@sh .ci/environment requirements-dev.lock
 	@$(PY) -m tests.bench
+
+eval: ## ask the questions of the evaluation set: one table, and bench/eval.json (EVAL_ARGS=, as in --model ID)
+	@sh .ci/environment requirements-dev.lock
+	@$(PY) -m tests.eval --half both $(EVAL_ARGS)
 
 gallery: ## show every component of the pages on http://127.0.0.1:8502 (GALLERY_PORT=); needs no database
 	@sh .ci/environment requirements-dev.lock

@@ -97,6 +97,10 @@ class Number:
     """Whether a word around it says that it is a loss or fall."""
     is_surely_falling: bool
     """Whether such a word stands right before it."""
+    scale: float = 1.0
+    """By what its digits were multiplied, for `million` and the like."""
+    last_digit: float = 1.0
+    """What its last digit stands for: 0.01 of 1.27, 1e7 of 12.51 billion."""
 
 
 def dates(text: str) -> list[date]:
@@ -136,7 +140,9 @@ def _stands_alone(text: str, match: re.Match[str]) -> bool:
 
 def _number(text: str, match: re.Match[str]) -> Number:
     digits = match["digits"]
-    value = _value(digits) * _SCALES.get((match["scale"] or "").lower(), 1.0)
+    scale = _SCALES.get((match["scale"] or "").lower(), 1.0)
+    plain_digits = _plain(digits)
+    value = float(plain_digits) * scale
     is_minus = (match["sign"] or match["late"] or "+") in "-−–" and not _is_range(text, match)
     before, after = text[: match.start()], text[match.end() :]
     return Number(
@@ -144,10 +150,12 @@ def _number(text: str, match: re.Match[str]) -> Number:
         end=match.end(),
         value=-value if is_minus else value,
         is_percent=match["percent"] is not None,
-        is_whole=value == int(value) and "." not in digits,
+        is_whole=value == int(value) and "." not in plain_digits,
         currency=_currency(match["before"] or match["after"] or ""),
         is_falling=bool(_BEFORE.search(before[-100:]) or _AFTER.match(after[:60])),
         is_surely_falling=bool(_JUST_BEFORE.search(before[-40:])),
+        scale=scale,
+        last_digit=scale * 10.0 ** -len(plain_digits.partition(".")[2]),
     )
 
 
@@ -156,11 +164,12 @@ def _is_range(text: str, match: re.Match[str]) -> bool:
     return match.start() > 0 and text[match.start() - 1].isdigit()
 
 
-def _value(digits: str) -> float:
+def _plain(digits: str) -> str:
+    """The digits with a point for decimals, and nothing between thousands."""
     bare = re.sub(r"['’\u00a0\u202f\u2009 ]", "", digits)
     if re.fullmatch(r"\d{1,3}(\.\d{3})+,\d+|\d{1,3}(\.\d{3}){2,}|\d+,\d{1,2}|\d+,\d{4,}", bare):
         bare = bare.replace(".", "").replace(",", ".")
-    return float(bare.replace(",", ""))
+    return bare.replace(",", "")
 
 
 def _currency(told: str) -> str:

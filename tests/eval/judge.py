@@ -1,6 +1,6 @@
 """Whether an answer is right.
 
-Every expected fact has to stand in its text; a refusal says that it cannot and tells none of what is forbidden; an
+Every expected fact has to stand in its text; a refusal says what it cannot and tells none of what is forbidden; an
 ambiguous question is asked back with its choices named. What the answer repeats of the question does not count, nor
 do rows of a table that lists everything.
 """
@@ -58,8 +58,7 @@ def judged(question: Question, answer: str) -> Judgement:
         if told:
             return Judgement(False, f"it says what it must not: {told}")
     if question.kind == "refusal":
-        is_refused = _CANNOT.search(text) is not None
-        return Judgement(is_refused, "" if is_refused else "it does not say that it cannot")
+        return _refused(question, text)
     if question.kind == "ambiguous":
         return _asked_back(question, text)
     for fact in question.expects:
@@ -98,6 +97,14 @@ def equals(fact: Fact, number: Number) -> bool:
     if fact.value < 0:
         return told < 0 or number.is_falling
     return told > 0 and not number.is_surely_falling
+
+
+def _refused(question: Question, text: str) -> Judgement:
+    if _CANNOT.search(text) is None:
+        return Judgement(False, "it does not say that it cannot")
+    if _found(question.about, text) is None:
+        return Judgement(False, "it does not say what it cannot")
+    return Judgement(True)
 
 
 def _asked_back(question: Question, text: str) -> Judgement:

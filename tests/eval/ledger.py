@@ -7,6 +7,7 @@ cash, purchases and fees come from outside and proceeds and payments, net of tax
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -245,7 +246,7 @@ def money_weighted(portfolio: str) -> float:
     start = min(day for day, _ in flows)
 
     def present(yearly: float) -> float:
-        return sum(amount / (1 + yearly) ** ((day - start).days / DAYS_A_YEAR) for day, amount in flows)
+        return sum(amount / math.pow(1 + yearly, (day - start).days / DAYS_A_YEAR) for day, amount in flows)
 
     low, high = -0.9, 5.0
     for _ in range(200):

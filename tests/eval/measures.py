@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from math import sqrt
 from statistics import fmean, stdev
 
 from tests.eval.ledger import BENCHMARK, base_of, curve
@@ -69,14 +69,14 @@ class Returns:
             KeyError: none of that name.
         """
         r = self.mine
-        free = (1 + RISK_FREE) ** (1 / SESSIONS_A_YEAR) - 1
+        free = math.pow(1 + RISK_FREE, 1 / SESSIONS_A_YEAR) - 1
         excess = [each - free for each in r]
         if name == "volatility":
-            return stdev(r) * sqrt(SESSIONS_A_YEAR)
+            return stdev(r) * math.sqrt(SESSIONS_A_YEAR)
         if name == "sharpe":
-            return fmean(excess) / stdev(excess) * sqrt(SESSIONS_A_YEAR)
+            return fmean(excess) / stdev(excess) * math.sqrt(SESSIONS_A_YEAR)
         if name == "sortino":
-            below = sqrt(fmean([min(each, 0.0) ** 2 for each in excess])) * sqrt(SESSIONS_A_YEAR)
+            below = math.sqrt(fmean([min(each, 0.0) ** 2 for each in excess])) * math.sqrt(SESSIONS_A_YEAR)
             return fmean(excess) * SESSIONS_A_YEAR / below
         if name == "beta":
             return self._beta()

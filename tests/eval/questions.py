@@ -57,6 +57,8 @@ class Question(_Frozen):
     expects: tuple[Fact, ...] = ()
     choices: tuple[tuple[str, ...], ...] = ()
     """Of an ambiguous one: what it has to be asked back for, each with its synonyms."""
+    about: tuple[str, ...] = ()
+    """Of a refusal: words of which it says one, so that a reader knows what cannot be done."""
     forbids: tuple[str | Fact, ...] = ()
     """What must not stand in the answer."""
 
@@ -66,6 +68,8 @@ class Question(_Frozen):
             raise ValueError(f"{self.id}: only exact questions and those with a tolerance expect facts.")
         if (self.kind == "ambiguous") != bool(self.choices):
             raise ValueError(f"{self.id}: only ambiguous questions have choices.")
+        if (self.kind == "refusal") != bool(self.about):
+            raise ValueError(f"{self.id}: only refusals are about something.")
         return self
 
 

@@ -7,19 +7,20 @@ names one (`by`) and its arguments (`of`).
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
-from math import sqrt
 from statistics import stdev
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.eval import ledger, measures
-from tests.eval.shipped import AS_OF, bars, document, facts_of, members, rate, reading, transactions
+from tests.eval.shipped import AS_OF, PORTFOLIOS, bars, document, facts_of, members, rate, reading, transactions
 
 Value = float | int | str | date | list[str]
 Computation = Callable[..., Value]
 COMPUTATIONS: dict[str, Computation] = {}
+_Computation = TypeVar("_Computation", bound=Computation)
 WEEKS_52 = 252
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
@@ -43,7 +44,7 @@ def _argument(given: Any) -> Any:
     return [_argument(each) for each in given] if isinstance(given, list) else given
 
 
-def _computation(function: Computation) -> Computation:
+def _computation(function: _Computation) -> _Computation:
     COMPUTATIONS[function.__name__] = function
     return function
 
@@ -102,7 +103,7 @@ def high_52(symbol: str, lowest: bool = False) -> float:
 @_computation
 def volatility_20(symbol: str) -> float:
     """Of the last 20 daily returns, a year."""
-    return stdev(measures.returns_of(bars(symbol).close[-21:])) * sqrt(measures.SESSIONS_A_YEAR)
+    return stdev(measures.returns_of(bars(symbol).close[-21:])) * math.sqrt(measures.SESSIONS_A_YEAR)
 
 
 @_computation
@@ -162,7 +163,7 @@ def holding(portfolio: str, symbol: str, what: str) -> float:
     if symbol in ledger.held(portfolio):
         worth = ledger.worth(portfolio, symbol)
     paid = ledger.cost(portfolio, symbol)
-    is_fifo = ledger.PORTFOLIOS[portfolio][2] == "fifo"
+    is_fifo = PORTFOLIOS[portfolio][2] == "fifo"
     figures = {
         "quantity": lambda: position.quantity,
         "value": lambda: worth,
@@ -256,7 +257,7 @@ def time_weighted(portfolio: str, first: date | None = None, last: date | None =
     curve = ledger.curve(portfolio)
     begin, end = curve.places(first, last)
     length = (curve.days[end - 1] - curve.days[max(begin - 1, 0)]).days
-    return (1 + found) ** (ledger.DAYS_A_YEAR / length) - 1
+    return math.pow(1 + found, ledger.DAYS_A_YEAR / length) - 1
 
 
 @_computation
@@ -321,7 +322,7 @@ def risk(portfolio: str, figure: str, first: date | None = None, last: date | No
 def what_if(portfolio: str, symbol: str, quantity: float, gives: str) -> float:
     """Weight of a symbol, money that is left, or value, after a purchase (or sale, below 0) at the last close."""
     price = bars(symbol).close[-1] * rate(bars(symbol).currency, ledger.base_of(portfolio), AS_OF)
-    keeps_cash = ledger.PORTFOLIOS[portfolio][3]
+    keeps_cash = PORTFOLIOS[portfolio][3]
     there = ledger.worth(portfolio, symbol) if symbol in ledger.held(portfolio) else 0.0
     after, total = there + quantity * price, ledger.value(portfolio) + (0.0 if keeps_cash else quantity * price)
     figures = {

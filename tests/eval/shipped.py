@@ -25,13 +25,13 @@ PORTFOLIOS = {
     "Two currencies": ("two_currencies.csv", "EUR", "average", False),
 }
 """File, currency, cost method, and whether cash is kept, of the demo's portfolios by name."""
-_FIRST, _LAST, _CURRENCY = 0, 1, 2
-_DATASETS: Mapping[str, tuple[date, date, str]] = {
-    "sp500_2010": (date(2009, 8, 21), date(2010, 8, 20), "USD"),
-    "wiki": (date(2000, 3, 1), date(2013, 3, 1), "USD"),
-    "nse_generated": (date(2008, 8, 21), date(2010, 8, 20), "INR"),
-    "indices": (date(1999, 1, 4), date(2018, 12, 31), "USD"),
+_DATASETS = {
+    "sp500_2010": "USD",
+    "wiki": "USD",
+    "nse_generated": "INR",
+    "indices": "USD",
 }
+"""Currency of each shipped file of bars."""
 _COLUMNS = ("open", "high", "low", "close", "volume")
 FIXING_DAYS = 7
 """So many days a fixing of the European Central Bank holds."""
@@ -49,7 +49,7 @@ class Bars:
     @property
     def currency(self) -> str:
         """Of the prices."""
-        return _DATASETS[self.dataset][_CURRENCY]
+        return _DATASETS[self.dataset]
 
     @property
     def close(self) -> tuple[float, ...]:

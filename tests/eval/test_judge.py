@@ -100,6 +100,7 @@ REFUSAL = Question(
     kind="refusal",
     portfolio=None,
     question="What did it close at in 2012?",
+    about=("later", "after", "forecast"),
     forbids=("I predict", Fact(value=702.1, unit="price", tolerance=0.6)),
 )
 
@@ -122,7 +123,8 @@ def test_a_refusal(answer: str) -> None:
         pytest.param("It closed at 702.10 USD.", id="the figure"),
         pytest.param("I cannot know, but it was about 702.", id="the figure all the same"),
         pytest.param("I cannot know; I predict a rise.", id="forbidden words"),
-        pytest.param("It is a fine company.", id="no refusal"),
+        pytest.param("It is a fine company, and was after that.", id="no refusal"),
+        pytest.param("I cannot answer that.", id="not what it cannot"),
         pytest.param("", id="nothing"),
     ],
 )
@@ -186,7 +188,7 @@ def test_every_question_can_be_answered(half: str) -> None:
 def model_answer(question: Question) -> str:
     """An answer that tells the facts in plain words."""
     if question.kind == "refusal":
-        return "I cannot say: there is no data of it here, and I give no advice or forecast and place no orders."
+        return f"I cannot say ({question.about[0]}): there is no data of it here."
     if question.kind == "ambiguous":
         return f"Which {' or '.join(choice[0] for choice in question.choices)} do you mean?"
     return "\n".join(map(sentence, question.expects))
