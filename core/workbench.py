@@ -24,7 +24,6 @@ from core.ai.cache import AnswerCache
 from core.ai.catalogue import Catalogue
 from core.ai.gateway import Gateway, GatewayParts
 from core.ai.prices import PriceBook
-from core.ai.prompts import load_prompt
 from core.ai.providers.contract import Provider, TimeLimits
 from core.ai.providers.registry import build_providers
 from core.ai.quality import Quality
@@ -50,9 +49,13 @@ from core.ops.telemetry import Telemetry
 from core.ops.worker import Worker
 from core.portfolio.demo import load_demo_portfolios
 from core.portfolio.portfolio import AreaParts, PortfolioArea, open_portfolio
+from core.research import offline_bundle
+from core.research.answer_checks import AnswerChecks
 from core.research.assistant import Assistant
+from core.research.bundles import Bundles
 from core.research.conversations import Conversations
 from core.research.filings import Filings
+from core.research.research import ResearchArea, ResearchParts, open_research
 from core.screener.screener import Screener, open_screener
 from core.settings import DATA, Settings, load_settings
 from core.verdicts import offline_rule
@@ -88,8 +91,7 @@ class Workbench:
     gateway: Gateway
     usage: Usage
     usage_log: UsageLog
-    assistant: Assistant
-    conversations: Conversations
+    research: ResearchArea
     cache: AnswerCache
     telemetry: Telemetry
     queue: Queue
@@ -97,11 +99,35 @@ class Workbench:
     screener: Screener
     verdicts: Verdicts
     portfolio: PortfolioArea
-    filings: Filings
     watchlists: Watchlists
     theses: Theses
     checklists: Checklists
     notifications: Notifications
+
+    @property
+    def assistant(self) -> Assistant:
+        """Answers questions in conversations."""
+        return self.research.assistant
+
+    @property
+    def conversations(self) -> Conversations:
+        """Keeps what was asked and answered."""
+        return self.research.conversations
+
+    @property
+    def bundles(self) -> Bundles:
+        """Research around the holdings of a portfolio."""
+        return self.research.bundles
+
+    @property
+    def answer_checks(self) -> AnswerChecks:
+        """How many figures of answers were verified."""
+        return self.research.checks
+
+    @property
+    def filings(self) -> Filings:
+        """Lists of filings, counted."""
+        return self.research.filings
 
     def load_demo(self) -> str | None:
         """Loads the demo where the settings ask for it; gives its sign-ins as they are printed, or None."""
@@ -128,6 +154,7 @@ class Workbench:
     def close(self) -> None:
         """Ends calls under way, writes what waits, and closes connections."""
         self.gateway.close()
+        self.research.close()
         for provider in self.providers.values():
             provider.close()
         self.screener.close()
@@ -148,8 +175,7 @@ def open_workbench(settings: Settings) -> Workbench:
     plans = load_plans(settings.plans_file)
     prices = PriceBook.load(DATA / "prices")
     catalogue = Catalogue.load(settings.models_file, prices)
-    prompt = load_prompt(DATA / "prompts", "chat")
-    providers, mailer = build_providers(settings, answerers=[offline_rule.answer]), mailer_of(settings)
+    mailer = mailer_of(settings)
     database, embedded = open_database(settings)
     sync_plans(database, plans)
     telemetry = Telemetry()
@@ -157,7 +183,8 @@ def open_workbench(settings: Settings) -> Workbench:
     cache = _cache(settings, database)
     queue, market = _queue(database), open_market(settings, database, SystemClock(), telemetry)
     queue.every("exchange_rates", RATES_MINUTES, market.keep_rates)
-    router, conversations = Router(catalogue, prices, providers), Conversations(database)
+    providers = build_providers(settings, answerers=[offline_rule.answer, offline_bundle.answer])
+    router = Router(catalogue, prices, providers)
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)
     notifications = Notifications(database)
@@ -169,6 +196,22 @@ def open_workbench(settings: Settings) -> Workbench:
         database,
         answering=[model.id for model in catalogue.chat_models()],
         known=[model.id for model in catalogue.all()],
+    )
+    portfolio = open_portfolio(AreaParts(database, plans, meter, usage_log, market, profiles))
+    research = open_research(
+        ResearchParts(
+            database=database,
+            gateway=gateway,
+            meter=meter,
+            plans=plans,
+            usage=usage,
+            usage_log=usage_log,
+            market=market,
+            screener=screener,
+            portfolio=portfolio,
+            profiles=profiles,
+            total_s=settings.total_timeout_s,
+        )
     )
     return Workbench(
         settings=settings,
@@ -191,16 +234,14 @@ def open_workbench(settings: Settings) -> Workbench:
         gateway=gateway,
         usage=usage,
         usage_log=usage_log,
-        assistant=Assistant(database, gateway, prompt, conversations=conversations),
-        conversations=conversations,
         cache=cache,
         telemetry=telemetry,
         queue=queue,
         market=market,
         screener=screener,
         verdicts=verdicts,
-        portfolio=open_portfolio(AreaParts(database, plans, meter, usage_log, market, profiles)),
-        filings=Filings(meter, usage_log, market.filings, market.companies, market.time),
+        portfolio=portfolio,
+        research=research,
         watchlists=Watchlists(database),
         theses=Theses(database),
         checklists=Checklists(database, load_checklists(DATA / "checklists.yaml")),

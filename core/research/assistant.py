@@ -9,18 +9,30 @@ from uuid import UUID
 from core.ai.answer import Draft, Question
 from core.ai.cache import earlier_turn
 from core.ai.gateway import Gateway
+from core.ai.outside import as_json, cleaned
 from core.ai.prompts import Prompt
 from core.ai.providers.contract import Message
 from core.ai.session import Session
+from core.ai.tool_loop import ToolLoop
 from core.db import conversations_dao as dao
 from core.db.conversations_dao import MessageRow
 from core.db.engine import Database
 from core.errors import AssayError, InvalidRequest, NotFound
 from core.ids import new_id
+from core.market.market import Market
 from core.metering.repeats import Idempotency
+from core.portfolio.portfolio import PortfolioArea
 from core.principal import Principal
-from core.research.conversations import MAX_MESSAGES, UNTITLED, Conversations, title_of
+from core.research.answer_checks import AnswerChecks
+from core.research.conversations import MAX_MESSAGES, UNTITLED, Conversations, Turns, title_of
+from core.research.grounding import marks
+from core.research.measures import Measures
+from core.research.tools.toolbox import Toolbox
 
+CONTEXT = "Context, as JSON: "
+"""Begins the line of the system message that says what a question is about."""
+MOST_NAMED = 200
+"""Holdings that the context names."""
 CONTEXT_MESSAGES = 20
 """Earlier messages that a model is shown, at most."""
 CONTEXT_CHARS = 24_000
@@ -39,21 +51,40 @@ class Exchange:
     session: Session
 
 
+@dataclass(frozen=True, slots=True)
+class AssistantParts:
+    """What the assistant is composed of."""
+
+    database: Database
+    gateway: Gateway
+    prompt: Prompt
+    conversations: Conversations
+    market: Market
+    portfolio: PortfolioArea
+    toolbox: Toolbox
+    measures: Measures
+    checks: AnswerChecks
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a question is about, beside its words."""
+
+    context: str
+    """As the model is told."""
+    data_version: str
+    """Changes with all that tools read, but for what has a life of its own."""
+    portfolio_id: UUID | None
+
+
 class Assistant:
     """Questions of one user in one organisation."""
 
-    def __init__(
-        self,
-        database: Database,
-        gateway: Gateway,
-        prompt: Prompt,
-        *,
-        conversations: Conversations,
-    ) -> None:
-        self._database = database
-        self._conversations = conversations
-        self._gateway = gateway
-        self._prompt = prompt
+    def __init__(self, parts: AssistantParts) -> None:
+        self._parts = parts
+        self._database = parts.database
+        self._conversations = parts.conversations
+        self._gateway = parts.gateway
 
     def ask(
         self,
@@ -61,6 +92,7 @@ class Assistant:
         text: str,
         *,
         conversation_id: UUID | None = None,
+        portfolio_id: UUID | None = None,
         model: str | None = None,
         channel: str = "api",
         idempotency: Idempotency | None = None,
@@ -68,23 +100,29 @@ class Assistant:
     ) -> Exchange:
         """Takes a question, in a conversation of the caller or (None) in a new one.
 
+        It is about the portfolio given, or else the conversation's; the next questions of the conversation then too.
         `idempotency` and `runs_here` are as `Gateway.session` has them.
 
         Raises:
-            NotFound: no conversation of that id that this caller may see.
+            NotFound: no conversation or portfolio of that id that this caller may see.
             AssayError: as `Gateway.session`; then the question is not kept.
         """
-        history = self._conversations.messages(principal, conversation_id) if conversation_id is not None else []
+        asked = self._turn(principal, conversation_id)
+        history, portfolio_id = asked.messages, portfolio_id or asked.portfolio_id
         if len(history) >= MAX_MESSAGES:
             raise InvalidRequest("This conversation is full; start a new one.")
-        question = replace(self._question(history, text, model, channel), idempotency=idempotency)
+        about = self._about(principal, portfolio_id)
+        question = self._question(principal, history, text, about, model, channel)
+        question = replace(question, idempotency=idempotency)
         self._gateway.guard(principal, question)
         target, question_id = conversation_id or new_id(), new_id()
         with self._database.app(principal) as connection:
             if conversation_id is None:
-                dao.add_conversation(connection, target, title_of(text))
+                dao.add_conversation(connection, target, title_of(text), portfolio_id=portfolio_id)
             elif not history:
                 dao.rename_conversation(connection, target, title_of(text), only_from=UNTITLED)
+            if conversation_id is not None and portfolio_id != asked.portfolio_id:
+                dao.set_portfolio(connection, target, portfolio_id)
             dao.add_message(connection, _user_message(question_id, target, text))
             dao.touch_conversation(connection, target)
         try:
@@ -102,32 +140,71 @@ class Assistant:
             NotFound: no such conversation, or nothing was asked in it.
             AssayError: as `Gateway.session`; then the old answer stays.
         """
-        shown = self._conversations.messages(principal, conversation_id)
+        turn = self._turn(principal, conversation_id)
+        shown = turn.messages
         asked = next((index for index in range(len(shown) - 1, -1, -1) if shown[index].role == "user"), None)
         if asked is None:
             raise NotFound("There is nothing to answer again in this conversation.")
-        question = self._question(shown[:asked], shown[asked].text, model, channel, skips_cache=True)
+        about = self._about(principal, turn.portfolio_id)
+        question = self._question(principal, shown[:asked], shown[asked].text, about, model, channel)
         replaced = [message.id for message in shown[asked + 1 :]]
-        return self._exchange(principal, question, conversation_id, replaced)
+        return self._exchange(principal, replace(question, skips_cache=True), conversation_id, replaced)
+
+    def _turn(self, principal: Principal, conversation_id: UUID | None) -> Turns:
+        return Turns([], None) if conversation_id is None else self._conversations.turns(principal, conversation_id)
+
+    def _about(self, principal: Principal, portfolio_id: UUID | None) -> _About:
+        """What the model is told of the question's surroundings.
+
+        Raises:
+            NotFound: no portfolio of that id that this caller sees.
+        """
+        market, reports = self._parts.market, self._parts.portfolio.reports
+        as_of = market.time.of(principal)
+        version = f"{as_of.day}/{as_of.reason}/{market.store.writes()}"
+        told: dict[str, object] = {"as_of": as_of.day.isoformat(), "portfolio": None}
+        if portfolio_id is not None:
+            info = self._parts.portfolio.portfolios.get(principal, portfolio_id)
+            report = reports.of(principal, portfolio_id)
+            held = [line.symbol for line in report.holdings]
+            told["portfolio"] = {"name": cleaned(info.name), "currency": info.currency, "holdings": held[:MOST_NAMED]}
+            version = f"{version}/{info.id}/{info.version}/{market.fx.version}"
+        return _About(f"{CONTEXT}{as_json(told)}", version, portfolio_id)
 
     def _question(
-        self, history: Sequence[MessageRow], text: str, model: str | None, channel: str, *, skips_cache: bool = False
+        self,
+        principal: Principal,
+        history: Sequence[MessageRow],
+        text: str,
+        about: _About,
+        model: str | None,
+        channel: str,
     ) -> Question:
-        system = Message("system", self._prompt.text)
+        parts = self._parts
+        system = Message("system", f"{parts.prompt.text}\n\n{about.context}")
         asked = Message("user", text.strip())
         turns = _turns(history)
         earlier = earlier_turn(turns, text)
         before = None if earlier is None else (system, *_context(turns[:earlier]), asked)
+        messages = (system, *_context(turns), asked)
+
+        def course() -> ToolLoop:
+            runner = parts.toolbox.runner(principal, about.portfolio_id)
+            return ToolLoop(runner, messages, lambda answer, evidence: marks(answer, evidence, parts.measures))
+
         return Question(
-            messages=(system, *_context(turns), asked),
+            messages=messages,
             model=model or "",
             max_tokens=MAX_TOKENS,
             temperature=TEMPERATURE,
-            prompt_version=self._prompt.version,
+            prompt_version=parts.prompt.version,
+            data_version=about.data_version,
             channel=channel,
             earlier=before,
             is_normalised=True,
-            skips_cache=skips_cache,
+            is_private=about.portfolio_id is not None,
+            tools=parts.toolbox.specs(with_portfolio=about.portfolio_id is not None),
+            course=course,
         )
 
     def _exchange(
@@ -158,6 +235,14 @@ class Assistant:
                         dao.replace_message(connection, old)
                     dao.add_message(connection, _answer_message(message_id, conversation_id, draft))
                     dao.touch_conversation(connection, conversation_id)
+                if draft.evidence is not None and not draft.is_cached:
+                    self._parts.checks.add(
+                        connection,
+                        draft.request_id,
+                        provider=draft.provider,
+                        model=draft.model,
+                        evidence=draft.evidence,
+                    )
 
         return save
 
@@ -189,13 +274,23 @@ def _context(turns: Sequence[Message]) -> list[Message]:
 
 
 def _user_message(message_id: UUID, conversation_id: UUID, text: str) -> dict[str, object]:
-    empty = dict.fromkeys(
-        ("request_id", "provider", "model", "prompt_tokens", "completion_tokens", "cost_usd", "note", "evidence")
+    of_answers = (
+        "request_id",
+        "provider",
+        "model",
+        "prompt_tokens",
+        "completion_tokens",
+        "cost_usd",
+        "note",
+        "evidence",
     )
+    empty = dict.fromkeys(of_answers)
     flags = dict.fromkeys(("is_cached", "is_offline", "is_estimated"), False)
     return {
         **empty,
         **flags,
+        "note": None,
+        "evidence": None,
         "id": message_id,
         "conversation_id": conversation_id,
         "role": "user",

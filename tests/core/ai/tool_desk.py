@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -15,10 +16,10 @@ from core.ai.outside import as_json
 from core.ai.providers.contract import Message, ToolCall, ToolSpec
 from core.ai.tool_loop import Ran, ToolLoop
 from core.ai.tools import ToolResult
-from tests.core.ai.test_gateway import HONEST, question
 from tests.fakes.scripted_server import Reply
 
 SPECS = (ToolSpec("quote", "The last price of a share.", {"type": "object", "properties": {}}),)
+USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 CLOSE = Figure(entity="AAPL", measure="close", value=181.2, unit="price", day=date(2024, 3, 1), currency="USD")
 
 
@@ -91,16 +92,23 @@ def asks(*calls: ToolCall, text: str = "", usage: Any = "honest", **changes: Any
         *([_chunk({"content": text}, None)] if text else []),
         _chunk({"tool_calls": pieces}, None),
         _chunk({}, "tool_calls"),
-        *([{**_chunk({}, None), "choices": [], "usage": HONEST if usage == "honest" else usage}] if usage else []),
+        *([{**_chunk({}, None), "choices": [], "usage": USAGE if usage == "honest" else usage}] if usage else []),
     ]
     return Reply(chunks=tuple(chunks), **changes)
 
 
 def researched(desk: Desk, text: str = "Where does Apple stand?", **changes: Any) -> Question:
     """A question that may use tools."""
-    asked = question(text)
-    course = changes.pop("course", lambda: ToolLoop(desk, asked.messages, marked))
-    return question(text, **{"tools": SPECS, "course": course, **changes})
+    messages = (Message("user", text),)
+    asked = Question(
+        messages=messages,
+        model="gpt-4o-mini",
+        max_tokens=64,
+        is_normalised=True,
+        tools=SPECS,
+        course=lambda: ToolLoop(desk, messages, marked),
+    )
+    return replace(asked, **changes)
 
 
 def marked(text: str, evidence: Evidence) -> tuple[Mark, ...]:
