@@ -1,0 +1,1 @@
+"""The offline provider's understanding of questions: intents, rules and tools, and no model."""
