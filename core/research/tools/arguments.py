@@ -68,7 +68,8 @@ def _compact(part: Any, definitions: Mapping[str, Any]) -> Any:
     if not isinstance(part, dict):
         return part
     if "$ref" in part:
-        return _compact(definitions[part["$ref"].rpartition("/")[2]], definitions)
+        found = _compact(definitions[part["$ref"].rpartition("/")[2]], definitions)
+        return {name: value for name, value in found.items() if name != "description"}
     choices = [each for each in part.get("anyOf", ()) if each != {"type": "null"}]
     if len(choices) == 1:
         part = {name: value for name, value in part.items() if name != "anyOf"} | choices[0]

@@ -16,7 +16,7 @@ from core.errors import InvalidRequest
 from core.market.symbols import checked_symbol
 from core.portfolio.holdings import CASH
 from core.portfolio.income import YEAR, share, total
-from core.portfolio.report import HoldingLine, Report
+from core.portfolio.report import CostMethod, HoldingLine, Report
 from core.research.tools.arguments import Arguments
 from core.research.tools.market_material import figure, listed
 from core.research.tools.portfolio_checks import check_figures, told_checks
@@ -159,6 +159,7 @@ def _totals(report: Report) -> dict[str, Any]:
         "cost": money(cost),
         "unrealised": money(unrealised),
         "unrealised_share": share(unrealised, cost),
+        "realised": money(_realised(report)),
         "total_gain": money(ribbon.total_gain),
         "day_change": money(ribbon.day_change),
         "day_change_share": ribbon.day_change_share,
@@ -169,6 +170,14 @@ def _totals(report: Report) -> dict[str, Any]:
     }
 
 
+def _realised(report: Report) -> Decimal | None:
+    """By all sales, also of what is held no more; None where a cost or rate is not known."""
+    is_fifo = report.cost_method is CostMethod.FIFO
+    costs = total(each.fifo_cost_base if is_fifo else each.average_cost_base for each in report.disposals)
+    proceeds = total(each.proceeds_base for each in report.disposals)
+    return None if costs is None or proceeds is None else proceeds - costs
+
+
 _TOTALS: Mapping[str, tuple[str, Unit]] = {
     "value": ("portfolio_value", "money"),
     "cash": ("cash", "money"),
@@ -177,6 +186,7 @@ _TOTALS: Mapping[str, tuple[str, Unit]] = {
     "cost": ("cost", "money"),
     "unrealised": ("unrealised", "money"),
     "unrealised_share": ("unrealised_share", "fraction"),
+    "realised": ("realised", "money"),
     "total_gain": ("total_gain", "money"),
     "day_change": ("day_change", "money"),
     "day_change_share": ("day_change_share", "fraction"),

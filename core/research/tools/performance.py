@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -14,16 +14,18 @@ from core.ai.evidence import MAX_ROWS, Chart, Figure, Table
 from core.ai.outside import cleaned
 from core.ai.tools import ToolContext, ToolResult
 from core.errors import NotEnoughData
+from core.market.market import Market
 from core.portfolio.report import Contribution, Period, Report
 from core.portfolio.report import Performance as Returns
 from core.research.tools.drawdowns import Drawdown, deepest, drawdown_content, drawdown_figures
-from core.research.tools.market_material import figure
+from core.research.tools.market_material import entities_of, figure
 from core.research.tools.portfolio_material import (
     MAX_NAME_CHARS,
     PORTFOLIO,
     ReportSource,
     benchmark_entity,
-    entities,
+    name_of,
+    portfolio_entity,
     portfolio_of,
     valued_source,
 )
@@ -69,8 +71,9 @@ class Performance:
     arguments = PerformanceArguments
     needs_portfolio = True
 
-    def __init__(self, reports: ReportSource) -> None:
+    def __init__(self, reports: ReportSource, market: Market) -> None:
         self._reports = reports
+        self._market = market
 
     def run(self, context: ToolContext, arguments: PerformanceArguments) -> ToolResult:
         """Returns of the window that is asked for, up to the day that is seen.
@@ -98,7 +101,11 @@ class Performance:
                 context.principal, portfolio_id, first=fall.first_day, last=fall.trough, benchmark=arguments.benchmark
             )
             brought = tuple(reversed(between.contributors))
-        return _result(window, bounds, fall, brought, arguments.show)
+        told = _result(window, bounds, fall, brought, arguments.show)
+        symbols = dict.fromkeys(each.entity for each in told.figures if each.entity not in (PORTFOLIO, found.benchmark))
+        named = entities_of(self._market, context.principal, symbols)
+        benchmark = benchmark_entity(found.benchmark, name_of(self._market, context.principal, found.benchmark))
+        return replace(told, entities=(portfolio_entity(report.name), *named, benchmark))
 
 
 def _window(report: Report, found: Returns, bounds: Bounds, most: int) -> _Window:
@@ -133,10 +140,9 @@ def _result(
         "contributors": [_contribution(each) for each in gains],
         "detractors": [_contribution(each) for each in losses],
         "months": [_period(each) for each in found.months[-MOST_MONTHS:]],
-        "years": [_period(each) for each in found.years[-MOST_YEARS:]],
+        "years": [_period(each) for each in _years(found)],
         "missing_days": found.missing_days,
     }
-    symbols = [each.symbol for each in (*gains, *losses, *fallen)]
     table, chart = _shown(window, fall, brought, show)
     return ToolResult(
         words=f"Performance of {cleaned(report.name, MAX_NAME_CHARS)}, {bounds.words}",
@@ -148,7 +154,6 @@ def _result(
             *(() if fall is None else _contribution_figures(fallen, fall.peak, fall.trough, report.currency)),
             *_period_figures(window),
         ),
-        entities=(*entities(report, symbols), benchmark_entity(found.benchmark)),
         source=valued_source(report),
         table=table,
         chart=chart,
@@ -191,6 +196,11 @@ def _contribution(each: Contribution) -> dict[str, Any]:
     return {"symbol": each.symbol, "gain": each.gain, "share": each.share, "time_weighted": each.time_weighted}
 
 
+def _years(found: Returns) -> Sequence[Period]:
+    """The years of a window, unless all of it is one month."""
+    return found.years[-MOST_YEARS:] if len(found.months) > 1 else ()
+
+
 def _period(each: Period) -> dict[str, Any]:
     name = str(each.year) if each.month is None else f"{each.year}-{each.month:02}"
     told = {"period": name, "time_weighted": each.time_weighted, "benchmark": each.benchmark}
@@ -227,7 +237,7 @@ def _contribution_figures(each_of: Sequence[Contribution], first: date, last: da
 
 def _period_figures(window: _Window) -> list[Figure]:
     found: list[Figure] = []
-    periods = (*window.found.months[-MOST_MONTHS:], *window.found.years[-MOST_YEARS:])
+    periods = (*window.found.months[-MOST_MONTHS:], *_years(window.found))
     for each in periods:
         first = max(date(each.year, each.month or 1, 1), window.first)
         following = date(each.year + (each.month or 12) // 12, (each.month or 12) % 12 + 1, 1)

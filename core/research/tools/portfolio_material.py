@@ -12,6 +12,7 @@ from core.ai.evidence import Entity, Source
 from core.ai.outside import cleaned
 from core.ai.tools import ToolContext
 from core.errors import InvalidRequest
+from core.market.market import Market
 from core.portfolio.report import HoldingLine, Performance, Report
 from core.principal import Principal
 from core.research.tools.market_material import entity_of
@@ -56,9 +57,16 @@ def portfolio_entity(name: str) -> Entity:
     return Entity(key=PORTFOLIO, names=(own, "my portfolio", "your portfolio", "the portfolio"))
 
 
-def benchmark_entity(symbol: str) -> Entity:
+def benchmark_entity(symbol: str, name: str) -> Entity:
     """The benchmark that a portfolio is compared with."""
-    return Entity(key=symbol, names=("the benchmark", "benchmark"))
+    found = entity_of(symbol, cleaned(name, MAX_NAME_CHARS))
+    return found.model_copy(update={"names": (*found.names, "the benchmark", "benchmark")})
+
+
+def name_of(market: Market, principal: Principal, symbol: str) -> str:
+    """What a symbol's company or index is called; empty where it is not known."""
+    known = market.instruments.many([symbol], market.time.of(principal), principal) if symbol else {}
+    return known[symbol].name if symbol in known else ""
 
 
 def line_entity(line: HoldingLine) -> Entity:

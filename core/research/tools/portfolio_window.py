@@ -14,7 +14,7 @@ from core.errors import InvalidRequest
 from core.research.tools.arguments import Arguments
 from core.research.tools.market_material import months_before
 
-PERIODS = "1d, 1w, 1m, 3m, 6m, 1y, 2y, 3y, 5y, mtd, qtd, ytd, all, a year 2024, a quarter 2024-Q1, a month 2024-03"
+PERIODS = "1w, 1m, 6m, 1y, mtd, qtd, ytd, all, 2024, 2024-Q1, 2024-03"
 _SPAN = re.compile(r"(?P<count>[1-9][0-9]?)(?P<unit>[dwmy])")
 _MONTH = re.compile(r"(?P<year>(?:19|20)[0-9]{2})-(?P<month>0[1-9]|1[0-2])")
 _QUARTER = re.compile(r"(?P<year>(?:19|20)[0-9]{2})-?q(?P<quarter>[1-4])")
@@ -26,7 +26,7 @@ class Windowed(Arguments):
 
     first: date | None = Field(None, description="First day, YYYY-MM-DD")
     last: date | None = Field(None, description="Last day, YYYY-MM-DD")
-    period: str | None = Field(None, max_length=10, description=f"Instead of days: {PERIODS}")
+    period: str | None = Field(None, max_length=10, description=f"Instead of days, as {PERIODS}")
 
     @model_validator(mode="after")
     def _one_way(self) -> Windowed:
@@ -73,7 +73,7 @@ def _period(word: str, seen: date) -> Bounds:
         match = pattern.fullmatch(word)
         if match is not None:
             return found(match, seen)
-    raise InvalidRequest(f"'{word}' is no period; there are {PERIODS}.")
+    raise InvalidRequest(f"'{word}' is no period; write one as {PERIODS}.")
 
 
 def _span(match: re.Match[str], seen: date) -> Bounds:

@@ -29,6 +29,7 @@ from core.research.tools.portfolio_material import (
     ReportSource,
     benchmark_entity,
     entities,
+    name_of,
     portfolio_of,
     valued_source,
 )
@@ -66,6 +67,7 @@ class _Risk:
     window: parts.Window
     found: RiskFigures
     benchmark: str
+    benchmark_name: str
     rate: float
     notes: tuple[str, ...]
 
@@ -130,7 +132,8 @@ class Risk:
         rate = float(organisation.risk_free_rate)
         found = figures(window.returns, window.benchmark if closes else None, rate)
         notes += _notes(found, window)
-        return _result(_Risk(report, bounds, window, found.as_shown(), benchmark, rate, tuple(notes)))
+        name = name_of(self._market, principal, benchmark)
+        return _result(_Risk(report, bounds, window, found.as_shown(), benchmark, name, rate, tuple(notes)))
 
 
 def reader_of(market: Market, principal: Principal, report: Report, request: AnalysisRequest) -> Reader:
@@ -170,7 +173,7 @@ def _result(risk: _Risk) -> ToolResult:
         words=f"Risk of {cleaned(report.name, MAX_NAME_CHARS)}, {risk.bounds.words}, against {risk.benchmark}",
         content=content,
         figures=_figures(risk, told),
-        entities=(*entities(report, ()), benchmark_entity(risk.benchmark)),
+        entities=(*entities(report, ()), benchmark_entity(risk.benchmark, risk.benchmark_name)),
         source=valued_source(report),
         table=table,
         notes=risk.notes,

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from core.accounts.profiles import Profiles
 from core.ai.evidence import MAX_ROWS, Cell, Chart, Figure, Table, Unit
@@ -35,6 +35,7 @@ from core.research.tools.portfolio_material import (
     ReportSource,
     benchmark_entity,
     money,
+    name_of,
     plain_number,
     portfolio_entity,
     portfolio_of,
@@ -50,14 +51,17 @@ MOST_LINES = 20
 NO_RISK = "Volatility and beta are not told: "
 
 
+Amount = Annotated[Decimal, Field(gt=0, le=10**12), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
+
+
 class Trade(Arguments):
     """One trade."""
 
     side: Literal["buy", "sell"]
     symbol: str = Field(min_length=1, max_length=20)
-    quantity: Decimal | None = Field(None, gt=0, le=10**12, description="Shares")
-    amount: Decimal | None = Field(None, gt=0, le=10**12, description="Money, in the portfolio's currency")
-    price: Decimal | None = Field(None, gt=0, le=10**9, description="Of a share, its own currency; default: the last")
+    quantity: Amount | None = Field(None, description="Shares")
+    amount: Amount | None = Field(None, description="Money, in the portfolio's currency")
+    price: Amount | None = Field(None, description="Of a share, in its own currency; default: the last")
 
     @model_validator(mode="after")
     def _one_size(self) -> Trade:
@@ -94,6 +98,7 @@ class _Risk:
     volatility: tuple[float | None, float | None] = (None, None)
     beta: tuple[float | None, float | None] = (None, None)
     benchmark: str = ""
+    benchmark_name: str = ""
     first: date | None = None
     """The first day whose return is in them."""
     n: int = 0
@@ -222,6 +227,7 @@ class WhatIf:
             volatility=(both[0].volatility, both[1].volatility),
             beta=(both[0].beta, both[1].beta),
             benchmark=benchmark,
+            benchmark_name=name_of(self._market, principal, benchmark),
             first=first[0] if first else None,
             n=both[0].n,
             note="" if both[0].volatility is not None else f"{NO_RISK}there are too few days with all prices.",
@@ -309,7 +315,7 @@ def _result(change: _Change) -> ToolResult:
     }
     columns = ("Symbol", "Name", "Weight before", "Weight after", "Value before", "Value after")
     rows = tuple(_table_row(change, symbol) for symbol in after.positions)
-    benchmark = (benchmark_entity(risk.benchmark),) if risk.benchmark else ()
+    benchmark = (benchmark_entity(risk.benchmark, risk.benchmark_name),) if risk.benchmark else ()
     return ToolResult(
         words=f"If {_words(change)} in {cleaned(report.name, MAX_NAME_CHARS)}",
         content=content,
@@ -422,6 +428,6 @@ def _figures(change: _Change, lines: Sequence[Mapping[str, Any]]) -> list[Figure
     for order in change.orders:
         told = _trade(change, order)
         found += figure(order.symbol, "trade_quantity", order.quantity, "number", day=day)
-        found += figure(order.symbol, "last_price", order.price, "price", day=day, currency=told["price_currency"])
+        found += figure(order.symbol, "trade_price", order.price, "price", day=day, currency=told["price_currency"])
         found += figure(order.symbol, "trade_value", told["value"], "money", day=day, currency=report.currency)
     return found
