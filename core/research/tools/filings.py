@@ -9,6 +9,7 @@ from pydantic import Field
 from core.ai.evidence import Figure, Source, Table
 from core.ai.outside import cleaned
 from core.ai.tools import ToolContext, ToolResult
+from core.market.articles import safe_url
 from core.market.as_of import AsOf
 from core.market.companies import Company
 from core.market.filings import LIST_LIFE_S, MOST_FILINGS, FilingArchive, FilingList
@@ -92,7 +93,7 @@ def source_of(company: Company, found: FilingList, as_of: AsOf) -> Source:
 
 def address_of(filing: Filing) -> str | None:
     """Where a filing can be read; None of what is generated, which is on no host."""
-    return filing.url if filing.url.startswith("https://") else None
+    return safe_url(filing.url)
 
 
 def _told(filing: Filing) -> dict[str, Any]:

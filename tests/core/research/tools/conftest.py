@@ -1,15 +1,21 @@
-"""A workbench with the shipped market that the tests of a process share: tools read, and leave it as it is."""
+"""Workbenches for tools: a live one, and one with the shipped market, which tests share: tools leave it as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from core.principal import Principal
 from core.workbench import Workbench, open_workbench
 from tests.conftest import copied, make_settings, member_factory
+from tests.core.market.edgar_answers import SUBMISSIONS, submissions
+from tests.core.market.reading import LISTED
+from tests.core.market.vendor_server import VendorServer
+
+FILED = [("10-K", "2026-02-20"), ("8-K", "2026-01-28"), ("10-Q", "2025-11-03")]
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +37,31 @@ def ann(shipped: Workbench) -> Principal:
 def bob(shipped: Workbench) -> Principal:
     """Somebody of another organisation."""
     return member_factory(shipped)("bob")
+
+
+@pytest.fixture
+def vendors() -> Iterator[VendorServer]:
+    """A server in the vendors' place, whose SEC knows one company."""
+    with VendorServer() as server:
+        server.answers[SUBMISSIONS] = submissions(FILED)
+        yield server
+
+
+@pytest.fixture
+def live(database_url: str, tmp_path: Path, vendors: VendorServer) -> Iterator[Workbench]:
+    """A workbench that asks that server, seen as of today."""
+    settings = make_settings(
+        database_url,
+        tmp_path,
+        FMP_API_KEY="unused",
+        FMP_BASE_URL=vendors.url,
+        FINNHUB_API_KEY="k",
+        FINNHUB_BASE_URL=vendors.url,
+        SEC_EDGAR_USER_AGENT="Test test@test.example",
+        SEC_EDGAR_BASE_URL=vendors.url,
+        SEC_EDGAR_WWW_BASE_URL=vendors.url,
+        SEC_EDGAR_PER_SECOND="100",
+    )
+    with closing(open_workbench(settings)) as opened:
+        opened.market.instruments.refresh(LISTED)
+        yield opened
