@@ -84,7 +84,7 @@ def checked_numbers(text: str, known: Sequence[Known], terms: Collection[str] = 
         if name is not None:
             checked.append(CheckedNumber(text[written.start : written.end], written.start, written.end, name))
     figures = [each for each in known if each.unit != "date" and isfinite(each.value)]
-    for number in _numbers(without_names(seen, terms)):
+    for number in numbers_in(without_names(seen, terms)):
         name = _name_of(number, figures)
         if name is not None or not number.may_be_year:
             checked.append(CheckedNumber(text[number.start : number.end], number.start, number.end, name))
@@ -104,7 +104,7 @@ _UNITS: dict[Kind, dict[Unit, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Number:
+class WrittenNumber:
     """A number as it is written."""
 
     start: int
@@ -120,19 +120,22 @@ class _Number:
 
     @property
     def value(self) -> Decimal:
+        """Without its sign and its scale."""
         return Decimal(self.digits)
 
     @property
     def decimals(self) -> int:
+        """Digits after the point."""
         return len(self.digits.partition(".")[2])
 
     @property
     def significant(self) -> int:
+        """Significant digits; zeros at the end of a whole number are none."""
         whole = self.digits.replace(".", "").lstrip("0")
         return len(whole if "." in self.digits else whole.rstrip("0"))
 
 
-def _name_of(number: _Number, figures: Sequence[Known]) -> str | None:
+def _name_of(number: WrittenNumber, figures: Sequence[Known]) -> str | None:
     rounded: str | None = None
     size, scale = float(number.digits), number.scale or Decimal(1)
     margin = 10.0**-number.decimals + 1e-9 * size
@@ -151,7 +154,7 @@ def _name_of(number: _Number, figures: Sequence[Known]) -> str | None:
     return rounded
 
 
-def _is_rounded(value: Decimal, sign: int, number: _Number) -> bool:
+def _is_rounded(value: Decimal, sign: int, number: WrittenNumber) -> bool:
     if number.significant < LEAST_DIGITS or number.decimals > MOST_DECIMALS or abs(value) >= LARGEST:
         return False
     step = Decimal(1).scaleb(-number.decimals)
@@ -166,12 +169,15 @@ _NUMBER = re.compile(
     (?:(?<![\w.])|(?<=\bRs)|(?<=\bRs\.))
     (?P<digits>(?:[0-9]{1,3}(?:,[0-9]{2,3}){0,6},[0-9]{3}(?![0-9])
         |[0-9]{1,3}(?:[\u00a0\u2009\u202f][0-9]{3}){1,6}(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)
-    (?P<scale>\s?(?:thousand|million|billion|trillion)\b|(?:[kKMBT]|mn|bn)\b)?
+    (?P<scale>\s?(?:thousand|million|billion|trillion|Tausend|Millionen?|Milliarden?|millions|milliards?)\b
+        |\s?(?:Tsd|Mio|Mrd)\b\.?|\s?(?:mn|bn|mln)\b|[kKMBT]\b|(?(currency)[mb]\b|(?!)))?
     (?P<unit>
-        (?P<percent>\s?(?:%-points?\b|%|percentage\spoints?\b|percent\b|per\scent\b|pct\b|pp\b)|-percent(?:age)?\b)
+        (?P<percent>\s?(?:%-points?\b|%|percentage\spoints?\b|percent\b|per\scent\b|pct\b|pp\b
+            |Prozent(?:punkte?)?\b|pour\scent\b)|-percent(?:age)?\b)
         |(?P<basis_points>\s?(?:bps?|basis\spoints?)\b)
         |(?P<ratio>\s?[x×](?!\w)|-fold\b|\stimes\b|\s?:\s?1(?![\w:%]|\.[0-9])|-to-1(?!\w))
-        |(?P<money>\s?(?:USD|EUR|GBP|INR|JPY|CHF)\b|\s(?:dollars?|euros?|rupees?|pounds?)\b)
+        |(?P<money>\s?(?:USD|EUR|GBP|INR|JPY|CHF)\b|\s(?:dollars?|euros?|rupees?|pounds?)\b
+            |\s?[€£](?!\s?[0-9]))
     )?
     (?(unit)|(?!-[A-Za-z,]|-\s(?:and|or|to)\b))
     (?!\w|\.[0-9])
@@ -184,12 +190,23 @@ _SENTENCE_END = re.compile(r"[.!?;](?=\s|\Z)|\n")
 _SCALES = {
     "k": Decimal(1_000),
     "thousand": Decimal(1_000),
+    "tausend": Decimal(1_000),
+    "tsd": Decimal(1_000),
     "m": Decimal(1_000_000),
     "mn": Decimal(1_000_000),
+    "mln": Decimal(1_000_000),
+    "mio": Decimal(1_000_000),
     "million": Decimal(1_000_000),
+    "millions": Decimal(1_000_000),
+    "millionen": Decimal(1_000_000),
     "b": Decimal(1_000_000_000),
     "bn": Decimal(1_000_000_000),
+    "mrd": Decimal(1_000_000_000),
     "billion": Decimal(1_000_000_000),
+    "milliarde": Decimal(1_000_000_000),
+    "milliarden": Decimal(1_000_000_000),
+    "milliard": Decimal(1_000_000_000),
+    "milliards": Decimal(1_000_000_000),
     "t": Decimal(1_000_000_000_000),
     "trillion": Decimal(1_000_000_000_000),
 }
@@ -197,7 +214,7 @@ _CHANGES: frozenset[Kind] = frozenset({"percent", "basis_points"})
 """What a sentence says of a change in it is said of these."""
 
 
-def _numbers(text: str) -> Iterator[_Number]:
+def numbers_in(text: str) -> Iterator[WrittenNumber]:
     """The numbers of a text in which names and dates are blank."""
     found = _joined([_written(match, text) for match in _NUMBER.finditer(_ONE_TO.sub(_one_to, text))], text)
     begun, last = 0, 0
@@ -215,7 +232,7 @@ def _numbers(text: str) -> Iterator[_Number]:
             begun = claimed or begun
 
 
-def _written(match: re.Match[str], text: str) -> _Number:
+def _written(match: re.Match[str], text: str) -> WrittenNumber:
     part = match.groupdict()
     sign = part["sign"] or part["inner_sign"]
     is_linked = bool(re.search(r"[0-9%]\s\Z", text[max(0, match.start() - 2) : match.start()]))
@@ -223,18 +240,18 @@ def _written(match: re.Match[str], text: str) -> _Number:
     if part["unit"] or part["currency"]:
         kind = next((name for name in _BY_GROUP if part[name]), "currency")
     digits = re.sub(r"[^0-9.]", "", part["digits"])
-    return _Number(
+    return WrittenNumber(
         start=match.start() + (1 if sign and is_linked else 0),
         end=match.end(),
         digits=f"0{digits}" if digits.startswith(".") else digits,
-        scale=_SCALES[part["scale"].strip().lower()] if part["scale"] else Decimal(0),
+        scale=_SCALES[part["scale"].strip().rstrip(".").lower()] if part["scale"] else Decimal(0),
         kinds=(kind,),
         signs=() if sign is None or is_linked else (1,) if sign == "+" else (-1,),
         may_be_year=bool(_YEAR.fullmatch(match.group())),
     )
 
 
-def _joined(numbers: Sequence[_Number], text: str) -> list[_Number]:
+def _joined(numbers: Sequence[WrittenNumber], text: str) -> list[WrittenNumber]:
     """What one end of a range says by its marks holds for the other end too: "10–12 %", "$10 to 12"."""
     joined = list(numbers)
     for place in range(len(joined) - 1, 0, -1):

@@ -1,11 +1,353 @@
-"""Which numbers of an answer are figures that its steps returned."""
+"""Which numbers of an answer are figures that its steps returned.
+
+A number is verified by a figure that it equals, after rounding or scaling, if what the text says of it fits: the
+entity that is named, the measure, the day or window, the currency and the sign. What a sentence leaves out is taken
+from its table, its heading, or the sentences before it; where nothing is said, only a figure that can be nothing else
+verifies a number. In doubt it is unverified.
+
+A date in full is verified where a figure beside it is of that day, or where a step looked at that day. Names with
+digits, citations, numbering and spans of time are no figures.
+"""
 
 from __future__ import annotations
 
-from core.ai.evidence import Evidence, Mark
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from math import isclose
+from typing import TypeVar
+
+from core.ai.evidence import Evidence, Figure, Mark, Step
+from core.ai.numbers import MAX_TEXT_CHARS, Kind, WrittenNumber
+from core.research.grounding_dates import Atom, Dated, Time, agrees
+from core.research.grounding_layout import Place, Span
+from core.research.grounding_page import Page
+from core.research.grounding_readings import Meaning, Reader, Subject
+from core.research.grounding_values import FigureIndex, Match, currencies_of, sign_fits
 from core.research.measures import Measures
+
+ALONE_DIGITS = 3
+"""Significant digits that a number needs of which nothing is said."""
+NAMED_DIGITS = 2
+"""Significant digits that a rounded number needs whose entity or measure is not named beside it."""
+RECENT_DAYS = 4
+"""So many days before the newest a window may end that is said to go on until now."""
+RESULT = "result"
+"""Measure of what was computed."""
+
+_LEVELS = frozenset({"last_price", "close", "open", "high", "low", "highest_close", "lowest_close"})
+"""Prices that are one and the same where they are equal."""
+_PERIODS = frozenset({"month_return", "year_return"})
+"""Measures of which there are many windows: a text has to say which."""
+_FALL = re.compile(r"\b(?:drawdown|peak|trough|slump|R[üu]ckgang)", re.IGNORECASE)
+_START = re.compile(r"\b(?:from|start(?:ed|ing)?|began|beginning|initial|opened)\b[^.;\n]{0,30}\Z", re.IGNORECASE)
+_AS_OF = re.compile(
+    r"\b(?:as\sof|at|by|through|up\sto|until|to|per|ending|ended|on\sthe\sclose\sof|zum|stand|au|close\sof|end\sof)\s(?:the\s)?\Z",
+    re.IGNORECASE,
+)
+_BOUND = re.compile(
+    r"\b(?:as\sof|from|since|between|and|to|until|through|by|up\sto|of|till|per|dated|window|von|bis|seit|zum|du|au|depuis|on|at|is)"
+    r"\s(?:the\s)?\Z|[(:–—-]\s?\Z",
+    re.IGNORECASE,
+)
+_EVENT = re.compile(
+    r"\b(?:peak|trough|bottom|top|recover|high|low|best|worst|highest|lowest|filed|published|bought|sold|paid|started|began|ended|"
+    r"hit|reached|crossed)",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(r"(?:\bnot|n['’]t|\bnever|\bnicht|\bkein\w*|\bpas)\s[-+−$€£]?\Z", re.IGNORECASE)
+_EVENTS = ("peak_day", "trough_day", "recovered_day", "filed_day")
+
+Placed = TypeVar("Placed", WrittenNumber, Atom)
 
 
 def marks(text: str, evidence: Evidence, measures: Measures) -> tuple[Mark, ...]:
-    """The numbers in an answer's text, from left to right, each verified by a figure or not."""
-    return ()
+    """The numbers in an answer's text, from left to right, each verified by a figure or not.
+
+    Args:
+        text: the answer, of which `MAX_TEXT_CHARS` characters are looked at.
+        evidence: what its steps returned; its own marks are not looked at.
+        measures: what figures may be of.
+    """
+    return _Judge(text[:MAX_TEXT_CHARS], evidence, measures).marks()
+
+
+class _Judge:
+    """Judges the numbers of one text."""
+
+    def __init__(self, text: str, evidence: Evidence, measures: Measures) -> None:
+        self._page = Page(text, evidence, measures)
+        self._reader = Reader(self._page, measures)
+        self._measures = measures
+        self._evidence = evidence
+        self._index = FigureIndex(figure for figure in evidence.figures if figure.unit != "date")
+        self._steps = {step.number: step for step in evidence.steps}
+        self._latest: dict[tuple[str, str], date] = {}
+        self._widest: dict[tuple[str, str], date] = {}
+        self._earliest: dict[tuple[str, str, int], date] = {}
+        self._falls = {
+            (each.first, each.day) for each in evidence.figures if each.measure == "max_drawdown" and each.first
+        }
+        for figure in evidence.figures:
+            self._note(figure)
+        self._newest = max([*self._latest.values(), *_as_of(evidence.steps)], default=date.min)
+
+    def marks(self) -> tuple[Mark, ...]:
+        """All marks, from left to right."""
+        found: list[Mark] = []
+        beside: dict[Span, list[Figure]] = {}
+        for place, number in _placed(self._page.places, self._page.numbers):
+            mark, figure = self._judged(number, place)
+            if mark is not None:
+                found.append(mark)
+            spans = [(place.start, place.end), *place.row, *([place.header] if place.header else []), *place.leads]
+            for span in spans if figure is not None else ():
+                beside.setdefault(span, []).append(figure)
+        days = [atom for atom in self._page.atoms if atom.kind == "day"]
+        for place, atom in _placed(self._page.places, days):
+            found.append(self._date_mark(atom, place, beside.get((place.start, place.end), [])))
+        return tuple(sorted(found, key=lambda mark: mark.start))
+
+    def _note(self, figure: Figure) -> None:
+        """Takes down the newest day of its measure, the widest window up to it, and the earliest day of its step."""
+        if figure.day is None:
+            return
+        key = (figure.entity, figure.measure)
+        if figure.day > self._latest.get(key, date.min):
+            self._latest[key] = figure.day
+            self._widest.pop(key, None)
+        if figure.day == self._latest[key] and figure.first is not None:
+            self._widest[key] = min(figure.first, self._widest.get(key, date.max))
+        begun = (*key, figure.step)
+        self._earliest[begun] = min(figure.day, self._earliest.get(begun, date.max))
+
+    # Numbers
+
+    def _judged(self, number: WrittenNumber, place: Place) -> tuple[Mark | None, Figure | None]:
+        """The mark of a number, and the figure that it is; no mark where it is only part of a name."""
+        kinds = self._reader.kinds_of(number, place)
+        found = self._found(number, kinds, place)
+        if isinstance(found, Figure):
+            return Mark(
+                start=number.start, end=number.end, is_verified=True, step=found.step or None, words=self._told(found)
+            ), found
+        if self._page.is_context(number) or (number.may_be_year and kinds == ("plain",)):
+            return None, None
+        return Mark(start=number.start, end=number.end, is_verified=False, words=found), None
+
+    def _found(self, number: WrittenNumber, kinds: tuple[Kind, ...], place: Place) -> Figure | str:
+        """The figure that a number is, or why it is none."""
+        if _NEGATED.search(self._page.text[max(0, number.start - 20) : number.start]):
+            return "The sentence says that it is not this."
+        named = currencies_of(self._page.text[number.start : number.end]) or (
+            currencies_of(self._page.text[slice(*place.header)]) if place.header else frozenset()
+        )
+        matches = self._index.matches(number, kinds)
+        if not matches:
+            return "No step returned this."
+        matches = [each for each in matches if not named or each.figure.currency in ("", *named)]
+        if not matches:
+            return "Returned in another currency."
+        meaning = self._reader.meaning(number, place)
+        subject = self._reader.subject(number, place, meaning)
+        return self._narrowed(number, place, matches, meaning, subject)
+
+    def _narrowed(
+        self, number: WrittenNumber, place: Place, matches: list[Match], meaning: Meaning, subject: Subject
+    ) -> Figure | str:
+        """The figure that fits in all that is said, or the first thing in which none does."""
+        of_subject = [each for each in matches if self._is_of(each.figure, subject)]
+        if not of_subject:
+            others = ", ".join(sorted({each.figure.entity for each in matches})[:3])
+            return f"Returned for {others}, not for {subject.words or 'another'}."
+        if subject.keys is None and len({each.figure.entity for each in of_subject}) > 1:
+            return "Returned for several, and nobody is named."
+        measured = [each for each in of_subject if self._is_measured(each.figure, meaning)]
+        if not measured:
+            others = ", ".join(sorted({self._label(each.figure) for each in of_subject})[:3])
+            return f"Returned as {others}, not as {meaning.words}."
+        signed = [each for each in measured if self._has_sign(each.figure, number)]
+        if not signed:
+            return "Returned with the other sign."
+        dated = [each for each in signed if self._is_of_time(each.figure, number, place)]
+        if not dated:
+            return f"Returned of another day or window: {self._told(signed[0].figure)}."
+        sure = [each for each in dated if self._is_sure(each, number, meaning, subject)]
+        if meaning.keys is None and len({self._family(each.figure) for each in sure}) > 1:
+            return "Returned as several things, and none is named."
+        return sure[0].figure if sure else "Too few digits to tell which figure it is."
+
+    def _is_of(self, figure: Figure, subject: Subject) -> bool:
+        if subject.keys is None:
+            return True
+        if figure.measure == RESULT and subject.keys:
+            return True
+        return figure.entity in subject.keys
+
+    def _is_measured(self, figure: Figure, meaning: Meaning) -> bool:
+        if meaning.keys is None:
+            return not self._is_vague(figure)
+        if figure.measure not in meaning.keys:
+            return False
+        return not self._is_vague(figure) or self._is_labelled(figure, meaning)
+
+    def _is_vague(self, figure: Figure) -> bool:
+        measure = self._measures.get(figure.measure)
+        return measure is None or measure.is_vague
+
+    def _is_labelled(self, figure: Figure, meaning: Meaning) -> bool:
+        """Whether the table of its step has the figure in a row, or a column, that is called by the text's words."""
+        step = self._steps.get(figure.step)
+        if step is None or step.table is None:
+            return False
+        words = meaning.words.casefold()
+        for row in step.table.rows:
+            for name, cell in zip(step.table.columns, row, strict=False):
+                if isinstance(cell, int | float) and isclose(cell, figure.value, rel_tol=1e-6):
+                    labels = (str(row[0]).casefold(), name.casefold())
+                    if any(words in label or label in words for label in labels):
+                        return True
+        return False
+
+    def _has_sign(self, figure: Figure, number: WrittenNumber) -> bool:
+        measure = self._measures.get(figure.measure)
+        return sign_fits(figure, measure.sign if measure else "change", number, self._page.blank)
+
+    def _is_sure(self, match: Match, number: WrittenNumber, meaning: Meaning, subject: Subject) -> bool:
+        """Whether so much is said, or written, that it can be no other figure by accident."""
+        if meaning.keys is None:
+            return number.significant >= ALONE_DIGITS
+        if match.is_exact and number.significant >= 1:
+            return True
+        return number.significant >= (1 if subject.is_near else NAMED_DIGITS) or (match.is_exact and subject.is_near)
+
+    def _family(self, figure: Figure) -> str:
+        return "price" if figure.measure in _LEVELS else figure.measure
+
+    # Days and windows
+
+    def _is_of_time(self, figure: Figure, number: WrittenNumber, place: Place) -> bool:
+        if figure.day is None:
+            return True
+        dated = self._dated(figure, figure.day)
+        time = self._reader.time(number, place)
+        if time is not None:
+            return self._agrees(time, dated, figure, place)
+        led = self._reader.lead_time(place)
+        if led is not None:
+            return self._agrees(led, dated, figure, place)
+        earlier = self._reader.earlier_time(place)
+        return (earlier is not None and agrees(earlier, dated)) or self._is_newest(figure, number, place)
+
+    def _dated(self, figure: Figure, day: date) -> Dated:
+        measure = self._measures.get(figure.measure)
+        latest = self._latest.get((figure.entity, figure.measure), day)
+        is_recent = (self._newest - latest).days <= RECENT_DAYS
+        return Dated(day, figure.first, measure is None or measure.is_flow, latest if is_recent else self._newest)
+
+    def _agrees(self, time: Time, dated: Dated, figure: Figure, place: Place) -> bool:
+        """Whether a figure is of the time that is named; "as of" a day says where a window ends, and no more."""
+        if time.kind != "day" or figure.first is None or figure.first == figure.day:
+            return agrees(time, dated)
+        before = self._page.text[max(0, time.start - 24) : time.start]
+        if not agrees(time, dated) or not _AS_OF.search(before):
+            return False
+        others = [each for each in self._reader.other_times(time, place) if each.kind != "day"]
+        if others:
+            return any(agrees(each, dated) for each in others)
+        return self._is_widest(figure)
+
+    def _is_newest(self, figure: Figure, number: WrittenNumber, place: Place) -> bool:
+        """Whether it is what is meant where no time is named: the newest, of the whole window."""
+        if self._falls and (figure.first, figure.day) in self._falls and self._reader.has_words(place, _FALL):
+            return True
+        if figure.measure in _PERIODS:
+            return False
+        if figure.day != self._latest.get((figure.entity, figure.measure)):
+            begun = figure.day == self._earliest.get((figure.entity, figure.measure, figure.step))
+            before = self._page.text[max(place.start, number.start - 40) : number.start]
+            return begun and bool(_START.search(before))
+        return self._is_widest(figure)
+
+    def _is_widest(self, figure: Figure) -> bool:
+        widest = self._widest.get((figure.entity, figure.measure))
+        return figure.first is None or widest is None or figure.first == widest
+
+    # Dates
+
+    def _date_mark(self, atom: Atom, place: Place, beside: Sequence[Figure]) -> Mark:
+        figure = next((each for each in beside if _is_bound(atom, each)), None)
+        if figure is not None:
+            return self._date(atom, figure.step, f"The day of {self._told(figure)}")
+        step = self._looked_at(atom, place)
+        if step is None:
+            return Mark(start=atom.start, end=atom.end, is_verified=False, words="No step returned this day for it.")
+        return self._date(atom, step, f"A day that step {step} looked at")
+
+    def _looked_at(self, atom: Atom, place: Place) -> int | None:
+        """The step that returned a day, where the text says no more than that."""
+        before = self._page.text[max(0, atom.start - 20) : atom.start]
+        said = self._page.text[place.start : place.end]
+        if _EVENT.search(said):
+            return self._event(atom, place)
+        if not _BOUND.search(before) and said.strip(" *_-\t") != self._page.text[atom.start : atom.end]:
+            return None
+        for figure in self._evidence.figures:
+            if _is_bound(atom, figure) and figure.step:
+                return figure.step
+        for step in self._evidence.steps:
+            if any(atom.is_of(day) for day in _as_of([step])):
+                return step.number
+        return None
+
+    def _event(self, atom: Atom, place: Place) -> int | None:
+        """The step that returned a day as that of what the text tells."""
+        phrases = self._page.within(self._page.phrases, (place.start, place.end))
+        keys = {key for phrase in phrases for key in phrase.keys} & set(_EVENTS)
+        mentions = self._page.within(self._page.mentions, (place.start, place.end))
+        entities = {key for mention in mentions for key in mention.keys}
+        for figure in self._evidence.figures:
+            fits = figure.unit == "date" and figure.measure in keys and (not mentions or figure.entity in entities)
+            if fits and atom.is_of(date.fromordinal(int(figure.value))):
+                return figure.step or None
+        return None
+
+    def _date(self, atom: Atom, step: int, words: str) -> Mark:
+        return Mark(start=atom.start, end=atom.end, is_verified=True, step=step or None, words=words)
+
+    # Words
+
+    def _label(self, figure: Figure) -> str:
+        measure = self._measures.get(figure.measure)
+        return measure.label if measure is not None else figure.measure.replace("_", " ")
+
+    def _told(self, figure: Figure) -> str:
+        """A figure in words: AAPL close on 2024-03-01: 179.66, step 2."""
+        if figure.first is not None and figure.day is not None:
+            when = f" from {figure.first} to {figure.day}"
+        else:
+            when = "" if figure.day is None else f" on {figure.day}"
+        value = f"{figure.value * 100:.6g} %" if figure.unit == "fraction" else f"{figure.value:,.10g}"
+        currency = f" {figure.currency}" if figure.currency else ""
+        step = f", step {figure.step}" if figure.step else ""
+        return f"{figure.entity} {self._label(figure)}{when}: {value}{currency}{step}"
+
+
+def _placed(places: Sequence[Place], of: Sequence[Placed]) -> Iterator[tuple[Place, Placed]]:
+    """What stands in each place, from left to right."""
+    at = 0
+    for place in places:
+        while at < len(of) and of[at].start < place.end:
+            if of[at].start >= place.start:
+                yield place, of[at]
+            at += 1
+
+
+def _is_bound(atom: Atom, figure: Figure) -> bool:
+    return any(day is not None and atom.is_of(day) for day in (figure.day, figure.first))
+
+
+def _as_of(steps: Sequence[Step]) -> list[date]:
+    """The days that steps' sources are of."""
+    moments = (step.source.as_of for step in steps if step.source is not None and step.source.as_of is not None)
+    return [moment.date() if isinstance(moment, datetime) else moment for moment in moments]
