@@ -24,6 +24,7 @@ from core.http.routes import (
     profile,
     providers,
     quotes,
+    research,
     risk_metrics,
     screener,
     sec_edgar,
@@ -56,6 +57,7 @@ AREAS = (
     validate,
     portfolio_files,
     portfolios,
+    research,
     risk_metrics,
 )
 """The files of routes; one that is added here is served."""

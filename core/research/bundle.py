@@ -177,6 +177,8 @@ class SymbolAnswer:
     is_of_bundle: bool = False
     answer: Answer | None = None
     """What the gateway answered; None for what the bundle had."""
+    is_replayed: bool = False
+    """Whether a request with the same Idempotency-Key was given it before."""
 
 
 def moment_of(day: date) -> datetime:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.accounts.permissions import Action, require
+from core.ai.answer import Answer
 from core.ai.gateway import Gateway
 from core.ai.prompts import Prompt
 from core.ai.providers.contract import TokenUsage
@@ -136,9 +137,8 @@ class Asks:
             is_public=True,
             idempotency=ask.idempotency,
         )
-        question = call.question([facts.known])
-        with self._parts.gateway.session(principal, question, runs_here=True) as session:
-            answer = session.result()
+        replay = None if ask.idempotency is None else self._parts.gateway.replayed(principal, ask.idempotency)
+        answer = replay.answer if replay is not None else self._answer(principal, call)
         summary = next(iter(entries(part, answer.text, frozenset(facts.known))), None)
         items = facts.items[ask.symbol][: COUNTS[ask.kind]]
         if part == "sentiment" and summary is not None:
@@ -148,14 +148,20 @@ class Asks:
             symbol=ask.symbol,
             text=_told(ask.kind, summary, items),
             items=items,
-            is_free=answer.is_cached,
+            is_free=answer.is_cached or replay is not None,
             request_id=answer.request_id,
             model=answer.model,
             provider=answer.provider,
             is_offline=answer.is_offline,
             notes=facts.notes,
             answer=answer,
+            is_replayed=replay is not None,
         )
+
+    def _answer(self, principal: Principal, call: PartCall) -> Answer:
+        question = call.question([call.facts.known])
+        with self._parts.gateway.session(principal, question, runs_here=True) as session:
+            return session.result()
 
     def _collected(self, principal: Principal, part: PartName, symbol: str, as_of: AsOf) -> Facts:
         if part == "filings":

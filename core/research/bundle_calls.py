@@ -38,9 +38,11 @@ ALONE_CHARS = 6_000
 """Of a question about one symbol."""
 TOKENS_EACH: dict[PartName, int] = {"news": 90, "filings": 70, "sentiment": 60}
 """Of an answer, for one holding."""
-TOKENS_AROUND, LEAST_TOKENS = 200, 512
+TOKENS_AROUND, LEAST_TOKENS = 200, 1_024
 TEMPERATURE = 0.2
 MAX_SUMMARY_CHARS = 600
+GROWTH = 1.25
+"""By so much more calls are tried where those before were too few."""
 MOST_LOOKS = 5_000
 """Places of an answer at which an object may begin."""
 TONES: tuple[Tone, ...] = ("positive", "negative", "neutral")
@@ -155,9 +157,8 @@ def split(
     Raises:
         AssayError: as `Gateway.estimate`, where not even one holding can be asked about.
     """
-    size = max(1, len(symbols))
+    count = 1
     while True:
-        count = max(1, ceil(len(symbols) / size))
         size = max(1, ceil(len(symbols) / count))
         chunks = [symbols[begin : begin + size] for begin in range(0, len(symbols), size)] or [()]
         try:
@@ -168,7 +169,7 @@ def split(
         else:
             if size == 1 or ceiling_usd is None or most_usd <= ceiling_usd:
                 return ask(chunks)
-        size = ceil(size / 2)
+        count = max(count + 1, ceil(count * GROWTH))
 
 
 def reader(part: PartName, expected: frozenset[str]) -> Callable[[str], str | None]:
@@ -181,10 +182,15 @@ def reader(part: PartName, expected: frozenset[str]) -> Callable[[str], str | No
         found = {entry.symbol: entry for entry in entries(part, text, expected)}
         if expected and not found:
             return None
-        told = [found[symbol].model_dump(exclude_defaults=True) for symbol in sorted(found)]
+        told = [_written(found[symbol]) for symbol in sorted(found)]
         return json.dumps({"holdings": told}, separators=(",", ":"))
 
     return read
+
+
+def _written(entry: SymbolSummary) -> dict[str, str]:
+    tone = {"tone": entry.tone} if entry.tone else {}
+    return {"symbol": entry.symbol, "summary": entry.text, **tone}
 
 
 def entries(part: PartName, text: str, expected: frozenset[str]) -> list[SymbolSummary]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,11 +21,12 @@ from core.errors import Conflict, Forbidden, InvalidRequest, MeteringDenied, Not
 from core.ids import new_id
 from core.metering.repeats import Idempotency
 from core.portfolio.transactions import Draft, Kind
-from core.principal import Principal, Role
+from core.principal import Role
 from core.research.bundle import PARTS
 from core.research.bundle_facts import NO_NEWS, TOO_LATE, FactsReader
 from core.research.bundle_making import BY_RULE, LEFT_OUT
 from core.research.bundles import Bundles
+from core.settings import DATA
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime, member_factory
 from tests.core.market.test_news import FINNHUB
@@ -330,7 +333,9 @@ def test_questions_about_a_symbol_of_the_bundle_are_free_and_of_another_one_chat
     outside = bundles.ask_symbol(ann, portfolio_id, "sentiment", "S009")
     assert (outside.is_free, outside.items[0].tone, outside.text) == (False, "positive", "What is told of S009.")
     assert (used(bench, ann), server.calls) == (4, 4)
-    assert bundles.ask_symbol(make("bob"), None, "sentiment", "S009").is_free  # public, so that all share it
+    assert bundles.ask_symbol(
+        make("bob", plan="basic"), None, "sentiment", "S009"
+    ).is_free  # public, so that all share it
     assert (used(bench, ann), server.calls) == (4, 4)
     assert_balanced(bench)
 
@@ -466,8 +471,6 @@ def test_sources_that_fail_or_take_too_long_are_named_and_the_rest_is_served(
 def test_nothing_later_than_the_day_that_is_seen_is_asked_about(
     workbench: Workbench, member: MakeMember, offline: Bundles
 ) -> None:
-    from dataclasses import replace
-
     ann = member("ann", plan="team")
     portfolio_id = portfolio(workbench, ann, [*GENERATED])
     opened(offline, ann, portfolio_id)
@@ -481,38 +484,42 @@ def test_nothing_later_than_the_day_that_is_seen_is_asked_about(
 
 
 def test_the_ceiling_in_the_middle_of_a_split_leaves_what_came_before_it(
-    bench: Workbench, make: MakeMember, bundles: Bundles, server: PartServer, monkeypatch: pytest.MonkeyPatch
+    database_url: str, tmp_path: Path, server: PartServer, vendor: VendorServer
 ) -> None:
-    from core.metering.meter import Meter
+    plans = tmp_path / "plans.yaml"
+    shipped = (DATA / "plans.yaml").read_text("utf-8")
+    plans.write_text(shipped.replace('request_ceiling_usd: "1.00"', 'request_ceiling_usd: "0.001"'), "utf-8")
+    with live_bench(database_url, tmp_path, server, vendor, PLANS_FILE=str(plans)) as bench, bundles_of(bench) as made:
+        ann = member_factory(bench)("ann", plan="team")
+        portfolio_id = portfolio(bench, ann, symbols_of(40))
+        made.begin(ann, portfolio_id, ["news"])
+        news = settled(made, ann, portfolio_id).part("news")
+        assert (news.state, used(bench, ann)) == ("ready", 1)
+        assert 0 < len(news.content.summaries) < 40
+        assert server.calls < 40 / len(server.asked[0][1])
+        assert {*news.content.lacking.values()} == {LEFT_OUT}
+        assert len(news.content.summaries) + len(news.content.lacking) == 40
+        assert any("parts were answered" in note for note in news.content.notes)
+        assert_balanced(bench)
 
-    ann = make("ann", plan="team")
-    portfolio_id = portfolio(bench, ann, symbols_of(30))
-    raise_once: list[bool] = []
 
-    def refused(self: Meter, hold: object, held_usd: object) -> bool:
-        raise_once.append(True)
-        return False
-
-    monkeypatch.setattr(Meter, "top_up", refused)
-    estimate = type(bench.gateway).estimate
-
-    def small(self: object, principal: Principal, question: object) -> object:
-        from core.errors import PromptRejected
-
-        facts_length = len(question.messages[1].text)  # type: ignore[attr-defined]
-        if facts_length > 8_000:
-            raise PromptRejected("The conversation is too long for it.")
-        return estimate(self, principal, question)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(type(bench.gateway), "estimate", small)
-    bundles.begin(ann, portfolio_id, ["news"])
-    news = settled(bundles, ann, portfolio_id).part("news")
-    assert (news.state, used(bench, ann), server.calls) == ("ready", 1, 1)
-    assert raise_once
-    assert 0 < len(news.content.summaries) < 30
-    assert len(news.content.lacking) == 30 - len(news.content.summaries)
-    assert any("parts were answered" in note for note in news.content.notes)
-    assert_balanced(bench)
+def test_what_is_longer_than_a_models_answers_may_be_is_asked_in_several_calls_under_one_hold(
+    database_url: str, tmp_path: Path, server: PartServer, vendor: VendorServer
+) -> None:
+    models, shipped = tmp_path / "models.yaml", (DATA / "models.yaml").read_text("utf-8")
+    models.write_text(shipped.replace("max_output: 16384", "max_output: 2000"), "utf-8")
+    with (
+        live_bench(database_url, tmp_path, server, vendor, MODELS_FILE=str(models)) as bench,
+        bundles_of(bench) as made,
+    ):
+        ann = replace(member_factory(bench)("ann", plan="team"), allowed_models=("gpt-4o-mini",))
+        bundle = opened(made, ann, portfolio(bench, ann, symbols_of(60)))
+        for part in bundle.parts:
+            assert (len(part.content.summaries), part.content.lacking) == (60, {})
+        assert Counter(part for part, _ in server.asked) == {"news": 3, "filings": 3, "sentiment": 2}
+        assert used(bench, ann) == 3
+        assert [row[0] for row in rows(bench, ann)] == ["success"] * 3
+        assert_balanced(bench)
 
 
 def test_filings_are_read_once_and_not_counted(
