@@ -206,19 +206,19 @@ def _as_data(text: str) -> str:
 def _begins(held: str) -> bool | None:
     """Whether a line begins with a call; None while that is open."""
     rest = held.lstrip()
-    if len(held) - len(rest) > MAX_LEAD:
-        return False
     if rest.startswith(_FENCE):
         opened_by, end, rest = rest.partition("\n")
-        if not end:
-            return None if len(opened_by) <= LOOK_AHEAD else False
+        if len(opened_by) > LOOK_AHEAD or not end:
+            return False if len(opened_by) > LOOK_AHEAD else None
         rest = rest.lstrip()
-    elif _FENCE.startswith(rest):
-        return None
+    elif _FENCE.startswith(rest):  # nothing yet, or the beginning of one
+        return None if len(held) <= MAX_LEAD else False
+    if len(held) - len(rest) > MAX_LEAD:
+        return False
     if not rest.startswith(MARK):
         return None if MARK.startswith(rest) else False
-    behind = rest.removeprefix(MARK)
-    seen = "".join(behind[: 2 * LOOK_AHEAD].split())
+    behind = rest[len(MARK) :][:LOOK_AHEAD]
+    seen = "".join(behind.split())
     if any(seen.startswith(beginning) for beginning in _BEGINNINGS):
         return True
     is_open = len(behind) < LOOK_AHEAD and any(beginning.startswith(seen) for beginning in _BEGINNINGS)

@@ -18,6 +18,7 @@ class AnthropicFormat:
 
     base_path = ""
     content_type = "text/event-stream; charset=utf-8"
+    calling = "tool_use"
     malformed = 'event: content_block_delta\ndata: {"type": "content_block_delta", "delta": \n\n'
 
     def is_served(self, path: str) -> bool:
@@ -64,6 +65,24 @@ class AnthropicFormat:
         if usage is not None:
             yield _message_delta(None, usage)
 
+    def calls(self, received: Received, reply: Reply) -> Iterator[Any]:
+        """Blocks behind that of the text, with the thinking before the first: their inputs come as pieces of JSON."""
+        yield {"type": "content_block_stop", "index": 0}
+        places = range(1, len(reply.wants) + 1)
+        if reply.wants[0].thought:
+            places = range(2, len(reply.wants) + 2)
+            yield from _thinking(1, reply.wants[0].thought)
+        for place, wanted in zip(places, reply.wants, strict=True):
+            block = {"type": "tool_use", "id": wanted.id, "name": wanted.name, "input": {}}
+            yield {"type": "content_block_start", "index": place, "content_block": block}
+            yield _input(place, "")
+            if not reply.is_interleaved:
+                yield from (_input(place, piece) for number, piece in reply.call_pieces if places[number] == place)
+                yield {"type": "content_block_stop", "index": place}
+        if reply.is_interleaved:
+            yield from (_input(places[number], piece) for number, piece in reply.call_pieces)
+            yield from ({"type": "content_block_stop", "index": place} for place in places)
+
     def finish(self, received: Received, reason: str | None, usage: Usage | None) -> Iterator[Any]:
         """The stop reason, with the usage of all."""
         yield {"type": "content_block_stop", "index": 0}
@@ -92,6 +111,28 @@ class AnthropicServer(ScriptedServer):
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(AnthropicFormat(), tls)
+
+
+def _input(place: int, piece: str) -> dict[str, Any]:
+    return {
+        "type": "content_block_delta",
+        "index": place,
+        "delta": {"type": "input_json_delta", "partial_json": piece},
+    }
+
+
+def _thinking(place: int, thought: str) -> Iterator[Any]:
+    """A block of thinking in two pieces, and its signature."""
+    block = {"type": "thinking", "thinking": "", "signature": ""}
+    yield {"type": "content_block_start", "index": place, "content_block": block}
+    half = len(thought) // 2
+    for delta in (
+        {"type": "thinking_delta", "thinking": thought[:half]},
+        {"type": "thinking_delta", "thinking": thought[half:]},
+        {"type": "signature_delta", "signature": "signed"},
+    ):
+        yield {"type": "content_block_delta", "index": place, "delta": delta}
+    yield {"type": "content_block_stop", "index": place}
 
 
 def _message_delta(reason: str | None, usage: Usage | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class ChatFormat:
     base_path = "/v1"
     content_type = "text/event-stream"
     malformed = 'data: {"choices": [{"delta": \n\n'
+    calling = "tool_calls"
 
     def is_served(self, path: str) -> bool:
         """Whether the path is one of this format."""
@@ -35,7 +36,7 @@ class ChatFormat:
 
     def usage(self, received: Received, completion_tokens: int) -> Usage:
         """Words for tokens."""
-        texts = [message.get("content", "") for message in received.body.get("messages", [])]
+        texts = [message.get("content") or "" for message in received.body.get("messages", [])]
         prompt = words_in(*texts, *received.body.get("input", []))
         return {
             "prompt_tokens": prompt,
@@ -54,6 +55,21 @@ class ChatFormat:
     def token(self, received: Received, text: str, usage: Usage | None) -> Iterator[Any]:
         """A piece of the text."""
         yield chat_chunk(received, {"content": text}, None, usage)
+
+    def calls(self, received: Received, reply: Reply) -> Iterator[Any]:
+        """Calls by their index: the name with no arguments, and these in pieces."""
+        for place, wanted in enumerate(reply.wants):
+            if wanted.thought:
+                yield chat_chunk(received, {"reasoning_content": wanted.thought, "content": None}, None, None)
+            function = {"name": wanted.name, "arguments": ""}
+            named = {} if wanted.id is None else {"id": wanted.id}
+            yield _call_chunk(received, {"index": place, **named, "type": "function", "function": function})
+            if not reply.is_interleaved:
+                for number, piece in reply.call_pieces:
+                    if number == place:
+                        yield _call_chunk(received, {"index": place, "function": {"arguments": piece}})
+        for place, piece in reply.call_pieces if reply.is_interleaved else ():
+            yield _call_chunk(received, {"index": place, "function": {"arguments": piece}})
 
     def finish(self, received: Received, reason: str | None, usage: Usage | None) -> Iterator[Any]:
         """The finish reason alone."""
@@ -83,6 +99,10 @@ class ChatServer(ScriptedServer):
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(ChatFormat(), tls)
+
+
+def _call_chunk(received: Received, piece: dict[str, Any]) -> dict[str, Any]:
+    return chat_chunk(received, {"content": None, "tool_calls": [piece]}, None, None)
 
 
 def chat_chunk(

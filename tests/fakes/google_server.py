@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fakes.scripted_server import Received, Reply, ScriptedServer, Usage
+from tests.fakes.scripted_server import Received, Reply, ScriptedServer, Usage, Wanted
 from tests.fakes.words import vectors_of, words_in
 
 REASONS = {"stop": "STOP", "length": "MAX_TOKENS"}
@@ -20,6 +20,7 @@ class GoogleFormat:
 
     base_path = ""
     content_type = "text/event-stream"
+    calling = "STOP"
     malformed = 'data: {"candidates": [{"content": \r\n\r\n'
 
     def is_served(self, path: str) -> bool:
@@ -39,7 +40,7 @@ class GoogleFormat:
     def usage(self, received: Received, completion_tokens: int) -> Usage:
         """Words for tokens; as in the real one, a count of zero is left out."""
         contents = [*received.body.get("contents", []), received.body.get("systemInstruction", {})]
-        prompt = words_in(*(part["text"] for content in contents for part in content.get("parts", [])))
+        prompt = words_in(*(part.get("text", part) for content in contents for part in content.get("parts", [])))
         answer = {"candidatesTokenCount": completion_tokens} if completion_tokens else {}
         return {"promptTokenCount": prompt, **answer, "totalTokenCount": prompt + completion_tokens}
 
@@ -54,6 +55,12 @@ class GoogleFormat:
     def token(self, received: Received, text: str, usage: Usage | None) -> Iterator[Any]:
         """A piece of the text."""
         yield _chunk(text, None, usage)
+
+    def calls(self, received: Received, reply: Reply) -> Iterator[Any]:
+        """Each call whole, with its sign; in turns they come in one event."""
+        parts = [_call_part(wanted) for wanted in reply.wants]
+        for together in [parts] if reply.is_interleaved else [[part] for part in parts]:
+            yield _chunk_of(together, None, None)
 
     def finish(self, received: Received, reason: str | None, usage: Usage | None) -> Iterator[Any]:
         """The finish reason, with the usage of all."""
@@ -84,8 +91,18 @@ class GoogleServer(ScriptedServer):
         super().__init__(GoogleFormat(), tls)
 
 
+def _call_part(wanted: Wanted) -> dict[str, Any]:
+    named = {} if wanted.id is None else {"id": wanted.id}
+    signed = {"thoughtSignature": wanted.thought} if wanted.thought else {}
+    return {"functionCall": {**named, "name": wanted.name, "args": json.loads(wanted.arguments)}, **signed}
+
+
 def _chunk(text: str, finish_reason: str | None, usage: Usage | None) -> dict[str, Any]:
-    candidate: dict[str, Any] = {"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}
+    return _chunk_of([{"text": text}], finish_reason, usage)
+
+
+def _chunk_of(parts: list[dict[str, Any]], finish_reason: str | None, usage: Usage | None) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
     return {
         "candidates": [candidate if finish_reason is None else {**candidate, "finishReason": finish_reason}],
         **({} if usage is None else {"usageMetadata": usage}),

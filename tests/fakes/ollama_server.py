@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fakes.scripted_server import Received, Reply, ScriptedServer, Usage
+from tests.fakes.scripted_server import Received, Reply, ScriptedServer, Usage, Wanted
 from tests.fakes.words import vectors_of, words_in
 
 
@@ -16,6 +16,7 @@ class OllamaFormat:
 
     base_path = ""
     content_type = "application/x-ndjson"
+    calling = "stop"
     malformed = '{"message": {"content": \n'
 
     def is_served(self, path: str) -> bool:
@@ -48,6 +49,13 @@ class OllamaFormat:
         """A piece of the text."""
         yield {**_line(received, text), **(usage or {})}
 
+    def calls(self, received: Received, reply: Reply) -> Iterator[Any]:
+        """Each call whole; in turns they come in one line."""
+        calls = [_call(place, wanted) for place, wanted in enumerate(reply.wants)]
+        for together in [calls] if reply.is_interleaved else [[call] for call in calls]:
+            line = _line(received, "")
+            yield {**line, "message": {**line["message"], "tool_calls": together}}
+
     def finish(self, received: Received, reason: str | None, usage: Usage | None) -> Iterator[Any]:
         """The last line."""
         if reason is not None:
@@ -75,6 +83,14 @@ class OllamaServer(ScriptedServer):
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(OllamaFormat(), tls)
+
+
+def _call(place: int, wanted: Wanted) -> dict[str, Any]:
+    named = {} if wanted.id is None else {"id": wanted.id}
+    return {
+        **named,
+        "function": {"index": place, "name": wanted.name, "arguments": json.loads(wanted.arguments)},
+    }
 
 
 def _line(received: Received, text: str) -> dict[str, Any]:

@@ -15,13 +15,27 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import zip_longest
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
 HANG_S = 60.0
 POLL_S = 0.01
-Stage = Literal["headers", "first_token", "between_tokens", "after_finish"]
+Stage = Literal["headers", "first_token", "between_tokens", "between_calls", "after_finish"]
 Usage = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A tool that the model of the server asks for."""
+
+    name: str
+    arguments: str = "{}"
+    """As the model writes them; a format that sends objects needs one."""
+    id: str | None = None
+    """None sends none."""
+    thought: str = ""
+    """What the model thinks before it, and wants back, where its format has a place for it."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +49,16 @@ class Reply:
     """Body of an answer that is not 200; with 200, an error sent in the stream instead of the first token."""
     error_after: int = 0
     """Tokens after which that error is sent in the stream."""
+    wants: tuple[Wanted, ...] = ()
+    """The tools that are asked for behind the text."""
+    piece_chars: int = 5
+    """Characters of a call's arguments in one piece, where the format sends pieces."""
+    is_interleaved: bool = False
+    """Whether the pieces of several calls come in turns."""
+    ends_as_text: bool = False
+    """Whether an answer with calls has the finish reason of one without."""
     finish_reason: str | None = "stop"
-    """In the format's own words; None sends none."""
+    """In the format's own words; None sends none. For an answer with calls `stop` is its own word for that."""
     done: bool = True
     """Whether the format's mark of the end is sent."""
     usage: Usage | Literal["honest"] | None = "honest"
@@ -67,6 +89,17 @@ class Reply:
         """The text in the pieces in which it is sent."""
         return re.findall(r"\s*\S+\s*$|\s*\S+", self.text)
 
+    @property
+    def call_pieces(self) -> list[tuple[int, str]]:
+        """The arguments of the calls in the pieces in which they are sent, each with the place of its call."""
+        size = self.piece_chars
+        cut = [
+            [(place, wanted.arguments[start : start + size]) for start in range(0, len(wanted.arguments), size)]
+            for place, wanted in enumerate(self.wants)
+        ]
+        turns = zip_longest(*cut) if self.is_interleaved else cut
+        return [piece for turn in turns for piece in turn if piece is not None]
+
 
 @dataclass(frozen=True)
 class Received:
@@ -86,6 +119,8 @@ class WireFormat(Protocol):
     """Of a stream."""
     malformed: str
     """A piece of a stream that is not JSON where JSON belongs."""
+    calling: str
+    """The finish reason of an answer that asks for tools."""
 
     def is_served(self, path: str) -> bool:
         """Whether calls to this path are answered; others get 404."""
@@ -109,6 +144,10 @@ class WireFormat(Protocol):
 
     def token(self, received: Received, text: str, usage: Usage | None) -> Iterator[Any]:
         """The chunks of one token; with the usage so far where that is asked for."""
+        ...
+
+    def calls(self, received: Received, reply: Reply) -> Iterator[Any]:
+        """The chunks of the tools that are asked for."""
         ...
 
     def finish(self, received: Received, reason: str | None, usage: Usage | None) -> Iterator[Any]:
@@ -301,8 +340,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang(reply.delay_s)
             so_far = wire.usage(received, sent + 1) if reply.is_usage_cumulative else None
             yield from wire.token(received, token, so_far)
-        usage = self._usage(reply, received, len(reply.tokens))
-        yield from wire.finish(received, reply.finish_reason, usage)
+        for sent, chunk in enumerate(wire.calls(received, reply) if reply.wants else ()):
+            if reply.hangs == "between_calls" and sent:
+                self._hang(HANG_S)
+            self._hang(reply.delay_s)
+            yield chunk
+        usage = self._usage(reply, received, len(reply.tokens) + len(reply.call_pieces))
+        is_calling = reply.wants and not reply.ends_as_text and reply.finish_reason == "stop"
+        yield from wire.finish(received, wire.calling if is_calling else reply.finish_reason, usage)
         if reply.hangs == "after_finish":
             self._hang(HANG_S)
         yield from wire.trailer(received, None if reply.is_usage_cumulative else usage)

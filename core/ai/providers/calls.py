@@ -83,9 +83,12 @@ class Calls:
         """All calls, each with an id that is its own in the conversation; `carried` goes with the first.
 
         Arguments that are too long are cut, one character above what is taken; no arguments are an empty object.
+        A call without name and arguments is none.
         """
         made: list[ToolCall] = []
         for found in self._found if self._is_asked else ():
+            if not (found.name or found.arguments):
+                continue
             name, arguments = _storable(found.name), _storable(found.arguments)
             call_id = self._own_id(_storable(found.id))
             made.append(ToolCall(call_id, name, arguments or "{}", found.carried or (carried if not made else "")))
