@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
 
+from core.ai.evidence import Figure
 from core.ai.providers.contract import ToolCall
 from core.ai.tool_loop import Ran
 from core.settings import load_settings
@@ -19,11 +21,11 @@ from tests.flows.gateway_worker import say, stop_at
 class Stuck(Desk):
     """Says that a tool runs, and never ends it."""
 
-    def run(self, call: ToolCall, number: int) -> Ran:
+    def run(self, call: ToolCall, number: int, figures: Sequence[Figure] = ()) -> Ran:
         """Never comes back."""
         say("in a tool")
         threading.Event().wait()
-        return super().run(call, number)
+        return super().run(call, number, figures)
 
 
 def main(email: str, step: str) -> None:

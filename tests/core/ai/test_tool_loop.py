@@ -65,6 +65,14 @@ def test_calls_of_one_turn_run_two_at_a_time_and_are_told_in_the_models_order() 
     assert (desk.most_at_once, len(desk.ran)) == (tool_loop.AT_ONCE, 5)
 
 
+def test_a_tool_is_given_the_figures_of_the_steps_before_it() -> None:
+    desk = Desk()
+    loop = loop_of(desk)
+    after(loop, "quote", "broken")
+    after(loop, "quote", begin=3)
+    assert sorted(desk.seen) == [[], [], [1]]
+
+
 def test_a_call_that_was_made_before_gets_what_came_of_that_and_is_no_step() -> None:
     desk = Desk()
     loop = loop_of(desk)

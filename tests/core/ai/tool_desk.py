@@ -28,6 +28,8 @@ class Desk:
 
     def __init__(self, *, keep_s: float | None = None, figures: Sequence[Figure] = (CLOSE,)) -> None:
         self.ran: list[tuple[int, str]] = []
+        self.seen: list[list[int]] = []
+        """The steps whose figures each run was given."""
         self.at_once = 0
         self.most_at_once = 0
         self.gate = threading.Event()
@@ -42,6 +44,7 @@ class Desk:
         """Does as it is told."""
         with self._lock:
             self.ran.append((number, call.name))
+            self.seen.append([figure.step for figure in figures])
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
