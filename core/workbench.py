@@ -192,24 +192,11 @@ def open_workbench(settings: Settings) -> Workbench:
     usage = Usage(database, plans, usage_log)
     screener = open_screener(settings, database, queue, market, mailer, notifications)
     verdicts = open_verdicts(VerdictParts(database, queue, gateway, meter, usage, market, screener))
-    profiles = Profiles(
-        database,
-        answering=[model.id for model in catalogue.chat_models()],
-        known=[model.id for model in catalogue.all()],
-    )
+    profiles = _profiles(database, catalogue)
     portfolio = open_portfolio(AreaParts(database, plans, meter, usage_log, market, profiles))
     research = open_research(
         ResearchParts(
-            database=database,
-            gateway=gateway,
-            meter=meter,
-            plans=plans,
-            usage=usage,
-            usage_log=usage_log,
-            market=market,
-            screener=screener,
-            portfolio=portfolio,
-            profiles=profiles,
+            *(database, gateway, meter, plans, usage, usage_log, market, screener, portfolio, profiles),
             total_s=settings.total_timeout_s,
         )
     )
@@ -315,6 +302,11 @@ def _gateway(
             quality=quality,
         )
     )
+
+
+def _profiles(database: Database, catalogue: Catalogue) -> Profiles:
+    answering, known = catalogue.chat_models(), catalogue.all()
+    return Profiles(database, answering=[model.id for model in answering], known=[model.id for model in known])
 
 
 def _cache(settings: Settings, database: Database) -> AnswerCache:

@@ -172,25 +172,35 @@ METHODS: dict[str, Method] = {
     "gateway.estimate": Method(ASKERS, lambda t: t.bench.gateway.estimate(t.who, ASKED)),
     "gateway.guard": Method(ASKERS, lambda t: t.bench.gateway.guard(t.who, ASKED)),
     "gateway.replayed": Method(INSIDERS, lambda t: t.bench.gateway.replayed(t.who, KEY)),
-    "assistant.ask": Method(ASKERS, lambda t: t.bench.assistant.ask(t.who, "What is duration?").session.result()),
-    "assistant.regenerate": Method(
+    "research.assistant.ask": Method(
+        ASKERS, lambda t: t.bench.assistant.ask(t.who, "What is duration?").session.result()
+    ),
+    "research.assistant.regenerate": Method(
         ASKERS, lambda t: t.bench.assistant.regenerate(t.who, t.conversation_id).session.result()
     ),
-    "conversations.desk": Method(INSIDERS, lambda t: t.bench.conversations.desk(t.who, t.conversation_id)),
-    "conversations.latest": Method(INSIDERS, lambda t: t.bench.conversations.latest(t.who)),
-    "conversations.page": Method(INSIDERS, lambda t: t.bench.conversations.page(t.who, most=10)),
-    "conversations.open": Method(INSIDERS, lambda t: t.bench.conversations.open(t.who, t.conversation_id)),
-    "conversations.messages": Method(INSIDERS, lambda t: t.bench.conversations.messages(t.who, t.conversation_id)),
-    "conversations.create": Method(
+    "research.conversations.desk": Method(INSIDERS, lambda t: t.bench.conversations.desk(t.who, t.conversation_id)),
+    "research.conversations.latest": Method(INSIDERS, lambda t: t.bench.conversations.latest(t.who)),
+    "research.conversations.page": Method(INSIDERS, lambda t: t.bench.conversations.page(t.who, most=10)),
+    "research.conversations.open": Method(INSIDERS, lambda t: t.bench.conversations.open(t.who, t.conversation_id)),
+    "research.conversations.messages": Method(
+        INSIDERS, lambda t: t.bench.conversations.messages(t.who, t.conversation_id)
+    ),
+    "research.conversations.create": Method(
         INSIDERS - {C.VIEWER, C.OPERATOR}, lambda t: t.bench.conversations.create(t.who, "A title")
     ),
-    "conversations.rename": Method(
+    "research.conversations.rename": Method(
         INSIDERS, lambda t: t.bench.conversations.rename(t.who, t.conversation_id, "Another title")
     ),
-    "conversations.delete": Method(INSIDERS, lambda t: t.bench.conversations.delete(t.who, t.nothing), ends=NotFound),
-    "filings.list": Method(ASKERS, lambda t: t.bench.filings.list(t.who, symbol=ISSUER)),
-    "filings.kept": Method(READERS, lambda t: t.bench.filings.kept(t.who, ISSUER)),
-    "filings.open": Method(ASKERS, _open_filing),
+    "research.conversations.turns": Method(INSIDERS, lambda t: t.bench.conversations.turns(t.who, t.conversation_id)),
+    "research.conversations.set_portfolio": Method(
+        INSIDERS, lambda t: t.bench.conversations.set_portfolio(t.who, t.nothing, None), ends=NotFound
+    ),
+    "research.conversations.delete": Method(
+        INSIDERS, lambda t: t.bench.conversations.delete(t.who, t.nothing), ends=NotFound
+    ),
+    "research.filings.list": Method(ASKERS, lambda t: t.bench.filings.list(t.who, symbol=ISSUER)),
+    "research.filings.kept": Method(READERS, lambda t: t.bench.filings.kept(t.who, ISSUER)),
+    "research.filings.open": Method(ASKERS, _open_filing),
     "market.time.of": Method(INSIDERS, lambda t: t.bench.market.time.of(t.who)),
     "market.time.choose": Method(AT_THE_PAGE, lambda t: t.bench.market.time.choose(t.who, DAY)),
     "market.instruments.find": Method(INSIDERS, lambda t: t.bench.market.instruments.find("AAPL", AS_OF, t.who)),
