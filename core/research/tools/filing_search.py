@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import Figure, Source, Table
 from core.ai.outside import cleaned
@@ -52,7 +52,7 @@ class FilingSearch:
 
     name = "filing_search"
     description = "Passages of a company's filing in which words occur, with the item they stand in, and its address."
-    arguments = FilingSearchArguments
+    arguments: type[BaseModel] = FilingSearchArguments
     needs_portfolio = False
 
     def __init__(self, market: Market) -> None:

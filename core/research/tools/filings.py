@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import Figure, Source, Table
 from core.ai.outside import cleaned
@@ -38,7 +38,7 @@ class Filings:
 
     name = "filings"
     description = "A company's filings with the SEC, newest first: form, day of filing, period, address; and how many."
-    arguments = FilingsArguments
+    arguments: type[BaseModel] = FilingsArguments
     needs_portfolio = False
 
     def __init__(self, market: Market) -> None:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import Cell, Figure, Table
 from core.ai.tools import ToolContext, ToolResult
@@ -61,7 +61,7 @@ class Indicators:
 
     name = "indicators"
     description = "Technical indicators of a symbol at its last bar, as TA-Lib has them; shares are fractions."
-    arguments = IndicatorsArguments
+    arguments: type[BaseModel] = IndicatorsArguments
     needs_portfolio = False
 
     def __init__(self, market: Market) -> None:

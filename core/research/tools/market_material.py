@@ -71,8 +71,8 @@ def shown(value: float | Decimal | None) -> float | int | None:
     """A number as a model is shown it: null for none, and for what is not finite."""
     if value is None or not isfinite(value):
         return None
-    digits = LARGE_DIGITS if abs(value) >= LARGE else SIGNIFICANT_DIGITS
-    rounded = float(f"{float(value):.{digits}g}")
+    number = float(value)
+    rounded = float(f"{number:.{LARGE_DIGITS if abs(number) >= LARGE else SIGNIFICANT_DIGITS}g}")
     return int(rounded) if rounded.is_integer() else rounded
 
 

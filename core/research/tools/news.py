@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from statistics import fmean
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import Cell, Figure, Source, Table
 from core.ai.outside import cleaned
@@ -52,7 +52,7 @@ class News:
         "Headlines about symbols, newest first, with time, publisher, address and the tone of their words "
         "(-1 to 1, by a word list)."
     )
-    arguments = NewsArguments
+    arguments: type[BaseModel] = NewsArguments
     needs_portfolio = False
 
     def __init__(self, market: Market, plans: Plans) -> None:

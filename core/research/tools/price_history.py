@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import MAX_ROWS, Cell, Chart, Figure, Table
 from core.ai.tools import ToolContext, ToolResult
@@ -57,7 +57,7 @@ class PriceHistory:
         "Closes of a symbol over a window, adjusted for splits: first, last, highest, lowest, return, volatility and "
         "maximum drawdown as fractions, with their days."
     )
-    arguments = PriceHistoryArguments
+    arguments: type[BaseModel] = PriceHistoryArguments
     needs_portfolio = False
 
     def __init__(self, market: Market) -> None:
@@ -76,8 +76,8 @@ class PriceHistory:
         history = self._market.bars.history(symbol, as_of, org_id=principal.org_id)
         bars = WindowBars.of(history.frame, window)
         if not bars.days:
-            first = history.frame["date"].min()
-            raise NotFound(f"The bars of {symbol} begin on {day_words(first)}." if first else f"No bars of {symbol}.")
+            first: date = history.frame["date"].to_list()[0]
+            raise NotFound(f"The bars of {symbol} begin on {day_words(first)}.")
         told = _Told(symbol, history.currency or "", bars, arguments.interval)
         return ToolResult(
             words=f"Prices of {symbol}, {window_words(told.first, window.last)}",

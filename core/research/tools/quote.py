@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import Cell, Figure, Source, Table
 from core.ai.tools import ToolContext, ToolResult
@@ -46,7 +46,7 @@ class Quote:
         "Last price of shares or indices in their currency, with its day and the change from the close before as a "
         "fraction; also name, sector and exchange."
     )
-    arguments = QuoteArguments
+    arguments: type[BaseModel] = QuoteArguments
     needs_portfolio = False
 
     def __init__(self, market: Market) -> None:

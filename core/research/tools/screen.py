@@ -9,7 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import Cell, Entity, Figure, Source, Table
 from core.ai.tools import ToolContext, ToolResult
@@ -47,14 +47,25 @@ HoldingsOf = Callable[[Principal, UUID], Sequence[str]]
 """The symbols that a portfolio holds on the principal's date."""
 
 
+Operator = Literal[
+    "above",
+    "below",
+    "at_least",
+    "at_most",
+    "between",
+    "above_field",
+    "below_field",
+    "is",
+    "is_one_of",
+    "contains_any",
+]
+
+
 class ScreenCondition(Arguments):
     """One condition of a screen."""
 
     field: str = Field(max_length=40)
-    operator: Literal[
-        *("above", "below", "at_least", "at_most", "between", "above_field", "below_field", "is", "is_one_of"),
-        "contains_any",
-    ]
+    operator: Operator
     value: float | str | tuple[float | str, ...]
 
 
@@ -112,7 +123,7 @@ class Screen:
         "Members of a universe, or the portfolio's holdings, that meet conditions on their last bar, and how many of "
         "how many; fractions such as 0.05 for 5 %."
     )
-    arguments = ScreenArguments
+    arguments: type[BaseModel] = ScreenArguments
     needs_portfolio = False
 
     def __init__(self, market: Market, screener: Screener, holdings_of: HoldingsOf) -> None:

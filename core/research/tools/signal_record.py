@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 from rapidfuzz import fuzz, process
 
 from core.ai.evidence import Entity, Figure, Source, Table
@@ -69,7 +69,7 @@ class SignalRecord:
         "What earlier signals of one type were worth over some sessions: n, hit rate with interval, base rate of all "
         "entries, median move; fractions."
     )
-    arguments = SignalRecordArguments
+    arguments: type[BaseModel] = SignalRecordArguments
     needs_portfolio = False
 
     def __init__(self, market: Market, screener: Screener) -> None:

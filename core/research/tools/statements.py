@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import Cell, Figure, Source, Table, Unit
 from core.ai.tools import ToolContext, ToolResult
@@ -50,7 +50,7 @@ class Statements:
         "Lines of a company's income statement, balance sheet or cash flow by period, newest first, as filed; on "
         "request key statistics such as P/E and margins."
     )
-    arguments = StatementsArguments
+    arguments: type[BaseModel] = StatementsArguments
     needs_portfolio = False
 
     def __init__(self, market: Market) -> None:
@@ -143,7 +143,7 @@ class _Told:
         """Lines by periods, and the statistics below them in the newest column."""
         columns = ("Line", *(period.end.isoformat() for period in self._periods))
         rows: list[tuple[Cell, ...]] = [
-            (line.label, *(cell(each and each.value) for each in line.cells[: len(self._periods)]))
+            (line.label, *(cell(None if each is None else each.value) for each in line.cells[: len(self._periods)]))
             for line in self._statement.lines
         ]
         empty = (None,) * (len(self._periods) - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -99,6 +100,12 @@ def test_a_document_that_cannot_be_had_is_an_error(live: Workbench, vendors: Ven
 def test_there_is_a_sentence_for_what_there_is_not(search: FilingSearch, ann: Principal) -> None:
     with pytest.raises(InvalidRequest, match="which words"):
         ran(search, ann, symbol="DHARAPOW.NS", query="...")
-    for arguments in ({"query": "a" * 201}, {"query": "x"}, {"most": 10_000}, {"url": "https://a.example"}):
+    others: tuple[dict[str, Any], ...] = (
+        {"query": "a" * 201},
+        {"query": "x"},
+        {"most": 10_000},
+        {"url": "https://a.example"},
+    )
+    for arguments in others:
         with pytest.raises(ValidationError):
             ran(search, ann, **{"symbol": "DHARAPOW.NS", "query": "monsoon", **arguments})

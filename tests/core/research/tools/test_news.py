@@ -102,6 +102,13 @@ def test_there_is_a_sentence_for_what_there_is_not(news: News, ann: Principal) -
         ran(news, ann, symbols=["AAPL"])
     with pytest.raises(InvalidRequest):
         ran(news, ann, symbols=["{}"])
-    for arguments in ({"symbols": []}, {"symbols": ["A"] * 21}, {"most": 10_000}, {"days": 91}, {"org_id": "x"}):
+    others: tuple[dict[str, Any], ...] = (
+        {"symbols": []},
+        {"symbols": ["A"] * 21},
+        {"most": 10_000},
+        {"days": 91},
+        {"org_id": "x"},
+    )
+    for arguments in others:
         with pytest.raises(ValidationError):
             ran(news, ann, **{"symbols": ["CHAMELI.NS"], **arguments})

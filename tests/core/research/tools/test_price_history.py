@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from math import sqrt
 from statistics import fmean, stdev
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -153,7 +154,7 @@ def test_bars_that_begin_later_say_so(history: PriceHistory, ann: Principal) -> 
     ],
     ids=["month", "both", "backwards", "year"],
 )
-def test_windows_that_cannot_be_are_refused(history: PriceHistory, ann: Principal, arguments: dict[str, str]) -> None:
+def test_windows_that_cannot_be_are_refused(history: PriceHistory, ann: Principal, arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         ran(history, ann, symbol="AAPL", **arguments)
 
@@ -163,6 +164,6 @@ def test_windows_that_cannot_be_are_refused(history: PriceHistory, ann: Principa
     [{"period": "fortnight"}, {"first": "yesterday"}, {"interval": "minute"}, {"rows": 10_000}, {"user": "bob"}],
     ids=["period", "first", "interval", "rows", "user"],
 )
-def test_other_arguments_are_refused(history: PriceHistory, ann: Principal, arguments: dict[str, object]) -> None:
+def test_other_arguments_are_refused(history: PriceHistory, ann: Principal, arguments: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ran(history, ann, symbol="AAPL", **arguments)

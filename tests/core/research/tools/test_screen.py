@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -187,7 +188,7 @@ def test_a_large_universe_is_not_computed(workbench: Workbench) -> None:
     ],
     ids=["field", "text", "absurd", "operator", "sort", "fields"],
 )
-def test_conditions_that_cannot_be_are_refused(screen: Screen, ann: Principal, arguments: dict[str, object]) -> None:
+def test_conditions_that_cannot_be_are_refused(screen: Screen, ann: Principal, arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         ran(screen, ann, **arguments)
 
@@ -197,6 +198,6 @@ def test_conditions_that_cannot_be_are_refused(screen: Screen, ann: Principal, a
     [{"limit": 10_000}, {"portfolio_id": str(uuid4())}, {"conditions": [ABOVE_200] * 11}, {"match": "none"}],
     ids=["rows", "portfolio", "conditions", "match"],
 )
-def test_other_arguments_are_refused(screen: Screen, ann: Principal, arguments: dict[str, object]) -> None:
+def test_other_arguments_are_refused(screen: Screen, ann: Principal, arguments: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         screen.arguments.model_validate(arguments)
