@@ -12,7 +12,7 @@ BYTES_PER_PROMPT_TOKEN = 2
 BYTES_PER_COMPLETION_TOKEN = 4
 TOKENS_AROUND_MESSAGE = 8
 """What a provider's chat template adds to one message, generously."""
-TOKENS_AROUND_CALL = 48
+TOKENS_AROUND_CALL = 64
 """What it adds to one call of a tool, to its result, or to a tool that is told of; the text protocol's fence fits."""
 TOKENS_AROUND_TOOLS = 800
 """What a provider, or the text protocol, writes about the use of tools, where a model is offered any."""

@@ -32,7 +32,10 @@ def test_tools_that_are_offered_and_calls_in_the_conversation_count_as_input() -
     assert with_calls == plain + (2 * 29 + 1) // 2 + 2 * TOKENS_AROUND_CALL + 3 + TOKENS_AROUND_CALL
     tool = ToolSpec("quote", "Price.", {"type": "object"})
     one, two = prompt_estimate([asked], [tool]), prompt_estimate([asked], [tool, tool])
-    assert (two - one, one - prompt_estimate([asked])) == (63, 63 + TOKENS_AROUND_TOOLS)
+    assert (two - one, one - prompt_estimate([asked])) == (
+        15 + TOKENS_AROUND_CALL,
+        15 + TOKENS_AROUND_CALL + TOKENS_AROUND_TOOLS,
+    )
 
 
 def test_calls_count_as_output() -> None:

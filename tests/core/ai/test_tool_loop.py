@@ -101,13 +101,12 @@ def test_a_model_that_asks_for_the_same_for_ever_has_to_answer() -> None:
 @pytest.mark.parametrize("name", ["broken", "defect"])
 def test_after_three_failures_in_a_row_it_has_to_answer(name: str) -> None:
     loop = loop_of(Desk())
-    assert after(loop, name, name) is not None
-    assert loop.offers_tools
-    assert after(loop, "quote", name, name, begin=3) is not None
-    assert loop.offers_tools
-    messages = after(loop, name, begin=6)
-    assert messages is not None
-    assert not loop.offers_tools
+    turns = ((name, name), ("quote", name, name), (name,))
+    offered = []
+    for begin, names in zip((1, 3, 6), turns, strict=True):
+        assert after(loop, *names, begin=begin) is not None
+        offered.append(loop.offers_tools)
+    assert offered == [True, True, False]
     found = loop.evidence("")
     assert [step.state for step in found.steps] == ["failed", "failed", "done", "failed", "failed", "failed"]
     assert found.keep_s == tool_loop.FAILED_KEEP_S
