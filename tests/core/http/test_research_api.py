@@ -48,11 +48,12 @@ def queries(client: httpx2.Client) -> int:
 
 def made(client: httpx2.Client, path: str) -> dict[str, Any]:
     until = time.monotonic() + 60
-    while any(part["state"] == "making" for part in (told := client.get(path).json())["parts"]):
+    while True:
+        told = client.get(path).json()
+        if all(part["state"] != "making" for part in told["parts"]):
+            return dict(told)
         assert time.monotonic() < until
         time.sleep(0.05)
-    time.sleep(0.2)
-    return dict(told)
 
 
 def test_a_bundle_is_begun_looked_at_and_asked(api: Api, server: PartServer) -> None:
