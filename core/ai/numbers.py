@@ -163,7 +163,7 @@ def _is_rounded(value: Decimal, sign: int, number: WrittenNumber) -> bool:
 
 _NUMBER = re.compile(
     r"""
-    (?P<sign>(?<![\w)\]%.])[-+\u2212\u2013](?=[0-9.$€£¥₹]))?
+    (?P<sign>(?<![\w)\]%.])[-+\u2212\u2013](?=[0-9.$€£¥₹]|(?:USD|EUR|GBP|INR|JPY|CHF|CAD|AUD)\s[0-9]))?
     (?P<currency>(?:\b(?:US|A|C|HK|S|NZ))?\$\s?|[€£¥₹]\s?|\b(?:USD|EUR|GBP|INR|JPY|CHF|CAD|AUD)\s|\bRs\.?\s?)?
     (?(currency)(?P<inner_sign>[-\u2212])?)
     (?:(?<![\w.])|(?<=\bRs)|(?<=\bRs\.))

@@ -50,6 +50,10 @@ _BOUND = re.compile(
     r"\s(?:the\s)?\Z|[(:–—-]\s?\Z",
     re.IGNORECASE,
 )
+_WINDOW = re.compile(
+    r"\b(?:as\sof|from|since|between|and|to|until|through|up\sto|till|von|bis|seit|zum|au|depuis)\s(?:the\s)?\Z|[–—-]\s?\Z",
+    re.IGNORECASE,
+)
 _EVENT = re.compile(
     r"\b(?:peak|trough|bottom|top|recover|high|low|best|worst|highest|lowest|filed|published|bought|sold|paid|started|began|ended|"
     r"hit|reached|crossed)",
@@ -103,7 +107,7 @@ class _Judge:
             spans = [(place.start, place.end), *place.row, *([place.header] if place.header else []), *place.leads]
             for span in spans if figure is not None else ():
                 beside.setdefault(span, []).append(figure)
-        days = [atom for atom in self._page.atoms if atom.kind == "day"]
+        days = [atom for atom in self._page.atoms if atom.kind in ("day", "window")]
         for place, atom in _placed(self._page.places, days):
             found.append(self._date_mark(atom, place, beside.get((place.start, place.end), [])))
         return tuple(sorted(found, key=lambda mark: mark.start))
@@ -288,6 +292,10 @@ class _Judge:
         """The step that returned a day, where the text says no more than that."""
         before = self._page.text[max(0, atom.start - 20) : atom.start]
         said = self._page.text[place.start : place.end]
+        if any(not mention.keys for mention in self._page.within(self._page.mentions, (place.start, place.end))):
+            return None
+        if self._page.within(self._page.numbers, (place.start, place.end)) and not _WINDOW.search(before):
+            return None
         if _EVENT.search(said):
             return self._event(atom, place)
         if not _BOUND.search(before) and said.strip(" *_-\t") != self._page.text[atom.start : atom.end]:
@@ -296,7 +304,7 @@ class _Judge:
             if _is_bound(atom, figure) and figure.step:
                 return figure.step
         for step in self._evidence.steps:
-            if any(atom.is_of(day) for day in _as_of([step])):
+            if atom.kind == "day" and any(atom.is_of(day) for day in _as_of([step])):
                 return step.number
         return None
 
@@ -308,7 +316,7 @@ class _Judge:
         entities = {key for mention in mentions for key in mention.keys}
         for figure in self._evidence.figures:
             fits = figure.unit == "date" and figure.measure in keys and (not mentions or figure.entity in entities)
-            if fits and atom.is_of(date.fromordinal(int(figure.value))):
+            if fits and atom.kind == "day" and atom.is_of(date.fromordinal(int(figure.value))):
                 return figure.step or None
         return None
 
@@ -344,6 +352,12 @@ def _placed(places: Sequence[Place], of: Sequence[Placed]) -> Iterator[tuple[Pla
 
 
 def _is_bound(atom: Atom, figure: Figure) -> bool:
+    if atom.kind == "window":
+        bounds = (figure.first, figure.day)
+        return None not in bounds and all(
+            day is not None and (day.month, day.day) == (end.month, end.day) and (day == end or not atom.has_year)
+            for day, end in zip(bounds, (atom.first, atom.last), strict=True)
+        )
     return any(day is not None and atom.is_of(day) for day in (figure.day, figure.first))
 
 

@@ -43,8 +43,8 @@ _ATOMS = re.compile(
     (?P<iso>{_YEAR}-[0-9]{{2}}-[0-9]{{2}})(?:T[0-9:.]+Z?)?(?![\w-])
     |(?P<dotted>[0-9]{{1,2}}\.[0-9]{{1,2}}\.{_YEAR})(?!\w)
     |(?P<slashed>[0-9]{{1,2}}/[0-9]{{1,2}}/{_YEAR})(?![\w/])
-    |(?P<dmy>(?P<d1>[0-9]{{1,2}})(?:st|nd|rd|th|er|\.)?\s(?:of\s)?(?P<m1>{_NAME})\b\.?(?:,?\s(?P<y1>{_YEAR})(?!\w))?)
-    |(?P<mdy>(?P<m2>{_NAME})\.?\s(?P<d2>[0-9]{{1,2}})(?:st|nd|rd|th)?(?:,?\s(?P<y2>{_YEAR})(?!\w))?(?![\w%]|\s?%|[.,][0-9]))
+    |(?P<dmy>(?:(?P<d0>[0-9]{{1,2}})(?:st|nd|rd|th|\.)?\s?(?:[-–—]|to|and|until|bis|et|au)\s?)?(?P<d1>[0-9]{{1,2}})(?:st|nd|rd|th|er|\.)?\s(?:of\s)?(?P<m1>{_NAME})\b\.?(?:,?\s(?P<y1>{_YEAR})(?!\w))?)
+    |(?P<mdy>(?P<m2>{_NAME})\.?\s(?P<d2>[0-9]{{1,2}})(?:st|nd|rd|th)?(?:\s?[-–—]\s?(?P<d3>[0-9]{{1,2}}))?(?:,?\s(?P<y2>{_YEAR})(?!\w))?(?![\w%]|\s?%|[.,][0-9]))
     |(?P<my>(?P<m3>{_NAME})\.?,?\s(?:of\s)?(?P<y3>{_YEAR})(?!\w))
     |(?P<ym>(?P<y4>{_YEAR})-(?P<m4>0[1-9]|1[0-2]))(?![\w-])
     |(?P<quarter>(?:Q(?P<q1>[1-4])|(?P<q2>first|second|third|fourth)\squarter(?:\sof)?|(?P<q4>[1-4])\.\sQuartal)
@@ -97,8 +97,8 @@ class Atom:
 
     start: int
     end: int
-    kind: Literal["day", "month", "year"]
-    """How exact it is; a quarter and a half are of kind month."""
+    kind: Literal["day", "window", "month", "year"]
+    """How exact it is; a quarter and a half are of kind month, and days of one month a window: 1 to 28 March."""
     first: date
     last: date
     has_year: bool
@@ -246,6 +246,8 @@ def _moved(day: date, year: int) -> date:
 
 def _joined(text: str, one: Atom, two: Atom) -> Time | None:
     """A window from one date to another; None where it cannot be one."""
+    if "window" in (one.kind, two.kind):
+        return None
     link = text[one.end : two.start].strip().lower()
     before = text[max(0, one.start - 12) : one.start].lower()
     if link in {"and", "und", "et"} and not re.search(r"\b(?:between|zwischen|entre)\s(?:the\s)?\Z", before):
@@ -263,8 +265,8 @@ def _joined(text: str, one: Atom, two: Atom) -> Time | None:
 
 def _single(text: str, atom: Atom) -> Time:
     before = text[max(0, atom.start - 24) : atom.start]
-    kind: Kind = "day" if atom.kind == "day" else atom.kind
-    if _SINCE.search(before):
+    kind: Kind = atom.kind
+    if _SINCE.search(before) and kind != "window":
         kind = "since"
     elif _UNTIL.search(before):
         kind = "unknown"
@@ -332,9 +334,12 @@ def _parsed(match: re.Match[str], part: dict[str, str | None], text: str) -> Ato
         return _numeric(start, end, re.split(r"[./]", part["dotted"] or part["slashed"] or ""), part["slashed"])
     if part["dmy"] or part["mdy"]:
         year = part["y1"] or part["y2"]
-        number = int(part["d1"] or part["d2"] or 0)
-        day = date(int(year) if year else 2000, _month(part["m1"] or part["m2"]), number)
-        return Atom(start, end, "day", day, day, has_year=year is not None)
+        of, month = int(year) if year else 2000, _month(part["m1"] or part["m2"])
+        first = date(of, month, int(part["d0"] or part["d2"] or part["d1"] or 0))
+        last = date(of, month, int(part["d3"] or part["d1"] or part["d2"] or 0))
+        if last < first:
+            return None
+        return Atom(start, end, "day" if first == last else "window", first, last, has_year=year is not None)
     if part["month"]:
         if not _MONTH_BEFORE.search(text[max(0, start - 12) : start]) and text[end : end + 1] not in ("'", "’"):
             return None

@@ -46,7 +46,7 @@ _CONTEXT = re.compile(
 )
 _NO_YEAR = re.compile(r"(?:\b(?:at|was|is|worth|hold|holds|held|own|owns|reached|bought|sold)|[=$€£])\s?\Z")
 
-Spanned = TypeVar("Spanned", Phrase, Mention, Time, Atom)
+Spanned = TypeVar("Spanned", Phrase, Mention, Time, Atom, WrittenNumber)
 
 
 class Page:

@@ -22,7 +22,9 @@ CHANGES = "changed"
 """A phrase of every measure that a change may be."""
 
 _AFTER = re.compile(r"\)?\**[\s-]?(?:(?:a|an|in|annual|annualised|annualized|total|net|daily)\s)?")
-_IS_AFTER = re.compile(r"\)?\**\s(?:is|was|are|were|as|represents?|being|marks?|ist|war)\s(?:\w+['’]?s?\s){0,3}")
+_IS_AFTER = re.compile(
+    r"\)?\**(?:,\s(?:the|its|their)|\s(?:is|was|are|were|as|represents?|being|marks?|ist|war))\s(?:\w+['’]?s?\s){0,3}"
+)
 _LINK = re.compile(
     r"[\s:=(*|_~≈-]*(?:(?:of|was|is|are|were|at|by|to|about|around|stood|stands|equals?|reached|roughly|nearly|approximately|"
     r"just|only|a|an|in|for|has|had|have|been|the|its|their|currently|now|came|comes|on|amounts?|amounted|you|it|lag|bei|war|"
@@ -104,9 +106,9 @@ class Reader:
         phrase = self._phrase(number, place)
         if phrase is not None:
             return Meaning(self._qualified(phrase), phrase.words)
-        if self._is_signed_change(number):
-            return Meaning(self._changes, "change")
-        return self._context_meaning(place)
+        meant = self._context_meaning(place)
+        is_written = meant.keys is None or not self._is_compatible(Phrase(0, 0, meant.keys, meant.words), number)
+        return Meaning(self._changes, "change") if is_written and self._is_signed_change(number) else meant
 
     def subject(self, number: WrittenNumber, place: Place, meaning: Meaning) -> Subject:
         """The entity that a number is said to be of."""
@@ -125,9 +127,11 @@ class Reader:
         """The time that is named where a number stands."""
         times = self._page.within(self._page.times, (place.start, place.end))
         after = next((each for each in times if each.start >= number.end), None)
-        if after is not None and self._follows(number.end, after.start, _DATE_LINK):
-            return after
         before = [each for each in times if each.end <= number.start]
+        if after is not None and self._follows(number.end, after.start, _DATE_LINK):
+            is_next = "," in self._page.text[number.end : after.start] and self._numbers_between(after.end, place.end)
+            if not (before and is_next):
+                return after
         return before[-1] if before else after
 
     def other_times(self, time: Time, place: Place) -> list[Time]:
@@ -179,10 +183,19 @@ class Reader:
             is_noun = phrase.words.lower() in {"return", "performance", "returns"}
             if is_change and not is_noun and _TO_LEVEL.search(gap):
                 continue
+            if self._is_other_side(phrase, number):
+                continue
             if not self._is_compatible(phrase, number) and self._numbers_between(phrase.end, number.start):
                 continue
             return phrase
         return None
+
+    def _is_other_side(self, phrase: Phrase, number: WrittenNumber) -> bool:
+        """Whether a number is what something is compared with: ahead of the S&P 500 (2.9 %)."""
+        if not self._is_two_sided(Meaning(phrase.keys)):
+            return False
+        between = self._page.within(self._page.mentions, (phrase.end, number.start))
+        return bool(between) and bool(_OWNED.fullmatch(self._page.text, between[-1].end, number.start))
 
     def _is_compatible(self, phrase: Phrase, number: WrittenNumber) -> bool:
         """Whether anything that a phrase names can be written as the number is."""
