@@ -133,7 +133,7 @@ class _Operands:
         return [each for each in self._candidates(number) if _is_shown(each.value, number.value)]
 
     def _rounded(self, number: Number) -> list[_Operand]:
-        if len(number.text.replace(".", "").strip("0")) < LEAST_DIGITS:
+        if _significant(number.text) < LEAST_DIGITS:
             return []
         found = [each for each in self._candidates(number) if _is_rounded(each.value, number)]
         if len({f"{each.value:.10g}" for each in found}) > 1:
@@ -167,6 +167,12 @@ class _Operands:
 def _is_shown(value: Decimal, written: Decimal) -> bool:
     """Whether a number is written as a tool shows it, its sign aside."""
     return any(Decimal(f"{abs(value):.{digits}g}") == written for digits in SHOWN_DIGITS)
+
+
+def _significant(text: str) -> int:
+    """Digits that a number is written with; zeros at the end of a whole number are none."""
+    written = Decimal(text)
+    return len((written if "." in text else written.normalize()).as_tuple().digits)
 
 
 def _is_rounded(value: Decimal, number: Number) -> bool:

@@ -28,7 +28,9 @@ _CONTEXT = Context(prec=34, rounding=ROUND_HALF_UP, Emax=9_999, Emin=-9_999)
 for _trap in (DivisionByZero, InvalidOperation, Overflow):
     _CONTEXT.traps[_trap] = True
 _SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-"})
-_TOKEN = re.compile(r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)|(?P<name>[a-z]+)|(?P<sign>\*\*|[-+*/^(),%]))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:e[-+]?[0-9]{1,2})?)|(?P<name>[a-z]+)|(?P<sign>\*\*|[-+*/^(),%]))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Literal:
     """A number in an expression."""
 
     text: str
-    """Its digits as they are written, without sign and percent sign."""
+    """Its digits as they are written, without sign and percent sign; `1.2e-05` is one too."""
     is_percent: bool
     is_negative: bool
     """Whether a minus that belongs to it alone stands before it."""
