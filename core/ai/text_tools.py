@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from core.ai.catalogue import Model
 from core.ai.outside import as_json, fenced
-from core.ai.providers.calls import MAX_CALL_CHARS, Calls, arguments_of, sent_arguments, sent_name, turns
+from core.ai.providers.calls import MAX_CALL_CHARS, Calls, arguments_of, sent_arguments, sent_name, system_first, turns
 from core.ai.providers.contract import (
     ChatRequest,
     ChatStream,
@@ -68,11 +68,7 @@ def sent(model: Model, request: ChatRequest) -> ChatRequest:
 def in_words(request: ChatRequest) -> ChatRequest:
     """The request without tools: they are told in the system message, and earlier calls and results are texts."""
     rule = "\n".join([RULE, *map(_told, request.tools)]) if request.tools else NO_MORE
-    first, *others = request.messages or (Message("user", ""),)
-    if first.role == "system":
-        system = Message("system", f"{first.text}\n\n{rule}")
-    else:
-        system, others = Message("system", rule), [first, *others]
+    system, *others = system_first((*request.messages, Message("system", rule)))
     return replace(request, messages=(system, *_as_texts(others)), tools=())
 
 

@@ -73,7 +73,7 @@ class AnthropicFormat:
             places = range(2, len(reply.wants) + 2)
             yield from _thinking(1, reply.wants[0].thought)
         for place, wanted in zip(places, reply.wants, strict=True):
-            block = {"type": "tool_use", "id": wanted.id, "name": wanted.name, "input": {}}
+            block: dict[str, Any] = {"type": "tool_use", "id": wanted.id, "name": wanted.name, "input": {}}
             yield {"type": "content_block_start", "index": place, "content_block": block}
             yield _input(place, "")
             if not reply.is_interleaved:

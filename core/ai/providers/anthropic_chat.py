@@ -152,16 +152,14 @@ class AnthropicChatStream(HttpStream):
         return ""
 
     def _carried(self) -> str:
-        """The message as it came where thinking stands in it, of which it wants every sign back; calls by place."""
+        """Text and thinking as they came where there is thinking, of which it wants every sign back."""
         if not any(block.get("type") in _THINKING for block in self._blocks.values()):
             return ""
-        return carried_by(self._host, json.dumps([self._whole(place) for place in self._blocks]))
+        kept = [self._whole(place) for place, block in self._blocks.items() if block.get("type") != "tool_use"]
+        return carried_by(self._host, json.dumps(kept))
 
     def _whole(self, place: object) -> dict[str, Any]:
-        block = self._blocks[place]
-        if block.get("type") == "tool_use":
-            return {"type": "tool_use"}
-        grown = self._grown.get(place, {})
+        block, grown = self._blocks[place], self._grown.get(place, {})
         return {**block, **{name: f"{block.get(name) or ''}{''.join(pieces)}" for name, pieces in grown.items()}}
 
     def _error(self, event: dict[str, Any]) -> str:
@@ -228,22 +226,19 @@ def _turn(messages: tuple[Message, ...], host: Host) -> dict[str, Any]:
 
 
 def _asking(message: Message, host: Host) -> list[dict[str, Any]]:
-    """The blocks of a turn that asked for tools: as they came, or the text and then the calls."""
+    """The blocks of a turn that asked for tools: text, and thinking as it came, and then the calls."""
+    carried = carried_for(host, message.calls)
+    before = json.loads(carried) if carried else [{"type": "text", "text": message.text}]
     uses = [
         {"type": "tool_use", "id": sent_id(call.id), "name": sent_name(call.name), "input": sent_arguments(call)}
         for call in message.calls
     ]
-    carried = carried_for(host, message.calls)
-    if not carried:
-        return [*([{"type": "text", "text": message.text}] if message.text.strip() else []), *uses]
-    left = iter(uses)
-    blocks = [next(left, None) if block["type"] == "tool_use" else block for block in json.loads(carried)]
-    return [*(block for block in blocks if block is not None and not _is_blank(block)), *left]
+    return [*(block for block in before if not _is_blank(block)), *uses]
 
 
 def _is_blank(block: dict[str, Any]) -> bool:
     """Whether it is a block of text that it does not take back."""
-    return block["type"] == "text" and not str(block.get("text")).strip()
+    return block.get("type") == "text" and not str(block.get("text")).strip()
 
 
 def _sampling(request: ChatRequest) -> dict[str, float]:

@@ -160,6 +160,14 @@ def carried_for(host: Host, calls: Iterable[ToolCall]) -> str:
     return carried.removeprefix(f"{host.name}:") if carried.startswith(f"{host.name}:") else ""
 
 
+def system_first(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """The messages with all that the system says in the first, for models that take it nowhere else."""
+    given = tuple(messages)
+    said = [message.text for message in given if message.role == "system"]
+    others = (message for message in given if message.role != "system")
+    return (Message("system", "\n\n".join(said)), *others) if said else given
+
+
 def turns(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
     """The messages one by one; results of tools that follow each other together, as one turn."""
     results: list[Message] = []

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from core.ai.providers.calls import Calls, carried_by, carried_for, sent_arguments, sent_id, sent_name
+from core.ai.providers.calls import Calls, carried_by, carried_for, sent_arguments, sent_id, sent_name, system_first
 from core.ai.providers.contract import ChatRequest, Message, TokenUsage
 from core.ai.providers.failures import Refusal
 from core.ai.providers.hosts import Host
@@ -27,9 +27,11 @@ _THINKING_TEXTS = frozenset({"text", "summary", "data"})
 
 def chat_parameters(request: ChatRequest, host: Host) -> dict[str, Any]:
     """What the host is sent, apart from `stream` and its options."""
+    is_strict = host.answers_results and any(message.call for message in request.messages)
+    messages = system_first(request.messages) if is_strict else request.messages
     parameters: dict[str, Any] = {
         "model": request.model,
-        "messages": [_message(message, host) for message in request.messages],
+        "messages": [_message(message, host) for message in messages],
         request.max_tokens_parameter or host.max_tokens_parameter: request.max_tokens,
     }
     if request.temperature is not None:

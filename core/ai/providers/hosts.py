@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -36,6 +36,8 @@ class Host:
     """Whether usage must be asked for by `stream_options`; other hosts send it unasked."""
     call_id_length: int | None = None
     """Letters and digits of the id of a tool's call, where the host takes no other number of them."""
+    answers_results: bool = False
+    """Whether nothing but the assistant's turn may follow what tools returned."""
     thinking_field: str = ""
     """Where in a message its thinking stands that it wants back with the calls of tools; empty: it wants none."""
 
@@ -53,7 +55,6 @@ def _host(
     wire: Wire = "openai",
     needs_key: bool = True,
     asks_for_usage: bool = True,
-    call_id_length: int | None = None,
     thinking_field: str = "",
 ) -> Host:
     prefix = name.upper()
@@ -66,7 +67,6 @@ def _host(
         wire=wire,
         needs_key=needs_key,
         asks_for_usage=asks_for_usage,
-        call_id_length=call_id_length,
         thinking_field=thinking_field,
     )
 
@@ -75,7 +75,11 @@ HOSTS: dict[str, Host] = {
     host.name: host
     for host in (
         _host("openai", "OpenAI", "https://api.openai.com/v1"),
-        _host("mistral", "Mistral", "https://api.mistral.ai/v1", asks_for_usage=False, call_id_length=9),
+        replace(
+            _host("mistral", "Mistral", "https://api.mistral.ai/v1", asks_for_usage=False),
+            call_id_length=9,
+            answers_results=True,
+        ),
         _host("deepseek", "DeepSeek", "https://api.deepseek.com/v1", thinking_field="reasoning_content"),
         _host("perplexity", "Perplexity", "https://api.perplexity.ai", asks_for_usage=False),
         _host("xai", "xAI", "https://api.x.ai/v1"),

@@ -140,6 +140,13 @@ class TestWhatAModelIsTold:
 
         assert [message.role for message in told.messages] == ["system", "user"]
 
+    def test_what_the_system_says_later_stands_at_the_beginning(self) -> None:
+        last = Message("system", "Answer now.")
+        told = in_words(asking(*used(ToolCall("a", "quote", "{}")), last, tools=()))
+
+        assert told.messages[0].text == f"Use tools.\n\nAnswer now.\n\n{NO_MORE}"
+        assert [message.role for message in told.messages] == ["system", "user", "assistant", "user"]
+
     def test_calls_and_results_are_texts_of_either_side_in_turn(self) -> None:
         first, second = ToolCall("a", "quote", '{"symbol": "Ä"}'), ToolCall("b", "odd name", "nonsense")
         request = asking(

@@ -321,6 +321,17 @@ class TestOddHosts:
 
             assert [(call.id, call.name, call.arguments) for call in finish.calls] == calls
 
+    def test_mistral_gets_nothing_after_results(self) -> None:
+        talk = (*used(APPLE), Message("system", "Answer now."))
+        with _host("mistral") as (adapter, server), _host("openai") as (other, others):
+            for each in (adapter, other):
+                events(each.chat(asking(*talk), LIMITS))
+
+            told = server.requests[0].body["messages"]
+            assert [message["role"] for message in told] == ["system", "user", "assistant", "tool"]
+            assert told[0]["content"] == "Use tools.\n\nAnswer now."
+            assert others.requests[0].body["messages"][-1] == {"role": "system", "content": "Answer now."}
+
     def test_mistral_gets_ids_of_its_own_form(self) -> None:
         own = replace(APPLE, id="D681PevKs")
         with _host("mistral") as (adapter, server):
