@@ -27,21 +27,20 @@ from core.metering.meter import Feature
 from core.metering.repeats import Idempotency
 from core.principal import Principal
 from core.research.bundle_calls import FACTS, OUTSIDE, READ, TEMPERATURE
-from core.research.bundle_facts import FactsReader, filing_item
+from core.research.bundle_facts import filing_item
 from core.research.bundles import BundleParts
 
 ANSWER = "Answer now, in plain Markdown, with nothing but that."
 MAX_TOKENS: Mapping[str, int] = {"news_detail": 500, "filing_detail": 900, "company_profile": 700}
 FILING_CHARS, LEAST_FILING_CHARS = 60_000, 4_000
 """Characters of a filing that a model is shown; fewer where its window or the plan's ceiling asks for it."""
-BUSINESS_CHARS = 12_000
-"""Of the item of a report that tells what a company does."""
+BUSINESS_CHARS, RISK_CHARS = 12_000, 4_000
+"""Of the items of an annual report that tell what a company does, and what could go wrong."""
 FIRST_ITEMS = ("1A", "II-1A", "7", "I-2", "2", "1", "7A", "I-3")
 """Items in the order in which they are shown, before all others."""
 MOST_LEFT_OUT = 30
 AROUND = 10
-"""Other headlines that are shown beside a piece of news."""
-PROFILE_S = 15.0
+"""Headlines before it that are shown beside a piece of news."""
 REPORTS = ("10-K", "20-F", "40-F")
 
 
@@ -78,12 +77,23 @@ class _About:
     left_out: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What the latest annual report says of a company."""
+
+    industry: str = ""
+    name: str = ""
+    url: str = ""
+    business: str = ""
+    risks: str = ""
+    missing: str = ""
+
+
 class Details:
     """Opens what is on the timeline."""
 
     def __init__(self, parts: BundleParts) -> None:
         self._parts = parts
-        self._facts = FactsReader(parts.market)
 
     def text(self, principal: Principal, symbol: str, accession_number: str) -> FilingText:
         """A filing's own text with its items; it counts nothing.
@@ -118,18 +128,20 @@ class Details:
         told = next((one.item for one in page if one.item.url == url), None)
         if told is None:
             raise NotFound("There is no such piece of news on the day that is seen.")
-        others = [one.item for one in page if one.item.url != url][:AROUND]
+        others = [one.item for one in page if one.item.url != url and one.item.published_at <= told.published_at]
         about = _About(
             task="news_detail",
             symbol=wanted,
             title=cleaned(told.title),
             url=told.url,
-            facts=self._told(known, as_of, published=told.published_at.isoformat(), source=told.source),
+            facts=self._told(known, published=told.published_at.isoformat(), source=told.source),
             outside={
                 "headline": cleaned(told.title),
                 "publisher": cleaned(told.publisher, 80),
                 "summary": cleaned(told.summary, 2_000),
-                "others": [{"day": f"{one.published_at:%Y-%m-%d}", "title": cleaned(one.title)} for one in others],
+                "others": [
+                    {"day": f"{one.published_at:%Y-%m-%d}", "title": cleaned(one.title)} for one in others[:AROUND]
+                ],
             },
         )
         return self._asked(principal, about, channel, idempotency)
@@ -155,7 +167,7 @@ class Details:
         known = self._known(wanted, as_of)
         filing, text = self._opened(wanted, accession_number, as_of)
         item = filing_item(wanted, filing, "", is_generated=known.is_generated)
-        told = self._told(known, as_of, form=item.publisher, filed=filing.filing_date.isoformat())
+        told = self._told(known, form=item.publisher, filed=filing.filing_date.isoformat())
 
         def about(room: int) -> _About:
             passages, left_out = excerpts(text, room)
@@ -176,28 +188,22 @@ class Details:
         """
         require(principal, Action.ASK)
         as_of, wanted = self._parts.market.time.of(principal), checked_symbol(symbol)
-        known, minutes = self._known(wanted, as_of), self._parts.plans.get(principal.plan).limits.news_refresh_minutes
-        news = self._facts.headlines([wanted], as_of, refresh_minutes=minutes, within_s=PROFILE_S)
-        filed = self._facts.filings([wanted], as_of, within_s=PROFILE_S)
-        business, left_out = self._business(wanted, as_of)
-        lacking = [*news.lacking.values(), *filed.lacking.values(), *left_out]
+        known, report = self._known(wanted, as_of), self._report(wanted, as_of)
         about = _About(
             task="company_profile",
             symbol=wanted,
             title=f"{known.name} ({wanted})",
-            url="",
+            url=report.url,
             facts=self._told(
-                known, as_of, sector=known.sector, exchange=known.market, kind=known.kind, missing=lacking
+                known,
+                sector=known.sector,
+                exchange=known.market,
+                kind=known.kind,
+                report=report.name,
+                missing=report.missing,
             ),
-            outside={
-                "business": business,
-                "headlines": [{"day": f"{one.at:%Y-%m-%d}", "title": one.title} for one in news.items.get(wanted, ())],
-                "filings": [
-                    {"day": f"{one.at:%Y-%m-%d}", "form": one.publisher, "text": one.summary}
-                    for one in filed.items.get(wanted, ())
-                ],
-            },
-            left_out=tuple(lacking),
+            outside={"industry": report.industry, "business": report.business, "risks": report.risks},
+            left_out=(report.missing,) if report.missing else (),
         )
         return self._asked(principal, about, channel, idempotency)
 
@@ -208,8 +214,9 @@ class Details:
             raise NotFound(f"No list of instruments knows the symbol {symbol}.")
         return known
 
-    def _told(self, known: Instrument, as_of: AsOf, **more: Any) -> dict[str, Any]:
-        told = {"symbol": known.symbol, "name": cleaned(known.name, 120), "as_of": as_of.day.isoformat(), **more}
+    def _told(self, known: Instrument, **more: Any) -> dict[str, Any]:
+        """Facts that stay the same while the answer is kept: nothing in them is of today."""
+        told = {"symbol": known.symbol, "name": cleaned(known.name, 120), **more}
         return {name: value for name, value in told.items() if value}
 
     def _opened(self, symbol: str, accession_number: str, as_of: AsOf) -> tuple[Filing, FilingText]:
@@ -220,19 +227,27 @@ class Details:
             raise NotFound("There is no such filing on the day that is seen.")
         return filing, archive.document(company, filing, as_of)
 
-    def _business(self, symbol: str, as_of: AsOf) -> tuple[str, tuple[str, ...]]:
-        """What the latest annual report says that the company does; empty where there is none to be had."""
+    def _report(self, symbol: str, as_of: AsOf) -> _Report:
+        """What the latest annual report says of the company; why it says nothing, where there is none to be had."""
         try:
             company, archive = self._parts.market.companies.filer(as_of, symbol=symbol), self._parts.market.filings
             listed = archive.kept(company, as_of) or archive.fetch(company, as_of)
+            industry = cleaned(listed.industry, 120)
             report = next((one for one in listed.filings if one.form in REPORTS), None)
             if report is None:
-                return "", ("No annual report is known.",)
+                return _Report(industry, missing="No annual report is known.")
             text = archive.document(company, report, as_of)
         except AssayError as error:
-            return "", (error.detail,)
-        section = text.section("1") or (text.sections[0] if text.sections else None)
-        return ("" if section is None else cleaned(text.of(section), BUSINESS_CHARS)), ()
+            return _Report(missing=error.detail)
+        business = text.section("1") or (text.sections[0] if text.sections else None)
+        risks = text.section("1A")
+        return _Report(
+            industry=industry,
+            name=f"{report.form} of {report.filing_date}",
+            url=report.url,
+            business="" if business is None else cleaned(text.of(business), BUSINESS_CHARS),
+            risks="" if risks is None else cleaned(text.of(risks), RISK_CHARS),
+        )
 
     def _fitting(self, principal: Principal, about: Callable[[int], _About]) -> _About:
         """With as much of a long text as the model's window and the plan's ceiling take."""

@@ -1,6 +1,6 @@
-"""The answers of the offline provider for bundles, by rule: headlines are counted, and their tone is the lexicon's.
+"""The answers of the offline provider for bundles and details, by rule: counts, the lexicon's tone, and first words.
 
-What is answered says so: no model was asked, and nothing was read but what the facts of the request hold.
+What is answered says so: no model was asked, and nothing was read but what the request holds.
 """
 
 from __future__ import annotations
@@ -12,21 +12,53 @@ from typing import Any
 from core.ai.providers.contract import ChatRequest
 from core.market.sentiment import THRESHOLD
 from core.research.bundle import PARTS, PartName
-from core.research.bundle_calls import SCHEMAS, facts_of
+from core.research.bundle_calls import SCHEMAS, facts_of, outside_of
 
 LABEL = "By rule, no model was asked:"
+MOST_WORDS_CHARS = 200
+"""Of a passage."""
 
 
 def answer(request: ChatRequest) -> str | None:
-    """The rule's answer as JSON; None where the conversation does not ask for a part of a bundle."""
+    """The rule's answer; None where the conversation asks neither for a part of a bundle nor for a detail."""
     facts = facts_of(request.messages)
-    part = None if facts is None else next((each for each in PARTS if each == facts.get("part")), None)
-    if facts is None or part is None or dict(request.json_schema or {}) != SCHEMAS[part]:
+    if facts is None:
         return None
+    part = next((each for each in PARTS if each == facts.get("part")), None)
     try:
-        return json.dumps({"holdings": [_entry(part, holding) for holding in facts["holdings"]]})
-    except (LookupError, TypeError, ValueError):  # facts that no bundle gave
+        if part is not None and dict(request.json_schema or {}) == SCHEMAS[part]:
+            return json.dumps({"holdings": [_entry(part, holding) for holding in facts["holdings"]]})
+        tells = _DETAILS.get(str(facts.get("detail")))
+        return None if tells is None else f"{LABEL} {tells(facts, outside_of(request.messages))}"
+    except (LookupError, TypeError, ValueError):  # facts that nothing here gave
         return None
+
+
+def _news_detail(facts: Mapping[str, Any], outside: Mapping[str, Any]) -> str:
+    others = len(outside["others"])
+    return (
+        f"{outside['headline']} ({outside['publisher']}, {str(facts['published'])[:10]}). {outside['summary']} "
+        f"{others} other headline{'' if others == 1 else 's'} on the company are known."
+    )
+
+
+def _filing_detail(facts: Mapping[str, Any], outside: Mapping[str, Any]) -> str:
+    told = [
+        f"- {'Item ' + passage['item'] if passage['item'] else 'Beginning'}: {_first_words(passage['text'])}"
+        for passage in outside["passages"]
+    ]
+    return "\n".join([f"the filing begins with these words, item by item ({outside['description']}).", *told])
+
+
+def _profile(facts: Mapping[str, Any], outside: Mapping[str, Any]) -> str:
+    sector = f" ({facts['sector']})" if facts.get("sector") else ""
+    industry = f" Industry: {outside['industry']}." if outside["industry"] else ""
+    told = f"{facts['report']}: {_first_words(outside['business'])}" if facts.get("report") else str(facts["missing"])
+    return f"{facts['name']}{sector}.{industry} {told}"
+
+
+def _first_words(text: str) -> str:
+    return text if len(text) <= MOST_WORDS_CHARS else f"{text[:MOST_WORDS_CHARS].rsplit(' ', 1)[0]} …"
 
 
 def _entry(part: PartName, holding: Mapping[str, Any]) -> dict[str, str]:
@@ -59,3 +91,4 @@ def _counted(holding: Mapping[str, Any], what: str) -> str:
 
 
 _WORDS = {"news": _news, "filings": _filings, "sentiment": _sentiment}
+_DETAILS = {"news_detail": _news_detail, "filing_detail": _filing_detail, "company_profile": _profile}

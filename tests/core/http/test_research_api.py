@@ -78,10 +78,10 @@ def test_a_bundle_is_begun_looked_at_and_asked(api: Api, server: PartServer) -> 
             "positive",
         )
         assert (free.headers["X-Cache"], free.headers["X-Quota-Remaining"]) == ("hit", "7")
-        other = {"json": {"kind": "news", "symbol": "S005"}, "headers": {"Idempotency-Key": "other"}}
-        outside = client.post(f"{path}/ask", **other)
+        body, key = {"kind": "news", "symbol": "S005"}, {"Idempotency-Key": "other"}
+        outside = client.post(f"{path}/ask", json=body, headers=key)
         assert (outside.json()["free"], queries(client), server.calls) == (False, 4, 4)
-        replay = client.post(f"{path}/ask", **other)
+        replay = client.post(f"{path}/ask", json=body, headers=key)
         assert (replay.headers["Idempotency-Replayed"], replay.json()["text"]) == ("true", outside.json()["text"])
         assert (queries(client), server.calls) == (4, 4)
 

@@ -36,7 +36,6 @@ from tests.core.research.bundles_made import (
     GENERATED,
     SUBMISSIONS,
     PartServer,
-    Reply,
     answered,
     assert_balanced,
     bought,
@@ -50,6 +49,7 @@ from tests.core.research.bundles_made import (
     used,
     written,
 )
+from tests.fakes.scripted_server import Reply
 
 
 @pytest.fixture
