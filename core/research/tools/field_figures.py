@@ -42,7 +42,7 @@ MEASURES: dict[str, str] = {
     "from_sma_20": "distance_sma_20",
     "from_sma_50": "distance_sma_50",
     "from_sma_200": "distance_sma_200",
-    "volume_sma_20": "mean_volume",
+    "volume_sma_20": "mean_volume_20",
     "dollar_volume": "traded_value",
     "stoch_k": "stochastic",
     "stoch_d": "stochastic",
@@ -58,7 +58,8 @@ def field_figures(
     unit = _unit(name)
     measure = MEASURES.get(name, "indicator")
     has_currency = unit in ("price", "money")
-    return figure(symbol, measure, value, unit, day=day, currency=currency if has_currency else "")
+    first = day if name == "change" else None
+    return figure(symbol, measure, value, unit, day=day, first=first, currency=currency if has_currency else "")
 
 
 def _unit(name: str) -> Unit:

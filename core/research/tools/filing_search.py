@@ -131,8 +131,8 @@ def _lines(text: FilingText, query: str) -> Iterator[_Place]:
 
 def _figures(symbol: str, filing: Filing, passages: int) -> list[Figure]:
     found = figure(symbol, "passages", passages, day=filing.filing_date)
-    days = [day for day in (filing.filing_date, filing.report_date) if day is not None]
-    return [*found, *(each for day in days for each in figure(symbol, "day", day, day=day))]
+    found += figure(symbol, "filed_day", filing.filing_date, day=filing.filing_date)
+    return [*found, *figure(symbol, "day", filing.report_date, day=filing.report_date)]
 
 
 def _notes(company: Company, text: FilingText, places: list[_Place], *, is_near: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -114,11 +115,12 @@ def _row(filing: Filing) -> tuple[Any, ...]:
 
 
 def _figures(symbol: str, told: list[Filing], total: int, as_of: AsOf, year: int | None) -> list[Figure]:
-    found = figure(symbol, "filings", total, day=as_of.day)
-    if year is not None and year < as_of.day.year:
-        found = figure(symbol, "filings", total, day=as_of.day.replace(year=year, month=12, day=31))
-    days = dict.fromkeys(day for each in told for day in (each.filing_date, each.report_date) if day is not None)
-    return [*found, *(each for day in days for each in figure(symbol, "day", day, day=day))]
+    last = as_of.day if year is None else min(as_of.day, date(year, 12, 31))
+    found = figure(symbol, "filings", total, day=last, first=None if year is None else date(year, 1, 1))
+    for each in told:
+        found += figure(symbol, "filed_day", each.filing_date, day=each.filing_date)
+        found += figure(symbol, "day", each.report_date, day=each.report_date)
+    return found
 
 
 def _notes(company: Company, found: FilingList) -> list[str]:

@@ -151,7 +151,7 @@ def _figures(symbols: list[str], found: list[ToldNews], told: list[ToldNews], fi
         day = each.item.published_at.date()
         for symbol in each.item.symbols:
             figures += figure(symbol, "sentiment", round(each.sentiment.score, 4), day=day)
-            figures += figure(symbol, "day", day, day=day)
+            figures += figure(symbol, "filed_day", day, day=day)
     return figures
 
 

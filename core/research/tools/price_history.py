@@ -154,17 +154,29 @@ class _Told:
             value, day = extreme
             found += self._price(measure, value, day=last, first=self.first)
             found += [*self._price(measure, value, day=day), *self._price(column, value, day=day)]
-            found += figure(self._symbol, "day", day, day=day)
         of_window: dict[str, Any] = {"day": last, "first": self.first}
         found += self._price("mean_close", bars.mean("close"), **of_window)
         found += figure(self._symbol, "mean_volume", bars.mean("volume"), **of_window)
         found += figure(self._symbol, "price_return", bars.price_return, "fraction", **of_window)
         found += figure(self._symbol, "volatility", bars.volatility, "fraction", **of_window)
         found += figure(self._symbol, "sessions", len(bars), **of_window)
-        deepest = bars.deepest()
-        if deepest is not None:
-            found += figure(self._symbol, "max_drawdown", deepest[0], "fraction", **of_window)
-            found += [each for day in deepest[1:] for each in figure(self._symbol, "day", day, day=day)]
+        return [*found, *self._of_fall()]
+
+    def _of_fall(self) -> list[Figure]:
+        """The maximum drawdown, of the window and from its peak to its trough.
+
+        The days are told by themselves where a text cannot take them for those of other extremes.
+        """
+        deepest = self._bars.deepest()
+        if deepest is None:
+            return []
+        value, peak, trough = deepest
+        found = figure(self._symbol, "max_drawdown", value, "fraction", day=self._bars.window.last, first=self.first)
+        found += figure(self._symbol, "max_drawdown", value, "fraction", day=trough, first=peak)
+        for measure, day, is_lowest in (("peak_day", peak, False), ("trough_day", trough, True)):
+            extreme = self._bars.extreme("close", lowest=is_lowest)
+            if extreme is not None and extreme[1] == day:
+                found += figure(self._symbol, measure, day, day=day)
         return found
 
     def table(self) -> Table:
@@ -182,7 +194,7 @@ class _Told:
 
     def _of_bar(self, at: int) -> list[Figure]:
         day = self._bars.days[at]
-        found = [*self._price("close", self._value("close", at), day=day), *figure(self._symbol, "day", day, day=day)]
+        found = self._price("close", self._value("close", at), day=day)
         if self._is_whole:
             for name in ("open", "high", "low"):
                 found += self._price(name, self._value(name, at), day=day)

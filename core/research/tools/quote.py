@@ -134,8 +134,8 @@ def _figures(quote: MarketQuote, *, is_close: bool) -> list[Figure]:
             day=day,
             currency=quote.currency,
         ),
-        *figure(quote.symbol, "change_share", quote.change_pct, "fraction", day=day),
-        *figure(quote.symbol, "change_amount", _change(quote), "price", day=day, currency=quote.currency),
+        *figure(quote.symbol, "change_share", quote.change_pct, "fraction", day=day, first=day),
+        *figure(quote.symbol, "change_amount", _change(quote), "price", day=day, first=day, currency=quote.currency),
         *figure(quote.symbol, "day", day, day=day),
     ]
 

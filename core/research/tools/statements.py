@@ -129,8 +129,9 @@ class _Told:
                     found += figure(self._symbol, measure, reported.value, unit, currency=currency, **when)
         for at, period in enumerate(self._periods):
             filed = self._newest(at)
-            for day in (period.end, filed.filed if filed else None):
-                found += figure(self._symbol, "day", day, day=day)
+            found += figure(self._symbol, "day", period.end, day=period.end)
+            if filed is not None:
+                found += figure(self._symbol, "filed_day", filed.filed, day=filed.filed)
         for each in self._statistics:
             unit = SHAPES[each.shape]
             currency = self._currency if unit in ("money", "price") else ""

@@ -32,7 +32,7 @@ def test_filings_of_the_sample_are_all_there(filings: Filings, ann: Principal, f
     assert {row["form"] for row in rows} == {form}
     assert rows[0]["filed"] == str(filing_day("CHAMELI.NS", form))
     assert [row["filed"] for row in rows] == sorted((row["filed"] for row in rows), reverse=True)
-    days = {figure.value for figure in figures_of(result, "day")}
+    days = {figure.value for figure in figures_of(result, "filed_day")}
     assert {float(date.fromisoformat(row["filed"]).toordinal()) for row in rows} <= days
     assert result.source is not None
     assert result.source.is_generated

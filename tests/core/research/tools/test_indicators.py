@@ -39,7 +39,7 @@ def test_indicators_are_those_of_the_bars(indicators: Indicators, ann: Principal
     assert value_of(result, "high_52w") == pytest.approx(high_52(symbol))
     assert value_of(result, "low_52w") == pytest.approx(high_52(symbol, lowest=True))
     assert value_of(result, "volatility") == pytest.approx(volatility_20(symbol))
-    assert value_of(result, "mean_volume") == pytest.approx(average(told, 20, "volume"))
+    assert value_of(result, "mean_volume_20") == pytest.approx(average(told, 20, "volume"))
     assert value_of(result, "distance_sma_200") == pytest.approx(told.close[-1] / average(told, 200) - 1)
     assert value_of(result, "distance_52w_high") == pytest.approx(told.close[-1] / high_52(symbol) - 1)
     assert value_of(result, "return_20") == pytest.approx(told.close[-1] / told.close[-21] - 1)
