@@ -25,9 +25,13 @@ _OWN = re.compile(
     r"\b(?:my|our|mine|portfolio|portfolios|holdings?|positions?|i (?:own|hold|have|paid|bought|sold|got|received|made|"
     r"gained|lost|earned|invested)|(?:do|did|have|had|am) i|account|we (?:own|hold))\b"
 )
-_LEANS = re.compile(r"^(?:and\b|what about|how about|same for|same\b|also\b|but\b|then\b|or in\b|for\b|in\b|now for|now\b)")
-_PRONOUN = re.compile(r"\b(?:it|its|they|their|them|that (?:stock|share|company|one)|this (?:stock|share|company|one)|there)\b")
-_SENTENCE = re.compile(r"(?<=[?!;])\s+|(?<=[a-z0-9)%])\.\s+(?=[A-ZÄÖÜ¿])|\n+")
+_LEANS = re.compile(
+    r"^(?:and\b|what about|how about|same for|same\b|also\b|but\b|then\b|or in\b|for\b|in\b|now for|now\b)"
+)
+_PRONOUN = re.compile(
+    r"\b(?:it|its|they|their|them|that (?:stock|share|company|one)|this (?:stock|share|company|one)|there)\b"
+)
+_SENTENCE = re.compile(r"(?<=[?!;])\s+|(?:(?<=[a-z)%])|(?<=[0-9]{3}))\.\s+(?=[A-ZÄÖÜ¿])|\n+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,10 @@ _DAY = (
     rf"|{_MONTH}\s[0-9]{{1,2}}(?:st|nd|rd|th)?(?![0-9])(?:,?\s{_YEAR})?|[0-9]{{1,2}}/[0-9]{{1,2}}/{_YEAR}"
     rf"|[0-9]{{1,2}}\.[0-9]{{1,2}}\.{_YEAR})"
 )
-_QUARTER = rf"(?:q[1-4]\s?(?:of\s|/)?{_YEAR}|{_YEAR}\s?q[1-4]|(?:first|second|third|fourth|1st|2nd|3rd|4th)\squarter(?:\s(?:of\s)?{_YEAR})?|q[1-4])"
+_QUARTER = (
+    rf"(?:q[1-4]\s?(?:of\s|/)?{_YEAR}|{_YEAR}\s?q[1-4]|(?:first|second|third|fourth|1st|2nd|"
+    rf"3rd|4th)\squarter(?:\s(?:of\s)?{_YEAR})?|q[1-4])"
+)
 _HALF = rf"(?:h[12]\s?(?:of\s)?{_YEAR}|(?:first|second|1st|2nd)\shalf(?:\sof)?\s{_YEAR})"
 _MONTH_OF = rf"(?:{_MONTH}(?:,?\s(?:of\s)?{_YEAR})?|{_YEAR}-[01][0-9])"
 _EDGE = r"(?:(?:the\s)?(?P<{0}>start|beginning|end|close)\sof\s(?:the\syear\s|the\s)?)?"
@@ -305,12 +308,15 @@ _READERS: tuple[tuple[re.Pattern[str], _Reader], ...] = tuple(
     (re.compile(pattern), read)
     for pattern, read in (
         (
-            rf"\b(?:between|from)\s{_EDGE.format('edge')}(?P<a>{_POINT}|[0-9]{{1,2}})\s(?:and|to|until|till|through|up\sto|-|–)\s"
+            rf"\b(?:between|from)\s{_EDGE.format('edge')}(?P<a>{_POINT}|[0-9]{{1,2}})\s(?:and|to|"
+            r"until|till|through|up\sto|-|–)\s"
             rf"{_EDGE.format('edge_2')}(?P<b>{_POINT})(?![\w-])",
             _between,
         ),
         (
-            rf"(?<![\w-]){_EDGE.format('edge')}(?P<a>{_DAY}|{_MONTH_OF}|{_YEAR}|[0-9]{{1,2}})\s?(?:to|until|through|-|–)\s?"
+            rf"(?<![\w-]){_EDGE.format('edge')}(?P<a>{_DAY}|{_MONTH_OF}|{_YEAR}|[0-9]{{1,2}})\s?(?:to|"
+            r""
+            r"until|through|-|–)\s?"
             rf"{_EDGE.format('edge_2')}(?P<b>{_DAY}|{_MONTH_OF}|{_YEAR}|today|now)(?![\w-])",
             _between,
         ),
@@ -318,7 +324,8 @@ _READERS: tuple[tuple[re.Pattern[str], _Reader], ...] = tuple(
         (rf"\bsince\s{_EDGE.format('edge')}(?P<a>the\s(?:start|beginning)\sof\s{_POINT})(?![\w-])", _since),
         (rf"\b(?P<word>until|till|up\sto|before)\s(?:the\s)?{_EDGE.format('edge')}(?P<a>{_POINT})(?![\w-])", _until),
         (
-            r"\b(?:since\s(?:the\s)?(?:inception|beginning|start|first\s\w+|i\sstarted)|(?:of|over)?\s?all[\s-]time|ever\b|"
+            r"\b(?:since\s(?:the\s)?(?:inception|beginning|start|first\s\w+|i\sstarted)|(?:of|"
+            r"over)?\s?all[\s-]time|ever\b|"
             r"(?:over|for|in)\s(?:the\s)?(?:whole|entire|full)\s(?:period|time|history|life)|so\sfar\sin\stotal)",
             _ever,
         ),
@@ -333,7 +340,8 @@ _READERS: tuple[tuple[re.Pattern[str], _Reader], ...] = tuple(
         ),
         (r"(?<![\w.-])(?P<count>[0-9]{1,2})\s?(?P<unit>m|mo|y|yr|yrs|w|d)(?![\w%-])", _short),
         (
-            rf"\b(?:(?:at|by|on|as\sof|for)\s)?(?:the\s)?(?P<edge>start|beginning|end|close)\sof\s(?P<a>{_POINT})(?![\w-])",
+            r"\b(?:(?:at|by|on|as\sof|for)\s)?(?:the\s)?(?P<edge>start|beginning|end|"
+            rf"close)\sof\s(?P<a>{_POINT})(?![\w-])",
             _edge_of,
         ),
         (rf"(?<![\w-])(?:last\s(?={_MONTH}))?(?P<a>{_DAY}|{_QUARTER}|{_HALF})(?![\w-])", _this_point),

@@ -41,7 +41,12 @@ def entered(asked: Asked, steps: Steps) -> str:
     plural = kind[1] if kind else "transactions"
     if not result.get("count"):
         return f"There are no {plural}{_of(asked)}{_over(asked, result)} {result.cite}."
-    if asked.has(r"\bwhen\b|\bwhat (?:day|date)\b|\bwhich (?:day|date)\b|\bfirst\b|\bearliest\b|\blast (?:time|purchase|sale|buy|trade|dividend|transaction)\b|\blatest\b|\bmost recent\b"):
+    if asked.has(
+        r"\bwhen\b|\bwhat (?:day|date)\b|\bwhich (?:day|date)\b|\bfirst\b|\bearliest\b|\blast "
+        r"(?:time|purchase|sale|buy|trade|dividend|"
+        r"transaction)\b|\blatest\b|\bmost "
+        r"recent\b"
+    ):
         return _dated(asked, result, kind, is_oldest)
     if asked.has(r"\bhow many shares\b|\bhow many of\b") and asked.symbols:
         return _moved(asked, result, plural)
@@ -55,7 +60,14 @@ def entered(asked: Asked, steps: Steps) -> str:
 def _used(asked: Asked, steps: Steps, kind: str | None, *, is_oldest: bool = False) -> Result:
     symbol = asked.symbols[0] if asked.symbols else None
     arguments = window_arguments(asked.window, asked.context.as_of)
-    return steps.use("transactions", **arguments, kinds=[kind] if kind else None, symbol=symbol, order="oldest" if is_oldest else None, most=MOST_ROWS)
+    return steps.use(
+        "transactions",
+        **arguments,
+        kinds=[kind] if kind else None,
+        symbol=symbol,
+        order="oldest" if is_oldest else None,
+        most=MOST_ROWS,
+    )
 
 
 def _of(asked: Asked) -> str:
@@ -101,12 +113,18 @@ def _summed(asked: Asked, result: Result, kind: tuple[str, str]) -> str:
 
 
 def _counted(asked: Asked, result: Result, plural: str) -> str:
-    return f"{_who(asked)}: {saying.number(result.get('count'))} {plural}{_over(asked, result)} {result.cite}."
+    told = f"{_who(asked)}: {saying.number(result.get('count'))} {plural}{_over(asked, result)}"
+    rows = result.rows("by_kind")
+    if len(rows) == 1 and asked.has(r"\bhow much\b") and rows[0].get("amount") is not None:
+        told += f", {plural} {saying.money(rows[0]['amount'], result.get('portfolio_currency'))} in total"
+    return f"{told} {result.cite}."
 
 
 def _moved(asked: Asked, result: Result, plural: str) -> str:
     rows = [row for row in result.rows("by_kind") if row.get("quantity")]
-    parts = [f"{saying.number(row.get('quantity'), 4)} shares in {saying.number(row.get('count'))} {plural}" for row in rows]
+    parts = [
+        f"{saying.number(row.get('quantity'), 4)} shares in {saying.number(row.get('count'))} {plural}" for row in rows
+    ]
     return f"{_who(asked)}: {saying.listed(parts)}{_over(asked, result)} {result.cite}."
 
 
@@ -126,7 +144,9 @@ def _details(row: Mapping[str, Any]) -> str:
     if row.get("symbol"):
         parts.append(str(row["symbol"]))
     if row.get("quantity") is not None and row.get("price") is not None:
-        parts.append(f"{saying.number(row['quantity'], 4)} shares at {saying.price(row['price'], row.get('currency'))}")
+        parts.append(
+            f"{saying.number(row['quantity'], 4)} shares, price paid {saying.price(row['price'], row.get('currency'))}"
+        )
     elif row.get("amount") is not None:
         parts.append(f"amount {saying.money(row['amount'], row.get('currency'))}")
     return " ".join(parts)
@@ -134,7 +154,13 @@ def _details(row: Mapping[str, Any]) -> str:
 
 def _listed(result: Result) -> str:
     rows = [
-        [str(row.get("day")), str(row.get("kind")), str(row.get("symbol") or ""), _quantity(row), saying.money(row.get("amount"), row.get("currency"))]
+        [
+            str(row.get("day")),
+            str(row.get("kind")),
+            str(row.get("symbol") or ""),
+            _quantity(row),
+            saying.money(row.get("amount"), row.get("currency")),
+        ]
         for row in result.rows("rows")
     ]
     table = saying.table(["Day", "Kind", "Symbol", "Shares and price", "Amount"], rows)

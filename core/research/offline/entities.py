@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from core.research.offline import words
+from core.research.tools.market_material import names_of
 
 MAX_NAMED = 10
 """Companies that are taken from one question."""
@@ -112,7 +113,7 @@ class Names:
         self._names: dict[str, str] = {}
         self._by_words: dict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
         for symbol, name in instruments:
-            self._names.setdefault(symbol, shortened(name))
+            self._names.setdefault(symbol, called(symbol, name))
             for key in _keys(name):
                 self._by_words[key][symbol] = None
         for symbol in self._names:
@@ -168,7 +169,11 @@ class Names:
                 start, end = places[at][0], places[at + length - 1][1]
                 key = tuple(part for word in folded[at : at + length] for part in word.split("-"))
                 symbols = self._by_words.get(key)
-                if not symbols or any(taken[start:end]) or not _may_name(key, text[start:end]):
+                if (
+                    not symbols
+                    or any(taken[start:end])
+                    or not _may_name(key, text[start:end], is_shared=len(symbols) > 1 and start > 0)
+                ):
                     continue
                 _take(taken, start, end)
                 chosen = self._chosen(symbols, held)
@@ -214,7 +219,7 @@ class Names:
                 return symbol
             is_ticker = re.fullmatch(r"[A-Z]{3,5}(?:[.-][A-Z]{1,3})?", symbol) and not words.is_known(word.casefold())
             return symbol if is_ticker else None
-        if symbol in _NO_SYMBOL or not is_known or words.is_known(word.casefold()) or word.casefold() in _COMMON:
+        if symbol in _NO_SYMBOL or not is_known or _is_word(word.casefold()):
             return None
         return symbol if symbol in held or len(symbol) > 2 else None
 
@@ -239,12 +244,19 @@ class Names:
                 found.append(self._named(chosen, match.start(), match.end()))
 
 
+def called(symbol: str, name: str) -> str:
+    """What an answer calls a company: its name as tools tell it, without the legal form."""
+    return next(reversed(names_of(name)), symbol)
+
+
 def shortened(name: str) -> str:
     """A company's name without its legal form: 'Apple', 'Dhara Power', 'Johnson & Johnson'."""
     kept = name.replace("(generated)", "").split("/")[0].strip()
     parts = kept.split()
     while len(parts) > 1 and re.sub(r"[^\w]", "", parts[-1]).casefold() in _LEGAL | {""}:
         parts.pop()
+    if len(parts) > 1 and parts[0].casefold() == "the":
+        parts = parts[1:]
     return " ".join(parts).rstrip(" ,.&")
 
 
@@ -264,14 +276,18 @@ def _keys(name: str) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys(key for key in keys if key))
 
 
-def _may_name(key: Sequence[str], written: str) -> bool:
+def _may_name(key: Sequence[str], written: str, *, is_shared: bool) -> bool:
     """Whether words of a text may be a name: a single one has to be no common word, or be written large."""
     if len(key) > 1:
         return not all(words.is_known(word) for word in key) or written[:1].isupper()
     word = key[0]
-    if word in _COMMON or len(word) < LEAST_NAME_CHARS:
+    if len(word) < LEAST_NAME_CHARS or words.is_known(word) or words.is_foreign(word):
         return False
-    return not words.is_known(word)
+    return word not in _COMMON or (is_shared and written[:1].isupper())
+
+
+def _is_word(word: str) -> bool:
+    return words.is_known(word) or words.is_foreign(word) or word in _COMMON
 
 
 def _is_shouted(text: str) -> bool:
@@ -281,7 +297,10 @@ def _is_shouted(text: str) -> bool:
 
 
 def _is_universe(text: str, end: int) -> bool:
-    return re.match(r"\s(?:universe|members|stocks|shares|companies|names|constituents)\b", text[end : end + 20].lower()) is not None
+    return (
+        re.match(r"\s(?:universe|members|stocks|shares|companies|names|constituents)\b", text[end : end + 20].lower())
+        is not None
+    )
 
 
 def _take(taken: list[bool], start: int, end: int) -> None:

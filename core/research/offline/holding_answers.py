@@ -50,7 +50,10 @@ def count(asked: Asked, steps: Steps) -> str:
     result = steps.use("holdings")
     if result.error:
         return result.failure
-    return f"The portfolio has {saying.number(result.get('totals', 'holdings'))} holdings on {saying.day(result.get('day'))} {result.cite}."
+    return (
+        f"The portfolio has {saying.number(result.get('totals', 'holdings'))} holdings on "
+        f"{saying.day(result.get('day'))} {result.cite}."
+    )
 
 
 def cash(asked: Asked, steps: Steps) -> str:
@@ -61,10 +64,17 @@ def cash(asked: Asked, steps: Steps) -> str:
     currency, day = result.get("currency"), saying.day(result.get("day"))
     amount, share = result.get("totals", "cash"), result.get("totals", "cash_share")
     if amount is None:
-        return f"The portfolio's cash is {saying.NOT_DEFINED}: it is kept without cash, or a rate is missing {result.cite}."
+        return (
+            f"The portfolio's cash is {saying.NOT_DEFINED}: it is kept without cash, or a rate is "
+            f"missing {result.cite}."
+        )
     told = f"The portfolio's cash is {saying.money(amount, currency)} on {day}"
     told += f", cash share {saying.percent(share)} of the portfolio" if share is not None else ""
-    others = [saying.money(row.get("amount"), row.get("currency")) for row in result.rows("cash") if row.get("currency") != currency]
+    others = [
+        saying.money(row.get("amount"), row.get("currency"))
+        for row in result.rows("cash")
+        if row.get("currency") != currency
+    ]
     return f"{told} {result.cite}.{f' In other currencies: {saying.listed(others)}.' if others else ''}"
 
 
@@ -91,15 +101,18 @@ def _parts(asked: Asked, steps: Steps, key: str, name: str) -> str:
         row = chosen[0]
         share, amount = saying.percent(row.get("share")), saying.money(row.get("value"), currency)
         title = f"{row.get(name)} sector" if name == "sector" else f"In {row.get(name)}"
-        return f"{title}: share {share} of the portfolio, value {amount}, on {day} {result.cite}."
+        return f"{title}: {name} share {share}, {name} value {amount} {result.cite}. The portfolio is as of {day}."
     asked_for = _sector_words(asked.text)
     if name == "sector" and asked_for and not chosen:
         return f"The portfolio holds nothing in the sector {asked_for} on {day} {result.cite}."
     table = saying.table(
-        [name.capitalize(), "Share", "Value"],
-        [[str(row.get(name)), saying.percent(row.get("share")), saying.money(row.get("value"), currency)] for row in rows],
+        [name.capitalize(), f"{name.capitalize()} share", f"{name.capitalize()} value"],
+        [
+            [str(row.get(name)), saying.percent(row.get("share")), saying.money(row.get("value"), currency)]
+            for row in rows
+        ],
     )
-    return f"The portfolio by {name} on {day} {result.cite}:\n\n{table}"
+    return f"By {name}, on {day} {result.cite}:\n\n{table}"
 
 
 _SECTORS = (
@@ -193,7 +206,8 @@ def losers(asked: Asked, steps: Steps) -> str:
         return f"None of the holdings has {word} on {day} {result.cite}."
     told = [
         f"{line.get('symbol')} ({line.get('name')}): unrealised {'loss' if is_loss else 'gain'} "
-        f"{saying.signed_money(line.get('unrealised'), currency)}, {saying.signed_percent(line.get('unrealised_share'))} of its cost"
+        f"{saying.signed_money(line.get('unrealised'), currency)}, "
+        f"{saying.signed_percent(line.get('unrealised_share'))} of its cost"
         for line in lines
     ]
     if len(told) == 1:
@@ -231,17 +245,17 @@ def _listing(result: Result, lines: Sequence[Line]) -> str:
 
 _FIGURES: tuple[tuple[str, str, Callable[[Line, Any], str]], ...] = (
     (r"\bhow many\b|\bnumber of\b|\bquantity\b|\bshare count\b", "quantity",
-     lambda line, _: f"{saying.number(line.get('quantity'), 4)} shares held"),
-    (r"\b(?:weight|weigh|weighs|proportion|allocation|percent of|% of|percentage|fraction)\b|\bshare of (?:the|my|our) portfolio\b"
-     r"|\bpart of (?:the|my|our) portfolio\b", "weight",
+     lambda line, _: f"{saying.number(line.get('quantity'), 4)} shares"),
+    (r"\b(?:weight|weigh|weighs|proportion|allocation)\b|"
+     r"\b(?:percent\w*|share|part|fraction|% )\s?(?:of )?(?:the|my|our|this|is|does|" r"do)\b.*\b(?:portfolio|@|total|book)(?![\w])", "weight",
      lambda line, _: f"weight {saying.percent(line.get('weight'))} of the portfolio"),
     (r"\baverage (?:cost|price|purchase)|\bcost per share\b|\bper share\b|\bentry price\b", "cost_per_share",
      lambda line, currency: f"average cost {saying.money(line.get('cost_per_share'), currency)} a share"),
-    (r"\bcosts?\b|\bcost basis\b|\bbook value\b|\binvested in\b", "cost",
+    (r"(?<!average )(?<!purchase )\bcosts?\b(?! per share)|\bcost basis\b|\bbook value\b|\binvested in\b", "cost",
      lambda line, currency: f"cost {saying.money(line.get('cost'), currency)}"),
     (r"(?<!un)\breali[sz]ed\b", "realised",
      lambda line, currency: f"realised gain {saying.signed_money(line.get('realised'), currency)}"),
-    (r"\bunreali[sz]ed\b|\bgain(?:ed|s)?\b|\bprofit\b|\bloss\b|\blost\b|\bup\b|\bdown\b|\bmade\b|\bearned\b|\breturn\b|\bsitting on\b", "unrealised",
+    (r"\bunreali[sz]ed\b|\bgain(?:ed|s)?\b|\bprofit\b|\bloss\b|\blost\b|\bup\b|\bdown\b|" r"\bmade\b|\bearned\b|\breturn\b|\bsitting on\b", "unrealised",
      lambda line, currency: f"unrealised gain {saying.signed_money(line.get('unrealised'), currency)}, "
      f"{saying.signed_percent(line.get('unrealised_share'))} of its cost"),
     (r"\bincome\b", "income", lambda line, currency: f"income {saying.money(line.get('income'), currency)}"),
@@ -265,7 +279,9 @@ def line_figures(asked: Asked, steps: Steps) -> str:
         wanted = [_FIGURES[0][2], _FIGURES[-1][2]]
     currency, day = result.get("currency"), saying.day(result.get("day"))
     told = [
-        f"{label(each)}: {saying.listed([said(lines[each.symbol], currency) for said in wanted])}, on {day} {result.cite}."
+        f"{label(each)}: "
+        f"{saying.listed([said(lines[each.symbol], currency) for said in wanted])}, on {day} "
+        f"{result.cite}."
         for each in held
         if each.symbol in lines
     ]
@@ -290,7 +306,7 @@ def totals(asked: Asked, steps: Steps) -> str:
         if share:
             part += f", {saying.signed_percent(result.get('totals', share))}"
         parts.append(part)
-    return f"The portfolio's {saying.listed(parts[:2] or ['figure n/a'])}, on {day} {result.cite}."
+    return f"The portfolio's {(parts or ['figure n/a'])[0]}, on {day} {result.cite}."
 
 
 _TOTALS: tuple[tuple[str, str, str, str], ...] = (
@@ -313,7 +329,9 @@ def compared(asked: Asked, steps: Steps) -> str:
     one, two = (lines.get(each.symbol, {}).get(key) for each in pair)
     if not isinstance(one, int | float) or not isinstance(two, int | float):
         return f"The two cannot be compared: a figure of one of them is {saying.NOT_DEFINED} {result.cite}."
-    is_difference = asked.has(r"\b(?:difference|how much (?:more|less|larger|bigger)|minus|gap)\b") and not asked.has(r"\btimes\b|\bratio\b")
+    is_difference = asked.has(r"\b(?:difference|how much (?:more|less|larger|bigger)|minus|gap)\b") and not asked.has(
+        r"\btimes\b|\bratio\b"
+    )
     return _arithmetic(pair, (one, two), key, result, steps, is_difference)
 
 
@@ -326,14 +344,21 @@ def _arithmetic(
     given = steps.use("calculate", expression=f"{numbers[0]!r} {sign} ({numbers[1]!r})", label=title, unit=unit)
     currency = result.get("currency")
     each = [
-        f"{one.symbol} {key.replace('_', ' ')} {saying.percent(number) if key == 'weight' else saying.money(number, currency)}"
+        f"{one.symbol} {key.replace('_', ' ')} "
+        f"{saying.percent(number) if key == 'weight' else saying.money(number, currency)}"
         for one, number in zip(pair, numbers, strict=True)
     ]
     if given.error:
         return f"{saying.listed(each)} {result.cite}. The {word} could not be computed: {given.failure}"
     found = calculated(given)
-    said = (saying.percent(found) if key == "weight" else saying.money(found, currency)) if is_difference else saying.ratio(found)
-    return f"The {word} is {said} {given.cite}: {saying.listed(each)}, on {saying.day(result.get('day'))} {result.cite}."
+    said = (
+        (saying.percent(found) if key == "weight" else saying.money(found, currency))
+        if is_difference
+        else saying.ratio(found)
+    )
+    return (
+        f"The {word} is {said} {given.cite}: {saying.listed(each)}, on {saying.day(result.get('day'))} {result.cite}."
+    )
 
 
 def calculated(result: Result) -> Any:
@@ -381,12 +406,16 @@ def trades_of(asked: Asked) -> list[dict[str, Any]]:
 def tried_words(asked: Asked, result: Result) -> str:
     """What the tool says of the portfolio after the trades."""
     currency = result.get("currency")
-    before, after = result.get("before") or {}, result.get("after") or {}
+    after = result.get("after") or {}
     rows = {str(row.get("symbol")): row for row in result.rows("holdings")}
     parts = []
     for each in asked.shares:
         row = rows.get(each.symbol)
         if row:
             parts.append(f"{label(each)}: weight {saying.percent(row.get('weight_after'))} after the trade")
-    parts.append(f"cash {saying.money(after.get('cash'), currency)} after the trade, {saying.money(before.get('cash'), currency)} before")
-    return f"If this were traded at the last price, without costs: {'; '.join(parts)} {result.cite}. Nothing was entered."
+    lead = f"If this were traded at the last price, without costs: {'; '.join(parts) or 'as below'} {result.cite}."
+    if after.get("cash") is None:
+        return f"{lead} The portfolio keeps no cash. Nothing was entered."
+    cash = f"The portfolio's cash after the trade is {saying.money(after.get('cash'), currency)} {result.cite}."
+    short = next((note for note in result.notes if "below zero" in note), "")
+    return f"{lead} {cash} {short} Nothing was entered.".replace("  ", " ")

@@ -45,7 +45,9 @@ def _any(*patterns: str) -> Callable[[Asked], bool]:
 
 
 _supposes = _any(r"\b(?:if|suppose|supposing|assuming|assume|imagine|what happens when|were to|had i)\b")
-_trades = _any(r"\b(?:buy|bought|buying|sell|sold|selling|add|added|adding|trim|trimmed|reduce|reduced|purchase|purchased)\b")
+_trades = _any(
+    r"\b(?:buy|bought|buying|sell|sold|selling|add|added|adding|trim|trimmed|reduce|reduced|purchase|purchased)\b"
+)
 _judges = _any(
     r"\bhit rates?\b|\bbase rate\b|\brecord\b|\bhow often\b|\b(?:was|were|is|are) right\b|\bsuccess\b|\breliable\b|\btrack\b|"
     r"\bmedian move\b|\bwork(?:ed|s)?\b|\bearlier signals?\b|\bworth\b|\bright\b|\bconfidence\b"
@@ -86,7 +88,7 @@ _drives = _any(
 )
 _contributes = _any(
     r"\bcontribut\w*\b", r"\bdetract\w*\b", r"\bbrought\b.*\b(?:most|least)\b",
-    r"\b(?:which|what) (?:holding|position|stock|share|company)s?\b.*\b(?:gained|lost|earned|made|cost|hurt|helped|dragged|added)\b.*\b(?:most|least|result|return|performance)\b",
+    r"\b(?:which|what) (?:holding|position|stock|share|company)s?\b.*\b(?:gained|lost|earned|" r"" r"" r"made|cost|hurt|helped|dragged|added)\b.*\b(?:most|" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"" r"least|result|return|performance)\b",
     r"\b(?:drag|dragged|dragging)\b", r"\bhelped\b.*\bmost\b",
 )  # fmt: skip
 _best = _any(
@@ -94,42 +96,99 @@ _best = _any(
     r"\bwhich (?:month|year)\b.*\b(?:best|worst|strongest|weakest|highest|lowest)\b",
 )
 _by_period = _any(
-    r"\b(?:by|per|each|every) (?:calendar )?(?:month|year)\b(?<!a year)", r"\b(?:monthly|yearly|annual|calendar[\s-]year) (?:returns?|performance|results)\b",
+    r"\b(?:by|each|every) (?:calendar )?(?:month|year)\b",
+    r"\b(?:monthly|yearly|annual|calendar[\s-]year) (?:returns?|performance|results)\b",
 )
-_falls = _any(r"\bdrawdowns?\b|\bunder ?water\b|\bbelow (?:its|the|my|our) (?:all[\s-]time )?(?:peak|high)\b|\bpeak[\s-]to[\s-]trough\b")
+_falls = _any(
+    r"\bdrawdowns?\b|\bunder ?water\b|\bbelow (?:its|the|my|our) (?:all[\s-]time )?(?:peak|"
+    r"high)\b|\bpeak[\s-]to[\s-]trough\b"
+)
 _risk = re.compile("|".join(pattern for pattern, *_ in performance_answers.RISKS))
 _risky = _any(r"\brisk\b|\brisky\b")
 _returns = _any(
     r"\breturn(?:s|ed)?\b", r"\bperform(?:s|ed|ance|ing)?\b", r"\btwr\b", r"\bxirr\b", r"\birr\b", r"\b(?:time|money)[\s-]weighted\b",
-    r"\bbenchmark\b", r"\b(?:out|under)perform\w*\b", r"\bbeat\b", r"\bhow (?:did|has|is|was|have) (?:my|the|this|our|it|i|we)\b.*\b(?:do|done|doing|go|going|gone|fare|fared|develop\w*)\b",
+    r"\bbenchmark\b", r"\b(?:out|under)perform\w*\b", r"\bbeat\b", r"\bhow (?:did|has|is|was|have) (?:my|the|this|our|it|i|" r"we)\b.*\b(?:do|done|doing|go|going|gone|" r"fare|fared|develop\w*)\b",
     r"\bcagr\b",
 )  # fmt: skip
 _weighted = _any(r"\b(?:time|money)[\s-]weighted\b|\bxirr\b|\btwr\b|\birr\b")
 _of_change = _any(r"\b(?:gain(?:ed)?|lost|los[se]|profit|made|earned|up|down)\b")
-_worth = _any(r"\bworth\b|\bvalued?\b|\bhow much (?:is|was|do i have|have i|money)\b|\bhow (?:big|large)\b|\btotal\b|\bnet asset value\b|\bnav\b|\bbalance\b")
-_compares = _any(r"\btimes\b", r"\bratio\b", r"\bdifference\b", r"\b(?:larger|bigger|smaller|heavier|more|greater)\b.*\bthan\b", r"\bcompared? (?:to|with)\b", r"\brelative to\b")
-_about = _any(r"\bsector\b|\bindustry\b|\bexchange\b|\bwhat (?:company|does @ stand)\b|\bwho is\b|\bwhat is @$|\bwhat is @ ?\?|\blisted\b")
-_counts = _any(r"\bhow many (?:different |distinct |separate )?(?:holdings|positions|stocks|shares|companies|securities|symbols|names|lines)\b", r"\bnumber of (?:different )?(?:holdings|positions|stocks)\b")
+_worth = _any(
+    r"\bworth\b|\bvalued?\b|\bhow much (?:is|was|do i have|have i|money)\b|\bhow (?:big|"
+    r"large)\b|\btotal\b|\bnet asset value\b|\bnav\b|\bbalance\b"
+)
+_compares = _any(
+    r"\btimes\b",
+    r"\bratio\b",
+    r"\bdifference\b",
+    r"\b(?:larger|bigger|smaller|heavier|more|greater)\b.*\bthan\b",
+    r"\bcompared? (?:to|with)\b",
+    r"\brelative to\b",
+)
+_about = _any(
+    r"\bsector\b|\bindustry\b|\bexchange\b|\bwhat (?:company|does @ stand)\b|\bwho is\b|"
+    r"\bwhat is @$|\bwhat is @ ?\?|\blisted\b"
+)
+_counts = _any(
+    r"\bhow many (?:different |distinct |separate )?(?:holdings|positions|stocks|shares|"
+    r"companies|securities|symbols|names|lines)\b",
+    r"\bnumber of (?:different )?(?:holdings|positions|stocks)\b",
+)
 _cash = _any(r"\bcash\b|\buninvested\b|\bliquidity\b")
 _sector = _any(r"\bsectors?\b|\bindustr(?:y|ies)\b|\ballocation\b")
-_portion = _any(r"\bshare\b|\bpercent\w*\b|%|\bweight\w*\b|\bexposure\b|\bexposed\b|\bhow much\b|\bfraction\b|\bpart\b|\bproportion\b|\bsits?\b")
-_currency = _any(r"\bcurrenc(?:y|ies)\b|\b(?:exposure|exposed)\b.*\b(?:euros?|dollars?|rupees?|usd|eur|inr)\b|\bin (?:usd|eur|inr|euros?|dollars?|rupees?)\b.*\b(?:share|percent|%|much)\b|\b(?:share|percent\w*|%|much)\b.*\bin (?:usd|eur|inr|euros?|dollars?|rupees?)\b")
-_loses = _any(r"\bat a (?:loss|gain|profit)\b|\blosing\b|\bunder ?water\b|\bin the (?:red|black|money|green|plus|minus)\b|\bin profit\b|\b(?:negative|unreali[sz]ed) loss(?:es)?\b|\bwith a (?:loss|gain|profit)\b")
+_portion = _any(
+    r"\bshare\b|\bpercent\w*\b|%|\bweight\w*\b|\bexposure\b|\bexposed\b|\bhow much\b|"
+    r"\bfraction\b|\bpart\b|\bproportion\b|\bsits?\b"
+)
+_currency = _any(
+    r"\bcurrenc(?:y|ies)\b|\b(?:exposure|exposed)\b.*\b(?:euros?|dollars?|rupees?|usd|eur|"
+    r"inr)\b|\bin (?:usd|eur|inr|euros?|dollars?|rupees?)\b.*\b(?:share|percent|%|much)\b|"
+    r"\b(?:share|percent\w*|%|much)\b.*\bin "
+    r"(?:usd|eur|inr|euros?|dollars?|"
+    r"rupees?)\b"
+)
+_loses = _any(
+    r"\bat a (?:loss|gain|profit)\b|\blosing\b|\bunder ?water\b|\bin the (?:red|black|money|"
+    r"green|plus|minus)\b|\bin profit\b|\b(?:negative|"
+    r"unreali[sz]ed) loss(?:es)?\b|\bwith a "
+    r"(?:loss|gain|profit)\b"
+)
 _ranks = _any(
-    r"\b(?:biggest|largest|smallest|top|best|worst|heaviest|highest|lowest|tiniest|main|most \w+|least \w+)\b.*\b(?:holdings?|positions?|stocks?|shares?|investments?|weights?|winners?|losers?|gain|loss|performers?|lines?)\b",
-    r"\b(?:holdings?|positions?|stocks?)\b.*\b(?:biggest|largest|smallest|best|worst|heaviest|highest|lowest|most|least)\b",
+    r"\b(?:biggest|largest|smallest|top|best|worst|heaviest|highest|lowest|tiniest|main|most "
+    r"\w+|least \w+)\b.*\b(?:holdings?|positions?|stocks?|shares?|investments?|weights?|"
+    r"winners?|losers?|gain|loss|performers?|lines?)\b",
+    r"\b(?:holdings?|positions?|stocks?)\b.*\b(?:biggest|largest|smallest|best|worst|"
+    r"heaviest|highest|lowest|most|least)\b",
 )
 _holds = _any(
     r"\b(?:weight|weigh|weighs|cost basis|average cost|unreali[sz]ed|reali[sz]ed|held)\b",
     r"\bof (?:the|my|our|this) portfolio\b|\bin (?:the|my|our|this) portfolio\b",
     r"\b(?:share|part|percent\w*|proportion|fraction) of\b.*\bportfolio\b|\bposition\b|\bholding\b",
 )
-_gains = _any(r"\bunreali[sz]ed\b|\bgain(?:ed|s)?\b|\bprofit\b|\bcosts?\b|\bincome\b|\byield\b|\bday'?s? change\b|\binvested\b|\bpaper\b|\bup or down\b|\bmade so far\b|\blost\b|\bloss\b")
-_lists = _any(r"\bholdings\b|\bpositions\b|\bwhat do (?:i|we) (?:own|hold|have)\b|\bmy (?:portfolio|stocks|shares)\b|\bwhich (?:stocks|shares|companies) do (?:i|we)\b|\bwhat is in\b|\bportfolio\b")
-_extreme = _any(r"\b(?:highest|lowest|max(?:imum)?|min(?:imum)?|peak|average|mean|cheapest|deepest|largest|biggest|worst|how many (?:sessions|trading days))\b")
-_moves = _any(r"\breturn(?:ed|s)?\b|\bperform\w*\b|\b(?:rose|rise|risen|fell|fall|fallen|gain(?:ed)?|lost|lose|move[ds]?|chang\w+|do|done|up|down|drop(?:ped)?)\b|\bhistory\b|\bchart\b|\bcloses\b")
+_gains = _any(
+    r"\bunreali[sz]ed\b|\bgain(?:ed|s)?\b|\bprofit\b|\bcosts?\b|\bincome\b|\byield\b|"
+    r"\bday'?s? change\b|\binvested\b|\bpaper\b|\bup or down\b|"
+    r"\bmade so far\b|\blost\b|"
+    r"\bloss\b"
+)
+_lists = _any(
+    r"\bholdings\b|\bpositions\b|\bwhat do (?:i|we) (?:own|hold|have)\b|\bmy (?:portfolio|"
+    r"stocks|shares)\b|\bwhich (?:stocks|shares|companies) "
+    r"do (?:i|we)\b|\bwhat is in\b|"
+    r"\bportfolio\b"
+)
+_extreme = _any(
+    r"\b(?:highest|lowest|max(?:imum)?|min(?:imum)?|peak|average|mean|cheapest|deepest|"
+    r"largest|biggest|worst|how many (?:sessions|trading "
+    r"days))\b"
+)
+_moves = _any(
+    r"\breturn(?:ed|s)?\b|\bperform\w*\b|\b(?:rose|rise|risen|fell|fall|fallen|gain(?:ed)?|"
+    r"lost|lose|move[ds]?|chang\w+|do|done|up|down|drop(?:ped)?)\b|\bhistory\b|\bchart\b|"
+    r"\bcloses\b"
+)
 _prices = _any(
-    r"\b(?:price[ds]?|trad(?:e|es|ing)|quote[ds]?|worth|stands?|close[ds]?|last|now|currently|today|cost|value|how much|latest|level)\b"
+    r"\b(?:price[ds]?|trad(?:e|es|ing)|quote[ds]?|worth|stands?|close[ds]?|last|now|"
+    r"currently|today|cost|value|how much|latest|level)\b"
 )
 _index = _any(r"\bthe (?:stock )?(?:index|market)\b")
 
@@ -145,7 +204,7 @@ def _is_screen(asked: Asked) -> bool:
 
 
 def _is_reported(asked: Asked) -> bool:
-    if not asked.symbols or asked.is_own and not asked.has(r"\breport"):
+    if not asked.symbols or (asked.is_own and not asked.has(r"\breport")):
         return False
     is_when = asked.has(r"\bwhen\b|\bhow many (?:filings|reports)\b")
     return not is_when and (_line.search(asked.text) is not None or _statistic.search(asked.text) is not None)
@@ -153,7 +212,13 @@ def _is_reported(asked: Asked) -> bool:
 
 def _is_past_value(asked: Asked) -> bool:
     window = asked.window
-    return _worth(asked) and not asked.symbols and window is not None and not window.is_whole and window.last < asked.context.as_of
+    return (
+        _worth(asked)
+        and not asked.symbols
+        and window is not None
+        and not window.is_whole
+        and window.last < asked.context.as_of
+    )
 
 
 def _is_volatility_of_window(asked: Asked) -> bool:
@@ -185,13 +250,15 @@ INTENTS: tuple[Intent, ...] = (
     Intent("compared", "portfolio", lambda a: len(a.symbols) > 1 and _compares(a) and (a.is_own or _holds(a)), holding_answers.compared, is_whole=True),
     Intent("about", "share", lambda a: bool(a.symbols) and _about(a) and not a.has(r"\bweight|\bmy\b"), market_answers.about),
     Intent("past_value", "portfolio", _is_past_value, performance_answers.valued),
-    Intent("line", "portfolio", lambda a: _is_own_share(a) and not a.windows or (bool(a.symbols) and a.is_own), holding_answers.line_figures),
+    Intent("line", "portfolio", lambda a: (_is_own_share(a) and not a.windows) or (bool(a.symbols) and a.is_own), holding_answers.line_figures),
     Intent("cash", "portfolio", lambda a: not a.symbols and _cash(a), holding_answers.cash),
     Intent("currencies", "portfolio", lambda a: not a.symbols and _currency(a), holding_answers.currencies),
     Intent("losers", "portfolio", lambda a: not a.symbols and _loses(a), holding_answers.losers),
     Intent("ranked", "portfolio", lambda a: not a.shares and _ranks(a) and not a.has(r"\bsectors?\b"), holding_answers.ranked),
     Intent("sectors", "portfolio", lambda a: not a.symbols and (_sector(a) or (bool(holding_answers.sector_of(a.text)) and _portion(a))), holding_answers.sectors),
     Intent("count", "portfolio", lambda a: not a.symbols and _counts(a), holding_answers.count),
+    Intent("price_ratio", "share", lambda a: len(a.shares) > 1 and _compares(a) and not a.windows and a.has(r"\bratio\b|\btimes\b|\bprices?\b|\bdifference\b"),
+           market_answers.ratio, is_whole=True),
     Intent("window_volatility", "share", lambda a: bool(a.shares) and _is_volatility_of_window(a), market_answers.history),
     Intent("indicators", "share", lambda a: bool(a.shares) and bool(market_answers.indicator_names(a.text)), market_answers.indicators),
     Intent("history", "share", lambda a: bool(a.shares) and (bool(a.windows) or _extreme(a) or _falls(a)), market_answers.history),
@@ -209,7 +276,11 @@ INTENTS: tuple[Intent, ...] = (
 def period_of(asked: Asked) -> str:
     """Asks back for a period."""
     who = " and ".join(market_answers.label(each) for each in asked.shares)
-    return f"Over what time do you want to know how {who} did: which period? For instance in 2009, in March 2010, since the start of 2010, or over the last year."
+    return (
+        f"Over what time do you want to know how {who} did: which period? For instance in 2009, "
+        "in March 2010, since the start of 2010, or over "
+        "the last year."
+    )
 
 
 def index_of(asked: Asked) -> str:

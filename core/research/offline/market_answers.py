@@ -19,7 +19,11 @@ INDICATORS: tuple[tuple[str, str, str], ...] = (
     (r"\brsi\b|relative strength index", "rsi_14", "RSI"),
     (r"\b200[\s-]?(?:day|session|d|dma)?s?\b(?! (?:highest|sessions|days ago))", "sma_200", "200-day average"),
     (r"\b50[\s-]?(?:day|session|d|dma)?s?\b(?! (?:highest|sessions|days ago))", "sma_50", "50-day average"),
-    (r"\b20[\s-]?(?:day|session|d|dma)s?\b(?=.*\b(?:average|sma|mean|moving)\b)|\bsma\s?\(?20\b", "sma_20", "20-day average"),
+    (
+        r"\b20[\s-]?(?:day|session|d|dma)s?\b(?=.*\b(?:average|sma|mean|moving)\b)|\bsma\s?\(?20\b",
+        "sma_20",
+        "20-day average",
+    ),
     (r"\bema\b|exponential", "ema_21", "21-day exponential moving average"),
     (r"\bmacd\b(?=.*\bsignal\b)", "macd_signal", "MACD signal line"),
     (r"\bmacd\b(?=.*\bhistogram\b)", "macd_hist", "MACD histogram"),
@@ -29,12 +33,25 @@ INDICATORS: tuple[tuple[str, str, str], ...] = (
     (r"\bstochastic", "stoch_k", "stochastic %K"),
     (r"\bupper\b.*\bbands?\b|\bbollinger\b(?!.*\blower\b)", "bb_upper", "upper Bollinger band"),
     (r"\blower\b.*\bbands?\b|\bbollinger\b(?!.*\bupper\b)", "bb_lower", "lower Bollinger band"),
-    (r"\b(?:52[\s-]?weeks?|one[\s-]year|yearly|annual|1[\s-]year|12[\s-]month)\s?-?\s?high\b|high of (?:the (?:last )?)?52 weeks",
-     "week52_high", "52-week high"),
-    (r"\b(?:52[\s-]?weeks?|one[\s-]year|yearly|annual|1[\s-]year|12[\s-]month)\s?-?\s?low\b|low of (?:the (?:last )?)?52 weeks",
-     "week52_low", "52-week low"),
-    (r"\b(?:how far|distance|away|percent|%|far)\b.*\b52[\s-]?weeks?\s?-?\s?high\b|52[\s-]?weeks?\s?-?\s?high\b.*\b(?:how far|distance|percent|%|below)\b",
-     "from_week52_high", "distance to the 52-week high"),
+    (
+        r"\b(?:52[\s-]?weeks?|one[\s-]year|yearly|annual|1[\s-]year|12[\s-]month)\s?-?\s?high\b|"
+        r"high of (?:the (?:last )?)?52 weeks",
+        "week52_high",
+        "52-week high",
+    ),
+    (
+        r"\b(?:52[\s-]?weeks?|one[\s-]year|yearly|annual|1[\s-]year|12[\s-]month)\s?-?\s?low\b|"
+        r"low of (?:the (?:last )?)?52 weeks",
+        "week52_low",
+        "52-week low",
+    ),
+    (
+        r"\b(?:how far|distance|away|percent|%|far)\b.*\b52[\s-]?weeks?\s?-?\s?high\b|"
+        r"52[\s-]?weeks?\s?-?\s?high\b.*\b(?:how far|distance|"
+        r"percent|%|below)\b",
+        "from_week52_high",
+        "distance to the 52-week high",
+    ),
     (r"\brelative volume\b|volume ratio", "relative_volume", "relative volume"),
     (r"\bvolatility\b|\bstandard deviation\b", "volatility_20", "annualised volatility"),
 )
@@ -86,7 +103,10 @@ def about(asked: Asked, steps: Steps) -> str:
             for key, name in (("sector", "sector"), ("exchange", "exchange"), ("currency", "currency"))
             if row.get(key)
         ]
-        lines.append(f"{row.get('symbol')} is {row.get('name') or 'a share'}: {', '.join(parts) or 'no more is known'} {result.cite}.")
+        lines.append(
+            f"{row.get('symbol')} is {row.get('name') or 'a share'}: "
+            f"{', '.join(parts) or 'no more is known'} {result.cite}."
+        )
     return _lines(lines)
 
 
@@ -121,7 +141,7 @@ def _indicated(named: Named, result: Result, called: dict[str, str]) -> str:
     for row in result.rows("indicators"):
         name = str(row.get("name"))
         title = called.get(name) or ("close" if name == "close" else f"distance to the {_of_average(name)}")
-        parts.append(f"{title} {_value(row, currency)}")
+        parts.append(f"{title} is {_value(row, currency)}")
     on = saying.day(result.get("day"))
     lacking = [note for note in result.notes if note.startswith(("Not defined", "Figures of 52"))]
     return f"{label(named)} on {on}: {saying.listed(parts)} {result.cite}. {' '.join(lacking)}".strip()
@@ -133,6 +153,8 @@ def _of_average(name: str) -> str:
 
 def _value(row: Any, currency: str) -> str:
     unit, value = row.get("unit"), row.get("value")
+    if str(row.get("name")).startswith("macd"):
+        return saying.ratio(value)
     if unit == "price":
         return saying.price(value, currency)
     if unit == "fraction":
@@ -148,7 +170,10 @@ def history(asked: Asked, steps: Steps) -> str:
     if window is not None and window.first is not None and window.first > asked.context.as_of:
         return after_the_day(asked)
     uses = [
-        ("price_history", {"symbol": each.symbol, **arguments(window, asked.context.as_of, is_return=told is _returned)})
+        (
+            "price_history",
+            {"symbol": each.symbol, **arguments(window, asked.context.as_of, is_return=told is _returned)},
+        )
         for each in asked.shares[:MOST_SHARES]
     ]
     results = steps.use_all(uses)
@@ -158,7 +183,9 @@ def history(asked: Asked, steps: Steps) -> str:
 
 def after_the_day(asked: Asked) -> str:
     """That nothing later than the day that is seen is known."""
-    return f"I cannot say: the market is seen as of {said(asked.context.as_of)} here, and nothing after that day is known."
+    return (
+        f"I cannot say: the market is seen as of {said(asked.context.as_of)} here, and nothing after that day is known."
+    )
 
 
 def arguments(window: Window | None, as_of: date, *, is_return: bool = False) -> dict[str, Any]:
@@ -215,7 +242,9 @@ def _extreme(asked: Asked, named: Named, result: Result) -> str:
     for pattern, key, title in _EXTREMES:
         found = result.get(key)
         if asked.has(pattern) and isinstance(found, dict):
-            parts.append(f"{title} {over} {saying.price(found.get('value'), currency)}, on {saying.day(found.get('day'))}")
+            parts.append(
+                f"{title} {over} {saying.price(found.get('value'), currency)}, on {saying.day(found.get('day'))}"
+            )
     return f"{label(named)}: {'; '.join(parts) or saying.NOT_DEFINED} {result.cite}."
 
 
@@ -223,7 +252,14 @@ def _mean(asked: Asked, named: Named, result: Result) -> str:
     currency, over = str(result.get("currency") or ""), window_words(asked, result)
     if asked.has(r"\bvolume\b"):
         return f"{label(named)}: mean volume {over} {saying.number(result.get('mean_volume'), 0)} {result.cite}."
-    return f"{label(named)}: average close {over} {saying.price(result.get('mean_close'), currency)}, of {_sessions(result)} {result.cite}."
+    return (
+        f"{label(named)}: average close {over} "
+        f"{saying.price(result.get('mean_close'), currency)}, of {_sessions(result)} "
+        ""
+        ""
+        ""
+        f"{result.cite}."
+    )
 
 
 def _sessions(result: Result) -> str:
@@ -236,7 +272,11 @@ def _counted(asked: Asked, named: Named, result: Result) -> str:
 
 def _volatility(asked: Asked, named: Named, result: Result) -> str:
     value = saying.percent(result.get("volatility"))
-    return f"{label(named)}: annualised volatility {window_words(asked, result)} {value}, of daily returns of {_sessions(result)} × √252 {result.cite}."
+    return (
+        f"{label(named)}: annualised volatility {window_words(asked, result)} {value}, of daily "
+        f"returns of {_sessions(result)} × √252 "
+        f"{result.cite}."
+    )
 
 
 def _fallen(asked: Asked, named: Named, result: Result) -> str:
@@ -244,13 +284,18 @@ def _fallen(asked: Asked, named: Named, result: Result) -> str:
     if not isinstance(fall, dict):
         return f"{label(named)}: max drawdown {window_words(asked, result)} {saying.NOT_DEFINED} {result.cite}."
     return (
-        f"{label(named)}: max drawdown {window_words(asked, result)} {saying.signed_percent(fall.get('value'))}, from the "
+        f"{label(named)}: max drawdown {window_words(asked, result)} "
+        f"{saying.signed_percent(fall.get('value'))}, from the "
         f"peak on {saying.day(fall.get('peak'))} to the trough on {saying.day(fall.get('trough'))} {result.cite}."
     )
 
 
 def _returned(asked: Asked, named: Named, result: Result) -> str:
-    currency, begin, end = str(result.get("currency") or ""), result.get("return_from") or {}, result.get("last_close") or {}
+    currency, begin, end = (
+        str(result.get("currency") or ""),
+        result.get("return_from") or {},
+        result.get("last_close") or {},
+    )
     value = saying.signed_percent(result.get("return"))
     told = f"{label(named)}: price return {window_words(asked, result)} {value}, without dividends {result.cite}."
     if not begin or not end:
@@ -273,14 +318,48 @@ _TOLD: tuple[tuple[str, _Teller], ...] = (
 def window_words(asked: Asked, result: Result) -> str:
     """How an answer calls the window that a step looked at."""
     window = asked.window
-    if window is not None and window.kind in ("month", "quarter", "year") and window.last <= asked.context.as_of:
+    is_named = window is not None and window.kind in ("month", "quarter", "year") and window.last <= asked.context.as_of
+    if window is not None and is_named and saying.as_day(result.get("first")) == window.first:
         return window.words
     return f"from {saying.day(result.get('first'))} to {saying.day(result.get('last'))}"
 
 
+def ratio(asked: Asked, steps: Steps) -> str:
+    """The last prices of two shares, one over the other or one less the other."""
+    pair = asked.shares[:2]
+    result = steps.use("quote", symbols=[each.symbol for each in pair])
+    if result.error:
+        return result.failure
+    rows = {str(row.get("symbol")): row for row in result.rows("quotes")}
+    one, two = (rows.get(each.symbol, {}).get("price") for each in pair)
+    if one is None or not two:
+        return f"The two cannot be compared: a price is {saying.NOT_DEFINED} {result.cite}."
+    is_difference = asked.has(r"\b(?:difference|how much (?:more|less|higher|lower)|minus)\b")
+    sign, word, unit = ("-", "difference", "price") if is_difference else ("/", "ratio", "number")
+    title = f"{pair[0].symbol} price {sign} {pair[1].symbol} price"
+    given = steps.use("calculate", expression=f"{one!r} {sign} {two!r}", label=title, unit=unit)
+    prices = [
+        f"{each.symbol} last price {saying.price(rows[each.symbol]['price'], rows[each.symbol].get('currency'))}"
+        for each in pair
+    ]
+    lead = f"The {word} could not be computed: {given.failure}" if given.error else _ratio_words(given, word)
+    return f"{lead} {saying.listed(prices)} on {saying.day(rows[pair[0].symbol].get('day'))} {result.cite}."
+
+
+def _ratio_words(given: Result, word: str) -> str:
+    value = given.get("value")
+    said_value = saying.price(value, given.get("currency")) if word == "difference" else saying.ratio(value, 4)
+    return f"The {word} is {said_value} {given.cite}:"
+
+
 def limits(asked: Asked, steps: Steps) -> str:
     """Which of pasted limits stand above or below the last close."""
-    rows = [(named.symbol, _limit(line)) for line in asked.pasted for named in asked.pasted_named if _is_of(line, named.symbol)]
+    rows = [
+        (named.symbol, _limit(line))
+        for line in asked.pasted
+        for named in asked.pasted_named
+        if _is_of(line, named.symbol)
+    ]
     wanted = {symbol: limit for symbol, limit in rows if limit is not None}
     result = steps.use("quote", symbols=list(wanted)[:10])
     if result.error:
@@ -290,12 +369,19 @@ def limits(asked: Asked, steps: Steps) -> str:
     met = [
         symbol
         for symbol, limit in wanted.items()
-        if symbol in prices and prices[symbol].get("price") is not None and (limit > prices[symbol]["price"]) is is_above
+        if symbol in prices
+        and prices[symbol].get("price") is not None
+        and (limit > prices[symbol]["price"]) is is_above
     ]
     word = "above" if is_above else "below"
     if not met:
         return f"None of the pasted limits is {word} the last price of its share {result.cite}."
-    told = [f"{symbol}, whose last price is {saying.price(prices[symbol]['price'], prices[symbol].get('currency'))} on {saying.day(prices[symbol].get('day'))}" for symbol in met]
+    told = [
+        f"{symbol}, whose last price is "
+        f"{saying.price(prices[symbol]['price'], prices[symbol].get('currency'))} on "
+        f"{saying.day(prices[symbol].get('day'))}"
+        for symbol in met
+    ]
     return f"The pasted limit is {word} the last price for: {'; '.join(told)} {result.cite}."
 
 

@@ -13,6 +13,10 @@ from core.research.offline.market_answers import after_the_day
 from core.research.offline.steps import Result, Steps, Use
 
 Row = Mapping[str, Any]
+MOST_MONTHS = 36
+"""Months that the tool tells at once."""
+MOST_SPANS = 8
+"""Spans of three years that are asked for."""
 MOST_TOLD = 5
 """Holdings that are told of what brought a result."""
 RISKS: tuple[tuple[str, str, str, str], ...] = (
@@ -27,7 +31,12 @@ RISKS: tuple[tuple[str, str, str, str], ...] = (
     (r"\bvar\b|\bvalue at risk\b", "var_95", "VaR 95 %", "fraction"),
     (r"\bcagr\b|\bcompound(?:ed)? annual\b", "cagr", "CAGR", "fraction"),
     (r"\bcorrelation\b", "correlation", "correlation", "number"),
-    (r"\bmax(?:imum)? drawdown\b|\b(?:deepest|largest|worst|biggest) drawdown\b", "max_drawdown", "max drawdown", "signed"),
+    (
+        r"\bmax(?:imum)? drawdown\b|\b(?:deepest|largest|worst|biggest) drawdown\b",
+        "max_drawdown",
+        "max drawdown",
+        "signed",
+    ),
 )
 """Words of a question, the figure that they ask for, how it is called, and what it is."""
 
@@ -46,7 +55,8 @@ def window_arguments(window: Window | None, as_of: date) -> dict[str, Any]:
 def words_of(asked: Asked, result: Result, window: Window | None = None) -> str:
     """How an answer calls the window that a step looked at."""
     window = window or asked.window
-    if window is not None and window.kind in ("month", "quarter", "year") and window.last <= asked.context.as_of:
+    is_named = window is not None and window.kind in ("month", "quarter", "year") and window.last <= asked.context.as_of
+    if window is not None and is_named and saying.as_day(result.get("first")) == window.first:
         return window.words
     return f"from {saying.day(result.get('first'))} to {saying.day(result.get('last'))}"
 
@@ -64,7 +74,10 @@ def returns(asked: Asked, steps: Steps) -> str:
     if _is_ahead(asked):
         return after_the_day(asked)
     windows: Sequence[Window | None] = asked.windows or (None,)
-    uses: list[Use] = [("performance", {**window_arguments(each, asked.context.as_of), "benchmark": _benchmark(asked)}) for each in windows]
+    uses: list[Use] = [
+        ("performance", {**window_arguments(each, asked.context.as_of), "benchmark": _benchmark(asked)})
+        for each in windows
+    ]
     results = steps.use_all(uses)
     told = [_returned(asked, result, window) for result, window in zip(results, windows, strict=True)]
     return told[0] if len(told) == 1 else "\n".join(f"- {each}" for each in told)
@@ -82,7 +95,10 @@ def _returned(asked: Asked, result: Result, window: Window | None) -> str:
     if wants_money:
         value, why = result.get("money_weighted"), result.get("money_weighted_note")
         note = f" ({why})" if why else ""
-        parts.append(f"The portfolio's money-weighted return {over} is {saying.signed_percent(value)} a year by XIRR{note} {result.cite}.")
+        parts.append(
+            f"The portfolio's money-weighted return {over} is {saying.signed_percent(value)} a year "
+            f"by XIRR{note} {result.cite}."
+        )
     if compares(asked):
         parts.append(_beside(result, over))
     missing = result.get("missing_days")
@@ -97,14 +113,20 @@ def _time_weighted(asked: Asked, result: Result, over: str) -> str:
     told = f"The portfolio's time-weighted return {over} is {saying.signed_percent(value)}"
     if value is None and why:
         told += f" ({why})"
-    if annual is not None and (asked.window is None or asked.has(r"\bannual|\bper year\b|\ba year\b|\byearly\b|\bcagr\b|p\.a\.")):
+    if annual is not None and (
+        asked.window is None or asked.has(r"\bannual|\bper year\b|\ba year\b|\byearly\b|\bcagr\b|p\.a\.")
+    ):
         told += f", annualised {saying.signed_percent(annual)}"
     return f"{told} {result.cite}."
 
 
 def compares(asked: Asked) -> bool:
     """Whether a benchmark is asked for."""
-    return asked.has(r"\bbenchmark\b|\bagainst\b|\bversus\b|\bvs\b|\bcompare|\boutperform|\bunderperform|\bbeat\b|\bahead of\b|\bbehind\b|\bmarket\b|\brelative to\b") or bool(_benchmark(asked))
+    return asked.has(
+        r"\bbenchmark\b|\bagainst\b|\bversus\b|\bvs\b|\bcompare|\boutperform|\bunderperform|"
+        r"\bbeat\b|\bahead of\b|\bbehind\b|\bmarket\b|"
+        r"\brelative to\b"
+    ) or bool(_benchmark(asked))
 
 
 def _beside(result: Result, over: str) -> str:
@@ -112,7 +134,7 @@ def _beside(result: Result, over: str) -> str:
     if value is None:
         why = result.get("benchmark_note")
         return f"The benchmark's return {over} is {saying.NOT_DEFINED}{f' ({why})' if why else ''} {result.cite}."
-    told = f"The benchmark {name} returned {saying.signed_percent(value)} {over} {result.cite}."
+    told = f"{name} returned {saying.signed_percent(value)} {over} {result.cite}."
     if difference is None:
         return told
     word = "ahead of" if difference >= 0 else "behind"
@@ -131,17 +153,39 @@ def extremes(asked: Asked, steps: Steps) -> str:
     result = steps.use("performance", **window_arguments(asked.window, asked.context.as_of))
     if result.error:
         return result.failure
-    key, name = ("years", "year") if asked.has(r"\byears?\b(?<!in year)") and not asked.has(r"\bmonths?\b") else ("months", "month")
-    rows = [row for row in result.rows(key) if isinstance(row.get("time_weighted"), int | float)]
+    key, name = (
+        ("years", "year")
+        if asked.has(r"\byears?\b(?<!in year)") and not asked.has(r"\bmonths?\b")
+        else ("months", "month")
+    )
+    rows = [row for row in _periods(asked, steps, result, key) if isinstance(row.get("time_weighted"), int | float)]
     if not rows:
         return f"No {name} of this window has a return {result.cite}."
     parts = []
-    for pattern, is_worst in ((r"\b(?:best|strongest|highest|top)\b", False), (r"\b(?:worst|weakest|lowest|poorest)\b", True)):
+    for pattern, is_worst in (
+        (r"\b(?:best|strongest|highest|top)\b", False),
+        (r"\b(?:worst|weakest|lowest|poorest)\b", True),
+    ):
         if asked.has(pattern):
             row = (min if is_worst else max)(rows, key=lambda each: float(each["time_weighted"]))
-            parts.append(f"{'worst' if is_worst else 'best'} {name} was {period_words(row.get('period'))}, return {saying.signed_percent(row.get('time_weighted'))}")
-    limited = " Only the newest 36 months are compared." if key == "months" and asked.window is None and len(rows) >= 36 else ""
-    return f"The portfolio's {saying.listed(parts)} {result.cite}.{limited}"
+            parts.append(
+                f"{'worst' if is_worst else 'best'} {name} was "
+                f"{'in ' if name == 'year' else ''}{period_words(row.get('period'))}, return "
+                f"{saying.signed_percent(row.get('time_weighted'))}"
+            )
+    return f"The portfolio's {saying.listed(parts)} {result.cite}."
+
+
+def _periods(asked: Asked, steps: Steps, result: Result, key: str) -> list[Row]:
+    """The months or years of the window; of many months those of each three years by themselves."""
+    rows = result.rows(key)
+    first, last = saying.as_day(result.get("first")), saying.as_day(result.get("last"))
+    if key == "years" or len(rows) < MOST_MONTHS or first is None or last is None:
+        return rows
+    years = range(first.year, last.year + 1, 3)
+    spans = [(max(first, date(year, 1, 1)), min(last, date(year + 2, 12, 31))) for year in years]
+    parts = steps.use_all([("performance", {"first": begin, "last": end}) for begin, end in spans[-MOST_SPANS:]])
+    return [row for each in parts for row in each.rows(key)]
 
 
 def by_period(asked: Asked, steps: Steps) -> str:
@@ -151,7 +195,11 @@ def by_period(asked: Asked, steps: Steps) -> str:
         return result.failure
     key = "years" if asked.has(r"\bby year\b|\beach year\b|\bper year\b|\byearly\b|\bevery year\b") else "months"
     rows = [
-        [str(row.get("period")), saying.signed_percent(row.get("time_weighted")), saying.signed_percent(row.get("benchmark"))]
+        [
+            str(row.get("period")),
+            saying.signed_percent(row.get("time_weighted")),
+            saying.signed_percent(row.get("benchmark")),
+        ]
         for row in result.rows(key)
     ]
     table = saying.table([key[:-1].capitalize(), "Return", "Benchmark"], rows[-saying.MOST_ROWS :])
@@ -180,7 +228,10 @@ def contributors(asked: Asked, steps: Steps) -> str:
     rows = result.rows("detractors" if is_loss else "contributors")
     if not rows:
         return f"No holding {'cost' if is_loss else 'brought'} anything {over} {result.cite}."
-    if asked.has(r"\b(?:which|what|who)\b.*\b(?:holding|position|stock|share|company)\b(?!s)|\btop contributor\b(?!s)|\bthe most\b"):
+    if asked.has(
+        r"\b(?:which|what|who)\b.*\b(?:holding|position|stock|share|company)\b(?!s)|\btop "
+        r"contributor\b(?!s)|\bthe most\b"
+    ):
         word = "The largest loss" if is_loss else "The largest contribution"
         return f"{word} {over}: {_brought(rows[0], currency)} {result.cite}."
     lines = "\n".join(f"- {_brought(row, currency)} {over}" for row in rows[:MOST_TOLD])
@@ -208,10 +259,21 @@ def drivers(asked: Asked, steps: Steps) -> str:
     between = f"from {saying.day(fall.get('peak'))} to {saying.day(fall.get('trough'))}"
     if not losses:
         return f"{told} No holding lost in it."
-    lead = f"{losses[0].get('symbol')} drove it most: contribution {saying.signed_money(losses[0]['gain'], currency)} {between} {result.cite}."
+    lead = (
+        f"{losses[0].get('symbol')} drove it most: contribution "
+        f"{saying.signed_money(losses[0]['gain'], currency)} {between} "
+        f"{result.cite}."
+    )
     table = saying.table(
         ["Symbol", "Contribution", "Of the start value"],
-        [[str(row.get("symbol")), saying.signed_money(row.get("gain"), currency), saying.signed_percent(row.get("share"))] for row in losses],
+        [
+            [
+                str(row.get("symbol")),
+                saying.signed_money(row.get("gain"), currency),
+                saying.signed_percent(row.get("share")),
+            ]
+            for row in losses
+        ],
     )
     return f"{told} {lead}\n\nContributions {between} {result.cite}:\n\n{table}"
 
@@ -225,7 +287,7 @@ def drawdown(asked: Asked, steps: Steps) -> str:
         return result.failure
     if asked.has(r"\bcurrent(?:ly)?\b|\bnow\b|\bbelow (?:its|the|my) (?:high|peak)\b|\btoday\b"):
         value = saying.signed_percent(result.get("current_drawdown"))
-        return f"The portfolio's current drawdown is {value} on {saying.day(result.get('last'))} {result.cite}."
+        return f"The portfolio's current drawdown {words_of(asked, result)} is {value} {result.cite}."
     return _fallen(asked, result)
 
 
@@ -269,7 +331,9 @@ def risks(asked: Asked, steps: Steps) -> str:
     over = words_of(asked, result)
     parts = [_risk(result, key, title, unit) for _, key, title, unit in wanted]
     basis = f"of {saying.number(result.get('n'))} daily returns"
-    if result.get("risk_free_rate") is not None and any(key in ("sharpe", "sortino", "alpha") for _, key, _, _ in wanted):
+    if result.get("risk_free_rate") is not None and any(
+        key in ("sharpe", "sortino", "alpha") for _, key, _, _ in wanted
+    ):
         basis += f", risk-free rate {saying.percent(result.get('risk_free_rate'))} a year"
     if any(key in ("beta", "alpha", "r_squared", "correlation") for _, key, _, _ in wanted):
         basis += f", benchmark {result.get('benchmark')}"

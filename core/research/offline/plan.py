@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from typing import Protocol
 
-from core.ai.providers.contract import ChatRequest, Message, ToolCall
+from core.ai.providers.contract import ChatRequest, ToolCall
 from core.ai.providers.glossary import Glossary
 from core.research.offline import refusals
 from core.research.offline.asked import MAX_TURNS_BACK, Asked, Context, context_of, part, read
@@ -26,8 +26,11 @@ MAX_CALLS = 12
 EMPTY = "There is no question in this message. " + refusals.ABILITIES
 _JOINTS = re.compile(r",? and (?:also )?|; |, (?=what|how|which|when)")
 _ASKS = re.compile(
-    r"\?\s*$|^(?:and |please |pls |now |also )*(?:what|whats|how|which|when|where|who|why|is|are|did|does|do|has|have|was|were|can|could|"
-    r"show|list|give|tell|compare|find|name|explain|compute|calculate|count|plot|chart|get|should|will|would|buy|sell|ignore|"
+    r"\?\s*$|^(?:and |please |pls |now |also )*(?:what|whats|how|which|when|where|who|why|is|"
+    r""
+    r"are|did|does|do|has|have|was|were|can|could|"
+    r"show|list|give|tell|compare|find|name|explain|compute|calculate|count|plot|chart|get|"
+    r"should|will|would|buy|sell|ignore|"
     r"print|if|suppose)\b"
 )
 _WANTS = re.compile(r"\b(?:need|want|would like|looking for|interested|wonder|wondering|curious|asked)\b")
@@ -98,7 +101,9 @@ class Planner:
 
     def answer(self, request: ChatRequest) -> Answer:
         """The calls that are wanted next, or the answer; None where it is the glossary's."""
-        asked_at = next((at for at in range(len(request.messages) - 1, -1, -1) if request.messages[at].role == "user"), None)
+        asked_at = next(
+            (at for at in range(len(request.messages) - 1, -1, -1) if request.messages[at].role == "user"), None
+        )
         if asked_at is None or request.json_schema is not None:
             return None
         turns = [message for message in request.messages[asked_at + 1 :] if message.role == "tool"]
@@ -148,11 +153,17 @@ class Planner:
             return False
         match = self._glossary.match(question)
         compares = any(each.has(r"^compare\b") for each in sentences)
-        if not match.entries or not match.is_whole or (compares and len(match.entries) < 2):  # noqa: PLR2004 (two)
+        if not match.entries or not match.is_whole or (compares and len(match.entries) < 2):
             return False
         has_portfolio = any(each.context.portfolio is not None for each in sentences)
-        means_own = has_portfolio and any(each.has(r"\bwhat (?:is|was) the\b|^(?:the )?[\w\s-]+$") for each in sentences)
-        return not (means_own and any(intent_of(each) for each in sentences) and not any(each.has(r"\b(?:an?|mean|define|explain|computed|calculated)\b") for each in sentences))
+        means_own = has_portfolio and any(
+            each.has(r"\bwhat (?:is|was) the\b|^(?:the )?[\w\s-]+\?*$") for each in sentences
+        )
+        return not (
+            means_own
+            and any(intent_of(each) for each in sentences)
+            and not any(each.has(r"\b(?:an?|mean|define|explain|computed|calculated)\b") for each in sentences)
+        )
 
     def _of_sentence(self, asked: Asked, before: Asked | None) -> Iterator[_Part]:
         refusal = refusals.refusal_of(asked)
@@ -205,7 +216,12 @@ def _is_bare(asked: Asked) -> bool:
     text = asked.text
     for window in reversed(asked.windows):
         text = text[: window.start] + text[window.end :]
-    rest = re.sub(r"\b(?:and|what|how|about|for|in|the|same|of|on|then|now|or|also|please|over|during|but|to|with|it|is|was)\b|[@?.,!]", " ", text)
+    rest = re.sub(
+        r"\b(?:and|what|how|about|for|in|the|same|of|on|then|now|or|also|please|over|during|but|"
+        r"to|with|it|is|was)\b|[@?.,!]",
+        " ",
+        text,
+    )
     return not rest.strip()
 
 
@@ -220,7 +236,7 @@ def _clauses(asked: Asked) -> list[Asked]:
         words = re.findall(r"[a-z]{2,}", right.text)
         if one is None or two is None or one.name == two.name or right.has_pronoun or len(words) < 2:
             continue
-        if {one.name, two.name} <= _RELATED:
+        if {one.name, two.name} <= _RELATED or (two.name in _LOOSE and "@" not in right.text):
             continue
         return [left, *_clauses(right)]
     return [asked]
@@ -228,10 +244,12 @@ def _clauses(asked: Asked) -> list[Asked]:
 
 _RELATED = frozenset(("value", "cash", "totals", "line", "listing", "past_value", "count"))
 """Kinds whose questions are often one in two halves."""
+_LOOSE = frozenset(("history", "quote", "line", "value", "totals", "listing", "period_missing", "window_gain"))
+"""Kinds that a half without a name of its own is not taken for."""
 
 
 def _part(asked: Asked, intent: Intent | None) -> _Part:
-    if asked.unclear and not asked.named and (intent is None or intent.needs != "portfolio"):
+    if asked.unclear and not asked.named and (intent is None or intent.needs == "share"):
         unclear = asked.unclear[0]
         choices = " or ".join(f"{each.name} ({each.symbol})" for each in unclear.choices)
         return _Part(asked, None, f"Which company do you mean by “{unclear.words}”: {choices}?")
@@ -261,7 +279,9 @@ def _distinct(parts: Sequence[_Part]) -> list[_Part]:
     kept: list[_Part] = []
     for each in parts:
         same = (other for other in kept if other.intent == each.intent and other.text == each.text)
-        if not any(other.asked.named == each.asked.named and other.asked.windows == each.asked.windows for other in same):
+        if not any(
+            other.asked.named == each.asked.named and other.asked.windows == each.asked.windows for other in same
+        ):
             kept.append(each)
     return kept
 

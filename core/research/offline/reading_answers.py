@@ -48,13 +48,15 @@ LINES: tuple[tuple[str, str, str, str], ...] = (
     (r"\breceivables?\b", "balance", "receivables", "receivables"),
     (r"\bequity\b", "balance", "equity", "equity"),
     (r"\bcash\b", "balance", "cash", "cash"),
-    (r"\b(?:net (?:income|profit|earnings|result)|earnings|earn(?:ed)?|profits?|bottom line)\b", "income", "net_income", "net income"),
+    (r"\b(?:net (?:income|profit|earnings|result)|earnings|earn(?:ed)?|profits?|bottom " r"line)\b", "income", "net_income", "net income"),
     (r"\b(?:revenues?|sales|turnover|top line)\b", "income", "revenue", "revenue"),
 )  # fmt: skip
 """Words of a question, the statement and line that they ask for, and how it is called."""
 STATISTICS = (
-    r"\b(?:p/?e|price[\s-]to[\s-]earnings|price earnings|margins?|return on (?:equity|assets)|roe|roa|debt[\s-]to[\s-]equity|"
-    r"market cap(?:itali[sz]ation)?|price[\s-]to[\s-](?:book|sales)|key (?:statistics|figures)|dividend yield|current ratio|growth)\b"
+    r"\b(?:p/?e|price[\s-]to[\s-]earnings|price earnings|margins?|return on (?:equity|"
+    r"assets)|roe|roa|debt[\s-]to[\s-]equity|"
+    r"market cap(?:itali[sz]ation)?|price[\s-]to[\s-](?:book|sales)|key (?:statistics|"
+    r"figures)|dividend yield|current ratio|growth)\b"
 )
 _LIFE = {"quarterly": 8, "annual": 8}
 _FILLER = frozenset(
@@ -78,7 +80,15 @@ def filed(asked: Asked, steps: Steps) -> str:
     most = _number(asked.text)
     shares = asked.shares[:MOST_SHARES]
     uses = [
-        ("filings", {"symbol": each.symbol, "forms": forms, "year": None if is_ended else year, "most": 20 if is_ended else most})
+        (
+            "filings",
+            {
+                "symbol": each.symbol,
+                "forms": forms,
+                "year": None if is_ended else year,
+                "most": 20 if is_ended else most,
+            },
+        )
         for each in shares
     ]
     results = steps.use_all(uses)
@@ -105,8 +115,15 @@ def _filed(asked: Asked, result: Result, who: str, forms: Sequence[str]) -> str:
     if not rows:
         return f"{who}: there are no {kind}{year} up to {saying.day(asked.context.as_of)} {result.cite}."
     if asked.has(r"\bhow many\b|\bnumber of\b|\bcount\b"):
-        return f"{who}: {saying.number(result.get('total'))} {kind}{year} up to {saying.day(asked.context.as_of)} {result.cite}."
-    if asked.has(r"\bwhen\b|\bwhat (?:day|date)\b|\bwhich (?:day|date)\b|\b(?:latest|last|newest|most recent)\b(?!\s(?:[0-9]|ten|five|three|two|four))(?!.*filings\b)"):
+        return (
+            f"{who}: {saying.number(result.get('total'))} {kind}{year} up to "
+            f"{saying.day(asked.context.as_of)} {result.cite}."
+        )
+    if asked.has(
+        r"\bwhen\b|\bwhat (?:day|date)\b|\bwhich (?:day|date)\b|\b(?:latest|last|newest|most "
+        r"recent)\b(?!\s(?:[0-9]|ten|five|three|two|"
+        r"four))(?!.*filings\b)"
+    ):
         row = rows[-1] if asked.has(r"\b(?:first|earliest|oldest)\b") else rows[0]
         period = f", for the period to {saying.day(row.get('period'))}" if row.get("period") else ""
         word = "first" if asked.has(r"\b(?:first|earliest|oldest)\b") else "latest"
@@ -169,13 +186,23 @@ def news(asked: Asked, steps: Steps) -> str:
     rows = result.rows("articles")
     who = saying.listed([label(each) for each in asked.shares]) if asked.shares else "the holdings"
     if not rows:
-        return f"There is no news of {who} from {saying.day(result.get('first'))} to {saying.day(result.get('last'))} {result.cite}."
+        return (
+            f"There is no news of {who} from {saying.day(result.get('first'))} to "
+            f"{saying.day(result.get('last'))} {result.cite}."
+        )
     if asked.has(r"\bhow many\b|\bnumber of\b"):
-        return f"{who}: {saying.number(result.get('total'))} articles from {saying.day(result.get('first'))} to {saying.day(result.get('last'))} {result.cite}."
+        return (
+            f"{who}: {saying.number(result.get('total'))} articles from "
+            f"{saying.day(result.get('first'))} to "
+            f"{saying.day(result.get('last'))} "
+            f"{result.cite}."
+        )
     shared = [(len(_shared(asked, row)), row) for row in rows]
     near = [row for count, row in sorted(shared, key=lambda pair: -pair[0]) if count >= LEAST_SHARED]
     if near and not asked.has(r"\b(?:latest|newest|last|recent|headlines|news)\b"):
-        return f"A headline about this {result.cite}: {_headline(near[0])}. More than its sources say is not known here."
+        return (
+            f"A headline about this {result.cite}: {_headline(near[0])}. More than its sources say is not known here."
+        )
     if asked.has(r"\b(?:latest|newest|last|most recent) (?:headline|article|news item|piece of news|story)\b"):
         return f"Latest headline on {who} {result.cite}: {_headline(rows[0])}."
     lines = "\n".join(f"- {_headline(row)}" for row in rows[:MOST_HEADLINES])
@@ -194,7 +221,10 @@ def _stem(word: str) -> str:
 
 def _headline(row: Mapping[str, Any]) -> str:
     tone = f", tone {row.get('tone')} by the word list" if row.get("tone") else ""
-    return f"{saying.quoted(_outside(row, 'title'))}, {_outside(row, 'publisher')}, {saying.day(row.get('published'))}{tone}"
+    return (
+        f"{saying.quoted(_outside(row, 'title'))}, {_outside(row, 'publisher')}, "
+        f"{saying.day(row.get('published'))}{tone}"
+    )
 
 
 def sentiment(asked: Asked, steps: Steps) -> str:
@@ -205,13 +235,15 @@ def sentiment(asked: Asked, steps: Steps) -> str:
         return result.failure
     over = f"from {saying.day(result.get('first'))} to {saying.day(result.get('last'))}"
     told = [
-        f"{row.get('symbol')}: sentiment {saying.ratio(row.get('mean_score'))} on a scale from −1 to 1, of {saying.number(row.get('articles'))} articles {over} {result.cite}."
+        f"{row.get('symbol')}: sentiment {saying.ratio(row.get('mean_score'))} of "
+        f"{saying.number(row.get('articles'))} articles {over} "
+        f"{result.cite}."
         if row.get("mean_score") is not None
         else f"{row.get('symbol')}: no articles {over}, so no sentiment {result.cite}."
         for row in result.rows("by_symbol")
     ]
     lines = told[0] if len(told) == 1 else "\n".join(f"- {each}" for each in told)
-    return f"{lines}\n\nThe tone is read by a word list; no model judged it."
+    return f"{lines}\n\nThe tone is read by a word list, on a scale from minus one to one; no model judged it."
 
 
 def reported(asked: Asked, steps: Steps) -> str:
@@ -222,10 +254,14 @@ def reported(asked: Asked, steps: Steps) -> str:
     if window is not None and window.first is not None and window.first > asked.context.as_of:
         return after_the_day(asked)
     wanted = _wanted(asked)
-    is_quarterly = asked.has(r"\bquarter(?:ly|s)?\b|\bq[1-4]\b") and not asked.has(r"\b(?:fiscal|annual|full|whole) year\b")
+    is_quarterly = asked.has(r"\bquarter(?:ly|s)?\b|\bq[1-4]\b") and not asked.has(
+        r"\b(?:fiscal|annual|full|whole) year\b"
+    )
     frequency = "quarterly" if is_quarterly else "annual"
     results = [
-        steps.use("statements", symbol=asked.shares[0].symbol, which=which, frequency=frequency, periods=_LIFE[frequency])
+        steps.use(
+            "statements", symbol=asked.shares[0].symbol, which=which, frequency=frequency, periods=_LIFE[frequency]
+        )
         for which in dict.fromkeys(which for which, _, _ in wanted)
     ]
     by_which = {str(result.get("statement")): result for result in results}
@@ -241,7 +277,10 @@ def _wanted(asked: Asked) -> list[tuple[str, str, str]]:
         if match:
             found.append((match.start(), which, key, title))
             text = f"{text[: match.start()]}{'~' * (match.end() - match.start())}{text[match.end() :]}"
-    return [(which, key, title) for _, which, key, title in sorted(found)] or [("income", "revenue", "revenue"), ("income", "net_income", "net income")]
+    return [(which, key, title) for _, which, key, title in sorted(found)] or [
+        ("income", "revenue", "revenue"),
+        ("income", "net_income", "net income"),
+    ]
 
 
 def _line(asked: Asked, result: Result, key: str, title: str) -> str:
@@ -255,12 +294,23 @@ def _line(asked: Asked, result: Result, key: str, title: str) -> str:
         return f"{who}: {title} was not reported, so it is {saying.NOT_DEFINED} {result.cite}."
     if at is None:
         ends = saying.listed([saying.day(each.get("end")) for each in periods])
-        return f"{who}: no {result.get('frequency')} period that ends in that time is known; there are those to {ends} {result.cite}."
+        return (
+            f"{who}: no {result.get('frequency')} period that ends in that time is known; there are "
+            f"those to {ends} {result.cite}."
+        )
     values = row.get("values")
     value = values[at] if isinstance(values, list) and at < len(values) else None
-    amount = saying.price(value, result.get("currency")) if "per_share" in key or key.startswith("eps") else saying.money(value, result.get("currency"))
+    amount = (
+        saying.price(value, result.get("currency"))
+        if "per_share" in key or key.startswith("eps")
+        else saying.money(value, result.get("currency"))
+    )
     span = f"for the period from {saying.day(periods[at]['start'])} to " if periods[at].get("start") else "on "
-    form = f", as reported in the {periods[at].get('form')} filed on {saying.day(periods[at].get('filed'))}" if periods[at].get("form") else ""
+    form = (
+        f", as reported in the {periods[at].get('form')} filed on {saying.day(periods[at].get('filed'))}"
+        if periods[at].get("form")
+        else ""
+    )
     return f"{who}: {title} {amount} {span}{saying.day(periods[at].get('end'))}{form} {result.cite}."
 
 
@@ -280,7 +330,9 @@ def _statistics(asked: Asked, steps: Steps) -> str:
     rows = result.rows("statistics")
     chosen = [row for row in rows if _is_meant(asked, row)] or rows
     lines = [f"- {row.get('label')}: {_statistic(row)}" for row in chosen[:MOST_FILINGS]]
-    return f"{label(asked.shares[0])}, key statistics {result.cite}:\n\n" + "\n".join(lines or [f"- {saying.NOT_DEFINED}"])
+    return f"{label(asked.shares[0])}, key statistics {result.cite}:\n\n" + "\n".join(
+        lines or [f"- {saying.NOT_DEFINED}"]
+    )
 
 
 def _is_meant(asked: Asked, row: Mapping[str, Any]) -> bool:

@@ -43,7 +43,9 @@ def universe_of(asked: Asked) -> str:
     if asked.has(r"\bmy\b|\bour\b|\bholdings?\b|\bportfolio\b|\bpositions?\b|\bi (?:own|hold)\b"):
         return "holdings"
     said = asked.said.casefold()
-    return next((name for pattern, name in _UNIVERSES if re.search(pattern, asked.text) or re.search(pattern, said)), "")
+    return next(
+        (name for pattern, name in _UNIVERSES if re.search(pattern, asked.text) or re.search(pattern, said)), ""
+    )
 
 
 def conditions_of(asked: Asked) -> list[Condition]:
@@ -61,7 +63,10 @@ def conditions_of(asked: Asked) -> list[Condition]:
 
 def _averages(text: str) -> list[Condition]:
     found = []
-    pattern = rf"(?P<way>{_ABOVE}|{_BELOW})\s(?:(?:their|its|the|a)\s)?(?:own\s)?(?P<days>20|50|200)[\s-]?(?:day|session|d)?s?\b"
+    pattern = (
+        rf"(?P<way>{_ABOVE}|{_BELOW})\s(?:(?:their|its|the|a)\s)?(?:own\s)?(?P<days>20|50|"
+        r"200)[\s-]?(?:day|session|d)?s?\b"
+    )
     for match in re.finditer(pattern, text):
         if not re.search(r"\b(?:average|sma|mean|moving|ma|dma)\b", text[match.start() :]):
             continue
@@ -74,14 +79,25 @@ def _numbers(text: str) -> list[Condition]:
     found: list[Condition] = []
     taken: set[int] = set()
     for pattern, field, is_share in _FIELDS:
-        whole = rf"(?:{pattern})(?:\s?\([0-9]+\))?(?:\s(?:is|are|of|was|that|at|a|an|by))*\s(?P<way>{_ABOVE}|{_BELOW}|at least|at most)\s(?:usd\s|\$\s?)?{_NUMBER}(?P<share>\s?(?:%|percent))?"
+        whole = (
+            rf"(?:{pattern})(?:\s?\([0-9]+\))?(?:\s(?:is|are|of|was|that|at|a|an|"
+            rf"by))*\s(?P<way>{_ABOVE}|{_BELOW}|at least|at most)\s(?:usd\s|"
+            rf"\$\s?)?{_NUMBER}(?P<share>\s?(?:%|"
+            r"percent))?"
+        )
         for match in re.finditer(whole, text):
             if match.start("number") in taken or re.match(r"[\s-]?(?:day|session)", text[match.end("number") :]):
                 continue
             taken.add(match.start("number"))
             value = float(match["number"].replace(",", ""))
             name = f"return_{match['span']}" if field == "return_" else field
-            found.append({"field": name, "operator": _way(match["way"]), "value": value / 100 if is_share and (match["share"] or value > 3) else value})
+            found.append(
+                {
+                    "field": name,
+                    "operator": _way(match["way"]),
+                    "value": value / 100 if is_share and (match["share"] or value > 3) else value,
+                }
+            )
     return found
 
 
@@ -117,10 +133,20 @@ def _named(text: str) -> list[Condition]:
 
 @lru_cache(maxsize=1)
 def _signals() -> tuple[tuple[re.Pattern[str], str], ...]:
-    labels = {**{name: each.label for name, each in SIGNALS.items()}, **{name: each.label for name, each in CHART_PATTERNS.items()}}
+    labels = {
+        **{name: each.label for name, each in SIGNALS.items()},
+        **{name: each.label for name, each in CHART_PATTERNS.items()},
+    }
     names = sorted(((label.casefold(), name) for name, label in labels.items()), key=lambda pair: -len(pair[0]))
-    made = [(re.compile(rf"\b{re.escape(label).replace('-', '[- ]').replace(chr(92) + '[- ]', '[- ]')}(?:e?s)?\b"), name) for label, name in names]
-    return (*made, (re.compile(r"\bnew 52[\s-]week highs?\b"), "breakout_52w"), (re.compile(r"\bhammers?\b"), "cdl_hammer"))
+    made = [
+        (re.compile(rf"\b{re.escape(label).replace('-', '[- ]').replace(chr(92) + '[- ]', '[- ]')}(?:e?s)?\b"), name)
+        for label, name in names
+    ]
+    return (
+        *made,
+        (re.compile(r"\bnew 52[\s-]week highs?\b"), "breakout_52w"),
+        (re.compile(r"\bhammers?\b"), "cdl_hammer"),
+    )
 
 
 def signal_of(text: str) -> str:
@@ -133,7 +159,11 @@ def screened(asked: Asked, steps: Steps) -> str:
     conditions = conditions_of(asked)
     universe = universe_of(asked)
     if not conditions and not asked.has(r"\bmembers?\b|\bhow many\b"):
-        return "By which condition should the shares be chosen? For instance “above their 200-day average”, “RSI below 30” or “within 5 % of the 52-week high”."
+        return (
+            "By which condition should the shares be chosen? For instance “above their 200-day "
+            "average”, “RSI below 30” or “within 5 % of the "
+            "52-week high”."
+        )
     sort = _sort(asked)
     result = steps.use(
         "screen",
@@ -146,31 +176,52 @@ def screened(asked: Asked, steps: Steps) -> str:
     if result.error:
         return result.failure
     if not conditions:
-        return f"The universe {result.get('universe')} has {saying.number(result.get('members'))} members on {saying.day(result.get('day'))} {result.cite}."
+        return (
+            f"{saying.number(result.get('members'))} members on {saying.day(result.get('day'))} "
+            f"{result.cite}. Universe: {result.get('universe')}."
+        )
     return _matched(asked, result, conditions)
 
 
 def _sort(asked: Asked) -> str | None:
-    found = re.search(r"\b(highest|lowest|largest|smallest)\s(rsi|volatility|volume|relative volume|change)\b", asked.text)
-    fields = {"rsi": "rsi_14", "volatility": "volatility_20", "volume": "volume", "relative volume": "relative_volume", "change": "change"}
+    found = re.search(
+        r"\b(highest|lowest|largest|smallest)\s(rsi|volatility|volume|relative volume|change)\b", asked.text
+    )
+    fields = {
+        "rsi": "rsi_14",
+        "volatility": "volatility_20",
+        "volume": "volume",
+        "relative volume": "relative_volume",
+        "change": "change",
+    }
     return None if found is None else ("-" if found[1] in ("highest", "largest") else "") + fields[found[2]]
 
 
 def _matched(asked: Asked, result: Result, conditions: list[Condition]) -> str:
     total, screened = saying.number(result.get("matches")), saying.number(result.get("screened"))
     where, day = result.get("universe"), saying.day(result.get("day"))
-    lead = f"{total} of {screened} screened shares of {where} match ({result.get('conditions')}) on {day} {result.cite}"
+    lead = f"{total} shares match, of {screened} screened, on {day} {result.cite}"
+    conditions_said = str(result.get("conditions") or "").rstrip(".")
+    where = f"Asked was: {conditions_said}; universe: {where}."
     rows = result.rows("rows")
     notes = [note for note in result.notes if "left out" in note]
-    if not rows or asked.has(r"^how many\b") and not asked.has(r"\bwhich\b|\bname\b|\blist\b"):
-        return f"{lead}. {' '.join(notes)}".strip()
-    fields = list(dict.fromkeys(each["field"] for each in conditions if each["field"] in FIELDS and FIELDS[each["field"]].is_number))
+    if not rows or (asked.has(r"^how many\b") and not asked.has(r"\bwhich\b|\bname\b|\blist\b")):
+        return f"{lead}. {where} {' '.join(notes)}".strip()
+    fields = list(
+        dict.fromkeys(
+            each["field"] for each in conditions if each["field"] in FIELDS and FIELDS[each["field"]].is_number
+        )
+    )
     others = [str(each["value"]) for each in conditions if str(each["operator"]).endswith("_field")]
     shown = list(dict.fromkeys((*fields, *others))) or ["close"]
-    cells = [[str(row.get("symbol")), str(row.get("name") or ""), *(_cell(row, name) for name in shown)] for row in rows]
+    cells = [
+        [str(row.get("symbol")), str(row.get("name") or ""), *(_cell(row, name) for name in shown)] for row in rows
+    ]
     table = saying.table(["Symbol", "Name", *(FIELDS[name].label for name in shown)], cells)
-    more = f"\n\n{saying.number(result.get('not_shown'))} more matches are not shown." if result.get("not_shown") else ""
-    return f"{lead}:\n\n{table}{more}{' ' + ' '.join(notes) if notes else ''}"
+    more = (
+        f"\n\n{saying.number(result.get('not_shown'))} more matches are not shown." if result.get("not_shown") else ""
+    )
+    return f"{lead}:\n\n{table}{more}\n\n{' '.join((where, *notes))}"
 
 
 def _cell(row: Any, name: str) -> str:
@@ -188,16 +239,33 @@ def record(asked: Asked, steps: Steps) -> str:
     found = re.search(r"\b(1|5|20|60)[\s-](?:sessions?|days?|trading days)\b|\bone session\b", asked.text)
     sessions = int(found[1]) if found and found[1] else None
     symbol = asked.symbols[0] if asked.symbols else None
-    result = steps.use("signal_record", signal=signal, symbol=symbol, universe="" if symbol else universe_of(asked).replace("holdings", ""), sessions=sessions)
+    result = steps.use(
+        "signal_record",
+        signal=signal,
+        symbol=symbol,
+        universe="" if symbol else universe_of(asked).replace("holdings", ""),
+        sessions=sessions,
+    )
     if result.error:
         return result.failure
     over = f"over {result.get('sessions')} sessions"
     name, where = result.get("label"), result.get("where")
     if result.get("hit_rate") is None:
-        return f"{name} on {where}: hit rate {saying.NOT_DEFINED} {over}, since there are only {saying.number(result.get('n'))} earlier signals {result.cite}."
-    interval = f"interval {saying.percent(result.get('hit_rate_low'), 1)} to {saying.percent(result.get('hit_rate_high'), 1)}"
+        return (
+            f"{name} on {where}: hit rate {saying.NOT_DEFINED} {over}, since there are only "
+            f"{saying.number(result.get('n'))} earlier signals "
+            f"{result.cite}."
+        )
+    interval = (
+        f"interval {saying.percent(result.get('hit_rate_low'), 1)} to {saying.percent(result.get('hit_rate_high'), 1)}"
+    )
     return (
-        f"{name} on {where}: hit rate {saying.percent(result.get('hit_rate'), 1)} {over} (95 % {interval}), base rate "
-        f"{saying.percent(result.get('base_rate'), 1)}, median move {saying.signed_percent(result.get('median_move'))}, n = "
-        f"{saying.number(result.get('n'))} signals, up to {saying.day(result.get('as_of'))} {result.cite}."
+        f"{name}: hit rate {saying.percent(result.get('hit_rate'), 1)} {over} (95 % {interval}), base rate "
+        f"{saying.percent(result.get('base_rate'), 1)}, median move "
+        f"{saying.signed_percent(result.get('median_move'))}, n = "
+        f"{saying.number(result.get('n'))} signals {result.cite}. On {where}, as it was known on "
+        ""
+        ""
+        ""
+        f"{saying.day(result.get('as_of'))}."
     )

@@ -93,15 +93,15 @@ _WORDS = {
         **dict.fromkeys(("kaufen",), "buy"),
         **dict.fromkeys(("verkaufen",), "sell"),
         **dict.fromkeys(("umsatz", "umsätze", "erlöse"), "revenue"),
-        **{"wie": "how", "was": "what", "wann": "when", "ist": "is", "war": "was", "seit": "since", "und": "and"},
-        **{"von": "of", "der": "the", "die": "the", "das": "the", "des": "of", "im": "in", "am": "on", "über": "over"},
-        **{"januar": "january", "februar": "february", "märz": "march", "mai": "may", "juni": "june", "juli": "july"},
-        **{"oktober": "october", "dezember": "december", "jahr": "year", "monat": "month", "bester": "best"},
-        **{"wert": "value", "gewinn": "gain", "verlust": "loss", "sektor": "sector", "branche": "sector"},
-        **{"transaktionen": "transactions", "beste": "best", "schlechteste": "worst", "schlechtester": "worst"},
-        **{"soll": "should", "sollte": "should", "ich": "i", "morgen": "tomorrow", "insgesamt": "in total"},
-        **{"gegenüber": "against", "maximaler": "max", "rückgang": "drawdown", "zuerst": "first", "bis": "to"},
-        **{"letzter": "last", "letzte": "last", "letzten": "last", "heute": "today", "wird": "will", "zeige": "show"},
+        "wie": "how", "was": "what", "wann": "when", "ist": "is", "war": "was", "seit": "since", "und": "and",
+        "von": "of", "der": "the", "die": "the", "das": "the", "des": "of", "im": "in", "am": "on", "über": "over",
+        "januar": "january", "februar": "february", "märz": "march", "mai": "may", "juni": "june", "juli": "july",
+        "oktober": "october", "dezember": "december", "jahr": "year", "monat": "month", "bester": "best",
+        "wert": "value", "gewinn": "gain", "verlust": "loss", "sektor": "sector", "branche": "sector",
+        "transaktionen": "transactions", "beste": "best", "schlechteste": "worst", "schlechtester": "worst",
+        "soll": "should", "sollte": "should", "ich": "i", "morgen": "tomorrow", "insgesamt": "in total",
+        "gegenüber": "against", "maximaler": "max", "rückgang": "drawdown", "zuerst": "first", "bis": "to",
+        "letzter": "last", "letzte": "last", "letzten": "last", "heute": "today", "wird": "will", "zeige": "show",
     },
     "french": {
         **dict.fromkeys(("mon", "ma", "mes"), "my"),
@@ -116,15 +116,15 @@ _WORDS = {
         **dict.fromkeys(("liquidités", "espèces"), "cash"),
         **dict.fromkeys(("position", "positions"), "holdings"),
         **dict.fromkeys(("quel", "quelle", "quels", "quelles"), "which"),
-        **{"combien": "how much", "quand": "when", "est": "is", "depuis": "since", "et": "and", "de": "of", "du": "of"},
-        **{"valeur": "value", "gain": "gain", "perte": "loss", "secteur": "sector", "volatilité": "volatility"},
-        **{"janvier": "january", "février": "february", "mars": "march", "avril": "april", "mai": "may"},
-        **{"juin": "june", "juillet": "july", "août": "august", "septembre": "september", "octobre": "october"},
-        **{"novembre": "november", "décembre": "december", "année": "year", "mois": "month", "meilleur": "best"},
-        **{"pire": "worst", "dernier": "last", "dernière": "last", "acheté": "bought", "vendu": "sold"},
-        **{"acheter": "buy", "vendre": "sell", "dois-je": "should i", "demain": "tomorrow", "en": "in", "dans": "in"},
-        **{"nouvelles": "news", "actualités": "news", "chiffre": "revenue", "je": "i", "détiens": "hold", "le": "the"},
-        **{"sur": "over", "au": "on", "ai-je": "do i", "aujourd'hui": "today", "la": "the", "les": "the"},
+        "combien": "how much", "quand": "when", "est": "is", "depuis": "since", "et": "and", "de": "of", "du": "of",
+        "valeur": "value", "gain": "gain", "perte": "loss", "secteur": "sector", "volatilité": "volatility",
+        "janvier": "january", "février": "february", "mars": "march", "avril": "april", "mai": "may",
+        "juin": "june", "juillet": "july", "août": "august", "septembre": "september", "octobre": "october",
+        "novembre": "november", "décembre": "december", "année": "year", "mois": "month", "meilleur": "best",
+        "pire": "worst", "dernier": "last", "dernière": "last", "acheté": "bought", "vendu": "sold",
+        "acheter": "buy", "vendre": "sell", "dois-je": "should i", "demain": "tomorrow", "en": "in", "dans": "in",
+        "nouvelles": "news", "actualités": "news", "chiffre": "revenue", "je": "i", "détiens": "hold", "le": "the",
+        "sur": "over", "au": "on", "ai-je": "do i", "aujourd'hui": "today", "la": "the", "les": "the",
     },
 }
 _KNOWN = frozenset(
@@ -167,6 +167,8 @@ _KNOWN = frozenset(
     financials energy materials industrials utilities health care consumer staples discretionary telecommunications
     services financial estate bullish bearish breakout overbought oversold custody withheld withdrawal withdrawals bonds
     explained annually detail details latest weekly tuesday thursday wednesday around shareholders auditors weakness
+    net low fast all any are can for has now out see key new big day old one two top cut gap hit job tap win run way act
+    aim cost cash ball fit well live care nice love life pool core team ever fun edge true real time tech best flow
     leave leaves costing implied options option calls puts instead highs lows trades itself yourself
     """.split()
 )
@@ -234,6 +236,11 @@ def mended(plain: str) -> str:
 
 
 _SHORT_MENDED = {"wich": "which", "waht": "what", "hwo": "how", "teh": "the", "whta": "what", "pls": "please"}
+
+
+def is_foreign(word: str) -> bool:
+    """Whether a word in small letters is a common one of another language."""
+    return word in _GERMAN or word in _FRENCH or word in _OTHER or any(word in each for each in _WORDS.values())
 
 
 def is_known(word: str) -> bool:
