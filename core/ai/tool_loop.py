@@ -20,7 +20,7 @@ from core.errors import place_of
 AT_ONCE = 2
 """Tools of one answer that run at the same time."""
 MAX_HANDS = 64
-"""Tools that run at the same time in one process; one that does not come back keeps its place."""
+"""Tools that run at the same time in one process, others wait; one that does not come back keeps its place."""
 MAX_FAILURES = 3
 """Steps that may fail one after the other; then the model has to answer with what it has."""
 MAX_REPEATS = 2
@@ -168,6 +168,8 @@ class ToolLoop(Course):
         for job in jobs:
             while not job.ended.wait(WAIT_S):
                 if is_cut():
+                    for each in jobs:
+                        each.closed(0.0)
                     return False
                 if time.monotonic() >= until:
                     break
@@ -277,11 +279,7 @@ class _Job:
         self._lock = threading.Lock()
 
     def begin(self, figures: Sequence[Figure]) -> None:
-        """Has it done, unless as many tools as may already run; `figures` are what the steps before it returned."""
-        if not self._hands.acquire(blocking=False):
-            self.ran = _failed(self.call, self.number, "The workbench is too busy to do this now.", 0.0)
-            self.ended.set()
-            return
+        """Has it done as soon as a hand is free; `figures` are what the steps before it returned."""
         threading.Thread(target=self._run, args=(figures,), name="assay-tool", daemon=True).start()
 
     def closed(self, seconds: float) -> Ran:
@@ -292,17 +290,21 @@ class _Job:
             return self.ran
 
     def _run(self, figures: Sequence[Figure]) -> None:
-        try:
-            ran = self._runner.run(self.call, self.number, figures)
-        except Exception as error:  # noqa: BLE001 (the outermost edge of a tool's thread)
-            _log.error("A tool ended by an unexpected error: %s.", place_of(error))
-            ran = _failed(self.call, self.number, "It failed for a reason of the workbench's own.", 0.0)
-        finally:
-            self._hands.release()
+        with self._hands:
+            if self.ran is not None:  # it waited for so long that it is closed
+                return
+            ran = self._used(figures)
         with self._lock:
             if self.ran is None:
                 self.ran = ran
         self.ended.set()
+
+    def _used(self, figures: Sequence[Figure]) -> Ran:
+        try:
+            return self._runner.run(self.call, self.number, figures)
+        except Exception as error:  # noqa: BLE001 (the outermost edge of a tool's thread)
+            _log.error("A tool ended by an unexpected error: %s.", place_of(error))
+            return _failed(self.call, self.number, "It failed for a reason of the workbench's own.", 0.0)
 
 
 def _name(call: ToolCall) -> tuple[str, str]:

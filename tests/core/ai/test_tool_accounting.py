@@ -442,6 +442,24 @@ def test_followers_of_an_answer_with_tools_get_its_steps_free(
     assert (chat_server.calls, used(live, ann), len(desk.ran)) == (2, 1, 1)
 
 
+def test_a_follower_who_was_shown_steps_alone_takes_over_where_the_leader_fails(
+    live: Workbench, ann: Principal, chat_server: ChatServer, service: Service, desk: Desk
+) -> None:
+    chat_server.script = [asks(wish("slow")), Reply(status=400), asks(wish()), DONE]
+    leader = live.gateway.session(ann, researched(desk))
+    wait_until(lambda: bool(desk.ran))
+    follower = live.gateway.session(ann, researched(desk))
+    desk.gate.set()
+    pieces = list(follower.pieces())
+    with pytest.raises(AssayError):
+        leader.result()
+    steps = [(piece.number, piece.tool, piece.state) for piece in pieces if isinstance(piece, Step)]
+    assert steps[-2:] == [(1, "quote", "running"), (1, "quote", "done")]
+    assert "".join(piece for piece in pieces if isinstance(piece, str)) == CLOSED
+    assert (chat_server.calls, used(live, ann)) == (4, 1)
+    assert held(service) == [("released", "failed", True), ("settled", "success", True)]
+
+
 def test_200_at_once_with_ten_left_are_ten_queries(
     live: Workbench, ann: Principal, chat_server: ChatServer, service: Service, desk: Desk
 ) -> None:

@@ -16,6 +16,7 @@ from core.ai.kept import storable
 from core.ai.providers.contract import Message
 from core.ai.tool_loop import Parts, ToolLoop
 from core.ai.tools import MAX_ROUNDS, MAX_STEPS, Turn
+from tests.core.ai.test_gateway import wait_until
 from tests.core.ai.tool_desk import CLOSE, Desk, first, marked, wish
 
 
@@ -141,9 +142,7 @@ def test_a_tool_that_takes_too_long_is_left_out_and_what_comes_later_is_dropped(
     assert "too long" in json.loads(messages[-2].text)["error"]
     assert "error" not in json.loads(messages[-1].text)
     desk.gate.set()
-    deadline = time.monotonic() + 5
-    while desk.at_once and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: not desk.at_once)
     assert [step.state for step in loop.evidence("").steps] == ["failed", "done"]
     assert [(step.number, step.state) for step in told[2:]] == [(1, "failed"), (2, "done")]
 
@@ -157,13 +156,17 @@ def test_where_nobody_waits_it_ends_at_once() -> None:
     desk.gate.set()
 
 
-def test_no_more_tools_than_a_process_may_have_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk()
-    monkeypatch.setattr(tool_loop, "_hands", threading.BoundedSemaphore(1))
+def test_no_more_tools_run_than_may_in_one_process_and_one_that_waited_too_long_never_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk, hands = Desk(), threading.BoundedSemaphore(1)
+    monkeypatch.setattr(tool_loop, "_hands", hands)
     messages = loop_of(desk, time_s=0.2).after(Turn("", (wish("slow", 1), wish("quote", 2))), no_one, never)
     assert messages is not None
-    assert "too busy" in json.loads(messages[-1].text)["error"]
+    assert ["too long" in json.loads(message.text)["error"] for message in messages[-2:]] == [True, True]
     desk.gate.set()
+    wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name == "assay-tool"])
+    assert desk.ran == [(1, "slow")]
 
 
 def test_an_answer_that_ends_early_says_so_and_is_kept_for_nobody() -> None:
