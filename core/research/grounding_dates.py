@@ -72,11 +72,11 @@ _RELATIVE = re.compile(
     |(?P<qtd>quarter[\s-]to[\s-]date|QTD|this\squarter)
     |(?P<all>since\s(?:inception|the\s(?:start|beginning|first\s\w+))|all[\s-]time|over\sits\swhole\shistory)
     |(?P<now>today|currently|right\snow|at\spresent|as\sof\snow|heute|derzeit|aktuell|aujourd'hui|actuellement)
-    |(?P<unknown>yesterday|gestern|hier|tomorrow|(?:a|one|two|three|[0-9]+)\s(?:day|week|month|quarter|year)s?\s(?:ago|before|earlier|later)
+    |(?P<unknown>yesterday|gestern|tomorrow|(?:a|one|two|three|[0-9]+)\s(?:day|week|month|quarter|year)s?\s(?:ago|before|earlier|later)
         |the\s(?:day|week|month|quarter|year)\s(?:before|after|earlier)
         |(?:previous|prior|preceding|following|next)\s(?:day|session|week|month|quarter|year))
     )\b""",
-    re.VERBOSE,
+    re.VERBOSE | re.IGNORECASE,
 )
 _LINK = re.compile(r"\s?(?:-|–|—|to|and|through|until|till|bis|und|au|à|et|\.\.)\s?(?:the\s)?")
 _SINCE = re.compile(
@@ -299,7 +299,7 @@ def _begin(time: Time, figure: Dated) -> date:
 def _count(word: str | None) -> int:
     if word is None:
         return 1
-    return int(word) if word.isdigit() else _COUNTS.index(word)
+    return int(word) if word.isdigit() else _COUNTS.index(word.lower())
 
 
 _UNITS = {
@@ -309,12 +309,12 @@ _UNITS = {
     "Monat": "month",
     "Jahre": "year",
     "Jahr": "year",
-    "bar": "session",
+    "Bar": "session",
 }
 
 
 def _length(unit: str) -> float:
-    return _PERIOD_DAYS[_UNITS.get(unit, unit)]
+    return _PERIOD_DAYS[_UNITS.get(unit.capitalize(), unit.lower())]
 
 
 def _atom(match: re.Match[str], text: str) -> Atom | None:

@@ -168,7 +168,7 @@ def _is_foreign(text: str, word: re.Match[str]) -> bool:
 
 def _is_subject(after: str) -> bool:
     """Whether what a sentence begins with is what it speaks of."""
-    if re.match(r"['’]s\b|\s?[|(:]|\s?\*\*|\s*$|\s[–—-]\s", after):
+    if re.match(r"['’]s\b|\s?[|(:,]|\s?\*\*|\s*(?:\n|$)|\s[–—-]\s", after):
         return True
     following = re.match(r"\s(\w+)", after)
     if following is None:

@@ -170,7 +170,10 @@ class Reader:
             return before
         if after is not None and self._follows(number.end, after.start, _IS_AFTER):
             return after
-        return before if before is not None and self._is_compatible(before, number) else None
+        if before is not None and self._is_compatible(before, number):
+            return before
+        is_free = before is None and after is not None and not self._numbers_between(number.end, after.start)
+        return after if is_free else None
 
     def _before(self, number: WrittenNumber, phrases: Sequence[Phrase]) -> Phrase | None:
         for phrase in reversed(phrases):
@@ -195,7 +198,9 @@ class Reader:
         if not self._is_two_sided(Meaning(phrase.keys)):
             return False
         between = self._page.within(self._page.mentions, (phrase.end, number.start))
-        return bool(between) and bool(_OWNED.fullmatch(self._page.text, between[-1].end, number.start))
+        if not between or not self._is_compared(between[-1]):
+            return False
+        return _OWNED.fullmatch(self._page.text, between[-1].end, number.start) is not None
 
     def _is_compatible(self, phrase: Phrase, number: WrittenNumber) -> bool:
         """Whether anything that a phrase names can be written as the number is."""

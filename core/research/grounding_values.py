@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_DOWN, ROUND_HALF_UP, Decimal
 from math import isfinite
 
 from core.ai.evidence import Figure, Unit
@@ -95,7 +95,7 @@ def _equal(value: float, times: int, scale: Decimal, number: WrittenNumber) -> b
     if number.significant < 1 or number.decimals > MOST_DECIMALS or size >= LARGEST:
         return None
     step = Decimal(1).scaleb(-number.decimals)
-    ways = (ROUND_HALF_UP, ROUND_HALF_EVEN)
+    ways = (ROUND_HALF_UP, ROUND_HALF_DOWN)
     return False if any(size.quantize(step, way) == number.value for way in ways) else None
 
 
