@@ -288,3 +288,15 @@ class TestTools:
         stream = Offline(GLOSSARY, answerers=[rule]).chat(self._asked(), LIMITS)
         with pytest.raises(ProviderBroke):
             list(stream)
+
+    def test_a_call_its_result_and_the_answer(self) -> None:
+        def rule(request: ChatRequest) -> str | tuple[ToolCall, ...]:
+            results = [message for message in request.messages if message.call is not None]
+            return f"It costs {results[0].text}." if results else self.CALLS[:1]
+
+        provider = Offline(GLOSSARY, answerers=[rule])
+        calls = events(provider.chat(self._asked(), LIMITS))[1].calls
+        talk = (*self._asked().messages, Message("assistant", "", calls), Message("tool", "187.25", call=calls[0]))
+        texts, finish = events(provider.chat(replace(self._asked(), messages=talk), LIMITS))
+
+        assert ("".join(texts), finish.reason, finish.calls) == ("It costs 187.25.", "stop", ())
