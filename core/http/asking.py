@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import Request
 
 from core.ai.answer import Answer, Question
+from core.ai.evidence import Step
 from core.ai.session import Session
 from core.errors import AssayError
 from core.http.caller import caller_of
@@ -127,7 +128,7 @@ class Asked:
     """None while it is on its way."""
     listener: Listener | None
     """Reads the rest; None for an answer that was given before."""
-    first: str | None
+    first: str | Step | None
     request_id: UUID
     model: str
     headers: dict[str, str]
@@ -143,6 +144,16 @@ class Asked:
 
     async def pieces(self) -> AsyncIterator[str]:
         """The text as it comes, from its first piece on.
+
+        Raises:
+            AssayError: it failed.
+        """
+        async for piece in self.events():
+            if isinstance(piece, str):
+                yield piece
+
+    async def events(self) -> AsyncIterator[str | Step]:
+        """The text as it comes, and the steps on the way to it as they begin and end.
 
         Raises:
             AssayError: it failed.

@@ -102,6 +102,8 @@ class ConversationQuestion(Body):
 
     message: str
     """The question."""
+    portfolio_id: str | None = None
+    """A portfolio that the caller sees: what this question and the next ones in the conversation are about."""
     model: str | None = Field(None, min_length=1)
     """Id of a model, or "auto"."""
     stream: bool = False
@@ -129,6 +131,36 @@ class Source(Answer):
     title: str
     url: str | None = None
     as_of: str | None = None
+
+
+class StepTaken(Answer):
+    """One use of a tool on the way to an answer."""
+
+    number: int
+    """By which the answer cites it: [1], [2], …"""
+    tool: str
+    words: str
+    """What was done."""
+    state: Literal["running", "done", "failed"]
+    error: str | None
+    """Why it failed."""
+    source: Source | None
+    """Where its figures come from."""
+
+
+class FigureChecked(Answer):
+    """A number in an answer's text."""
+
+    start: int
+    end: int
+    """Its place in the text, in characters."""
+    text: str
+    verified: bool
+    """Whether a step returned it, for what the text says that it is."""
+    step: int | None
+    """Number of that step."""
+    words: str
+    """Which figure it is, or why it is none."""
 
 
 class RouteTaken(Answer):
@@ -165,6 +197,12 @@ class ChatSummary(AnswerFacts):
 
     conversation_id: str
     message_id: str
+    steps: list[StepTaken]
+    """What was done on the way to it."""
+    figures: list[FigureChecked]
+    """The numbers in its text."""
+    notes: list[str]
+    """What a reader has to know: that it stopped early, that something is missing."""
 
 
 class ChatAnswer(ChatSummary):
@@ -472,6 +510,8 @@ class ConversationHead(Answer):
     created_at: Moment
     updated_at: Moment
     """When something was last asked or answered in it."""
+    portfolio_id: str | None
+    """The portfolio that its questions are about."""
 
 
 class ConversationItem(ConversationHead):
@@ -520,6 +560,12 @@ class ConversationMessage(Answer):
     cost_usd: Money | None
     note: str | None
     """What went wrong, in a sentence."""
+    sources: list[Source]
+    steps: list[StepTaken]
+    figures: list[FigureChecked]
+    notes: list[str]
+    confidence: float | None
+    """Share of the figures that were verified; null where there are none."""
 
 
 class Conversation(ConversationHead):

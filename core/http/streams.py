@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from core.ai.answer import Answer
+from core.ai.evidence import Step
 from core.ai.session import Session
 from core.http.context import CallThreads, in_thread
 
@@ -84,10 +85,10 @@ class Listener:
         self._session = session
         self._receive = receive
         self._threads = threads
-        self._pieces = iter(session)
+        self._pieces = session.pieces()
 
-    async def piece(self) -> str | None:
-        """The next piece of the text; None when the answer is complete.
+    async def piece(self) -> str | Step | None:
+        """The next piece of the text, or the next step on the way to it; None when the answer is complete.
 
         Raises:
             AssayError: the answer failed.

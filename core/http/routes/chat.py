@@ -9,15 +9,18 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from core.ai.answer import Answer
+from core.ai.evidence import Step
 from core.ai.session import Session
 from core.errors import AssayError, NotFound
 from core.http.asking import Asked, Asker, Errand
 from core.http.authentication import SignedIn, SignedInRoute
 from core.http.context import Bench, Threads
+from core.http.evidence import evidence_fields, step_shown
 from core.http.idempotency import idempotency_of
 from core.http.metered import CHAT_QUOTA
 from core.http.models import ChatAnswer, ChatQuestion, ChatSummary, ConversationQuestion, RouteTaken, Tokens
 from core.http.problems import problem_of, unexpected
+from core.http.routes.portfolios import id_of
 from core.http.streams import DONE, EventStream, event
 
 router = APIRouter(route_class=SignedInRoute, tags=["AI"])
@@ -29,8 +32,8 @@ async def chat(
 ) -> Response:
     """The answer to one message, in one of the caller's conversations or in a new one.
 
-    With `stream: true`: `data: {"delta", "model"}` …, `data: {…}` with what is known at the end,
-    `data: [DONE]`; a failure after the first event is `data: {"error": problem}`.
+    With `stream: true`: `data: {"step"}` as tools are used, `data: {"delta", "model"}` …, `data: {…}` with what is
+    known at the end, `data: [DONE]`; a failure after the first event is `data: {"error": problem}`.
     An answer of the cache is free and moves no quota. With an `Idempotency-Key` a repeat gets the same answer.
     """
     given = question.conversation_id
@@ -45,6 +48,7 @@ async def answered(question: ConversationQuestion, conversation_id: UUID | None,
         AssayError: it failed before its first piece.
     """
     idempotency = await idempotency_of(asker.request)
+    portfolio_id = None if question.portfolio_id is None else id_of(question.portfolio_id)
     saved: dict[str, str] = {}
 
     def open_session(runs_here: bool) -> Session:
@@ -52,6 +56,7 @@ async def answered(question: ConversationQuestion, conversation_id: UUID | None,
             asker.principal,
             question.message,
             conversation_id=conversation_id,
+            portfolio_id=portfolio_id,
             model=question.model,
             channel="api",
             idempotency=idempotency,
@@ -84,8 +89,11 @@ def conversation_id_of(given: str) -> UUID:
 
 async def _events(asked: Asked, saved: Mapping[str, str]) -> AsyncIterator[bytes]:
     try:
-        async for piece in asked.pieces():
-            yield event({"delta": piece, "model": asked.model})
+        async for piece in asked.events():
+            if isinstance(piece, Step):
+                yield event({"step": step_shown(piece).model_dump(mode="json")})
+            else:
+                yield event({"delta": piece, "model": asked.model})
         yield event(_summary(asked.complete, saved).model_dump(mode="json"))
     except AssayError as error:
         yield event({"error": problem_of(error)})
@@ -102,7 +110,6 @@ def _summary(answer: Answer, saved: Mapping[str, str]) -> ChatSummary:
         offline=answer.is_offline,
         state=answer.state,
         cached=answer.is_cached,
-        sources=[],
         usage=Tokens(
             prompt_tokens=used.prompt_tokens,
             completion_tokens=used.completion_tokens,
@@ -113,6 +120,6 @@ def _summary(answer: Answer, saved: Mapping[str, str]) -> ChatSummary:
         credits=Decimal(0),
         conversation_id=saved["conversation_id"],
         message_id=saved["message_id"],
-        confidence=None,
+        **evidence_fields(answer.evidence, answer.text),
         route=RouteTaken(reason=answer.route_reason, candidates=answer.considered),
     )

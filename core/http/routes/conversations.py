@@ -8,11 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.ai.evidence import Evidence
 from core.db.conversations_dao import ConversationRow, MessageRow
 from core.http.asking import Asker
 from core.http.authentication import SignedIn, SignedInRoute
 from core.http.context import Bench, Threads, in_thread
 from core.http.cursors import cursor_of, place_of_cursor
+from core.http.evidence import evidence_fields
 from core.http.models import (
     ChatAnswer,
     Conversation,
@@ -126,7 +128,13 @@ def _item(found: Found) -> ConversationItem:
 
 
 def _head(row: ConversationRow) -> ConversationHead:
-    return ConversationHead(id=str(row.id), title=row.title, created_at=row.created_at, updated_at=row.updated_at)
+    return ConversationHead(
+        id=str(row.id),
+        title=row.title,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        portfolio_id=None if row.portfolio_id is None else str(row.portfolio_id),
+    )
 
 
 def _whole(opened: Opened) -> Conversation:
@@ -136,11 +144,11 @@ def _whole(opened: Opened) -> Conversation:
         cost=ConversationCost(
             charged_usd=cost.charged_usd, estimated=cost.is_estimated, unresolved_usd=cost.unresolved_usd
         ),
-        messages=[_message(row) for row in opened.messages],
+        messages=[_message(row, opened.evidence.get(row.id)) for row in opened.messages],
     )
 
 
-def _message(row: MessageRow) -> ConversationMessage:
+def _message(row: MessageRow, evidence: Evidence | None) -> ConversationMessage:
     return ConversationMessage.model_validate(
         {
             "id": str(row.id),
@@ -148,6 +156,7 @@ def _message(row: MessageRow) -> ConversationMessage:
             "offline": row.is_offline,
             "estimated": row.is_estimated,
             **{name: getattr(row, name) for name in _SAME},
+            **evidence_fields(evidence, row.text),
         }
     )
 
