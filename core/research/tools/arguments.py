@@ -17,7 +17,7 @@ MAX_WORD_CHARS = 60
 MOST_TOLD = 3
 """Wrong arguments that an error names."""
 _Form = TypeVar("_Form", bound=BaseModel)
-_LEFT_OUT = frozenset({"title", "default"})
+_LEFT_OUT = frozenset({"title", "default", "minLength", "maxLength"})
 """Keys of a schema that a model needs not be told."""
 
 
