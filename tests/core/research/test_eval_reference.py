@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.settings import ROOT
 from tests.eval.questions import FOLDER, HALVES, Fact, Injection, Question, injections, questions
 from tests.eval.reference import COMPUTATIONS, computed
 from tests.eval.shipped import PORTFOLIOS
@@ -19,6 +20,8 @@ FACTS = [
     for number, fact in enumerate((*question.expects, *(each for each in question.forbids if isinstance(each, Fact))))
     if fact.by
 ]
+LONG_ENOUGH = 20
+"""A shorter question may stand somewhere by chance."""
 ROUNDING = 1e-6
 """Stored values are rounded to six decimals."""
 
@@ -82,6 +85,15 @@ def test_every_kind_of_text_is_there() -> None:
         assert any(text.count("|") > 6 for text in texts), "a pasted table"
         assert any(len(text) > 500 for text in texts), "a long one"
         assert sum(len(text) < 30 for text in texts) >= 3, "short ones"
+
+
+def test_no_question_is_known_to_the_program() -> None:
+    files = [path for folder in (ROOT / "core", ROOT / "data", ROOT / "pages") for path in folder.rglob("*.[pym][ya]*")]
+    program = "\n".join(path.read_text("utf-8").lower() for path in files if path.suffix in (".py", ".yaml", ".md"))
+    for half, question in QUESTIONS:
+        text = question.question.strip().splitlines()[0].lower()
+        assert len(text) < LONG_ENOUGH or text not in program, f"{half}: {question.id}"
+    assert "held_out" not in program
 
 
 def test_what_is_not_known_is_an_error() -> None:
