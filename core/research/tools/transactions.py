@@ -49,10 +49,10 @@ _COLUMNS = ("Date", "Kind", "Symbol", "Quantity", "Price", "Amount", "Currency",
 class TransactionsArguments(Windowed):
     """Which transactions."""
 
-    kinds: tuple[Kind, ...] = Field((), max_length=14, description="Only these kinds; empty: all")
+    kinds: tuple[Kind, ...] = Field((), description="Only these; empty: all")
     symbol: str | None = Field(None, max_length=20, description="Only of this symbol")
     order: Literal["newest", "oldest"] = Field("newest", description="Which rows come first")
-    most: int = Field(20, ge=1, le=50, description="Rows at most; counts and sums are of all that match")
+    most: int = Field(20, ge=1, le=50, description="Rows at most; sums are of all")
 
 
 @dataclass(slots=True)
