@@ -19,7 +19,15 @@ from core.ai.answer import Answer, Draft, Question
 from core.ai.evidence import Evidence, Step
 from core.ai.providers.contract import Message
 from core.ai.tool_loop import Parts, ToolLoop
-from core.errors import AssayError, MeteringDenied, ProviderBroke, ProviderTimeout, ProviderUnavailable, UnusableAnswer
+from core.errors import (
+    AssayError,
+    DatabaseUnavailable,
+    MeteringDenied,
+    ProviderBroke,
+    ProviderTimeout,
+    ProviderUnavailable,
+    UnusableAnswer,
+)
 from core.metering.books import audit
 from core.metering.repeats import Idempotency
 from core.principal import Principal
@@ -166,6 +174,30 @@ def test_at_the_ceiling_it_stops_with_what_it_has(
     assert ("cost" in answer.evidence.notes[-1], len(answer.evidence.steps)) == (True, rounds)
     assert (chat_server.calls, used(live, ann)) == (rounds, 1)
     assert service.execute("SELECT count(*) FROM cache_entries").fetchone() == (0,)
+
+
+def test_without_the_database_no_further_call_is_made(
+    live: Workbench,
+    ann: Principal,
+    chat_server: ChatServer,
+    service: Service,
+    desk: Desk,
+    *,
+    move_time: MoveTime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(*_args: object) -> bool:
+        raise DatabaseUnavailable
+
+    monkeypatch.setattr(live.meter, "top_up", away)
+    chat_server.script = [asks(wish()), DONE]
+    with pytest.raises(DatabaseUnavailable):
+        ask(live, ann, researched(desk))
+    move_time(timedelta(minutes=10))
+    live.meter.sweep()
+    row = last_row(service)
+    assert (chat_server.calls, used(live, ann)) == (1, 0)
+    assert (row["status"], row["charged_usd"]) == ("unresolved", 0)
 
 
 @pytest.mark.parametrize("whose", ["memberships", "organisations"])
