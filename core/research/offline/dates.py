@@ -52,14 +52,17 @@ class Window:
 def windows_in(text: str, as_of: date) -> tuple[Window, ...]:
     """The spans of time that a text in small letters names, in its order, none overlapping another.
 
-    A month or a day without a year is the last one that has begun by `as_of`.
+    A month or a day without a year is the last one that has begun by `as_of`. What is no day that there is, as 31
+    February, names none, nor is a part of it taken for one.
     """
     found: list[Window] = []
+    spent: list[tuple[int, int]] = []
     for pattern, read in _READERS:
         for match in pattern.finditer(text):
-            if any(match.start() < other.end and other.start < match.end() for other in found):
+            if any(match.start() < end and start < match.end() for start, end in spent):
                 continue
             window = _guarded(read, match, as_of)
+            spent.append(match.span())
             if window is not None:
                 found.append(window)
     return tuple(sorted(found, key=lambda each: each.start)[:MAX_WINDOWS])
@@ -215,7 +218,7 @@ def _between(match: re.Match[str], as_of: date) -> Window | None:
     first, first_end, kind = _point(one, as_of)
     last_first, last, _ = _point(two, as_of)
     if year and not re.search(_YEAR, one) and first > last:
-        first, first_end = first.replace(year=last.year), first_end
+        first = first.replace(year=last.year)
     if match["edge"] in ("end", "close") and kind != "day":
         first = first_end
     if match["edge_2"] in ("start", "beginning"):

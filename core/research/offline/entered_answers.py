@@ -38,6 +38,10 @@ def entered(asked: Asked, steps: Steps) -> str:
     result = _used(asked, steps, kind[0] if kind else None, is_oldest=is_oldest)
     if result.error:
         return result.failure
+    return _told(asked, result, kind, is_oldest=is_oldest)
+
+
+def _told(asked: Asked, result: Result, kind: tuple[str, str] | None, *, is_oldest: bool) -> str:
     plural = kind[1] if kind else "transactions"
     if not result.get("count"):
         return f"There are no {plural}{_of(asked)}{_over(asked, result)} {result.cite}."
@@ -47,7 +51,7 @@ def entered(asked: Asked, steps: Steps) -> str:
         r"transaction)\b|\blatest\b|\bmost "
         r"recent\b"
     ):
-        return _dated(asked, result, kind, is_oldest)
+        return _dated(asked, result, kind, is_oldest=is_oldest)
     if asked.has(r"\bhow many shares\b|\bhow many of\b") and asked.symbols:
         return _moved(asked, result, plural)
     if asked.has(r"\bhow (?:many|often)\b|\bnumber of\b|\bcount\b|\btimes\b"):
@@ -128,7 +132,7 @@ def _moved(asked: Asked, result: Result, plural: str) -> str:
     return f"{_who(asked)}: {saying.listed(parts)}{_over(asked, result)} {result.cite}."
 
 
-def _dated(asked: Asked, result: Result, kind: tuple[str, str] | None, is_oldest: bool) -> str:
+def _dated(asked: Asked, result: Result, kind: tuple[str, str] | None, *, is_oldest: bool) -> str:
     rows = result.rows("rows")
     day = result.get("first_day") if is_oldest else result.get("last_day")
     row = next((each for each in rows if each.get("day") == day), {})

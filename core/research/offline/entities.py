@@ -23,42 +23,48 @@ MAX_LIKE = 8
 MAX_CHOICES = 4
 
 _LEGAL = frozenset(
-    """inc incorporated corp corporation co company companies cos ltd limited plc llc lp sa nv ag se group holding
+    """
+    inc incorporated corp corporation co company companies cos ltd limited plc llc lp sa nv ag se group holding
     holdings trust the new de md mn tx ca ny oh generated class a b c com and cl common stock services intl
-    international""".split()
+    international
+    """.split()
 )
 """Words at the end of a name that nobody writes."""
 _COMMON = frozenset(
-    """american general united first national international public southern western northern eastern central public
-    best target gap key state consolidated molson block waste news progressive time people standard sun lowest family
-    total limited brown ball sealed simon whole host fortune ace allstate capital dominion franklin interpublic constellation
-    republic comcast_ southwest rock texas analog advanced automatic affiliated computer applied digital discover
-    discovery eastman entergy equity equifax express fidelity frontier genuine goodrich health home human intuitive
-    iron juniper legg life loews leading major marsh monster motor mattel_ norfolk northrop_ nucor_ office omni
-    patterson perkin philip pioneer plum pitney principal quest range red regions robert rockwell ross scripps sears_
-    snap stanley state stryker_ teradata_ union unum urban valero_ varian_ ventas_ vulcan_ wells wisconsin zions_ zimmer_
-    electronic energy financial industrial medical micro oil gas power water air cable auto dean harris hess
-    host hudson jacobs martin mead molex_ moody murphy nasdaq noble peabody pepco pall price progress ralph
-    sherwin sigma smith staples supervalu_ sysco_ thermo tiffany_ titanium travelers williams windstream bank
-    trust realty reality service services systems technologies partners brands foods market markets data
-    universal core estate growth value income index apartment boston carnival chicago cincinnati clorox_ coach
-    community crown cummins_ darden_ duke eagle expeditors_ fastenal_ flow forest freeport garmin_ harley
-    leucadia_ lincoln linear lorillard_ massey meredith metro new newell newmont nordstrom owens paccar parker
-    people pinnacle post precision prologis_ prudential public pulte quanta ryder safeway_ sandisk_ sara sempra_
-    signet sprint starwood starbucks_ strategic sunoco_ suntrust_ synopsys_ team tenet tesoro_ torchmark_ total
-    tyson_ vornado_ weyerhaeuser_ wal whirlpool_ xcel_ xerox_ xilinx_ yahoo_ yum cash stock stocks drive open
-    portfolio holdings return volatility high low close fast old young small large big right west east north south
-    front back interest loss gain gains cost fee rate rates level show look say give news all any now can for be so are it
-    has or on of do dhara_ see""".split()
+    """
+    american general united first national international public southern western northern eastern central public
+    best target gap key state consolidated molson block waste news progressive time people standard sun lowest
+    family total limited brown ball sealed simon whole host fortune ace allstate capital dominion franklin
+    interpublic constellation republic comcast_ southwest rock texas analog advanced automatic affiliated computer
+    applied digital discover discovery eastman entergy equity equifax express fidelity frontier genuine goodrich
+    health home human intuitive iron juniper legg life loews leading major marsh monster motor mattel_ norfolk
+    northrop_ nucor_ office omni patterson perkin philip pioneer plum pitney principal quest range red regions
+    robert rockwell ross scripps sears_ snap stanley state stryker_ teradata_ union unum urban valero_ varian_
+    ventas_ vulcan_ wells wisconsin zions_ zimmer_ electronic energy financial industrial medical micro oil gas
+    power water air cable auto dean harris hess host hudson jacobs martin mead molex_ moody murphy nasdaq noble
+    peabody pepco pall price progress ralph sherwin sigma smith staples supervalu_ sysco_ thermo tiffany_ titanium
+    travelers williams windstream bank trust realty reality service services systems technologies partners brands
+    foods market markets data universal core estate growth value income index apartment boston carnival chicago
+    cincinnati clorox_ coach community crown cummins_ darden_ duke eagle expeditors_ fastenal_ flow forest freeport
+    garmin_ harley leucadia_ lincoln linear lorillard_ massey meredith metro new newell newmont nordstrom owens
+    paccar parker people pinnacle post precision prologis_ prudential public pulte quanta ryder safeway_ sandisk_
+    sara sempra_ signet sprint starwood starbucks_ strategic sunoco_ suntrust_ synopsys_ team tenet tesoro_
+    torchmark_ total tyson_ vornado_ weyerhaeuser_ wal whirlpool_ xcel_ xerox_ xilinx_ yahoo_ yum cash stock stocks
+    drive open portfolio holdings return volatility high low close fast old young small large big right west east
+    north south front back interest loss gain gains cost fee rate rates level show look say give news all any now
+    can for be so are it has or on of do dhara_ see
+    """.split()
 )
 """First words of names that are words of the language too; alone they name no company."""
 _NO_SYMBOL = frozenset(
-    """A I AN AM AS AT BE BY DO GO IF IN IS IT ME MY NO OF OK ON OR SO TO UP US WE ALL AND ANY ARE BUT CAN DID FOR GET
-    HAD HAS HOW LOW NEW NOT NOW OUR OUT OWN SEE THE TOP USE WAS WHO WHY YES YOU RSI SMA EMA ATR ADX MACD OBV TWR XIRR
-    IRR MWR CAGR VAR CVAR NAV ETF ETFS IPO CEO CFO P/E PE EPS ROE ROI EBIT EBITDA USD EUR GBP INR JPY CHF CAD AUD SEC
-    YTD QTD MTD API JSON CSV PDF FIFO TTM NYSE NSE US USA UK EU AI ID FX SUM MAX MIN BUY SELL HIGH THAT THIS WHAT WHEN
-    WITH FROM HELP PLEASE MUCH MANY OVER SIDE LIMIT FORM ITEM NOTE ISIN SYSTEM IGNORE PRINT PROMPT RULES TOOL USER
-    YOUR MINE OTHER ADMIN NAN NULL NONE NA""".split()
+    """
+    A I AN AM AS AT BE BY DO GO IF IN IS IT ME MY NO OF OK ON OR SO TO UP US WE ALL AND ANY ARE BUT CAN DID FOR GET
+    HAD HAS HOW LOW NEW NOT NOW OUR OUT OWN SEE THE TOP USE WAS WHO WHY YES YOU RSI SMA EMA ATR ADX MACD OBV TWR
+    XIRR IRR MWR CAGR VAR CVAR NAV ETF ETFS IPO CEO CFO P/E PE EPS ROE ROI EBIT EBITDA USD EUR GBP INR JPY CHF CAD
+    AUD SEC YTD QTD MTD API JSON CSV PDF FIFO TTM NYSE NSE US USA UK EU AI ID FX SUM MAX MIN BUY SELL HIGH THAT THIS
+    WHAT WHEN WITH FROM HELP PLEASE MUCH MANY OVER SIDE LIMIT FORM ITEM NOTE ISIN SYSTEM IGNORE PRINT PROMPT RULES
+    TOOL USER YOUR MINE OTHER ADMIN NAN NULL NONE NA
+    """.split()
 )
 _INDICES = (
     (r"\bs\s?&\s?p(?:\s?500)?\b|\bsp\s?500\b|\bsnp\s?500\b|\bs and p\b", "SP500", "S&P 500"),

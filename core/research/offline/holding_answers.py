@@ -1,4 +1,4 @@
-"""Answers about what a portfolio holds: values, weights, costs, gains, cash, sectors, currencies, and trades tried out."""
+"""Answers about what a portfolio holds: values, weights, costs, gains, cash, parts, and trades that are tried out."""
 
 from __future__ import annotations
 
@@ -244,26 +244,54 @@ def _listing(result: Result, lines: Sequence[Line]) -> str:
 
 
 _FIGURES: tuple[tuple[str, str, Callable[[Line, Any], str]], ...] = (
-    (r"\bhow many\b|\bnumber of\b|\bquantity\b|\bshare count\b", "quantity",
-     lambda line, _: f"{saying.number(line.get('quantity'), 4)} shares"),
-    (r"\b(?:weight|weigh|weighs|proportion|allocation)\b|"
-     r"\b(?:percent\w*|share|part|fraction|% )\s?(?:of )?(?:the|my|our|this|is|does|" r"do)\b.*\b(?:portfolio|@|total|book)(?![\w])", "weight",
-     lambda line, _: f"weight {saying.percent(line.get('weight'))} of the portfolio"),
-    (r"\baverage (?:cost|price|purchase)|\bcost per share\b|\bper share\b|\bentry price\b", "cost_per_share",
-     lambda line, currency: f"average cost {saying.money(line.get('cost_per_share'), currency)} a share"),
-    (r"(?<!average )(?<!purchase )\bcosts?\b(?! per share)|\bcost basis\b|\bbook value\b|\binvested in\b", "cost",
-     lambda line, currency: f"cost {saying.money(line.get('cost'), currency)}"),
-    (r"(?<!un)\breali[sz]ed\b", "realised",
-     lambda line, currency: f"realised gain {saying.signed_money(line.get('realised'), currency)}"),
-    (r"\bunreali[sz]ed\b|\bgain(?:ed|s)?\b|\bprofit\b|\bloss\b|\blost\b|\bup\b|\bdown\b|" r"\bmade\b|\bearned\b|\breturn\b|\bsitting on\b", "unrealised",
-     lambda line, currency: f"unrealised gain {saying.signed_money(line.get('unrealised'), currency)}, "
-     f"{saying.signed_percent(line.get('unrealised_share'))} of its cost"),
+    (
+        r"\bhow many\b|\bnumber of\b|\bquantity\b|\bshare count\b",
+        "quantity",
+        lambda line, _: f"{saying.number(line.get('quantity'), 4)} shares",
+    ),
+    (
+        r"\b(?:weight|weigh|weighs|proportion|allocation)\b|"
+        r"\b(?:percent\w*|share|part|fraction|% )\s?(?:of )?(?:the|my|our|this|is|does|"
+        r"do)\b.*\b(?:portfolio|@|total|book)(?![\w])",
+        "weight",
+        lambda line, _: f"weight {saying.percent(line.get('weight'))} of the portfolio",
+    ),
+    (
+        r"\baverage (?:cost|price|purchase)|\bcost per share\b|\bper share\b|\bentry price\b",
+        "cost_per_share",
+        lambda line, currency: f"average cost {saying.money(line.get('cost_per_share'), currency)} a share",
+    ),
+    (
+        r"(?<!average )(?<!purchase )\bcosts?\b(?! per share)|\bcost basis\b|\bbook value\b|\binvested in\b",
+        "cost",
+        lambda line, currency: f"cost {saying.money(line.get('cost'), currency)}",
+    ),
+    (
+        r"(?<!un)\breali[sz]ed\b",
+        "realised",
+        lambda line, currency: f"realised gain {saying.signed_money(line.get('realised'), currency)}",
+    ),
+    (
+        r"\bunreali[sz]ed\b|\bgain(?:ed|s)?\b|\bprofit\b|\bloss\b|\blost\b|\bup\b|\bdown\b|"
+        r"\bmade\b|\bearned\b|\breturn\b|\bsitting on\b",
+        "unrealised",
+        lambda line, currency: (
+            f"unrealised gain {saying.signed_money(line.get('unrealised'), currency)}, "
+            f"{saying.signed_percent(line.get('unrealised_share'))} of its cost"
+        ),
+    ),
     (r"\bincome\b", "income", lambda line, currency: f"income {saying.money(line.get('income'), currency)}"),
-    (r"\bday'?s?\b.*\bchange\b|\bchange\b.*\b(?:today|day)\b", "day_change",
-     lambda line, currency: f"day's change {saying.signed_money(line.get('day_change'), currency)}"),
-    (r"\b(?:worth|value|valued|position|market value)\b", "value",
-     lambda line, currency: f"value {saying.money(line.get('value'), currency)}"),
-)  # fmt: skip
+    (
+        r"\bday'?s?\b.*\bchange\b|\bchange\b.*\b(?:today|day)\b",
+        "day_change",
+        lambda line, currency: f"day's change {saying.signed_money(line.get('day_change'), currency)}",
+    ),
+    (
+        r"\b(?:worth|value|valued|position|market value)\b",
+        "value",
+        lambda line, currency: f"value {saying.money(line.get('value'), currency)}",
+    ),
+)
 """Words of a question, the number of a line that they ask for, and how it is said."""
 
 
@@ -320,7 +348,7 @@ _TOTALS: tuple[tuple[str, str, str, str], ...] = (
 
 def compared(asked: Asked, steps: Steps) -> str:
     """Two holdings beside one another: ratio or difference of their values or of what else is asked."""
-    pair = [each for each in asked.shares][:2]
+    pair = asked.shares[:2]
     result = steps.use("holdings", symbols=[each.symbol for each in pair])
     if result.error:
         return result.failure

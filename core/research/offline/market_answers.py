@@ -112,10 +112,12 @@ def about(asked: Asked, steps: Steps) -> str:
 
 def indicator_names(text: str) -> list[tuple[str, str]]:
     """The indicators that a text asks for, each with what it is called."""
-    found = {}
-    for pattern, name, called in INDICATORS:
-        if re.search(pattern, text) and (name not in _AVERAGES or re.search(_AVERAGE, text)):
-            found[name] = called
+    has_average = re.search(_AVERAGE, text) is not None
+    found = {
+        name: called
+        for pattern, name, called in INDICATORS
+        if re.search(pattern, text) and (has_average or name not in _AVERAGES)
+    }
     return list(found.items())
 
 

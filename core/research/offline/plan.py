@@ -13,6 +13,7 @@ from core.ai.providers.contract import ChatRequest, ToolCall
 from core.ai.providers.glossary import Glossary
 from core.research.offline import refusals
 from core.research.offline.asked import MAX_TURNS_BACK, Asked, Context, context_of, part, read
+from core.research.offline.dates import windows_in
 from core.research.offline.entities import Names
 from core.research.offline.intents import Intent, intent_of
 from core.research.offline.steps import Steps, WantedError
@@ -25,6 +26,7 @@ MAX_CALLS = 12
 """Calls that are asked for at once."""
 EMPTY = "There is no question in this message. " + refusals.ABILITIES
 _JOINTS = re.compile(r",? and (?:also )?|; |, (?=what|how|which|when)")
+_BEGINS = re.compile(r"(?:what|how|which|when|where|who|why|did|is|are|was|were|does|do)\b")
 _ASKS = re.compile(
     r"\?\s*$|^(?:and |please |pls |now |also )*(?:what|whats|how|which|when|where|who|why|is|"
     r""
@@ -232,9 +234,14 @@ def _clauses(asked: Asked) -> list[Asked]:
         return [asked]
     for joint in _JOINTS.finditer(asked.text):
         left, right = part(asked, 0, joint.start()), part(asked, joint.end(), len(asked.text))
+        is_question = _BEGINS.match(right.text) is not None
+        if is_question:
+            left = replace(left, windows=windows_in(left.text, asked.context.as_of))
         one, two = intent_of(left), intent_of(right)
         words = re.findall(r"[a-z]{2,}", right.text)
-        if one is None or two is None or one.name == two.name or right.has_pronoun or len(words) < 2:
+        if one is None or two is None or one.name == two.name or len(words) < 2:
+            continue
+        if right.has_pronoun and not (is_question and not asked.shares):
             continue
         if {one.name, two.name} <= _RELATED or (two.name in _LOOSE and "@" not in right.text):
             continue

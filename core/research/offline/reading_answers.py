@@ -34,7 +34,12 @@ LINES: tuple[tuple[str, str, str, str], ...] = (
     (r"\bearnings per share\b|\beps\b", "income", "eps_diluted", "diluted earnings per share"),
     (r"\bselling\b|\bsg&a\b|\badministrative\b", "income", "selling", "selling, general and administrative"),
     (r"\bresearch and development\b|\br&d\b", "income", "research", "research and development"),
-    (r"\boperating cash flow\b|\bcash flow from operati|\bcash from operati", "cash_flow", "operating_cash_flow", "operating cash flow"),
+    (
+        r"\boperating cash flow\b|\bcash flow from operati|\bcash from operati",
+        "cash_flow",
+        "operating_cash_flow",
+        "operating cash flow",
+    ),
     (r"\binvesting cash flow\b|\bcash flow from investing", "cash_flow", "investing_cash_flow", "investing cash flow"),
     (r"\bfinancing cash flow\b|\bcash flow from financing", "cash_flow", "financing_cash_flow", "financing cash flow"),
     (r"\bfree cash flow\b", "cash_flow", "free_cash_flow", "free cash flow"),
@@ -48,9 +53,14 @@ LINES: tuple[tuple[str, str, str, str], ...] = (
     (r"\breceivables?\b", "balance", "receivables", "receivables"),
     (r"\bequity\b", "balance", "equity", "equity"),
     (r"\bcash\b", "balance", "cash", "cash"),
-    (r"\b(?:net (?:income|profit|earnings|result)|earnings|earn(?:ed)?|profits?|bottom " r"line)\b", "income", "net_income", "net income"),
+    (
+        r"\b(?:net (?:income|profit|earnings|result)|earnings|earn(?:ed)?|profits?|bottom " r"line)\b",
+        "income",
+        "net_income",
+        "net income",
+    ),
     (r"\b(?:revenues?|sales|turnover|top line)\b", "income", "revenue", "revenue"),
-)  # fmt: skip
+)
 """Words of a question, the statement and line that they ask for, and how it is called."""
 STATISTICS = (
     r"\b(?:p/?e|price[\s-]to[\s-]earnings|price earnings|margins?|return on (?:equity|"
@@ -60,12 +70,15 @@ STATISTICS = (
 )
 _LIFE = {"quarterly": 8, "annual": 8}
 _FILLER = frozenset(
-    """according to the a an in of and or what which where when does do did say says said is are was were has have it its
-    their they for on at by with from that this about mention mentions mentioned mentioning tell me latest last newest most
-    recent annual quarterly report reports filing filings 10-k 10-q 8-k 10k 10q form document text search find look up
-    passage passages item section factors factor there any anything how many times be will would can could company statement
-    please show give us contain contains containing state states stated describe described happen happens cause causes
-    word words phrase next nothing something who whom as if so not no risk risks business discuss talk talks""".split()
+    """
+    according to the a an in of and or what which where when does do did say says said is are was were has have it
+    its their they for on at by with from that this about mention mentions mentioned mentioning tell me latest last
+    newest most recent annual quarterly report reports filing filings 10-k 10-q 8-k 10k 10q form document text
+    search find look up passage passages item section factors factor there any anything how many times be will would
+    can could company statement please show give us contain contains containing state states stated describe
+    described happen happens cause causes word words phrase next nothing something who whom as if so not no risk
+    risks business discuss talk talks
+    """.split()
 )
 
 

@@ -1,4 +1,4 @@
-"""Answers about many shares at once: which meet conditions, how many members a universe has, what signals were worth."""
+"""Answers about many shares at once: which meet conditions, how many a universe has, what signals were worth."""
 
 from __future__ import annotations
 

@@ -24,17 +24,24 @@ LEAST_OTHER_SHARE = 0.3
 """Letters of another script that tell that a question is in one."""
 
 _GERMAN = frozenset(
-    """wie was ist sind der die das den dem des ein eine einen meine mein meiner meinem meinen ich hat haben war waren
+    """
+    wie was ist sind der die das den dem des ein eine einen meine mein meiner meinem meinen ich hat haben war waren
     viel viele hoch wann welche welcher welches im seit und oder nicht auf mit bei von zum zur wurde wird bitte mir
-    kurs wert rendite depot gewicht insgesamt aktie aktien gebühren zeige über letzten""".split()
+    kurs wert rendite depot gewicht insgesamt aktie aktien gebühren zeige über letzten
+    """.split()
 )
 _FRENCH = frozenset(
-    """quel quelle quels quelles est sont le la les un une des du de mon ma mes je j'ai ai combien quand avec dans depuis
-    et ou pas sur pour au aux a été était cours valeur rendement portefeuille poids action actions moi montre plus""".split()
+    """
+    quel quelle quels quelles est sont le la les un une des du de mon ma mes je j'ai ai combien quand avec dans
+    depuis et ou pas sur pour au aux a été était cours valeur rendement portefeuille poids action actions moi montre
+    plus
+    """.split()
 )
 _OTHER = frozenset(
-    """cuál cual es el los las mi mis cuánto cuanto cuándo qual é o os meu minha quanto il lo gli che quando sono mio mia
-    hoeveel het een mijn wat waard hvad vad är min mitt quanto di del della por para cartera acciones""".split()
+    """
+    cuál cual es el los las mi mis cuánto cuanto cuándo qual é o os meu minha quanto il lo gli che quando sono mio
+    mia hoeveel het een mijn wat waard hvad vad är min mitt quanto di del della por para cartera acciones
+    """.split()
 )
 # Phrases first. What stands for nothing in English is left out.
 _TRANSLATED = {
@@ -93,15 +100,57 @@ _WORDS = {
         **dict.fromkeys(("kaufen",), "buy"),
         **dict.fromkeys(("verkaufen",), "sell"),
         **dict.fromkeys(("umsatz", "umsätze", "erlöse"), "revenue"),
-        "wie": "how", "was": "what", "wann": "when", "ist": "is", "war": "was", "seit": "since", "und": "and",
-        "von": "of", "der": "the", "die": "the", "das": "the", "des": "of", "im": "in", "am": "on", "über": "over",
-        "januar": "january", "februar": "february", "märz": "march", "mai": "may", "juni": "june", "juli": "july",
-        "oktober": "october", "dezember": "december", "jahr": "year", "monat": "month", "bester": "best",
-        "wert": "value", "gewinn": "gain", "verlust": "loss", "sektor": "sector", "branche": "sector",
-        "transaktionen": "transactions", "beste": "best", "schlechteste": "worst", "schlechtester": "worst",
-        "soll": "should", "sollte": "should", "ich": "i", "morgen": "tomorrow", "insgesamt": "in total",
-        "gegenüber": "against", "maximaler": "max", "rückgang": "drawdown", "zuerst": "first", "bis": "to",
-        "letzter": "last", "letzte": "last", "letzten": "last", "heute": "today", "wird": "will", "zeige": "show",
+        "wie": "how",
+        "was": "what",
+        "wann": "when",
+        "ist": "is",
+        "war": "was",
+        "seit": "since",
+        "und": "and",
+        "von": "of",
+        "der": "the",
+        "die": "the",
+        "das": "the",
+        "des": "of",
+        "im": "in",
+        "am": "on",
+        "über": "over",
+        "januar": "january",
+        "februar": "february",
+        "märz": "march",
+        "mai": "may",
+        "juni": "june",
+        "juli": "july",
+        "oktober": "october",
+        "dezember": "december",
+        "jahr": "year",
+        "monat": "month",
+        "bester": "best",
+        "wert": "value",
+        "gewinn": "gain",
+        "verlust": "loss",
+        "sektor": "sector",
+        "branche": "sector",
+        "transaktionen": "transactions",
+        "beste": "best",
+        "schlechteste": "worst",
+        "schlechtester": "worst",
+        "soll": "should",
+        "sollte": "should",
+        "ich": "i",
+        "morgen": "tomorrow",
+        "insgesamt": "in total",
+        "gegenüber": "against",
+        "maximaler": "max",
+        "rückgang": "drawdown",
+        "zuerst": "first",
+        "bis": "to",
+        "letzter": "last",
+        "letzte": "last",
+        "letzten": "last",
+        "heute": "today",
+        "wird": "will",
+        "zeige": "show",
     },
     "french": {
         **dict.fromkeys(("mon", "ma", "mes"), "my"),
@@ -116,60 +165,103 @@ _WORDS = {
         **dict.fromkeys(("liquidités", "espèces"), "cash"),
         **dict.fromkeys(("position", "positions"), "holdings"),
         **dict.fromkeys(("quel", "quelle", "quels", "quelles"), "which"),
-        "combien": "how much", "quand": "when", "est": "is", "depuis": "since", "et": "and", "de": "of", "du": "of",
-        "valeur": "value", "gain": "gain", "perte": "loss", "secteur": "sector", "volatilité": "volatility",
-        "janvier": "january", "février": "february", "mars": "march", "avril": "april", "mai": "may",
-        "juin": "june", "juillet": "july", "août": "august", "septembre": "september", "octobre": "october",
-        "novembre": "november", "décembre": "december", "année": "year", "mois": "month", "meilleur": "best",
-        "pire": "worst", "dernier": "last", "dernière": "last", "acheté": "bought", "vendu": "sold",
-        "acheter": "buy", "vendre": "sell", "dois-je": "should i", "demain": "tomorrow", "en": "in", "dans": "in",
-        "nouvelles": "news", "actualités": "news", "chiffre": "revenue", "je": "i", "détiens": "hold", "le": "the",
-        "sur": "over", "au": "on", "ai-je": "do i", "aujourd'hui": "today", "la": "the", "les": "the",
+        "combien": "how much",
+        "quand": "when",
+        "est": "is",
+        "depuis": "since",
+        "et": "and",
+        "de": "of",
+        "du": "of",
+        "valeur": "value",
+        "gain": "gain",
+        "perte": "loss",
+        "secteur": "sector",
+        "volatilité": "volatility",
+        "janvier": "january",
+        "février": "february",
+        "mars": "march",
+        "avril": "april",
+        "mai": "may",
+        "juin": "june",
+        "juillet": "july",
+        "août": "august",
+        "septembre": "september",
+        "octobre": "october",
+        "novembre": "november",
+        "décembre": "december",
+        "année": "year",
+        "mois": "month",
+        "meilleur": "best",
+        "pire": "worst",
+        "dernier": "last",
+        "dernière": "last",
+        "acheté": "bought",
+        "vendu": "sold",
+        "acheter": "buy",
+        "vendre": "sell",
+        "dois-je": "should i",
+        "demain": "tomorrow",
+        "en": "in",
+        "dans": "in",
+        "nouvelles": "news",
+        "actualités": "news",
+        "chiffre": "revenue",
+        "je": "i",
+        "détiens": "hold",
+        "le": "the",
+        "sur": "over",
+        "au": "on",
+        "ai-je": "do i",
+        "aujourd'hui": "today",
+        "la": "the",
+        "les": "the",
     },
 }
 _KNOWN = frozenset(
     """
-    about above account accounts adjusted after against all alpha also altogether always among amount annual annualised
-    annualized answer another any are around article articles asset assets average averages back balance bars base
-    because been before began beginning being below benchmark best beta better between biggest block bollinger book
-    both bottom bought brought build buying calculate calmar came cash cause caused change changed changes charge cheap
-    chart cheaper close closed closes closing combined commission commissions company compare compared comparison
-    compute confidence contributed contribution contributions contributor contributors correlation cost costs could
-    count cross currency currencies currently daily date dates days debt decline deepest deposit deposits detractor did
-    difference different dividend dividends document dollar dollars done down downgrade drawdown drawdowns drawn drivers
-    driven drove during each earlier earned earning earnings effect ended ending equity ever every excess execute expect
-    expected expense expenses explain exposure fact factor fallen fees fell figures filed filing filings find first five
-    flow follow forecast form four from fund funds future gain gained gains gave generated give given golden good great
-    greater gross grew growth guess happen happened have headline headlines held help here high higher highest history
-    hold holding holdings hour house how huge hundred ignore improve include including income increase index industry
-    information instead instructions interest into invest invested investment just know large larger largest last late
-    lately later latest least left less let liabilities like likely line list listed long look loss losses lost low
-    lower lowest made make management many margin margins market markets match mean means meant measure members mention
-    mentioned mentions momentum money month monthly months more most move moved moving much named near need negative
-    never newest news next none normal note notes number numbers often only open opened opening operating other over
-    owned paid part parts passage past peak pattern patterns people percent percentage perform performance performed
-    performing period periods place plan please point points portfolio portfolios position positions positive possible
-    pretend previous price prices probably profit profits prompt proportion publish published purchase purchased purchases
+    about above account accounts adjusted after against all alpha also altogether always among amount annual
+    annualised annualized answer another any are around article articles asset assets average averages back balance
+    bars base because been before began beginning being below benchmark best beta better between biggest block
+    bollinger book both bottom bought brought build buying calculate calmar came cash cause caused change changed
+    changes charge cheap chart cheaper close closed closes closing combined commission commissions company compare
+    compared comparison compute confidence contributed contribution contributions contributor contributors
+    correlation cost costs could count cross currency currencies currently daily date dates days debt decline
+    deepest deposit deposits detractor did difference different dividend dividends document dollar dollars done down
+    downgrade drawdown drawdowns drawn drivers driven drove during each earlier earned earning earnings effect ended
+    ending equity ever every excess execute expect expected expense expenses explain exposure fact factor fallen
+    fees fell figures filed filing filings find first five flow follow forecast form four from fund funds future
+    gain gained gains gave generated give given golden good great greater gross grew growth guess happen happened
+    have headline headlines held help here high higher highest history hold holding holdings hour house how huge
+    hundred ignore improve include including income increase index industry information instead instructions
+    interest into invest invested investment just know large larger largest last late lately later latest least left
+    less let liabilities like likely line list listed long look loss losses lost low lower lowest made make
+    management many margin margins market markets match mean means meant measure members mention mentioned mentions
+    momentum money month monthly months more most move moved moving much named near need negative never newest news
+    next none normal note notes number numbers often only open opened opening operating other over owned paid part
+    parts passage past peak pattern patterns people percent percentage perform performance performed performing
+    period periods place plan please point points portfolio portfolios position positions positive possible pretend
+    previous price prices probably profit profits prompt proportion publish published purchase purchased purchases
     quantity quarter quarterly quarters question quickly quote range rank rate rates ratio ratios reached reason
-    received recent recently recommend record recovered relative report reported reports repeat result results return
-    returned returns revenue revenues right risk rise risen rises rising risky rose sales same say says scan score screen
-    screened search second section sector sectors security sell selling sentiment session sessions several share
-    shares sharpe short should show shown signal signals simple since single size sized small smaller smallest sold some
-    sort sortino split spread standard start started statement statements stock stocks strong strongest success such
-    suggest table take taken target taxes tell terms than that their them then there these they thing things think third
-    this those three time times today together tomorrow tone took total trade traded trades trading transaction
-    transactions trend triggered trough true turnover twelve twice under unit units universe unrealised unrealized
-    until upper upside value valued values verify volatile volatility volume weak weaker weakest weigh weighed
-    weight weighted weights went were what whats when where which while whole whose will with within without word words
-    work works worse worst worth would write year yearly years yesterday yield yields your january february march april
-    june july august september october november december monday friday average exceed exceeds mostly compare versus
-    deviation drive drives driving driver upgrade earns monsoon prepaid exchange euros euro rupees rupee pounds technology
-    financials energy materials industrials utilities health care consumer staples discretionary telecommunications
-    services financial estate bullish bearish breakout overbought oversold custody withheld withdrawal withdrawals bonds
-    explained annually detail details latest weekly tuesday thursday wednesday around shareholders auditors weakness
-    net low fast all any are can for has now out see key new big day old one two top cut gap hit job tap win run way act
-    aim cost cash ball fit well live care nice love life pool core team ever fun edge true real time tech best flow
-    leave leaves costing implied options option calls puts instead highs lows trades itself yourself
+    received recent recently recommend record recovered relative report reported reports repeat result results
+    return returned returns revenue revenues right risk rise risen rises rising risky rose sales same say says scan
+    score screen screened search second section sector sectors security sell selling sentiment session sessions
+    several share shares sharpe short should show shown signal signals simple since single size sized small smaller
+    smallest sold some sort sortino split spread standard start started statement statements stock stocks strong
+    strongest success such suggest table take taken target taxes tell terms than that their them then there these
+    they thing things think third this those three time times today together tomorrow tone took total trade traded
+    trades trading transaction transactions trend triggered trough true turnover twelve twice under unit units
+    universe unrealised unrealized until upper upside value valued values verify volatile volatility volume weak
+    weaker weakest weigh weighed weight weighted weights went were what whats when where which while whole whose
+    will with within without word words work works worse worst worth would write year yearly years yesterday yield
+    yields your january february march april june july august september october november december monday friday
+    average exceed exceeds mostly compare versus deviation drive drives driving driver upgrade earns monsoon prepaid
+    exchange euros euro rupees rupee pounds technology financials energy materials industrials utilities health care
+    consumer staples discretionary telecommunications services financial estate bullish bearish breakout overbought
+    oversold custody withheld withdrawal withdrawals bonds explained annually detail details latest weekly tuesday
+    thursday wednesday around shareholders auditors weakness net low fast all any are can for has now out see key
+    new big day old one two top cut gap hit job tap win run way act aim cost cash ball fit well live care nice love
+    life pool core team ever fun edge true real time tech best flow leave leaves costing implied options option
+    calls puts instead highs lows trades itself yourself
     """.split()
 )
 
