@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from math import isfinite
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import Entity, Figure, Source, Table
 from core.ai.outside import cleaned
@@ -58,7 +58,7 @@ class Calculate:
         "Computes with figures that earlier steps returned; a number that no step returned is refused. Use it for "
         "every figure that you derive."
     )
-    arguments = CalculateArguments
+    arguments: type[BaseModel] = CalculateArguments
     needs_portfolio = False
 
     def run(self, context: ToolContext, arguments: CalculateArguments) -> ToolResult:

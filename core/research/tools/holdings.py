@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import MAX_ROWS, Cell, Chart, Entity, Figure, Table, Unit
 from core.ai.outside import cleaned
@@ -73,7 +73,7 @@ class Holdings:
         "change, sector; cash, totals, sectors, currencies, checks. Money in the portfolio's currency, shares as "
         "fractions of one."
     )
-    arguments = HoldingsArguments
+    arguments: type[BaseModel] = HoldingsArguments
     needs_portfolio = True
 
     def __init__(self, reports: ReportSource) -> None:

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import MAX_ROWS, Chart, Figure, Table
 from core.ai.outside import cleaned
@@ -68,7 +68,7 @@ class Performance:
         "months, years, what each holding brought, and the max drawdown with peak, trough, recovery and what each "
         "holding lost between them. Fractions of one, money in the portfolio's currency."
     )
-    arguments = PerformanceArguments
+    arguments: type[BaseModel] = PerformanceArguments
     needs_portfolio = True
 
     def __init__(self, reports: ReportSource, market: Market) -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.accounts.profiles import Profiles
 from core.ai.evidence import Figure, Table, Unit
@@ -91,7 +91,7 @@ class Risk:
         "Risk of the portfolio's daily time-weighted returns in a window: volatility, Sharpe, Sortino, beta, alpha, "
         "R², max and current drawdown, CAGR, Calmar, VaR and CVaR 95 %, n, risk-free rate. Fractions of one."
     )
-    arguments = RiskArguments
+    arguments: type[BaseModel] = RiskArguments
     needs_portfolio = True
 
     def __init__(self, reports: ReportSource, portfolios: Portfolios, profiles: Profiles, market: Market) -> None:

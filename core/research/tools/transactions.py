@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from core.ai.evidence import MAX_ROWS, Cell, Figure, Source, Table
 from core.ai.outside import cleaned
@@ -52,7 +52,7 @@ class TransactionsArguments(Windowed):
     kinds: tuple[Kind, ...] = Field((), description="Only these; empty: all")
     symbol: str | None = Field(None, max_length=20, description="Only of this symbol")
     order: Literal["newest", "oldest"] = Field("newest", description="Which rows come first")
-    most: int = Field(20, ge=1, le=50, description="Rows at most; sums are of all")
+    most: int = Field(20, ge=1, le=50, description="Rows; sums are of all")
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class Transactions:
         "The portfolio's transactions, with count and sums by kind (trades, dividends, fees, deposits …) over all that "
         "match, and the first and last of them. Amounts in their own and the portfolio's currency."
     )
-    arguments = TransactionsArguments
+    arguments: type[BaseModel] = TransactionsArguments
     needs_portfolio = True
 
     def __init__(self, portfolios: Portfolios, journal: Journal, market: Market) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, Field, WithJsonSchema, model_validator
 
 from core.accounts.profiles import Profiles
 from core.ai.evidence import MAX_ROWS, Cell, Chart, Figure, Table, Unit
@@ -138,7 +138,7 @@ class WhatIf:
         "How the portfolio would stand after trades at the last prices, without costs: weights, value, cash, "
         "unrealised gain, volatility and beta before and after. Nothing is entered or sent."
     )
-    arguments = WhatIfArguments
+    arguments: type[BaseModel] = WhatIfArguments
     needs_portfolio = True
 
     def __init__(self, reports: ReportSource, portfolios: Portfolios, profiles: Profiles, market: Market) -> None:

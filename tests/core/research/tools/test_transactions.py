@@ -40,8 +40,8 @@ def test_counts_and_sums_are_those_of_the_file(desk: Desk) -> None:
         assert by_kind[kind]["count"] == len(own) == value(ran, "portfolio", f"{kind}_count")
         assert by_kind[kind]["amount"] == pytest.approx(float(amount))
         assert by_kind[kind]["own_amounts"] == {"USD": pytest.approx(float(amount))}
-    fees = sum(Decimal(row["Fees"] or 0) for row in rows)
-    fees += sum(Decimal(row["Amount"]) for row in rows if row["Kind"] == "Fee")
+    fees = sum((Decimal(row["Fees"] or 0) for row in rows), Decimal(0))
+    fees += sum((Decimal(row["Amount"]) for row in rows if row["Kind"] == "Fee"), Decimal(0))
     assert told["fees"] == pytest.approx(float(fees))
     assert (told["first_day"], told["last_day"]) == (rows[0]["Date"], rows[-1]["Date"])
     assert len(told["rows"]) == 20
