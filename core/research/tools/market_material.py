@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from core.ai.evidence import Cell, Entity, Figure, Source, Unit
+from core.ai.outside import cleaned
 from core.market.as_of import AsOf, Reason
 from core.market.market import Market
 from core.market.symbols import MAX_SYMBOL_CHARS, checked_symbol
@@ -28,6 +29,8 @@ _SUFFIX = re.compile(
     re.IGNORECASE,
 )
 LEAST_NAME_CHARS = 3
+MAX_NAME_CHARS = 80
+"""Of a name as a model is shown it."""
 MOST_SUFFIXES = 4
 
 
@@ -64,7 +67,7 @@ def entities_of(market: Market, principal: Principal, symbols: Iterable[str]) ->
 
 def entity_of(symbol: str, name: str) -> Entity:
     """A symbol with the name of its company, where one is known."""
-    return Entity(key=symbol, names=tuple(each for each in names_of(name) if each != symbol))
+    return Entity(key=symbol, names=tuple(each for each in names_of(cleaned(name, MAX_NAME_CHARS)) if each != symbol))
 
 
 def shown(value: float | Decimal | None) -> float | int | None:
@@ -152,7 +155,7 @@ def bars_source(market: Market, principal: Principal, symbol: str, as_of: AsOf) 
         return Source(title="Bars", as_of=as_of.day)
     kind = about.dataset.partition(":")[0]
     whose = {"shipped": "Bars of the shipped sample", "own": "Bars of your organisation"}
-    title = whose.get(kind, f"Bars of {about.source}")
+    title = whose.get(kind, f"Bars of {cleaned(about.source, MAX_NAME_CHARS)}")
     return Source(
         title=f"{title}, adjusted for splits, not for dividends",
         as_of=min(about.last_day, as_of.day),

@@ -86,7 +86,7 @@ class PriceHistory:
             entities=entities_of(self._market, principal, [symbol]),
             source=bars_source(self._market, principal, symbol, as_of),
             table=told.table(),
-            chart=Chart(kind="line", x="Day", y=("Close",), unit="price", title=f"Close of {symbol}"),
+            chart=told.chart(),
             notes=told.notes,
         )
 
@@ -184,6 +184,12 @@ class _Told:
         names = WHOLE if self._is_whole else ("close",)
         rows = [(self._bars.days[at], *(self._cell(name, at) for name in names)) for at in self._places]
         return Table(columns=("Day", *(name.capitalize() for name in names)), rows=tuple(rows), more=self._more)
+
+    def chart(self) -> Chart | None:
+        """The closes as a line; none of fewer than two."""
+        if len(self._places) < 2:
+            return None
+        return Chart(kind="line", x="Day", y=("Close",), unit="price", title=f"Close of {self._symbol}")
 
     def _listed(self) -> list[int]:
         """Places of the bars that are told by themselves: those of the table, and those that the return is between."""

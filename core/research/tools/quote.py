@@ -9,13 +9,17 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from core.ai.evidence import Cell, Figure, Source, Table
+from core.ai.outside import cleaned
 from core.ai.tools import ToolContext, ToolResult
 from core.errors import NoData
 from core.market.as_of import AsOf
+from core.market.instruments import Instrument
 from core.market.market import Market
+from core.market.past_quotes import DIGITS
 from core.market.quotes import Quote as MarketQuote
 from core.research.tools.arguments import Arguments
 from core.research.tools.market_material import (
+    MAX_NAME_CHARS,
     Symbol,
     cell,
     checked_symbols,
@@ -70,7 +74,7 @@ class Quote:
             told = " ".join([f"No price of {listed(unknown)} is known up to {day_words(as_of.day)}.", *reasons[:2]])
             raise NoData(told, source="quotes")
         known = self._market.instruments.many(symbols, as_of, principal)
-        told_of = {symbol: (each.name, each.sector, each.exchange) for symbol, each in known.items()}
+        told_of = {symbol: _about(each) for symbol, each in known.items()}
         notes = [f"No price of {listed(unknown)} is known."] if unknown else []
         return ToolResult(
             words=f"Last price of {listed([quote.symbol for quote in priced])}",
@@ -95,7 +99,17 @@ def _change(quote: MarketQuote) -> Decimal | None:
     """The change from the close before, in money."""
     if quote.price is None or quote.change_pct is None or quote.change_pct <= -1:
         return None
-    return quote.price - quote.price / (1 + quote.change_pct)
+    return round(quote.price - quote.price / (1 + quote.change_pct), DIGITS)
+
+
+def _about(instrument: Instrument) -> tuple[str, str, str]:
+    """Name, sector and exchange; somebody in the organisation may have written them."""
+    return cleaned(instrument.name, MAX_NAME_CHARS), cleaned(instrument.sector, MAX_NAME_CHARS), instrument.exchange
+
+
+def _origin(quote: MarketQuote) -> str:
+    """Who told the price; of an organisation's own bars the name of its file."""
+    return cleaned(quote.origin or quote.source, MAX_NAME_CHARS)
 
 
 def _told(quote: MarketQuote, about: tuple[str, str, str]) -> dict[str, Any]:
@@ -110,15 +124,14 @@ def _told(quote: MarketQuote, about: tuple[str, str, str]) -> dict[str, Any]:
         "change": shown(quote.change_pct),
         "change_amount": shown(_change(quote)),
         "day": None if quote.as_of is None else quote.as_of.date().isoformat(),
-        "source": quote.origin or quote.source,
+        "source": _origin(quote),
         "is_stale": quote.is_stale,
         "is_generated": quote.is_generated,
     }
 
 
 def _row(quote: MarketQuote) -> tuple[Cell, ...]:
-    source = quote.origin or quote.source
-    return (quote.symbol, cell(quote.price), quote.currency or "", cell(quote.change_pct), _day(quote), source)
+    return (quote.symbol, cell(quote.price), quote.currency or "", cell(quote.change_pct), _day(quote), _origin(quote))
 
 
 def _figures(quote: MarketQuote, *, is_close: bool) -> list[Figure]:
@@ -141,7 +154,7 @@ def _figures(quote: MarketQuote, *, is_close: bool) -> list[Figure]:
 
 
 def _source(quotes: list[MarketQuote], as_of: AsOf) -> Source:
-    origins = list(dict.fromkeys(quote.origin or quote.source for quote in quotes))
+    origins = list(dict.fromkeys(_origin(quote) for quote in quotes))
     return Source(
         title=f"Quotes: {', '.join('shipped sample' if each == 'sample' else each for each in origins)}"[:300],
         as_of=max((quote.as_of for quote in quotes if quote.as_of), default=as_of.day),

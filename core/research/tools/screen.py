@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from core.ai.evidence import Cell, Entity, Figure, Source, Table
+from core.ai.outside import cleaned
 from core.ai.tools import ToolContext, ToolResult
 from core.db.instruments_dao import MemberRow
 from core.errors import InvalidRequest, NotEnoughData
@@ -19,7 +20,7 @@ from core.market.market import Market
 from core.principal import Principal
 from core.research.tools.arguments import Arguments
 from core.research.tools.field_figures import field_figures
-from core.research.tools.market_material import cell, day_words, entity_of, figure, listed, shown
+from core.research.tools.market_material import MAX_NAME_CHARS, cell, day_words, entity_of, figure, listed, shown
 from core.research.tools.universe_words import universe_of
 from core.screener.criteria import Screen as Criteria
 from core.screener.criteria import checked, conditions_of, from_json, matching, spoken
@@ -113,6 +114,8 @@ class _Rows:
     skipped: int
     is_scan: bool
     is_generated: bool
+    sessions_behind: int = 0
+    """Sessions that have closed since the scan."""
 
 
 class Screen:
@@ -169,9 +172,11 @@ class Screen:
             return self._computed(_Named("the holdings"), self._members(principal, symbols), principal)
         universe = universe_of(self._market, principal, named)
         scan = self._screener.scans.latest(principal, universe.id)
-        if scan is not None and scan.sessions_behind == 0:
+        title = cleaned(universe.title, MAX_NAME_CHARS)
+        is_large = universe.members > MOST_COMPUTED
+        if scan is not None and (scan.sessions_behind == 0 or is_large):
             return _Rows(
-                title=universe.title,
+                title=title,
                 universe_id=universe.id,
                 frame=scan.results,
                 day=scan.about.as_of,
@@ -180,14 +185,15 @@ class Screen:
                 skipped=len(scan.about.skipped or ()),
                 is_scan=True,
                 is_generated=universe.is_generated,
+                sessions_behind=scan.sessions_behind,
             )
-        if universe.members > MOST_COMPUTED:
+        if is_large:
             raise NotEnoughData(
-                f"{universe.title} has not been scanned up to this day, and its {universe.members:,} members are too "
+                f"{title} has not been scanned up to this day, and its {universe.members:,} members are too "
                 "many to be computed here; start a scan on the Screener page."
             )
         plan = self._screener.scans.plan(principal, universe.id)
-        return self._computed(_Named(universe.title, universe.id, universe.members), plan.members, principal)
+        return self._computed(_Named(title, universe.id, universe.members), plan.members, principal)
 
     def _members(self, principal: Principal, symbols: Sequence[str]) -> list[MemberRow]:
         known = self._market.instruments.many(symbols, self._market.time.of(principal), principal)
@@ -281,7 +287,7 @@ def _content(
         "members_on_day": rows.members,
         "screened": rows.frame.height,
         "rows": [
-            {"symbol": row["symbol"], "name": row.get("name"), **{name: _json(row.get(name)) for name in fields}}
+            {"symbol": row["symbol"], "name": _name(row), **{name: _json(row.get(name)) for name in fields}}
             for row in matches
         ],
         "not_shown": total - len(matches),
@@ -291,7 +297,7 @@ def _content(
 def _figures(rows: _Rows, matches: Sequence[Mapping[str, Any]], total: int, fields: Sequence[str]) -> list[Figure]:
     key = _entity(rows).key
     counts = {"matches": total, "members_on_day": rows.members, "screened": rows.frame.height}
-    found = [each for name, value in counts.items() for each in figure(key, name, value, day=rows.day)]
+    found = [each for name, value in counts.items() for each in figure(key, name, value, day=rows.day, first=rows.day)]
     found += [*figure(key, "members", rows.listed, day=rows.day), *figure(key, "day", rows.day, day=rows.day)]
     for row in matches:
         for name in fields:
@@ -311,12 +317,12 @@ def _entity(rows: _Rows) -> Entity:
 
 
 def _entities(rows: _Rows, matches: Sequence[Mapping[str, Any]]) -> list[Entity]:
-    return [_entity(rows), *(entity_of(row["symbol"], row.get("name") or "") for row in matches)]
+    return [_entity(rows), *(entity_of(row["symbol"], _name(row)) for row in matches)]
 
 
 def _table(matches: Sequence[Mapping[str, Any]], total: int, fields: Sequence[str]) -> Table:
     columns = ("Symbol", "Name", *(FIELDS[name].label for name in fields))
-    rows = tuple((row["symbol"], row.get("name") or "", *(_cell(row.get(name)) for name in fields)) for row in matches)
+    rows = tuple((row["symbol"], _name(row), *(_cell(row.get(name)) for name in fields)) for row in matches)
     return Table(columns=columns, rows=rows, more=total - len(matches))
 
 
@@ -329,6 +335,10 @@ def _notes(rows: _Rows, criteria: Criteria | None) -> list[str]:
     notes = []
     if not rows.is_scan:
         notes.append("There is no scan of this day: the figures were computed from the bars.")
+    if rows.sessions_behind:
+        notes.append(
+            f"The latest scan is of {day_words(rows.day)}: sessions have closed since ({rows.sessions_behind})."
+        )
     if rows.skipped:
         notes.append(f"{rows.skipped:,} of {rows.members:,} were left out: too few bars, or none of late.")
     asked = [] if criteria is None else [each.field for each in conditions_of(criteria.root)]
@@ -336,6 +346,11 @@ def _notes(rows: _Rows, criteria: Criteria | None) -> list[str]:
     if lacking:
         notes.append(f"Without a scan nothing has {listed(lacking)}.")
     return notes
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """A name, which somebody in the organisation may have written."""
+    return cleaned(row.get("name") or "", MAX_NAME_CHARS)
 
 
 def _json(value: Any) -> Any:

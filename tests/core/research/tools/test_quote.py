@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
-from pathlib import Path
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pydantic import ValidationError
@@ -13,9 +12,10 @@ from core.errors import InvalidRequest, NoData
 from core.market.bar_store import Batch, DatasetKey, SeriesFacts
 from core.principal import Principal
 from core.research.tools.quote import LIVE_KEEP_S, Quote
-from core.workbench import Workbench, open_workbench
-from tests.conftest import make_settings, member_factory
+from core.workbench import Workbench
+from tests.conftest import member_factory
 from tests.core.market.bars_made import frame_of
+from tests.core.market.vendor_server import VendorServer
 from tests.core.research.tools.market_tools import figures_of, ran, value_of
 from tests.eval.reference import change
 from tests.eval.shipped import bars
@@ -78,15 +78,18 @@ def test_an_organisations_own_bars_are_told_to_it_alone(workbench: Workbench, me
     assert value_of(ran(own, theirs, symbols=["AAPL"]), "last_price") == pytest.approx(bars("AAPL").close[-1])
 
 
-def test_a_live_price_is_fresh_for_five_minutes_alone(database_url: str, tmp_path: Path) -> None:
-    opened = open_workbench(make_settings(database_url, tmp_path, FMP_API_KEY="k", FMP_BASE_URL="http://127.0.0.1:9"))
-    try:
-        principal = member_factory(opened)("ann")
-        with pytest.raises(NoData):
-            ran(Quote(opened.market), principal, symbols=["AAPL"])
-    finally:
-        opened.close()
-    assert LIVE_KEEP_S == 300
+def test_a_live_price_is_fresh_for_five_minutes_alone(live: Workbench, vendors: VendorServer) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=5)
+    row = {"symbol": "ACME", "price": 102.0, "previousClose": 100.0, "changePercentage": 2.0, "volume": 10}
+    vendors.answers["/stable/quote"] = [{**row, "timestamp": int(at.timestamp())}]
+    result = ran(Quote(live.market), member_factory(live)("cleo"), symbols=["ACME"])
+    assert value_of(result, "last_price", "ACME") == 102
+    assert value_of(result, "change_share") == pytest.approx(0.02)
+    assert value_of(result, "change_amount") == pytest.approx(2)
+    assert not figures_of(result, "close")
+    assert result.keep_s == LIVE_KEEP_S == 300
+    assert result.source is not None
+    assert result.source.title == "Quotes: fmp"
 
 
 @pytest.mark.parametrize(
