@@ -82,22 +82,22 @@ def symbols_of(count: int) -> list[str]:
     return [f"S{number:03d}" for number in range(count)]
 
 
+def live_environ(server: ChatServer, vendor: VendorServer) -> dict[str, str]:
+    """The settings under which provider, news and SEC are local servers, and the day is today."""
+    vendor.answers.setdefault(FINNHUB, [finnhub("Acme beats estimates"), finnhub("Acme names a director", 90, 2)])
+    vendor.answers.setdefault(SUBMISSIONS, submissions([("10-K", "2010-02-20"), ("8-K", "2010-01-28")]))
+    keys = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.base_url, "FMP_API_KEY": "k", "FINNHUB_API_KEY": "k"}
+    sources = {f"{name}_BASE_URL": vendor.url for name in ("FMP", "FINNHUB", "SEC_EDGAR", "SEC_EDGAR_WWW")}
+    who = {"SEC_EDGAR_USER_AGENT": "Test test@test.example"}
+    return {**keys, **sources, **who, "SEC_EDGAR_PER_SECOND": "1000", "FINNHUB_PER_MINUTE": "9999"}
+
+
 @contextmanager
 def live_bench(
     database_url: str, home: Path, server: ChatServer, vendor: VendorServer, **environ: str
 ) -> Iterator[Workbench]:
-    """A workbench whose provider, news and SEC are local servers, and whose day is today."""
-    vendor.answers.setdefault(FINNHUB, [finnhub("Acme beats estimates"), finnhub("Acme names a director", 90, 2)])
-    vendor.answers.setdefault(SUBMISSIONS, submissions([("10-K", "2010-02-20"), ("8-K", "2010-01-28")]))
-    keys = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.base_url, "FMP_API_KEY": "k", "FINNHUB_API_KEY": "k"}
-    names = ("FMP", "FINNHUB", "SEC_EDGAR", "SEC_EDGAR_WWW")
-    sources = {f"{name}_BASE_URL": vendor.url for name in names}
-    sec = {
-        "SEC_EDGAR_USER_AGENT": "Test test@test.example",
-        "SEC_EDGAR_PER_SECOND": "1000",
-        "FINNHUB_PER_MINUTE": "9999",
-    }
-    settings = make_settings(database_url, home, **{**keys, **sources, **sec, **environ})
+    """A workbench under them, which knows sixty companies."""
+    settings = make_settings(database_url, home, **{**live_environ(server, vendor), **environ})
     with closing(open_workbench(settings)) as opened:
         opened.market.instruments.refresh([Listing(each, f"{each} Inc.", 1, "Nasdaq") for each in symbols_of(60)])
         yield opened
