@@ -67,7 +67,8 @@ def _told(message: Message) -> int:
     around, named = TOKENS_AROUND_MESSAGE + TOKENS_AROUND_CALL * len(message.calls), 0
     if message.call is not None:
         around, named = around + TOKENS_AROUND_CALL, _bytes(message.call.name)
-    written = _bytes(message.text) + named + sum(map(_call_bytes, message.calls))
+    carried = sum(_bytes(call.carried) for call in message.calls)
+    written = _bytes(message.text) + named + carried + sum(map(_call_bytes, message.calls))
     return _ceil(written, BYTES_PER_PROMPT_TOKEN) + around
 
 
