@@ -133,9 +133,11 @@ def _dates(text: str) -> Iterator[tuple[int, int, date]]:
 
 
 def _stands_alone(text: str, match: re.Match[str]) -> bool:
-    """Whether it is no part of a word such as `Q1` or `A4`."""
-    begin = match.start("digits")
-    return begin == 0 or not (text[begin - 1].isalpha() and match["before"] is None)
+    """Whether it is no part of a word such as `Q1` or `1A`; `1.5x` is a number."""
+    begin, end = match.start("digits"), match.end()
+    is_begun = begin > 0 and text[begin - 1].isalpha() and match["before"] is None
+    is_going_on = end == match.end("digits") and text[end : end + 1].isalpha() and text[end] not in "xX"
+    return not (is_begun or is_going_on)
 
 
 def _number(text: str, match: re.Match[str]) -> Number:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -28,13 +28,13 @@ class MarksSeen:
     alarms: tuple[str, ...] = ()
     """Those of them that are marked unverified."""
     unmarked: tuple[str, ...] = ()
-    """Numbers that have no mark."""
+    """Numbers in digits that have no mark."""
 
 
 def seen(text: str, evidence: Evidence | None) -> MarksSeen:
     """The marks of an answer, and what is wrong about them."""
     if evidence is None:
-        return MarksSeen(unmarked=tuple(text[each.start : each.end].strip() for each in numbers(text)))
+        return MarksSeen(unmarked=tuple(_in_digits(text)))
     wrong, alarms, equal = [], [], 0
     for mark in evidence.marks:
         told = text[mark.start : mark.end]
@@ -44,19 +44,23 @@ def seen(text: str, evidence: Evidence | None) -> MarksSeen:
             wrong.append(told)
         if is_figure and not mark.is_verified:
             alarms.append(told)
-    unmarked = [
-        text[each.start : each.end].strip()
-        for each in numbers(text)
-        if not any(mark.start < each.end and each.start < mark.end for mark in evidence.marks)
-    ]
+    ranges = [(mark.start, mark.end) for mark in evidence.marks]
     return MarksSeen(
         marks=len(evidence.marks),
         verified=sum(mark.is_verified for mark in evidence.marks),
         wrong=tuple(wrong),
         equal=equal,
         alarms=tuple(alarms),
-        unmarked=tuple(unmarked),
+        unmarked=tuple(_in_digits(text, ranges)),
     )
+
+
+def _in_digits(text: str, marked: Sequence[tuple[int, int]] = ()) -> Iterator[str]:
+    """The numbers of a text that are written in digits and touch no mark."""
+    for each in numbers(text):
+        is_marked = any(start < each.end and each.start < end for start, end in marked)
+        if text[each.start].isdigit() and not is_marked:
+            yield text[each.start : each.end].strip()
 
 
 def _equals(told: str, text: str, mark: Mark, figure: Figure) -> bool:

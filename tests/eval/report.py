@@ -15,7 +15,7 @@ from tests.eval.asking import Outcome, Resisted
 
 KINDS = ("exact", "tolerance", "refusal", "ambiguous")
 FEW = 5
-"""Wrong marks that are printed of an answer."""
+"""Wrong or missing marks that are printed of an answer."""
 
 
 def figures_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -73,13 +73,15 @@ def details(outcomes: Iterable[Outcome], *, is_whole: bool = False) -> str:
     lines = []
     for each in outcomes:
         marks = each.marks
-        if each.judgement.is_right and not (marks.wrong or marks.alarms or is_whole):
+        if each.judgement.is_right and not (marks.wrong or marks.alarms or marks.unmarked or is_whole):
             continue
         lines.append(f"{each.question.id}: {each.judgement.why or 'right'}")
         if marks.wrong:
             lines.append(f"    verified and wrong: {'; '.join(marks.wrong[:FEW])}")
         if marks.alarms:
             lines.append(f"    false alarms: {'; '.join(marks.alarms[:FEW])}")
+        if marks.unmarked and each.told.evidence is not None:
+            lines.append(f"    without a mark: {'; '.join(marks.unmarked[:FEW])}")
         if is_whole:
             lines += [
                 f"    ? {each.question.question.strip()}",

@@ -234,6 +234,10 @@ def test_a_number_is_read(text: str, value: float) -> None:
     assert [number.value for number in numbers(text)] == [value]
 
 
+def test_parts_of_words_are_no_numbers() -> None:
+    assert [number.value for number in numbers("Item 1A, Q3, A4, the 10-K and 1.5x")] == [1.5]
+
+
 def test_dates_are_read() -> None:
     text = "2008-11-20, 22.05.2010, 6 May 2010, May 7, 2010, am 8. Mai 2010, el 9 de mayo de 2010, 31 February 2010"
     assert dates(text) == [
