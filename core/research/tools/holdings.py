@@ -256,7 +256,7 @@ def _currency_entity(code: str) -> Entity:
 
 
 def _figures(report: Report, lines: Sequence[HoldingLine]) -> list[Figure]:
-    found: list[Figure] = []
+    found = figure(PORTFOLIO, "day", report.day, day=report.day)
     begins = {
         "time_weighted": report.ribbon.time_weighted.first,
         "money_weighted": report.ribbon.time_weighted.first,

@@ -428,6 +428,7 @@ def _figures(change: _Change, lines: Sequence[Mapping[str, Any]]) -> list[Figure
     for order in change.orders:
         told = _trade(change, order)
         found += figure(order.symbol, "trade_quantity", order.quantity, "number", day=day)
-        found += figure(order.symbol, "trade_price", order.price, "price", day=day, currency=told["price_currency"])
+        measure = "last_price" if order.price == change.before.positions[order.symbol].price else "trade_price"
+        found += figure(order.symbol, measure, order.price, "price", day=day, currency=told["price_currency"])
         found += figure(order.symbol, "trade_value", told["value"], "money", day=day, currency=report.currency)
     return found
