@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from math import isclose
 from typing import TypeVar
@@ -74,6 +75,19 @@ def marks(text: str, evidence: Evidence, measures: Measures) -> tuple[Mark, ...]
         measures: what figures may be of.
     """
     return _Judge(text[:MAX_TEXT_CHARS], evidence, measures).marks()
+
+
+@dataclass(frozen=True, slots=True)
+class _When:
+    """What is said of the time of a number."""
+
+    place: Place
+    time: Time | None
+    """Of its sentence, its row, its column, or what it stands under."""
+    earlier: Time | None
+    """Of a sentence before it."""
+    is_of_fall: bool
+    """Whether a fall is spoken of, which has a window of its own."""
 
 
 class _Judge:
@@ -173,7 +187,8 @@ class _Judge:
         signed = [each for each in measured if self._has_sign(each.figure, number)]
         if not signed:
             return "Returned with the other sign."
-        dated = [each for each in signed if self._is_of_time(each.figure, number, place)]
+        when = self._when(number, place)
+        dated = [each for each in signed if self._is_of_time(each.figure, number, when)]
         if not dated:
             return f"Returned of another day or window: {self._told(signed[0].figure)}."
         sure = [each for each in dated if self._is_sure(each, number, meaning, subject)]
@@ -230,18 +245,18 @@ class _Judge:
 
     # Days and windows
 
-    def _is_of_time(self, figure: Figure, number: WrittenNumber, place: Place) -> bool:
+    def _when(self, number: WrittenNumber, place: Place) -> _When:
+        time = self._reader.time(number, place) or self._reader.lead_time(place)
+        earlier = None if time is not None else self._reader.earlier_time(place)
+        return _When(place, time, earlier, bool(self._falls) and self._reader.has_words(place, _FALL))
+
+    def _is_of_time(self, figure: Figure, number: WrittenNumber, when: _When) -> bool:
         if figure.day is None:
             return True
         dated = self._dated(figure, figure.day)
-        time = self._reader.time(number, place)
-        if time is not None:
-            return self._agrees(time, dated, figure, place)
-        led = self._reader.lead_time(place)
-        if led is not None:
-            return self._agrees(led, dated, figure, place)
-        earlier = self._reader.earlier_time(place)
-        return (earlier is not None and agrees(earlier, dated)) or self._is_newest(figure, number, place)
+        if when.time is not None:
+            return self._agrees(when.time, dated, figure, when.place)
+        return (when.earlier is not None and agrees(when.earlier, dated)) or self._is_newest(figure, number, when)
 
     def _dated(self, figure: Figure, day: date) -> Dated:
         measure = self._measures.get(figure.measure)
@@ -261,15 +276,15 @@ class _Judge:
             return any(agrees(each, dated) for each in others)
         return self._is_widest(figure)
 
-    def _is_newest(self, figure: Figure, number: WrittenNumber, place: Place) -> bool:
+    def _is_newest(self, figure: Figure, number: WrittenNumber, when: _When) -> bool:
         """Whether it is what is meant where no time is named: the newest, of the whole window."""
-        if self._falls and (figure.first, figure.day) in self._falls and self._reader.has_words(place, _FALL):
+        if when.is_of_fall and (figure.first, figure.day) in self._falls:
             return True
         if figure.measure in _PERIODS:
             return False
         if figure.day != self._latest.get((figure.entity, figure.measure)):
             begun = figure.day == self._earliest.get((figure.entity, figure.measure, figure.step))
-            before = self._page.text[max(place.start, number.start - 40) : number.start]
+            before = self._page.text[max(when.place.start, number.start - 40) : number.start]
             return begun and bool(_START.search(before))
         return self._is_widest(figure)
 

@@ -10,7 +10,8 @@ from datetime import date, timedelta
 from typing import Literal
 
 Kind = Literal["day", "month", "year", "window", "since", "last", "ytd", "qtd", "mtd", "now", "all", "unknown"]
-"""`last`: a number of days up to now; `ytd`: of the year to date; `unknown`: a time that is told in a way that no figure is known to be of."""
+"""`last`: a number of days up to now; `ytd`: of the year to date;
+`unknown`: a time that is told in a way that no figure is known to be of."""
 EARLY_DAYS, LATE_DAYS = 5, 5
 """A window that sessions bound may begin or end so many days off the month, quarter or year that names it."""
 MAX_DATES = 2_000

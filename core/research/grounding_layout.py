@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, pairwise
 
 Span = tuple[int, int]
+MAX_PLACE_CHARS = 2_000
+"""A longer sentence is read in pieces."""
+MAX_CELLS = 40
+"""Cells of a row; what follows is not read."""
 MAX_BEFORE = 3
 """Sentences of the same paragraph that may say what a sentence is about."""
 
@@ -108,8 +113,9 @@ def _row(line: str, start: int, following: str, state: _State) -> list[Place]:
 
 
 def _cells(line: str, start: int) -> list[Span]:
-    edges = [-1, *(found.start() for found in re.finditer(r"\|", line)), len(line)]
-    cells = [(one + 1, two) for one, two in zip(edges, edges[1:], strict=False)]
+    bars = islice(re.finditer(r"\|", line), MAX_CELLS)
+    edges = [-1, *(found.start() for found in bars), len(line)]
+    cells = [(one + 1, min(two, one + MAX_PLACE_CHARS)) for one, two in pairwise(edges)]
     if cells and not line[slice(*cells[0])].strip():
         cells = cells[1:]
     if cells and not line[slice(*cells[-1])].strip():
@@ -149,7 +155,9 @@ def _bullet(text: str, bullet: re.Match[str], start: int, end: int, state: _Stat
 def _sentences(text: str, start: int, end: int, leads: tuple[Span, ...], before: tuple[Span, ...]) -> list[Place]:
     places: list[Place] = []
     begin = start
-    for stop in [*_stops(text, start, end), end]:
+    stops = [*_stops(text, start, end), end]
+    stops += range(start + MAX_PLACE_CHARS, end, MAX_PLACE_CHARS)
+    for stop in sorted(stops):
         if text[begin:stop].strip() or not places:
             place = Place(begin, stop, leads=leads, before=before)
             places.append(place)

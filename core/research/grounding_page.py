@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TypeVar
 
 from core.ai.evidence import Evidence
@@ -20,7 +21,8 @@ MAX_NUMBERS = 2_000
 """Numbers of one text that are looked at."""
 
 _COMMA_DECIMAL = re.compile(
-    r"(?<![\w.,])(?:[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]{1,6}|[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+,[0-9]{1,6}|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,6}))(?![\w,.]{0,3}[0-9])"
+    r"(?<![\w.,])(?:[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]{1,6}|[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+,[0-9]{1,6}"
+    r"|[0-9]+,(?:[0-9]{1,2}|[0-9]{4,6}))(?![\w,.]{0,3}[0-9])"
 )
 _POINT_DECIMAL = re.compile(r"(?<![\w.,])[0-9][0-9,]*\.(?:[0-9]{1,2}|[0-9]{4,12})(?![0-9.])")
 _GROUPED = re.compile(r"(?<![\w.,])[0-9]{1,3}(?:\.[0-9]{3})+(?![\w,.]{0,3}[0-9])")
@@ -70,9 +72,9 @@ class Page:
         self.mentions = _without_weights(self.mentions, self.phrases)
         self.blank = self._blanked(dates)
         self.spans = self._spans_of_time()
-        self.numbers = sorted([*numbers_in(without_names(self.blank, ())), *self.spans], key=lambda each: each.start)[
-            :MAX_NUMBERS
-        ]
+        self._span_starts = {each.start for each in self.spans}
+        others = islice(numbers_in(without_names(self.blank, ())), MAX_NUMBERS)
+        self.numbers = sorted([*others, *self.spans], key=lambda each: each.start)[:MAX_NUMBERS]
         self._starts: dict[int, list[int]] = {}
 
     def within(self, of: Sequence[Spanned], span: Span) -> list[Spanned]:
@@ -100,7 +102,7 @@ class Page:
     def _spans_of_time(self) -> list[WrittenNumber]:
         """Numbers of days and the like, which are names where they only say how long something is looked at."""
         found = []
-        for match in _SPAN.finditer(self.blank):
+        for match in islice(_SPAN.finditer(self.blank), MAX_NUMBERS):
             digits = match["digits"].replace(",", "")
             one = next(numbers_in(match["digits"]), None)
             if one is not None and len(digits) <= 6:
@@ -109,7 +111,9 @@ class Page:
 
     def is_context(self, number: WrittenNumber) -> bool:
         """Whether a span of time only says how long something is looked at."""
-        return number in self.spans and bool(_CONTEXT.search(self.text[max(0, number.start - 24) : number.start]))
+        return number.start in self._span_starts and bool(
+            _CONTEXT.search(self.text[max(0, number.start - 24) : number.start])
+        )
 
 
 def with_points(text: str) -> str:

@@ -18,6 +18,8 @@ MAX_MATCHES = 200
 """Figures that are looked at for one number."""
 MAX_DIGITS = 18
 """A number with more digits is nobody's."""
+MOST_ROUNDED = Decimal("0.2")
+"""By such a share of itself a figure may be rounded: 3.4 is 3, and 0.7 is not 1."""
 
 _TIMES: dict[Kind, dict[Unit, int]] = {
     "plain": {"price": 1, "money": 1, "number": 1, "fraction": 1},
@@ -92,7 +94,8 @@ def _equal(value: float, times: int, scale: Decimal, number: WrittenNumber) -> b
     size = abs(Decimal(f"{value:.12g}")) * times / scale  # without the noise of binary fractions
     if size == number.value:
         return True
-    if number.significant < 1 or number.decimals > MOST_DECIMALS or size >= LARGEST:
+    is_coarse = abs(size - number.value) > MOST_ROUNDED * size
+    if is_coarse or number.significant < 1 or number.decimals > MOST_DECIMALS or size >= LARGEST:
         return None
     step = Decimal(1).scaleb(-number.decimals)
     ways = (ROUND_HALF_UP, ROUND_HALF_DOWN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from core.ai.evidence import Entity, Evidence, Figure, Source, Step, Unit
@@ -46,7 +46,7 @@ class World:
 
 def made_world(seed: int) -> World:
     """The figures of one seed; no two of them are alike in their first three digits and of one size."""
-    draw = random.Random(seed)  # noqa: S311 (the same figures each time are wanted)
+    draw = random.Random(seed)
     days = [day for at in range(28) if (day := FIRST + timedelta(days=at)).weekday() < 5]
     prices: list[Figure] = []
     changes: list[Figure] = []
@@ -409,7 +409,7 @@ def _close_any(figure: Figure, words: Words) -> bool:
 
 
 def _other_measure(words: Words, draw: random.Random, world: World) -> Words | None:
-    if words.figure.measure in {"weight"}:
+    if words.figure.measure == "weight":
         return None
     said = draw.choice(OTHER_WORDS[words.figure.measure])
     alike = [
