@@ -33,12 +33,6 @@ def ann(shipped: Workbench) -> Principal:
     return member_factory(shipped)("ann")
 
 
-@pytest.fixture(scope="session")
-def bob(shipped: Workbench) -> Principal:
-    """Somebody of another organisation."""
-    return member_factory(shipped)("bob")
-
-
 @pytest.fixture
 def vendors() -> Iterator[VendorServer]:
     """A server in the vendors' place, whose SEC knows one company."""
