@@ -113,7 +113,11 @@ def _summed(asked: Asked, result: Result, kind: tuple[str, str]) -> str:
     told = f"{_who(asked)}: {kind[1]} {saying.money(row.get('amount'), currency)} in total{_over(asked, result)}"
     others = [saying.money(amount, each) for each, amount in own.items() if each != currency]
     told += f" ({saying.listed(others)} in their own currency)" if others else ""
-    return f"{told}, {saying.number(row.get('count'))} {kind[1]} {result.cite}."
+    return f"{told}, {saying.number(row.get('count'))} {_payments(kind)} {result.cite}."
+
+
+def _payments(kind: tuple[str, str]) -> str:
+    return "interest payments" if kind[0] == "interest" else kind[1]
 
 
 def _counted(asked: Asked, result: Result, plural: str) -> str:
@@ -149,7 +153,7 @@ def _details(row: Mapping[str, Any]) -> str:
         parts.append(str(row["symbol"]))
     if row.get("quantity") is not None and row.get("price") is not None:
         parts.append(
-            f"{saying.number(row['quantity'], 4)} shares, price paid {saying.price(row['price'], row.get('currency'))}"
+            f"{saying.number(row['quantity'], 4)} shares, price {saying.price(row['price'], row.get('currency'))}"
         )
     elif row.get("amount") is not None:
         parts.append(f"amount {saying.money(row['amount'], row.get('currency'))}")
@@ -157,22 +161,18 @@ def _details(row: Mapping[str, Any]) -> str:
 
 
 def _listed(result: Result) -> str:
-    rows = [
-        [
-            str(row.get("day")),
-            str(row.get("kind")),
-            str(row.get("symbol") or ""),
-            _quantity(row),
-            saying.money(row.get("amount"), row.get("currency")),
-        ]
-        for row in result.rows("rows")
-    ]
-    table = saying.table(["Day", "Kind", "Symbol", "Shares and price", "Amount"], rows)
+    rows = [_row(row) for row in result.rows("rows")]
+    table = saying.table(["Day", "Kind", "Symbol", "Quantity", "Price", "Sum"], rows)
     return f"{saying.number(result.get('count'))} transactions match {result.cite}:\n\n{table}"
 
 
-def _quantity(row: Mapping[str, Any]) -> str:
-    if row.get("quantity") is None:
-        return ""
-    price = f" at {saying.price(row.get('price'), row.get('currency'))}" if row.get("price") is not None else ""
-    return f"{saying.number(row['quantity'], 4)}{price}"
+def _row(row: Mapping[str, Any]) -> list[str]:
+    currency = row.get("currency")
+    return [
+        str(row.get("day")),
+        str(row.get("kind")),
+        str(row.get("symbol") or ""),
+        "" if row.get("quantity") is None else saying.number(row["quantity"], 4),
+        "" if row.get("price") is None else saying.price(row["price"], currency),
+        "" if row.get("amount") is None else saying.money(row["amount"], currency),
+    ]

@@ -101,12 +101,12 @@ def _parts(asked: Asked, steps: Steps, key: str, name: str) -> str:
         row = chosen[0]
         share, amount = saying.percent(row.get("share")), saying.money(row.get("value"), currency)
         title = f"{row.get(name)} sector" if name == "sector" else f"In {row.get(name)}"
-        return f"{title}: {name} share {share}, {name} value {amount} {result.cite}. The portfolio is as of {day}."
+        return f"{title}: {share} of the portfolio, {amount}, on {day} {result.cite}."
     asked_for = _sector_words(asked.text)
     if name == "sector" and asked_for and not chosen:
         return f"The portfolio holds nothing in the sector {asked_for} on {day} {result.cite}."
     table = saying.table(
-        [name.capitalize(), f"{name.capitalize()} share", f"{name.capitalize()} value"],
+        [name.capitalize(), "Of the portfolio", f"{name.capitalize()} value"],
         [
             [str(row.get(name)), saying.percent(row.get("share")), saying.money(row.get("value"), currency)]
             for row in rows
@@ -169,12 +169,16 @@ def ranked(asked: Asked, steps: Steps) -> str:
         return f"The portfolio holds nothing on {saying.day(result.get('day'))} {result.cite}."
     if most > 1:
         return _listing(result, lines)
+    held = (
+        result.get("totals", "holdings") if asked.has(r"\bhow many (?:different )?(?:holdings|positions)\b") else None
+    )
+    counted = f"The portfolio has {saying.number(held)} holdings {result.cite}. " if held is not None else ""
     line, currency = lines[0], result.get("currency")
     word = ("Smallest" if is_least else "Largest") + (" holding" if sort == "value" else f" {title}")
     told = f"{word}: {line.get('symbol')} ({line.get('name')}), {_said_line(line, sort, title, currency)}"
     if sort == "value":
         told += f", weight {saying.percent(line.get('weight'))} of the portfolio"
-    return f"{told}, on {saying.day(result.get('day'))} {result.cite}."
+    return f"{counted}{told}, on {saying.day(result.get('day'))} {result.cite}."
 
 
 def _said_line(line: Line, sort: str, title: str, currency: Any) -> str:
@@ -262,7 +266,8 @@ _FIGURES: tuple[tuple[str, str, Callable[[Line, Any], str]], ...] = (
         lambda line, currency: f"average cost {saying.money(line.get('cost_per_share'), currency)} a share",
     ),
     (
-        r"(?<!average )(?<!purchase )\bcosts?\b(?! per share)|\bcost basis\b|\bbook value\b|\binvested in\b",
+        r"(?<!average )(?<!purchase )\bcosts?\b(?! per share)|\bcost basis\b|\bbook value\b|"
+        r"\binvested in\b|\bpa(?:y|id) for\b",
         "cost",
         lambda line, currency: f"cost {saying.money(line.get('cost'), currency)}",
     ),
@@ -399,28 +404,42 @@ def tried(asked: Asked, steps: Steps) -> str:
     trades = trades_of(asked)
     if not trades:
         return "Which trade do you mean? Say the share and how many, for instance “if I bought 10 AAPL”."
+    trades = [_sized(trade, steps) for trade in trades]
     result = steps.use("what_if", trades=trades)
     if result.error:
         return result.failure
     return tried_words(asked, result)
 
 
+def _sized(trade: dict[str, Any], steps: Steps) -> dict[str, Any]:
+    """A trade of all or half of what is held, with its number of shares."""
+    part = trade.get("part")
+    if part is None:
+        return trade
+    held = next(iter(steps.use("holdings", symbols=[trade["symbol"]]).rows("holdings")), {}).get("quantity")
+    quantity = held * part if isinstance(held, int | float) and held > 0 else 1
+    return {"side": trade["side"], "symbol": trade["symbol"], "quantity": f"{quantity:.10g}"}
+
+
 def trades_of(asked: Asked) -> list[dict[str, Any]]:
     """The trades that a text supposes, in its order."""
     trades: list[dict[str, Any]] = []
+    size: dict[str, Any] = {}
+    side = ""
     pattern = re.compile(
         r"\b(?P<side>buy|bought|buying|add|added|adding|purchase[d]?|sell|sold|selling|trim|trimmed|reduce[d]?)\b"
         r"|(?P<count>(?<![\w.,$€£])[0-9][0-9,]*(?:\.[0-9]+)?)(?P<unit>\s?(?:%|percent|usd|eur|dollars?|euros?|k\b))?"
         r"|(?P<half>\b(?:all|half)\b)|[$€£]\s?(?P<amount>[0-9][0-9,]*(?:\.[0-9]+)?)|(?P<name>@)"
     )
     named = iter(asked.named)
-    side, size = "", {}
     for match in pattern.finditer(asked.text):
         if match["side"]:
             side = "sell" if match["side"].startswith(("sell", "sold", "trim", "reduce")) else "buy"
         elif match["count"] and side and not (match["unit"] or "").strip().startswith(("%", "per")):
             key = "amount" if (match["unit"] or "").strip() else "quantity"
             size = {key: match["count"].replace(",", "")}
+        elif match["half"] and side == "sell":
+            size = {"part": 0.5 if match["half"] == "half" else 1}
         elif match["amount"] and side:
             size = {"amount": match["amount"].replace(",", "")}
         elif match["name"]:
@@ -441,7 +460,8 @@ def tried_words(asked: Asked, result: Result) -> str:
         row = rows.get(each.symbol)
         if row:
             parts.append(f"{label(each)}: weight {saying.percent(row.get('weight_after'))} after the trade")
-    lead = f"If this were traded at the last price, without costs: {'; '.join(parts) or 'as below'} {result.cite}."
+    weights = " ".join(f"{each} {result.cite}." for each in parts)
+    lead = f"This supposes trades at the last price, without costs. {weights}"
     if after.get("cash") is None:
         return f"{lead} The portfolio keeps no cash. Nothing was entered."
     cash = f"The portfolio's cash after the trade is {saying.money(after.get('cash'), currency)} {result.cite}."

@@ -98,7 +98,7 @@ _enters = _any(
     r"\bpaid in\b",
     r"\bpurchases?\b",
     r"\b(?:did|have|had) (?:i|we) (?:first |last |ever )?(?:b(?:uy|ought)|s(?:ell|old)|purchased?)\b",
-    r"\b(?:i|we) (?:first |last )?(?:bought|sold|purchased)\b",
+    r"\b(?:i|we) (?:@ |first |last |the |some )*(?:bought|sold|purchased)\b",
     r"\b(?:was|were) .*\b(?:bought|sold|purchased)\b",
     r"\bsales\b",
     r"\bcharged\b",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -203,7 +204,7 @@ def by_period(asked: Asked, steps: Steps) -> str:
         for row in result.rows(key)
     ]
     table = saying.table([key[:-1].capitalize(), "Return", "Benchmark"], rows[-saying.MOST_ROWS :])
-    return f"The portfolio's time-weighted returns {result.cite}:\n\n{table}"
+    return f"The portfolio's returns by {key[:-1]} {result.cite}:\n\n{table}"
 
 
 def period_words(period: Any) -> str:
@@ -234,8 +235,8 @@ def contributors(asked: Asked, steps: Steps) -> str:
     ):
         word = "The largest loss" if is_loss else "The largest contribution"
         return f"{word} {over}: {_brought(rows[0], currency)} {result.cite}."
-    lines = "\n".join(f"- {_brought(row, currency)} {over}" for row in rows[:MOST_TOLD])
-    return f"What {'cost' if is_loss else 'brought'} the most {over} {result.cite}:\n\n{lines}"
+    told = "\n".join(f"- {_brought(row, currency)} {over}" for row in rows[:MOST_TOLD])
+    return f"What {'cost' if is_loss else 'brought'} the most {over} {result.cite}:\n\n{told}"
 
 
 def _brought(row: Row, currency: Any) -> str:
@@ -288,6 +289,11 @@ def drawdown(asked: Asked, steps: Steps) -> str:
     if asked.has(r"\bcurrent(?:ly)?\b|\bnow\b|\bbelow (?:its|the|my) (?:high|peak)\b|\btoday\b"):
         value = saying.signed_percent(result.get("current_drawdown"))
         return f"The portfolio's current drawdown {words_of(asked, result)} is {value} {result.cite}."
+    fall = result.get("max_drawdown")
+    is_open = isinstance(fall, dict) and fall.get("peak") and not fall.get("recovery")
+    if is_open and asked.has(r"\brecover") and asked.window is not None and asked.window.last < asked.context.as_of:
+        later = steps.use("performance", first=asked.window.first, show="drawdown")
+        return _fallen(replace(asked, windows=()), later) if not later.error else _fallen(asked, result)
     return _fallen(asked, result)
 
 

@@ -26,6 +26,11 @@ MAX_CALLS = 12
 """Calls that are asked for at once."""
 EMPTY = "There is no question in this message. " + refusals.ABILITIES
 _JOINTS = re.compile(r",? and (?:also )?|; |, (?=what|how|which|when)")
+_HELP = re.compile(
+    r"\s*(?:hello|hi|hey|help|good (?:morning|day|evening)|thanks?|thank you|what can (?:you|i) (?:do|ask)\b.*|"
+    r"who are you|how (?:do|can) i use (?:this|it|you)\b.*)[\s!.?]*\Z",
+    re.IGNORECASE,
+)
 _BEGINS = re.compile(r"(?:what|how|which|when|where|who|why|did|is|are|was|were|does|do)\b")
 _ASKS = re.compile(
     r"\?\s*$|^(?:and |please |pls |now |also )*(?:what|whats|how|which|when|where|who|why|is|"
@@ -112,6 +117,8 @@ class Planner:
         if not request.tools and not turns:
             return None
         question = request.messages[asked_at].text
+        if _HELP.match(question):
+            return f"{refusals.ABILITIES}\n\n{LABEL}"
         if not re.search(r"\w", question):
             return f"{EMPTY}\n\n{LABEL}"
         context = context_of(request.messages) or Context(as_of=date.today())  # noqa: DTZ011 (only where none is told)

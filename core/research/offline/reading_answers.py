@@ -271,14 +271,18 @@ def reported(asked: Asked, steps: Steps) -> str:
         r"\b(?:fiscal|annual|full|whole) year\b"
     )
     frequency = "quarterly" if is_quarterly else "annual"
-    results = [
-        steps.use(
-            "statements", symbol=asked.shares[0].symbol, which=which, frequency=frequency, periods=_LIFE[frequency]
-        )
-        for which in dict.fromkeys(which for which, _, _ in wanted)
+    shares = asked.shares[:MOST_SHARES]
+    statements = list(dict.fromkeys(which for which, _, _ in wanted))
+    uses = [
+        ("statements", {"symbol": each.symbol, "which": which, "frequency": frequency, "periods": _LIFE[frequency]})
+        for each in shares
+        for which in statements
     ]
-    by_which = {str(result.get("statement")): result for result in results}
-    told = [_line(asked, by_which.get(which) or results[0], key, title) for which, key, title in wanted]
+    results = iter(steps.use_all(uses))
+    told: list[str] = []
+    for each in shares:
+        by_which = {which: next(results) for which in statements}
+        told += [_line(asked, label(each), by_which[which], key, title) for which, key, title in wanted]
     return told[0] if len(told) == 1 else "\n".join(f"- {each}" for each in told)
 
 
@@ -296,10 +300,9 @@ def _wanted(asked: Asked) -> list[tuple[str, str, str]]:
     ]
 
 
-def _line(asked: Asked, result: Result, key: str, title: str) -> str:
+def _line(asked: Asked, who: str, result: Result, key: str, title: str) -> str:
     if result.error:
         return result.failure
-    who = label(asked.shares[0])
     row = next((each for each in result.rows("lines") if each.get("key") == key), None)
     periods = result.rows("periods")
     at = _period(asked, periods)

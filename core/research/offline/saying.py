@@ -94,10 +94,10 @@ def listed(words: Sequence[str]) -> str:
 
 def quoted(text: Any) -> str:
     """A text from outside, as a quotation on one line that can draw nothing."""
-    plain = " ".join(str(text).split())
+    plain = str(text)
     for sign in "\\`*_[]<>|#":
         plain = plain.replace(sign, " " if sign in "<>|" else f"\\{sign}")
-    return f"“{plain}”"
+    return f"“{' '.join(plain.split())}”"
 
 
 def _line(cells: Sequence[str]) -> str:

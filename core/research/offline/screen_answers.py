@@ -218,9 +218,7 @@ def _matched(asked: Asked, result: Result, conditions: list[Condition]) -> str:
         [str(row.get("symbol")), str(row.get("name") or ""), *(_cell(row, name) for name in shown)] for row in rows
     ]
     table = saying.table(["Symbol", "Name", *(FIELDS[name].label for name in shown)], cells)
-    more = (
-        f"\n\n{saying.number(result.get('not_shown'))} more matches are not shown." if result.get("not_shown") else ""
-    )
+    more = "\n\nMore matches are not shown." if result.get("not_shown") else ""
     return f"{lead}:\n\n{table}{more}\n\n{' '.join((where, *notes))}"
 
 

@@ -149,6 +149,8 @@ _WORDS = {
         "letzte": "last",
         "letzten": "last",
         "heute": "today",
+        "habe": "have",
+        "hat": "has",
         "wird": "will",
         "zeige": "show",
     },
@@ -358,6 +360,6 @@ def translated(plain: str, language: Language) -> str:
     if language not in _WORDS:
         return plain
     for pattern, english in _TRANSLATED[language]:
-        plain = re.sub(pattern, lambda match, told=english: match.expand(told), plain)
+        plain = re.sub(pattern, english, plain)
     words = _WORDS[language]
     return " ".join(re.sub(r"[^\W\d_]+(?:['-][^\W\d_]+)*", lambda match: words.get(match[0], match[0]), plain).split())

@@ -250,7 +250,8 @@ def test_planning_is_quick(question: str) -> None:
 
 
 _WORDS = st.sampled_from(
-    "what is my the portfolio AAPL Apple return in March 2010 and RSI below 200-day average if I bought 10 % sold since "
+    "what is my the portfolio AAPL Apple return in March 2010 and RSI below 200-day average if I bought 10 % sold "
+    "since "
     "2008 between highest close ? , . \n | @ $ 1e9 -5 which holdings news filings benchmark drawdown € ’ \x00 🙂".split(
         " "
     )
