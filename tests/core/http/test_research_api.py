@@ -15,7 +15,7 @@ from core.principal import Role
 from core.workbench import Workbench
 from tests.core.http.conftest import Api, assert_problem, serving_api
 from tests.core.market.vendor_server import VendorServer
-from tests.core.research.bundles_made import PartServer, bundles_of, live_bench, portfolio, symbols_of
+from tests.core.research.bundles_made import PartServer, live_bench, portfolio, symbols_of
 
 
 @pytest.fixture
@@ -30,8 +30,6 @@ def api(database_url: str, tmp_path: Path, server: PartServer) -> Iterator[Api]:
     """The API over it, and over local sources."""
     with ExitStack() as stack:
         bench = stack.enter_context(live_bench(database_url, tmp_path, server, stack.enter_context(VendorServer())))
-        if not hasattr(bench, "bundles"):
-            object.__setattr__(bench, "bundles", stack.enter_context(bundles_of(bench)))
         yield stack.enter_context(serving_api(bench))
 
 

@@ -19,6 +19,7 @@ from core.db import research_dao as dao
 from core.db.research_dao import Claim
 from core.errors import Conflict, Forbidden, InvalidRequest, MeteringDenied, NotFound
 from core.ids import new_id
+from core.market.as_of import AsOf
 from core.metering.repeats import Idempotency
 from core.portfolio.transactions import Draft, Kind
 from core.principal import Role
@@ -132,8 +133,6 @@ def test_five_hundred_holdings_are_split_and_are_three_chat_queries_all_the_same
     workbench: Workbench, member: MakeMember, offline: Bundles
 ) -> None:
     ann = member("ann", plan="team")
-    members = workbench.market.lists.universes[0]
-    assert members is not None
     symbols = [f"Q{number:03d}" for number in range(497)] + [*GENERATED]
     bundle = opened(offline, ann, portfolio(workbench, ann, symbols))
     assert [part.state for part in bundle.parts] == ["ready"] * 3
@@ -464,8 +463,23 @@ def test_sources_that_fail_or_take_too_long_are_named_and_the_rest_is_served(
     assert filings.content.lacking.keys() == {"ODDLY"}
     assert bundle.unknown == ("ODDLY",)
     assert used(bench, ann) == 3
-    late = FactsReader(bench.market).filings(["S007"], bench.market.time.default(), within_s=0)
-    assert late.lacking == {"S007": TOO_LATE} or late.known == ("S007",)
+
+
+def test_what_does_not_come_in_time_is_named_and_the_rest_is_there(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, filed = threading.Event(), FactsReader._filed
+
+    def slow(self: FactsReader, symbol: str, as_of: AsOf) -> object:
+        if symbol == "S001":
+            go.wait(30)
+            return []
+        return filed(self, symbol, as_of)
+
+    monkeypatch.setattr(FactsReader, "_filed", slow)
+    facts = FactsReader(bench.market).filings(["S000", "S001", "S002"], bench.market.time.default(), within_s=2)
+    go.set()
+    assert (facts.known, facts.lacking) == (("S000", "S002"), {"S001": TOO_LATE})
 
 
 def test_nothing_later_than_the_day_that_is_seen_is_asked_about(
