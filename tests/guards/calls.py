@@ -251,7 +251,7 @@ _CALL = (
             "rounds: a further call is covered with what was spent",
             "self._is_covered(self._spent_usd(self._finished) + most_usd)",
             "self._is_covered(most_usd)",
-            f"{TOOLS}::test_each_further_call_is_covered_before_it_is_made",
+            f"{TOOLS}::test_each_further_call_is_covered_before_it_is_made_with_what_was_spent",
         ),
         (
             "rounds: rounds that were done are paid for by who leaves",

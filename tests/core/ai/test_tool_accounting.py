@@ -139,11 +139,12 @@ def test_the_model_is_shown_its_calls_and_their_results(
     assert after["messages"][2]["tool_call_id"] == after["messages"][1]["tool_calls"][0]["id"]
 
 
-def test_each_further_call_is_covered_before_it_is_made(
+def test_each_further_call_is_covered_before_it_is_made_with_what_was_spent(
     live: Workbench, ann: Principal, chat_server: ChatServer, service: Service, desk: Desk
 ) -> None:
     gate = threading.Event()
-    chat_server.script = [asks(wish()), replace(DONE, gate=gate)]
+    much = {"prompt_tokens": 100_000, "completion_tokens": 10, "total_tokens": 100_010}
+    chat_server.script = [asks(wish(), usage=much), replace(DONE, gate=gate)]
     session = live.gateway.session(ann, researched(desk))
     before = service.execute("SELECT held_usd FROM holds").fetchone()
     assert chat_server.wait_for(calls=2)
@@ -153,7 +154,8 @@ def test_each_further_call_is_covered_before_it_is_made(
     assert before is not None
     assert after is not None
     assert after[0] == after[1]
-    assert Decimal(str(after[0])) > Decimal(str(before[0])) + HONEST_COST
+    spent = Decimal("0.015006")  # 100,000 x 0.15 + 10 x 0.60 USD per million
+    assert Decimal(str(after[0])) > spent + Decimal(str(before[0]))
 
 
 @pytest.mark.parametrize("rounds", [1, 2])
