@@ -459,11 +459,11 @@ def tried_words(asked: Asked, result: Result) -> str:
     for each in asked.shares:
         row = rows.get(each.symbol)
         if row:
-            parts.append(f"{label(each)}: weight {saying.percent(row.get('weight_after'))} after the trade")
+            parts.append(f"{label(each)}: the new weight would be {saying.percent(row.get('weight_after'))}")
     weights = " ".join(f"{each} {result.cite}." for each in parts)
     lead = f"This supposes trades at the last price, without costs. {weights}"
     if after.get("cash") is None:
         return f"{lead} The portfolio keeps no cash. Nothing was entered."
-    cash = f"The portfolio's cash after the trade is {saying.money(after.get('cash'), currency)} {result.cite}."
+    cash = f"The portfolio's cash would be {saying.money(after.get('cash'), currency)} {result.cite}."
     short = next((note for note in result.notes if "below zero" in note), "")
     return f"{lead} {cash} {short} Nothing was entered.".replace("  ", " ")

@@ -97,8 +97,8 @@ def _returned(asked: Asked, result: Result, window: Window | None) -> str:
         value, why = result.get("money_weighted"), result.get("money_weighted_note")
         note = f" ({why})" if why else ""
         parts.append(
-            f"The portfolio's money-weighted return {over} is {saying.signed_percent(value)} a year "
-            f"by XIRR{note} {result.cite}."
+            f"The portfolio's money-weighted return {over} is {saying.signed_percent(value)} "
+            f"by XIRR, yearly{note} {result.cite}."
         )
     if compares(asked):
         parts.append(_beside(result, over))

@@ -237,8 +237,8 @@ def test_a_trade_that_is_tried_out_is_told_as_one() -> None:
         "holdings": [{"symbol": "AAPL", "weight_after": 0.379824}],
     }
     told = answered("If I bought 10 more Apple shares, what would its weight be?", result)
-    assert "AAPL (Apple): weight 37.98 % after the trade [1]" in told
-    assert "cash after the trade is 15,665.25 USD [1]" in told
+    assert "AAPL (Apple): the new weight would be 37.98 % [1]" in told
+    assert "cash would be 15,665.25 USD [1]" in told
     assert "Nothing was entered." in told
 
 

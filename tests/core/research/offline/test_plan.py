@@ -198,6 +198,18 @@ def test_terms_are_left_to_the_glossary(question: str, has_portfolio: bool) -> N
     assert planner().answer(asked) is None
 
 
+def test_a_sale_of_all_asks_first_how_much_is_held() -> None:
+    question = "What would my cash be if I sold all my IBM?"
+    assert calls(question) == [("holdings", {"symbols": ["IBM"]})]
+    after = {"currency": "USD", "after": {"cash": 24536.65}, "holdings": []}
+    assert "cash would be 24,536.65 USD" in answered(question, {"holdings": [{"quantity": 50.0}]}, after)
+
+
+@pytest.mark.parametrize("question", ["hello", "What can you do?", "help", "thanks!"])
+def test_a_greeting_is_answered_with_what_can_be_asked(question: str) -> None:
+    assert "What can be asked here" in text(question)
+
+
 def test_without_tools_nothing_is_answered() -> None:
     assert planner().answer(request("What is the last price of GOOG?", tools=())) is None
 
