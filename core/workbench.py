@@ -54,6 +54,7 @@ from core.research.answer_checks import AnswerChecks
 from core.research.assistant import Assistant
 from core.research.bundles import Bundles
 from core.research.conversations import Conversations
+from core.research.details import Details
 from core.research.filings import Filings
 from core.research.research import ResearchArea, ResearchParts, open_research
 from core.screener.screener import Screener, open_screener
@@ -118,6 +119,11 @@ class Workbench:
     def bundles(self) -> Bundles:
         """Research around the holdings of a portfolio."""
         return self.research.bundles
+
+    @property
+    def details(self) -> Details:
+        """Opens what is on a bundle's timeline."""
+        return self.research.details
 
     @property
     def answer_checks(self) -> AnswerChecks:

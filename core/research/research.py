@@ -22,6 +22,7 @@ from core.research.answer_checks import AnswerChecks
 from core.research.assistant import Assistant, AssistantParts
 from core.research.bundles import BundleParts, Bundles
 from core.research.conversations import Conversations
+from core.research.details import Details
 from core.research.filings import Filings
 from core.research.measures import load_measures
 from core.research.tools.calculate import Calculate
@@ -51,6 +52,7 @@ class ResearchArea:
     assistant: Assistant
     conversations: Conversations
     bundles: Bundles
+    details: Details
     checks: AnswerChecks
     filings: Filings
     toolbox: Toolbox
@@ -86,12 +88,24 @@ def open_research(parts: ResearchParts) -> ResearchArea:
     """
     database, market, prompts = parts.database, parts.market, DATA / "prompts"
     conversations, checks, toolbox = Conversations(database), AnswerChecks(database), Toolbox(_tools(parts))
+    shipped = {path.stem: load_prompt(prompts, path.stem) for path in sorted(prompts.glob("*.md"))}
+    reading = BundleParts(
+        database=database,
+        gateway=parts.gateway,
+        usage=parts.usage,
+        usage_log=parts.usage_log,
+        plans=parts.plans,
+        market=market,
+        reports=parts.portfolio.reports,
+        prompts=shipped,
+        total_s=parts.total_s,
+    )
     return ResearchArea(
         assistant=Assistant(
             AssistantParts(
                 database=database,
                 gateway=parts.gateway,
-                prompt=load_prompt(prompts, "chat"),
+                prompt=shipped["chat"],
                 conversations=conversations,
                 market=market,
                 portfolio=parts.portfolio,
@@ -101,19 +115,8 @@ def open_research(parts: ResearchParts) -> ResearchArea:
             )
         ),
         conversations=conversations,
-        bundles=Bundles(
-            BundleParts(
-                database=database,
-                gateway=parts.gateway,
-                usage=parts.usage,
-                usage_log=parts.usage_log,
-                plans=parts.plans,
-                market=market,
-                reports=parts.portfolio.reports,
-                prompts={path.stem: load_prompt(prompts, path.stem) for path in prompts.glob("*.md")},
-                total_s=parts.total_s,
-            )
-        ),
+        bundles=Bundles(reading),
+        details=Details(reading),
         checks=checks,
         filings=Filings(parts.meter, parts.usage_log, market.filings, market.companies, market.time),
         toolbox=toolbox,
