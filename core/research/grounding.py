@@ -118,8 +118,10 @@ class _Judge:
             mark, figure = self._judged(number, place)
             if mark is not None:
                 found.append(mark)
+            if figure is None:
+                continue
             spans = [(place.start, place.end), *place.row, *([place.header] if place.header else []), *place.leads]
-            for span in spans if figure is not None else ():
+            for span in spans:
                 beside.setdefault(span, []).append(figure)
         days = [atom for atom in self._page.atoms if atom.kind in ("day", "window")]
         for place, atom in _placed(self._page.places, days):

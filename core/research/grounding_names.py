@@ -100,7 +100,8 @@ class Names:
             noted.append(_Name(key, parts, is_symbol))
 
     def _longest(self, text: str, words: Sequence[re.Match[str]], place: int) -> tuple[int, frozenset[str]]:
-        best, keys = 0, set()
+        best = 0
+        keys: set[str] = set()
         for name in self._names.get(words[place].group().casefold(), ()):
             size = len(name.parts)
             if size < best or place + size > len(words):

@@ -92,7 +92,8 @@ class Page:
     def _blanked(self, dates: Iterable[Span]) -> str:
         """The text with blanks for what is no figure."""
         held = list(self.text)
-        named = [(each.start, each.end) for each in (*self.mentions, *self.phrases)]
+        named = [(each.start, each.end) for each in self.mentions]
+        named += [(each.start, each.end) for each in self.phrases]
         digits = [span for span in named if any(each.isdigit() for each in self.text[slice(*span)])]
         hidden = [found.span() for found in _NO_FIGURES.finditer(self.text)]
         for start, end in (*dates, *digits, *hidden):

@@ -250,7 +250,8 @@ class Reader:
     def _last_phrase(self, span: Span | None) -> Phrase | None:
         phrases = self._page.within(self._page.phrases, span) if span else []
         strong = [each for each in phrases if each.words.lower() not in GENERIC]
-        return (strong or phrases or [None])[-1]
+        found = strong or phrases
+        return found[-1] if found else None
 
     # Entities
 

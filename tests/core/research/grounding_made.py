@@ -369,7 +369,7 @@ def _close(figure: Figure, number: str, digits: str) -> bool:
     scale = next((factor for word, factor in SCALES.items() if number.endswith(word)), 1.0)
     decimals = len(digits.partition(".")[2])
     size = abs(figure.value) * (100 if figure.unit == "fraction" else 1) / scale
-    return abs(size - float(digits)) <= 0.51 * 10**-decimals
+    return bool(abs(size - float(digits)) <= 0.51 * 10.0**-decimals)
 
 
 SCALES = {"million": 1e6, "m": 1e6, "M": 1e6, "billion": 1e9, "bn": 1e9, "k": 1e3}
@@ -444,9 +444,10 @@ def _other_day(words: Words, draw: random.Random, world: World) -> Words | None:
     ]
     days = [each.day for each in others if each.day] or [date(2024, 2, 20), date(2023, 3, 28), date(2024, 4, 2)]
     day = draw.choice(days)
-    return replace(
-        words, when=draw.choice((f"on {day.day} {day:%B %Y}", f"on {day.isoformat()}", f"on {day:%B} {day.day}"))
-    )
+    when = [f"on {day.day} {day:%B %Y}", f"on {day.isoformat()}"]
+    if day.year == LAST.year:
+        when.append(f"on {day:%B} {day.day}")
+    return replace(words, when=draw.choice(when))
 
 
 def _other_unit(words: Words, _draw: random.Random, _world: World) -> Words | None:
