@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
@@ -12,14 +13,20 @@ import streamlit as st
 from core import workbench
 from core.ai.router import AUTO
 from core.db.conversations_dao import MessageRow
+from core.errors import AssayError
+from core.portfolio.portfolios import PortfolioInfo
 from core.research.assistant import Exchange
+from core.research.bundle import Bundle
 from core.research.conversations import Desk
 from pages.components import (
+    chat_actions,
     chat_conversations,
     chat_cost,
     chat_history,
     chat_live,
+    chat_marks,
     chat_models,
+    chat_portfolio,
     chat_stream,
     chat_turn,
     chat_waiting,
@@ -51,21 +58,29 @@ def show_models() -> str:
     return chat_models.show("chat_model", models, bench.router, plan, principal=principal, installed_default=default)
 
 
-def ask(turn: Turn, opened: UUID | None, model: str) -> Exchange:
+def keep(conversation_id: UUID, portfolio_id: UUID | None) -> None:
+    """The next questions of a conversation are about this portfolio."""
+    bench.conversations.set_portfolio(require(), conversation_id, portfolio_id)
+
+
+def ask(turn: Turn, opened: UUID | None, model: str, about: PortfolioInfo | None) -> Exchange:
     """Sends a question on its way, or the last one again."""
     if turn.is_again and opened is not None:
         return assistant.regenerate(principal, opened, model=model)
-    return assistant.ask(principal, turn.text, conversation_id=opened, model=model, channel="page")
+    portfolio_id = None if about is None else about.id
+    return assistant.ask(
+        principal, turn.text, conversation_id=opened, portfolio_id=portfolio_id, model=model, channel="page"
+    )
 
 
 def show_conversation(desk: Desk, messages: Sequence[MessageRow], opened: UUID | None) -> str:
     """The conversation at rest, with what can be done next; gives the words for a screen reader."""
-    now = datetime.now(UTC)
+    now, evidence = datetime.now(UTC), chat_history.NO_EVIDENCE if desk.opened is None else desk.opened.evidence
     left = quota.sentence(desk.allowances[CHAT_QUOTA].state, now, principal.zone)
     unanswered = chat_turn.unanswered(opened)
     awaited = chat_history.awaited(messages, chat_turn.under_way(opened), now, bench.settings.total_timeout_s)
     if awaited is not None and opened is not None:
-        chat_history.show("chat_history", messages, labels, left)
+        chat_history.show("chat_history", messages, labels, left, evidence)
         with show_model():
             chat_waiting.show(
                 "chat_ask_again",
@@ -75,11 +90,11 @@ def show_conversation(desk: Desk, messages: Sequence[MessageRow], opened: UUID |
             )
         return "The answer is being written."
     if unanswered is not None:
-        chat_history.show("chat_history", messages, labels, left)
+        chat_history.show("chat_history", messages, labels, left, evidence)
         chat_history.show_unanswered("chat_retry", unanswered, principal)
         return "The question was not answered."
     if messages:
-        chat_history.show_rest("chat_history", messages, labels, left, may_ask=principal.role.may_ask)
+        chat_history.show_rest("chat_history", messages, labels, left, evidence, may_ask=principal.role.may_ask)
         return f"The answer is complete: {left}."
     if principal.role.may_ask:
         chat_history.show_suggestions("chat_suggestions")
@@ -98,13 +113,36 @@ def show_head(desk: Desk) -> str:
         return show_models() if principal.role.may_ask else AUTO
 
 
+def bundle_of(about: PortfolioInfo | None) -> Bundle | None:
+    """The research bundle of the portfolio as it stands; nothing is called or counted."""
+    if about is not None:
+        with suppress(AssayError):  # without it the quick actions are about a symbol that is typed
+            return bench.bundles.state(principal, about.id)
+    return None
+
+
+def show_surroundings(desk: Desk, about: PortfolioInfo | None) -> None:
+    """Above the input: quick actions, the portfolio that questions are about, and what it cost so far."""
+    row, is_busy = desk.opened.row if desk.opened else None, turn is not None
+    with st.bottom:
+        if principal.role.may_ask:
+            ask_symbol = partial(bench.bundles.ask_symbol, principal, None if about is None else about.id)
+            chat_actions.show("chat_actions", bundle_of(about), ask_symbol, is_busy=is_busy)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            if principal.role.may_ask:
+                chat_portfolio.show("chat_portfolio", desk.portfolios, row, keep, is_busy=is_busy)
+            else:
+                chat_portfolio.show_told(desk.portfolios, row)
+            chat_cost.show(desk.opened.cost if desk.opened else None, desk.allowances[MONTH].used)
+
+
 def show_input() -> str | None:
     """The input, or why there is none; gives what was just sent."""
     if not principal.role.may_ask:
         show_message(*VIEWER, icon=":material/visibility:")
         return None
     return st.chat_input(
-        "Ask about a measure, a method or a term",
+        "Ask about a holding, a figure, a measure or a term",
         key=PROMPT,
         max_chars=bench.settings.max_prompt_chars,
         submit_mode="stop",
@@ -115,6 +153,7 @@ def show_input() -> str | None:
 
 with show_errors(principal):
     live = chat_live.show()
+    chat_marks.show_style()
     desk = bench.conversations.desk(
         principal, chat_conversations.named(), chat_conversations.sought("chat_conversations")
     )
@@ -122,21 +161,26 @@ with show_errors(principal):
     model = show_head(desk)
     show_acknowledged()
     opened, messages = chat_conversations.opened("chat_missing", desk)
+    row = desk.opened.row if desk.opened else None
+    chat_portfolio.follow(row)
+    about = chat_portfolio.chosen(desk.portfolios, row)
     turn = chat_turn.take(opened)
-    with st.bottom:
-        chat_cost.show(desk.opened.cost if desk.opened else None, desk.allowances[MONTH].used)
+    show_surroundings(desk, about)
     sent = show_input()
     if turn is None and sent and sent.strip():  # the first run of a new process: it did not know what to call
         chat_turn.wish(sent, is_typed=True)
         st.rerun()
     if turn is None:
         chat_live.say(live, show_conversation(desk, messages, opened))
+        if principal.role.may_ask:
+            chat_portfolio.show_missing("chat_portfolio_missing", desk.portfolios, row, keep)
     else:
         chat_live.say(live, "The question is being answered.")
-        chat_history.show("chat_history", chat_history.before(turn, messages), labels, "")
+        evidence = desk.opened.evidence if desk.opened else chat_history.NO_EVIDENCE
+        chat_history.show("chat_history", chat_history.before(turn, messages), labels, "", evidence)
         if not turn.is_again:
             show_question(turn.text)
         place = show_model()
         st.empty()  # in place of the buttons that stood under the last answer
         with place:
-            chat_stream.show(turn, opened, partial(ask, turn, opened, model))
+            chat_stream.show(turn, opened, partial(ask, turn, opened, model, about))

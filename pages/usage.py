@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from core import workbench
-from pages.components import quota, usage_figures, usage_log, usage_period
+from pages.components import quota, usage_checks, usage_figures, usage_log, usage_period
 from pages.components.errors import show_errors
 from pages.components.headings import page_head, section
 from pages.components.session import require
 from pages.components.states import show_empty
+
+CHECKED_DAYS = 30
 
 st.set_page_config(layout="wide")
 principal = require()
@@ -52,3 +54,11 @@ with show_errors(principal):
         labels=labels,
         names_people=is_whole,
     )
+
+    checks = [each for each in bench.answer_checks.by_model(principal, CHECKED_DAYS) if each.figures or each.steps]
+    if checks:
+        section(
+            "Verified figures by model",
+            f"Numbers in answers of the last {CHECKED_DAYS} days that a tool returned, of all that were looked up.",
+        )
+        usage_checks.show("usage_checks", checks, names)

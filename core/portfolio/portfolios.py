@@ -110,7 +110,7 @@ class Portfolios:
         """Every portfolio that the principal sees, their own first, by name."""
         require(principal, Action.READ)
         with self._database.app(principal) as connection:
-            return [_info(row, principal) for row in dao.portfolios(connection, most=MAX_SEEN)]
+            return all_seen(connection, principal)
 
     def get(self, principal: Principal, portfolio_id: UUID) -> PortfolioInfo:
         """One portfolio.
@@ -208,6 +208,11 @@ class Portfolios:
             )
         if taken >= MAX_PORTFOLIOS:
             raise InvalidRequest(f"An organisation has at most {MAX_PORTFOLIOS:,} portfolios; delete one first.")
+
+
+def all_seen(transaction: Transaction, principal: Principal) -> list[PortfolioInfo]:
+    """Every portfolio that the principal sees, in a transaction that is bound to them."""
+    return [_info(row, principal) for row in dao.portfolios(transaction, most=MAX_SEEN)]
 
 
 def seen(transaction: Transaction, principal: Principal, portfolio_id: UUID) -> PortfolioInfo:

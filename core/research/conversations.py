@@ -19,6 +19,7 @@ from core.db.engine import Database, Transaction
 from core.errors import Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
 from core.metering.usage import Allowance, allowances_of
+from core.portfolio.portfolios import PortfolioInfo, all_seen
 from core.principal import Principal
 
 MAX_CONVERSATIONS = 200
@@ -96,6 +97,8 @@ class Desk:
     """None where none was asked for, or the caller has none of that id."""
     allowances: dict[str, Allowance]
     """The caller's quotas and what was charged this month, by metric."""
+    portfolios: list[PortfolioInfo]
+    """Those that a question can be about, the caller's own first."""
 
 
 class Conversations:
@@ -114,7 +117,8 @@ class Conversations:
                 opened = _opened(connection, row)
             found = _found(dao.found(connection, sought, AROUND, most=MAX_FOUND), sought) if sought else None
             latest = dao.conversations(connection, most=MAX_CONVERSATIONS)
-            return Desk(latest, found, opened, allowances_of(metering_dao.allowances(connection)))
+            allowances = allowances_of(metering_dao.allowances(connection))
+            return Desk(latest, found, opened, allowances, all_seen(connection, principal))
 
     def latest(self, principal: Principal) -> list[ConversationRow]:
         """The caller's conversations, the latest first."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from uuid import UUID
 
 import streamlit as st
 
+from core.ai.evidence import Evidence
 from core.db.conversations_dao import MessageRow
 from core.errors import MeteringDenied
 from core.principal import Principal
@@ -23,6 +25,7 @@ AGAIN_AFTER = timedelta(seconds=10)
 """From so long after a question on that nobody here waits for, it can be asked again."""
 STOP_WAIT = timedelta(seconds=5)
 """What was stopped here is saved within this time, or not at all."""
+NO_EVIDENCE: Mapping[UUID, Evidence] = MappingProxyType({})
 SUGGESTIONS = (
     "What is portfolio diversification?",
     "How is the Sharpe ratio calculated?",
@@ -31,8 +34,17 @@ SUGGESTIONS = (
 )
 
 
-def show(key: str, messages: Sequence[MessageRow], labels: Mapping[str, str], remaining: str) -> None:
-    """The messages, the latest at the bottom; what is left of today stands under the last answer."""
+def show(
+    key: str,
+    messages: Sequence[MessageRow],
+    labels: Mapping[str, str],
+    remaining: str,
+    evidence: Mapping[UUID, Evidence] = NO_EVIDENCE,
+) -> None:
+    """The messages, the latest at the bottom; what is left of today stands under the last answer.
+
+    `evidence` is what answers rest on, by the id of their message.
+    """
     shown = messages
     if len(messages) > SHOWN_AT_FIRST and not st.session_state.get(f"{key}_all"):
         shown = messages[-SHOWN_AT_FIRST:]
@@ -48,18 +60,24 @@ def show(key: str, messages: Sequence[MessageRow], labels: Mapping[str, str], re
             show_question(row.text)
         else:
             with show_model():
-                show_answer(row, labels, remaining if row is messages[-1] else "")
+                show_answer(row, labels, remaining if row is messages[-1] else "", evidence.get(row.id))
 
 
 def show_rest(
-    key: str, messages: Sequence[MessageRow], labels: Mapping[str, str], remaining: str, *, may_ask: bool
+    key: str,
+    messages: Sequence[MessageRow],
+    labels: Mapping[str, str],
+    remaining: str,
+    evidence: Mapping[UUID, Evidence] = NO_EVIDENCE,
+    *,
+    may_ask: bool,
 ) -> None:
     """As `show`, with the button to ask the last question again in its bubble."""
     is_answered = messages[-1].role != "user"
-    show(key, messages[:-1] if is_answered else messages, labels, "")
+    show(key, messages[:-1] if is_answered else messages, labels, "", evidence)
     with show_model():
         if is_answered:
-            show_answer(messages[-1], labels, remaining)
+            show_answer(messages[-1], labels, remaining, evidence.get(messages[-1].id))
         else:
             show_message("This question was not answered.", "It cost you nothing.", icon=":material/cloud_off:")
         if not may_ask:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.ai.evidence import Evidence
 from core.db.conversations_dao import MessageRow
-from pages.components.chat_text import readable
+from pages.components import chat_evidence, chat_marks, chat_steps
 from pages.components.errors import show_message
 from pages.components.words import plain, usd
 
@@ -26,14 +27,26 @@ def show_model() -> DeltaGenerator:
     return st.chat_message("assistant", avatar=MODEL_ICON)
 
 
-def show_answer(row: MessageRow, labels: Mapping[str, str], remaining: str = "") -> None:
-    """What came of a question; `labels` names the models, `remaining` says what is left of today."""
-    if row.state == "failed":
-        note = row.note or "It cost you nothing."
-        show_message("No answer came.", note, icon=":material/cloud_off:", box=st.warning)
-        return
-    st.markdown(readable(row.text))
-    st.markdown(line(row, labels, remaining))
+def show_answer(
+    row: MessageRow, labels: Mapping[str, str], remaining: str = "", evidence: Evidence | None = None
+) -> None:
+    """What came of a question, on its steps, with its numbers marked.
+
+    `labels` names the models, `remaining` says what is left of today, `evidence` is what the answer rests on.
+    """
+    found, places = evidence or Evidence(), chat_marks.places_of(row.id)
+    with st.container(gap="small"):  # one element of the bubble, whose place the next answer takes
+        chat_steps.show(st, found.steps, places)
+        if row.state == "failed":
+            note = row.note or "It cost you nothing."
+            show_message("No answer came.", note, icon=":material/cloud_off:", box=st.warning)
+            return
+        answer = chat_marks.marked(row.text, found, places)
+        st.markdown(answer.text)
+        chat_evidence.show_charts(f"chat_evidence_{row.id}", found)
+        chat_evidence.show_notes(found)
+        chat_evidence.show(row.text, found, answer.apart, places)
+        st.markdown(line(row, labels, remaining))
 
 
 def line(row: MessageRow, labels: Mapping[str, str], remaining: str = "") -> str:

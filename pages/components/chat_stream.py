@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 from uuid import UUID
@@ -11,10 +12,11 @@ from uuid import UUID
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.ai.evidence import Step
 from core.ai.session import Session
 from core.errors import AssayError
 from core.research.assistant import Exchange
-from pages.components import chat_turn
+from pages.components import chat_steps, chat_turn
 from pages.components.chat_text import Reader
 from pages.components.chat_turn import Turn, Unanswered
 
@@ -29,12 +31,12 @@ ELEMENTS_BEFORE = 3
 """Elements of the bubble that stood here, at most: as many take their places, or they would stay until the end."""
 ASKING = ":shimmer[Asking…]"
 
-_Item = str | AssayError | None
+_Item = str | Step | AssayError | None
 
 
 def show(turn: Turn, conversation_id: UUID | None, ask: Callable[[], Exchange]) -> None:
     """Draws the answer as it comes; then the page runs anew and shows what was saved."""
-    waiting, *_ = [st.empty() for _ in range(ELEMENTS_BEFORE)]
+    taken, waiting, *_ = [st.empty() for _ in range(ELEMENTS_BEFORE)]
     body = st.container()
     waiting.caption(ASKING)
     try:
@@ -50,7 +52,8 @@ def show(turn: Turn, conversation_id: UUID | None, ask: Callable[[], Exchange]) 
             st.button("Stop", icon=":material/stop_circle:", key="chat_stop", width="stretch")
     try:
         with exchange.session as session, body:
-            st.write_stream(pieces(session, lambda waited_s: _show_patience(waiting, waited_s)))
+            draw = partial(chat_steps.show, taken)
+            st.write_stream(pieces(session, lambda waited_s: _show_patience(waiting, waited_s), draw))
     except AssayError as error:
         if turn.is_again:
             chat_turn.note(Unanswered(turn, exchange.conversation_id, error))
@@ -58,8 +61,14 @@ def show(turn: Turn, conversation_id: UUID | None, ask: Callable[[], Exchange]) 
     st.rerun()
 
 
-def pieces(session: Session, wait: Callable[[float | None], None]) -> Iterator[str]:
+def pieces(
+    session: Session,
+    wait: Callable[[float | None], None],
+    draw: Callable[[Sequence[Step]], None] = lambda _: None,
+) -> Iterator[str]:
     """The answer in readable pieces; `wait` draws the seconds until the first, and (None) nothing after it.
+
+    `draw` draws the steps taken so far, whenever one begins or ends.
 
     Streamlit stops a script only where it draws: so a thread reads the answer, and this one draws meanwhile.
 
@@ -67,10 +76,14 @@ def pieces(session: Session, wait: Callable[[float | None], None]) -> Iterator[s
         AssayError: the answer failed; what came before it was yielded.
     """
     inbox: SimpleQueue[_Item] = SimpleQueue()
+    steps: dict[int, Step] = {}
     Thread(target=_read, args=(session, inbox), name="assay-chat-reader", daemon=True).start()
     reader, started, has_begun = Reader(), time.monotonic(), False
     while True:
-        raw, end = _gather(inbox)
+        raw, new, end = _gather(inbox)
+        if new:
+            steps |= {step.number: step for step in new}
+            draw(list(steps.values()))
         piece = reader.feed(raw) + (reader.close() if end else "")
         has_begun = has_begun or bool(piece)
         wait(None if has_begun else time.monotonic() - started)
@@ -82,26 +95,30 @@ def pieces(session: Session, wait: Callable[[float | None], None]) -> Iterator[s
             return
 
 
-def _gather(inbox: SimpleQueue[_Item]) -> tuple[str, bool | AssayError]:
-    """What came within one piece's time, and whether (or by which error) it is over."""
+def _gather(inbox: SimpleQueue[_Item]) -> tuple[str, list[Step], bool | AssayError]:
+    """Text and steps that came within one piece's time, and whether (or by which error) it is over."""
     parts: list[str] = []
+    steps: list[Step] = []
     until = time.monotonic() + PIECE_S
     while (left := until - time.monotonic()) > 0:
         try:
             item = inbox.get(timeout=left)
         except Empty:
             break
-        if not isinstance(item, str):
-            return "".join(parts), item or True
-        parts.append(item)
-    return "".join(parts), False
+        if isinstance(item, str):
+            parts.append(item)
+        elif isinstance(item, Step):
+            steps.append(item)
+        else:
+            return "".join(parts), steps, item or True
+    return "".join(parts), steps, False
 
 
 def _read(session: Session, inbox: SimpleQueue[_Item]) -> None:
     end: AssayError | None = None
     try:
-        for delta in session:
-            inbox.put(delta)
+        for piece in session.pieces():
+            inbox.put(piece)
     except AssayError as error:
         end = error
     finally:

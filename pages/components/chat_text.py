@@ -7,6 +7,7 @@ cannot be judged yet, so that a growing answer and a finished one read the same.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 MAX_FORMULA_CHARS = 120
 """A formula in a line is no longer; what opens one and goes on beyond is a sum of money."""
@@ -17,7 +18,9 @@ _FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})([^\n]*)\n")
 _MAYBE_FENCE = re.compile(r"[ \t]*(`{1,2}|~{1,2})?$|[ \t]*(`{3,}|~{3,})[^\n]*$")
 _RUN = re.compile(r"[^\\`$!:\n]+")
 _INLINE = re.compile(rf"\$(?![\s$])([^$\n]{{1,{MAX_FORMULA_CHARS}}}?)(?<![\s\\])\$(?!\d)")
-_MONEY = re.compile(r"\$(?:\d[\d.,]*(?:k|m|bn|B|K|M|T)?|[A-Z]{1,5})(?:[\s.,;:!?)/\u2013-]|$)|\$(?=\s)")
+END_OF_MARK = "\ue001"
+"""Stands behind a number that will be marked; it ends a sum of money."""
+_MONEY = re.compile(rf"\$(?:\d[\d.,]*(?:k|m|bn|B|K|M|T)?|[A-Z]{{1,5}})(?:[\s.,;:!?)/\u2013{END_OF_MARK}-]|$)|\$(?=\s)")
 _NAMES = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
 _PROSE = re.compile(r"[A-Za-z]{2,}\s+[A-Za-z]{2,}")
 _LETTERS = re.compile(r"[A-Za-z](?:\s*[-+*/<>]\s*[A-Za-z0-9])*")
@@ -36,24 +39,32 @@ class Reader:
 
     def feed(self, delta: str) -> str:
         """What can be shown now that this piece has come."""
-        text, self._held = self._held + delta, ""
-        shown: list[str] = []
-        position = 0
-        while position < len(text):
-            step = self._in_fence(text, position) if self._fence else self._token(text, position)
-            if step is None:
-                self._held = text[position:]
-                break
-            piece, length = step
-            shown.append(piece)
-            position += length
-            self._starts_line = text[position - 1] == "\n"
-        return "".join(shown)
+        return "".join(piece for piece, _ in self._judged(delta))
 
     def close(self) -> str:
         """What was held back, once nothing more comes."""
         self._is_final = True
         return self.feed("")
+
+    def whole(self, text: str) -> Iterator[tuple[str, bool]]:
+        """A whole answer in pieces of markdown, each with whether it is words, among which marks of ours can stand."""
+        self._is_final = True
+        yield from self._judged(text)
+
+    def _judged(self, delta: str) -> Iterator[tuple[str, bool]]:
+        text, self._held = self._held + delta, ""
+        position = 0
+        while position < len(text):
+            was_in_fence = self._fence is not None
+            step = self._in_fence(text, position) if was_in_fence else self._token(text, position)
+            if step is None:
+                self._held = text[position:]
+                break
+            piece, length = step
+            is_code = was_in_fence or self._fence is not None or (len(piece) > 1 and piece[0] in "`$")
+            yield piece, not is_code
+            position += length
+            self._starts_line = text[position - 1] == "\n"
 
     def _in_fence(self, text: str, start: int) -> tuple[str, int] | None:
         end = text.find("\n", start) + 1
