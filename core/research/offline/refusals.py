@@ -49,13 +49,14 @@ _ADVICE = re.compile(
     r"\b(?:a|the) (?:better|best) (?:investment|buy)\b|\bis it (?:time|wise|smart|safe) to\b|"
     r"\bis .{0,40}@.{0,20} a (?:buy|sell|hold)\b"
 )
+_OBJECT = r"(?=\s(?:my|our|a|an|the|this|that|all|half|some|more|me|it|them|everything|[0-9$€£]|@))"
+"""What follows a verb that orders something; without it the word may be a noun."""
 _ORDER = re.compile(
-    r"^(?:please |now |go |can you |could you |just )*(?:buy|sell|short|order|purchase|"
-    r"liquidate|rebalance)\b(?!.*\bhow many\b)|"
+    r"^(?:please |now |go |can you |could you |just )*(?:buy|sell|short|order|purchase|liquidate|rebalance)\b"
+    rf"{_OBJECT}(?!.*\bhow many\b)|"
     r"\b(?:place|submit|execute|cancel|send)\b.{0,40}\b(?:order|trade)s?\b|"
-    r"^(?:please |now |can you |could you )*(?:add|enter|delete|remove|record|rename|create|"
-    r"import|change|transfer|withdraw|deposit|wire|e-?mail|"
-    r"send)\b"
+    r"^(?:please |now |can you |could you )*(?:add|enter|delete|remove|record|rename|create|import|change|transfer|"
+    rf"withdraw|deposit|wire|e-?mail|send)\b{_OBJECT}"
 )
 _RULES = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,60}\b(?:instructions?|rules?|"
@@ -79,7 +80,8 @@ _OTHERS = re.compile(
     r"\b(?:portfolios?|holdings|positions|transactions|trades|account|own|hold)\b"
 )
 _OWNED = re.compile(
-    r"\b[A-Z][a-z]+(?:\s[A-Z][a-z]+)?(?:'s|’s|s'|s’)\s(?:\w+\s){0,2}(?:portfolio|holdings|"
+    r"\b(?!(?:What|Where|How|Who|That|It|Today|Let|Here|There|When|Yesterday|Why|Which|Portfolio)\b)"
+    r"[A-Z][a-z]+(?:\s[A-Z][a-z]+)?(?:'s|’s|s'|s’)\s(?:\w+\s){0,2}(?:portfolio|holdings|"
     r"positions|account|transactions|trades)\b|"
     r"\b(?:portfolio|holdings|positions|account|transactions)\s(?:of|from|belonging "
     r"to)\s(?:the\s)?(?:user\s)?[A-Z][a-z]+\s[A-Z][a-z]+\b|"
