@@ -56,6 +56,7 @@ from core.research.bundles import Bundles
 from core.research.conversations import Conversations
 from core.research.details import Details
 from core.research.filings import Filings
+from core.research.offline.plan import planner
 from core.research.research import ResearchArea, ResearchParts, open_research
 from core.screener.screener import Screener, open_screener
 from core.settings import DATA, Settings, load_settings
@@ -189,7 +190,7 @@ def open_workbench(settings: Settings) -> Workbench:
     cache = _cache(settings, database)
     queue, market = _queue(database), open_market(settings, database, SystemClock(), telemetry)
     queue.every("exchange_rates", RATES_MINUTES, market.keep_rates)
-    providers = build_providers(settings, answerers=[offline_rule.answer, offline_bundle.answer])
+    providers = build_providers(settings, answerers=[offline_rule.answer, offline_bundle.answer, planner(market)])
     router = Router(catalogue, prices, providers)
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)

@@ -19,7 +19,6 @@ MAX_ROUNDS = 6
 """Times that a model is asked within one answer, the last without tools."""
 MAX_RESULT_CHARS = 6_000
 """Characters of one result that a model is shown."""
-MAX_ARGUMENT_CHARS = 4_000
 TOOL_TIME_S = 10.0
 """Longest that one step may take."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -32,7 +33,13 @@ from core.research.tools.toolbox import Toolbox
 CONTEXT = "Context, as JSON: "
 """Begins the line of the system message that says what a question is about."""
 MOST_NAMED = 200
-"""Holdings that the context names."""
+"""Holdings, or portfolios, that the context names."""
+_OF_A_PORTFOLIO = re.compile(
+    r"\b(?:my|mine|our|ours|portfolios?|depots?|holdings?|positions?|mein\w*|unser\w*|mon|mes|notre|nos"
+    r"|portefeuilles?)\b",
+    re.IGNORECASE,
+)
+"""A question without a portfolio that holds one of these words is told which there are; its answer is the user's."""
 CONTEXT_MESSAGES = 20
 """Earlier messages that a model is shown, at most."""
 CONTEXT_CHARS = 24_000
@@ -75,6 +82,8 @@ class _About:
     data_version: str
     """Changes with all that tools read, but for what has a life of its own."""
     portfolio_id: UUID | None
+    is_private: bool
+    """Whether the context names what is this user's alone."""
 
 
 class Assistant:
@@ -111,7 +120,7 @@ class Assistant:
         history, portfolio_id = asked.messages, portfolio_id or asked.portfolio_id
         if len(history) >= MAX_MESSAGES:
             raise InvalidRequest("This conversation is full; start a new one.")
-        about = self._about(principal, portfolio_id)
+        about = self._about(principal, portfolio_id, text)
         question = self._question(principal, history, text, about, model, channel)
         question = replace(question, idempotency=idempotency)
         self._gateway.guard(principal, question)
@@ -145,7 +154,7 @@ class Assistant:
         asked = next((index for index in range(len(shown) - 1, -1, -1) if shown[index].role == "user"), None)
         if asked is None:
             raise NotFound("There is nothing to answer again in this conversation.")
-        about = self._about(principal, turn.portfolio_id)
+        about = self._about(principal, turn.portfolio_id, shown[asked].text)
         question = self._question(principal, shown[:asked], shown[asked].text, about, model, channel)
         replaced = [message.id for message in shown[asked + 1 :]]
         return self._exchange(principal, replace(question, skips_cache=True), conversation_id, replaced)
@@ -153,23 +162,26 @@ class Assistant:
     def _turn(self, principal: Principal, conversation_id: UUID | None) -> Turns:
         return Turns([], None) if conversation_id is None else self._conversations.turns(principal, conversation_id)
 
-    def _about(self, principal: Principal, portfolio_id: UUID | None) -> _About:
+    def _about(self, principal: Principal, portfolio_id: UUID | None, text: str) -> _About:
         """What the model is told of the question's surroundings.
 
         Raises:
             NotFound: no portfolio of that id that this caller sees.
         """
-        market, reports = self._parts.market, self._parts.portfolio.reports
+        market, portfolio = self._parts.market, self._parts.portfolio
         as_of = market.time.of(principal)
         version = f"{as_of.day}/{as_of.reason}/{market.store.writes()}"
         told: dict[str, object] = {"as_of": as_of.day.isoformat(), "portfolio": None}
         if portfolio_id is not None:
-            info = self._parts.portfolio.portfolios.get(principal, portfolio_id)
-            report = reports.of(principal, portfolio_id)
-            held = [line.symbol for line in report.holdings]
+            info = portfolio.portfolios.get(principal, portfolio_id)
+            held = [line.symbol for line in portfolio.reports.of(principal, portfolio_id).holdings]
             told["portfolio"] = {"name": cleaned(info.name), "currency": info.currency, "holdings": held[:MOST_NAMED]}
             version = f"{version}/{info.id}/{info.version}/{market.fx.version}"
-        return _About(f"{CONTEXT}{as_json(told)}", version, portfolio_id)
+        named = _OF_A_PORTFOLIO.search(text) is not None and portfolio_id is None
+        names = [cleaned(each.name) for each in portfolio.portfolios.all(principal)] if named else []
+        if names:
+            told["portfolios"] = names[:MOST_NAMED]
+        return _About(f"{CONTEXT}{as_json(told)}", version, portfolio_id, bool(names) or portfolio_id is not None)
 
     def _question(
         self,
@@ -202,7 +214,7 @@ class Assistant:
             channel=channel,
             earlier=before,
             is_normalised=True,
-            is_private=about.portfolio_id is not None,
+            is_private=about.is_private,
             tools=parts.toolbox.specs(with_portfolio=about.portfolio_id is not None),
             course=course,
         )

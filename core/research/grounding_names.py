@@ -155,6 +155,8 @@ def _mention(text: str, start: int, end: int, keys: frozenset[str]) -> Mention:
 def _is_foreign(text: str, word: re.Match[str]) -> bool:
     """Whether a word that is no entity's looks like a name."""
     said = word.group()
+    if said[:1].islower():
+        return _is_small_name(text, word)
     if not said[:1].isupper() or said.casefold() in COMMON or said.casefold() in SUFFIXES:
         return False
     if said.isupper():
@@ -165,6 +167,14 @@ def _is_foreign(text: str, word: re.Match[str]) -> bool:
     if not _BEGIN.search(before):
         return True
     return _is_subject(text[word.end() : word.end() + 30])
+
+
+def _is_small_name(text: str, word: re.Match[str]) -> bool:
+    """Whether a sentence begins with a name in small letters: tesla closed at 171.48."""
+    following = re.match(r"\s(\w+)", text[word.end() : word.end() + 30])
+    if following is None or following.group(1).casefold() not in VERBS or word.group().casefold() in COMMON:
+        return False
+    return bool(_BEGIN.search(text[max(0, word.start() - 40) : word.start()]))
 
 
 def _is_subject(after: str) -> bool:

@@ -36,20 +36,19 @@ _TO_LEVEL = re.compile(
 _QUALIFIERS = re.compile(
     r"\b(highest|lowest|average|mean|median|maximum|max|minimum|min|previous|prior|target|adjusted|expected|implied|rolling|"
     r"forward|trailing|annualised|annualized|realised|realized|unrealised|unrealized|excess|relative|time-weighted|"
-    r"money-weighted|best|worst|largest|smallest|deepest|first|opening|initial)\b",
+    r"money-weighted|best|worst|largest|smallest|deepest|first|opening|initial|weekly|daily|monthly|quarterly|"
+    r"yearly|hourly|intraday|overnight)\b",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(
     r"[,;:()\n|–—]|\b(?:and|while|whereas|but|versus|vs|compared|than|against|or|with|und|aber|während|gegenüber|et|mais)\b"
 )
 _COMPARED = re.compile(
-    r"\b(?:to|against|with|versus|vs\.?|relative\sto|than|over|ahead\sof|behind|beat|trailed|outperformed|underperformed|lagged|"
+    r"\b(?:not|unlike|rather\sthan|instead\sof|except|excluding|without|to|against|with|versus|vs\.?|relative\sto|than|over|ahead\sof|behind|beat|trailed|outperformed|underperformed|lagged|"
     r"gegenüber|gegen|als|que)\s(?:the\s|its\s|your\s)?\Z",
     re.IGNORECASE,
 )
-_OWNED = re.compile(
-    r"['’]s?\s(?:\w+\s){0,2}(?:of\s)?[-+−$€£]?\Z|\s?[(:]\s?[-+−$€£]?\Z|\s(?:at|of|with|by)\s[-+−$€£]?\Z"
-)
+_OWNED = re.compile(r"['’]s?\s(?:\w+\s){0,2}(?:of\s)?[-+−$€£]?\Z|\s?[(:]\s?[-+−$€£]?\Z|\s(?:at|of|with)\s[-+−$€£]?\Z")
 _FOR = re.compile(
     r"\)?\**\s?(?:[a-zA-Z-]+\s){0,3}(?:for|in|of|by|from|für|von|bei|pour|de)\s(?:the\s|your\s|der\s|die\s|das\s)?\**",
     re.IGNORECASE,
@@ -57,6 +56,12 @@ _FOR = re.compile(
 _NOT_FOR = re.compile(
     r"\b(?:ahead|behind|more|less|better|worse|than|against|versus|relative|outside|instead|above|below)\b"
 )
+_OTHERS = re.compile(
+    r"\b(?:competitors?|rivals?|peers?|suppliers?|subsidiary|subsidiaries|analysts?|expects?|expected|forecasts?|predicts?|"
+    r"predicted|guidance)\b",
+    re.IGNORECASE,
+)
+"""Words with which a sentence speaks of somebody, or of something, that no step looked at."""
 _LIST = re.compile(r"[\s,&*]*(?:and|und|et|or)?[\s,&*]*")
 _DATE_LINK = re.compile(
     r"\)?\**[\s,(]*(?:on|as\sof|at\sthe\send\sof|at|in|during|over|for|since|between|from|by|until|through|within|am|im|zum|per|vom|"
@@ -113,6 +118,9 @@ class Reader:
     def subject(self, number: WrittenNumber, place: Place, meaning: Meaning) -> Subject:
         """The entity that a number is said to be of."""
         mentions = self._page.within(self._page.mentions, (place.start, place.end))
+        other = _OTHERS.search(self._page.text, place.start, place.end)
+        if other is not None:
+            return Subject(frozenset(), other.group(), is_near=True)
         if mentions:
             if self._is_two_sided(meaning):
                 keys = frozenset(key for each in mentions for key in each.keys)

@@ -16,7 +16,7 @@ ACRONYMS = frozenset(
 
 COMMON = frozenset(
     """
-    a about above absolute according account accounts across actual add added additional adjusted after against all
+    a unlike about above absolute according account accounts across actual add added additional adjusted after against all
     allocation almost alone along alpha also alternative although altogether always amount amounts an analysis and
     annual annualised annualized another answer any apart approximately are area around article articles as ask
     asked asset assets assumption assumptions at available average averages avoid back balance band bands bar bars

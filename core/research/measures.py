@@ -66,6 +66,8 @@ class _File(BaseModel):
 
 
 _WORD = re.compile(r"\w+")
+_NO_NAMES = {(word,) for word in ("for", "at", "on", "to", "from", "of", "in", "by")}
+"""Words that stand by any number, and name none."""
 
 
 class Measures:
@@ -113,7 +115,7 @@ class Measures:
 
     def _note(self, words: str, key: str | None) -> None:
         parts = tuple(_normal(each) for each in _WORD.findall(words))
-        if parts:
+        if parts and parts not in _NO_NAMES:
             named = self._phrases.setdefault(parts[0], {}).setdefault(parts, set())
             if key is not None:
                 named.add(key)

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from core.ai.providers.contract import ChatRequest, Message, ToolCall, ToolSpec
+from core.ai.providers.contract import MAX_ARGUMENT_CHARS, ChatRequest, Message, ToolCall, ToolSpec
 from core.ai.providers.failures import MalformedChunk
 from core.ai.providers.hosts import Host
-from core.ai.tools import MAX_ARGUMENT_CHARS
 
 MAX_CALLS = 32
 """Of one answer; a model that asks for more is not heard."""

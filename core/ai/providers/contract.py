@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+MAX_ARGUMENT_CHARS = 4_000
+"""Characters of the arguments that one use of a tool may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:

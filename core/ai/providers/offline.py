@@ -57,7 +57,8 @@ class Offline:
 
     def chat(self, request: ChatRequest, limits: TimeLimits) -> OfflineStream:
         """The entry for the last user message, or what a rule answers, word by word."""
-        return OfflineStream(self._answer, request, self._delay_s)
+        is_read_whole = request.json_schema is not None  # nobody sees it grow
+        return OfflineStream(self._answer, request, 0.0 if is_read_whole else self._delay_s)
 
     def _answer(self, request: ChatRequest) -> str | tuple[ToolCall, ...]:
         told = (answers(request) for answers in self._answerers)

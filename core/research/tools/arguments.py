@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.ai.outside import cleaned
-from core.ai.tools import MAX_ARGUMENT_CHARS
+from core.ai.providers.contract import MAX_ARGUMENT_CHARS
 from core.errors import InvalidRequest
 
 MAX_WORD_CHARS = 60

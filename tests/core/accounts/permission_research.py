@@ -15,7 +15,7 @@ METHODS: dict[str, Method] = {
     "research.bundles.needs": Method(READERS, lambda t: t.bench.bundles.needs(t.who, t.nothing), ends=NotFound),
     "research.bundles.agreed": Method(INSIDERS, lambda t: t.bench.bundles.agreed(t.who)),
     "research.bundles.agree": Method(ASKERS, lambda t: t.bench.bundles.agree(t.who)),
-    "research.bundles.begin": Method(ASKERS, lambda t: t.bench.bundles.begin(t.who, t.nothing), ends=NotFound),
+    "research.bundles.begin": Method(READ_AND_ASK, lambda t: t.bench.bundles.begin(t.who, t.nothing), ends=NotFound),
     "research.bundles.ask_symbol": Method(
         READERS, lambda t: t.bench.bundles.ask_symbol(t.who, t.nothing, "news", ISSUER), ends=NotFound
     ),
@@ -35,6 +35,6 @@ METHODS: dict[str, Method] = {
 
 ROUTES: dict[tuple[str, str], Route] = {
     ("GET", f"{ONE}/research"): Route(READERS, 404),
-    ("POST", f"{ONE}/research"): Route(ASKERS, 404, body={}),
-    ("POST", f"{ONE}/research/ask"): Route(READ_AND_ASK, 404, body={"kind": "news", "symbol": ISSUER}),
+    ("POST", f"{ONE}/research"): Route(READ_AND_ASK, 404, body={}),
+    ("POST", f"{ONE}/research/ask"): Route(READERS, 404, body={"kind": "news", "symbol": ISSUER}),
 }

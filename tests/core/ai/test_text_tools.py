@@ -12,6 +12,7 @@ import pytest
 
 from core.ai.catalogue import Model
 from core.ai.providers.contract import (
+    MAX_ARGUMENT_CHARS,
     ChatRequest,
     Delta,
     Finish,
@@ -22,7 +23,6 @@ from core.ai.providers.contract import (
     ToolCall,
 )
 from core.ai.text_tools import LOOK_AHEAD, MARK, MAX_LEAD, NO_MORE, RETURNED, RULE, in_words, opened, sent
-from core.ai.tools import MAX_ARGUMENT_CHARS
 from core.errors import ProviderBroke
 from tests.core.ai.providers.asking import QUOTE, RESULT, asking, used
 from tests.core.ai.providers.conftest import LIMITS, Reader, events

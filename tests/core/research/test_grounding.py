@@ -136,6 +136,9 @@ TRUE = [
     ("The ratio is 0.679 [4].", 1),
     ("AAPL traded over 20 sessions.", 1),
     ("AAPL peaked on 5 March 2024.", 1),
+    ("Your portfolio returned 3.2 % versus 2.9 % for the S&P 500.", 2),
+    ("Your portfolio beat the S&P 500 by 0.32 percentage points.", 1),
+    ("Microsoft's RSI of 61.3 is above Apple's 44.4.", 2),
 ]
 FALSE = [
     "AAPL rose 5.1 % in March 2024.",
@@ -168,6 +171,14 @@ FALSE = [
     "AAPL's unrealised gain is $2,345.60.",
     "AAPL and MSFT both closed at 420.72.",
     "MSFT gained 1.7 % on 28 March 2024.",
+    "AAPL, not MSFT, closed at 420.72.",
+    "AAPL's competitor closed at 171.48.",
+    "Samsung, a rival of Apple, closed at 171.48.",
+    "Analysts expect AAPL to reach 171.48.",
+    "tesla closed at 171.48.",
+    "The weekly return of AAPL was −5.12 %.",
+    "MSFT closed higher than AAPL, at 171.48.",
+    "The S&P 500 returned 3.2 %.",
 ]
 NO_FIGURES = [
     "See [1] and [2, 3].",

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from core.ai.providers.calls import MAX_CALLS
-from core.ai.providers.contract import Finish, Provider, ToolCall
-from core.ai.tools import MAX_ARGUMENT_CHARS
+from core.ai.providers.contract import MAX_ARGUMENT_CHARS, Finish, Provider, ToolCall
 from core.errors import ProviderBroke, ProviderError, ProviderRateLimited, ProviderRejectedRequest
 from tests.core.ai.providers.asking import RESULT, asking, used, written
 from tests.core.ai.providers.conftest import LIMITS, Reader, events

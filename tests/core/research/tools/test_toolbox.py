@@ -15,9 +15,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from core.ai.evidence import MAX_ROWS, Entity, Figure, Source, Table
-from core.ai.providers.contract import ToolCall
+from core.ai.providers.contract import MAX_ARGUMENT_CHARS, ToolCall
 from core.ai.tool_loop import Ran
-from core.ai.tools import MAX_ARGUMENT_CHARS, MAX_RESULT_CHARS, ToolContext, ToolResult
+from core.ai.tools import MAX_RESULT_CHARS, ToolContext, ToolResult
 from core.errors import NotFound
 from core.principal import Principal, Role
 from core.research.tools.arguments import Arguments, schema_of
