@@ -55,6 +55,9 @@ _WINDOW = re.compile(
     r"\b(?:as\sof|from|since|between|and|to|until|through|up\sto|till|von|bis|seit|zum|au|depuis)\s(?:the\s)?\Z|[–—-]\s?\Z",
     re.IGNORECASE,
 )
+_BEHIND = re.compile(
+    r"\b(?:behind|trail\w*|lag\w*|underperform\w*|worse|less|below|fell\sshort|hinter|unter)\b", re.IGNORECASE
+)
 _EVENT = re.compile(
     r"\b(?:peak|trough|bottom|top|recover|high|low|best|worst|highest|lowest|filed|published|bought|sold|paid|started|began|ended|"
     r"hit|reached|crossed)",
@@ -186,7 +189,7 @@ class _Judge:
         if not measured:
             others = ", ".join(sorted({self._label(each.figure) for each in of_subject})[:3])
             return f"Returned as {others}, not as {meaning.words}."
-        signed = [each for each in measured if self._has_sign(each.figure, number)]
+        signed = [each for each in measured if self._has_sign(each.figure, number, place)]
         if not signed:
             return "Returned with the other sign."
         when = self._when(number, place)
@@ -230,8 +233,11 @@ class _Judge:
                         return True
         return False
 
-    def _has_sign(self, figure: Figure, number: WrittenNumber) -> bool:
+    def _has_sign(self, figure: Figure, number: WrittenNumber, place: Place) -> bool:
         measure = self._measures.get(figure.measure)
+        if measure is not None and measure.is_two_sided and measure.sign == "change" and figure.measure != RESULT:
+            if _BEHIND.search(self._page.text, place.start, place.end):
+                return figure.value <= 0
         return sign_fits(figure, measure.sign if measure else "change", number, self._page.blank)
 
     def _is_sure(self, match: Match, number: WrittenNumber, meaning: Meaning, subject: Subject) -> bool:

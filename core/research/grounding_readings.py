@@ -123,10 +123,10 @@ class Reader:
             return Subject(frozenset(), other.group(), is_near=True)
         if mentions:
             if self._is_two_sided(meaning):
-                keys = frozenset(key for each in mentions for key in each.keys)
-                foreign = any(not each.keys for each in mentions)
-                if foreign or len(mentions) > 1 or not self._is_compared(mentions[0]):
-                    return Subject(frozenset() if foreign else keys, mentions[0].words, is_near=True)
+                subject = next((each for each in mentions if not self._is_compared(each)), None)
+                if subject is not None:
+                    is_foreign = any(not each.keys for each in mentions)
+                    return Subject(frozenset() if is_foreign else subject.keys, subject.words, is_near=True)
             else:
                 return self._of_sentence(number, place, mentions)
         return self._of_context(place)

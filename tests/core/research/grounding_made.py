@@ -444,10 +444,10 @@ def _other_day(words: Words, draw: random.Random, world: World) -> Words | None:
     ]
     days = [each.day for each in others if each.day] or [date(2024, 2, 20), date(2023, 3, 28), date(2024, 4, 2)]
     day = draw.choice(days)
-    when = [f"on {day.day} {day:%B %Y}", f"on {day.isoformat()}"]
+    dates = [f"on {day.day} {day:%B %Y}", f"on {day.isoformat()}"]
     if day.year == LAST.year:
-        when.append(f"on {day:%B} {day.day}")
-    return replace(words, when=draw.choice(when))
+        dates.append(f"on {day:%B} {day.day}")
+    return replace(words, when=draw.choice(dates))
 
 
 def _other_unit(words: Words, _draw: random.Random, _world: World) -> Words | None:

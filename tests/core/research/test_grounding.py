@@ -179,6 +179,8 @@ FALSE = [
     "The weekly return of AAPL was −5.12 %.",
     "MSFT closed higher than AAPL, at 171.48.",
     "The S&P 500 returned 3.2 %.",
+    "The S&P 500 beat your portfolio by 0.32 percentage points.",
+    "Your portfolio trailed the S&P 500 by 0.32 percentage points.",
 ]
 NO_FIGURES = [
     "See [1] and [2, 3].",
