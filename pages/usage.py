@@ -61,4 +61,4 @@ with show_errors(principal):
             "Verified figures by model",
             f"Numbers in answers of the last {CHECKED_DAYS} days that a tool returned, of all that were looked up.",
         )
-        usage_checks.show("usage_checks", checks, names)
+        usage_checks.show(checks, names)

@@ -56,7 +56,6 @@ def show(
         disabled=is_busy,
         label_visibility="collapsed",
         width=240,
-        help="Answers about a portfolio are computed from its transactions, and stay yours alone.",
     )
 
 

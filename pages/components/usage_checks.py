@@ -7,31 +7,21 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from core.research.answer_checks import ModelChecks
+from pages.components.words import plain
 
-ALT = "Figures in answers and how many of them a tool returned, by model"
+_HEAD = (
+    "| Model | Answers | Figures | Verified | Share verified | Steps | Failed steps |\n"
+    "| :-- | --: | --: | --: | --: | --: | --: |"
+)
 
 
-def show(key: str, checks: Sequence[ModelChecks], labels: Mapping[str, str]) -> None:
+def show(checks: Sequence[ModelChecks], labels: Mapping[str, str]) -> None:
     """A table of the models, most asked first."""
-    import pyarrow as pa
+    st.markdown("\n".join([_HEAD, *(_row(each, labels) for each in checks)]))
 
-    st.dataframe(
-        pa.table(
-            {
-                "Model": [labels.get(each.model, each.model) for each in checks],
-                "Answers": [each.answers for each in checks],
-                "Figures": [each.figures for each in checks],
-                "Verified": [each.verified for each in checks],
-                "Share verified": [None if each.share is None else 100 * each.share for each in checks],
-                "Steps": [each.steps for each in checks],
-                "Failed steps": [each.failed_steps for each in checks],
-            }
-        ),
-        key=key,
-        hide_index=True,
-        column_config={
-            "Model": st.column_config.TextColumn(pinned=True),
-            "Share verified": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
-        },
-        alt=ALT,
-    )
+
+def _row(checks: ModelChecks, labels: Mapping[str, str]) -> str:
+    share = "n/a" if checks.share is None else f"{100 * checks.share:.0f} %"
+    counts = (checks.answers, checks.figures, checks.verified)
+    numbers = [*(f"{count:,}" for count in counts), share, f"{checks.steps:,}", f"{checks.failed_steps:,}"]
+    return f"| {plain(labels.get(checks.model, checks.model))} | {' | '.join(numbers)} |"
