@@ -235,9 +235,9 @@ class _Judge:
 
     def _has_sign(self, figure: Figure, number: WrittenNumber, place: Place) -> bool:
         measure = self._measures.get(figure.measure)
-        if measure is not None and measure.is_two_sided and measure.sign == "change" and figure.measure != RESULT:
-            if _BEHIND.search(self._page.text, place.start, place.end):
-                return figure.value <= 0
+        is_gap = measure is not None and measure.is_two_sided and measure.sign == "change" and figure.measure != RESULT
+        if is_gap and _BEHIND.search(self._page.text, place.start, place.end):
+            return figure.value <= 0
         return sign_fits(figure, measure.sign if measure else "change", number, self._page.blank)
 
     def _is_sure(self, match: Match, number: WrittenNumber, meaning: Meaning, subject: Subject) -> bool:

@@ -16,6 +16,7 @@ ACRONYMS = frozenset(
 
 COMMON = frozenset(
     """
+    unlike
     a about above absolute according account accounts across actual add added additional adjusted after against all
     allocation almost alone along alpha also alternative although altogether always amount amounts an analysis and
     annual annualised annualized another answer any apart approximately are area around article articles as ask
@@ -61,7 +62,7 @@ COMMON = frozenset(
     unless unrealised unrealized until up upper upside us use used using usually utilities valuation value valued
     values versus very volatility volume wait was wealth wednesday week weekly weeks weight weights well were what
     when where whereas whether which while who whole why wide wider wilder will wilson window with within without
-    word words worst worth would wyckoff year yearly years yen yes yet yield you your yours zero unlike aggregate annually
+    word words worst worth would wyckoff year yearly years yen yes yet yield you your yours zero aggregate annually
     answers applying assuming broken capital consumer communication communications discretionary estimated exactly
     expected frequency industrial insurance banking banks mixed monthly neutral bearish bullish bear bull discount
     premium outlook performance per recap snapshot staples takeaway takeaways tech estate observation observations
