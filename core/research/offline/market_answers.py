@@ -285,10 +285,10 @@ def _fallen(asked: Asked, named: Named, result: Result) -> str:
     fall = result.get("max_drawdown")
     if not isinstance(fall, dict):
         return f"{label(named)}: max drawdown {window_words(asked, result)} {saying.NOT_DEFINED} {result.cite}."
+    value = saying.signed_percent(fall.get("value"))
     return (
-        f"{label(named)}: max drawdown {window_words(asked, result)} "
-        f"{saying.signed_percent(fall.get('value'))}, from the "
-        f"peak on {saying.day(fall.get('peak'))} to the trough on {saying.day(fall.get('trough'))} {result.cite}."
+        f"{label(named)}: max drawdown {window_words(asked, result)} {value} {result.cite}. "
+        f"The peak was on {saying.day(fall.get('peak'))}, the trough on {saying.day(fall.get('trough'))}."
     )
 
 

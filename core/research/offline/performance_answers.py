@@ -304,8 +304,8 @@ def _fallen(asked: Asked, result: Result) -> str:
     if not fall.get("peak"):
         return f"The portfolio had no drawdown {over} {result.cite}."
     told = (
-        f"The portfolio's max drawdown {over} is {saying.signed_percent(fall.get('value'))}, from the peak on "
-        f"{saying.day(fall.get('peak'))} to the trough on {saying.day(fall.get('trough'))} {result.cite}."
+        f"The portfolio's max drawdown {over} is {saying.signed_percent(fall.get('value'))} {result.cite}. "
+        f"The peak was on {saying.day(fall.get('peak'))}, the trough on {saying.day(fall.get('trough'))}."
     )
     if fall.get("recovery"):
         return f"{told} It had recovered on {saying.day(fall['recovery'])}."

@@ -150,7 +150,7 @@ NEWS: dict[str, Any] = {
         (
             "Apple's max drawdown in April 2010?",
             HISTORY,
-            "max drawdown in April 2010 −3.61 %, from the peak on 23 April",
+            "max drawdown in April 2010 −3.61 % [1]. The peak was on 23 April",
         ),
         ("Apple's volatility in April 2010?", HISTORY, "annualised volatility in April 2010 n/a"),
         ("Where did Apple close on 30 April 2010?", HISTORY, "close 261.09 USD on 30 April 2010 [1]"),
