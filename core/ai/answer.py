@@ -156,5 +156,22 @@ class Draft:
     """What it rests on, where tools were used or figures checked."""
 
 
+def draft_of(answer: Answer) -> Draft:
+    """A complete answer that is free, as it is handed to whoever saves it."""
+    return Draft(
+        text=answer.text,
+        state="complete",
+        model=answer.model,
+        provider=answer.provider,
+        is_offline=answer.is_offline,
+        is_cached=True,
+        usage=answer.usage,
+        is_estimated=False,
+        cost_usd=Decimal(0),
+        request_id=answer.request_id,
+        evidence=answer.evidence,
+    )
+
+
 Save = Callable[[Draft], None]
 """Saves an answer's text before it is settled; must not raise for a reader who is gone."""

@@ -13,7 +13,7 @@ from math import ceil
 from uuid import UUID
 
 from core.accounts.permissions import Action, require
-from core.ai.answer import Answer, Draft, Question, Save
+from core.ai.answer import Answer, Draft, Question, Save, draft_of
 from core.ai.cache import AnswerCache, Hit, KeyParts, Scope, cache_key, tools_digest
 from core.ai.call import Call, CallParts
 from core.ai.estimate import prompt_estimate
@@ -404,21 +404,7 @@ class Gateway:
 
     def _given(self, asked: _Asked, answer: Answer, level: str) -> Answer:
         """Saves and logs an answer that is free."""
-        asked.save(
-            Draft(
-                text=answer.text,
-                state="complete",
-                model=answer.model,
-                provider=answer.provider,
-                is_offline=answer.is_offline,
-                is_cached=True,
-                usage=answer.usage,
-                is_estimated=False,
-                cost_usd=Decimal(0),
-                request_id=asked.request_id,
-                evidence=answer.evidence,
-            )
-        )
+        asked.save(draft_of(answer))
         row = _free_row(asked, "cached", answer.provider, answer.model)
         row = replace(row, usage=answer.usage, cache_level=level, saved_usd=answer.saved_usd)
         self._parts.usage_log.add(row)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from core.ai.answer import Draft, Question
+from core.ai.answer import Answer, Draft, Question, draft_of
 from core.ai.cache import earlier_turn
 from core.ai.gateway import Gateway
 from core.ai.outside import as_json, cleaned
 from core.ai.prompts import Prompt
 from core.ai.providers.contract import Message
-from core.ai.session import Session
+from core.ai.session import Given, Session
 from core.ai.tool_loop import ToolLoop
 from core.db import conversations_dao as dao
 from core.db.conversations_dao import MessageRow
@@ -25,6 +25,7 @@ from core.metering.repeats import Idempotency
 from core.portfolio.portfolio import PortfolioArea
 from core.principal import Principal
 from core.research.answer_checks import AnswerChecks
+from core.research.bundled import Bundled
 from core.research.conversations import MAX_MESSAGES, UNTITLED, Conversations, Turns, title_of
 from core.research.grounding import marks
 from core.research.measures import Measures
@@ -71,6 +72,7 @@ class AssistantParts:
     toolbox: Toolbox
     measures: Measures
     checks: AnswerChecks
+    bundled: Bundled
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,9 @@ class Assistant:
             dao.add_message(connection, _user_message(question_id, target, text))
             dao.touch_conversation(connection, target)
         try:
+            known = self._known(principal, about, text, channel)
+            if known is not None:
+                return self._given(principal, known, target)
             return self._exchange(principal, question, target, runs_here=runs_here)
         except AssayError:
             self._forget(principal, question_id, target if conversation_id is None else None)
@@ -218,6 +223,18 @@ class Assistant:
             tools=parts.toolbox.specs(with_portfolio=about.portfolio_id is not None),
             course=course,
         )
+
+    def _known(self, principal: Principal, about: _About, text: str, channel: str) -> Answer | None:
+        """What the portfolio's bundle answers, free."""
+        if about.portfolio_id is None:
+            return None
+        return self._parts.bundled.answer(principal, about.portfolio_id, text, channel=channel)
+
+    def _given(self, principal: Principal, answer: Answer, conversation_id: UUID) -> Exchange:
+        """Keeps an answer that is there already."""
+        message_id = new_id()
+        self._saver(principal, conversation_id, message_id, ())(draft_of(answer))
+        return Exchange(conversation_id, message_id, Session(answer.request_id, Given(answer)))
 
     def _exchange(
         self,

@@ -194,13 +194,27 @@ class Bundles:
         require(principal, Action.READ)
         if kind not in PART_OF:
             raise InvalidRequest(f"The field kind takes {', '.join(PART_OF)}.")
-        ask = SymbolAsk(kind, checked_symbol(symbol), channel, idempotency)
         if portfolio_id is not None:
-            part = self.state(principal, portfolio_id).part(PART_OF[kind])
-            found = self._asks.of_bundle(principal, ask, part)
+            found = self.known(principal, portfolio_id, kind, symbol, channel=channel)
             if found is not None:
                 return found
-        return self._asks.asked(principal, ask)
+        return self._asks.asked(principal, SymbolAsk(kind, checked_symbol(symbol), channel, idempotency))
+
+    def known(
+        self, principal: Principal, portfolio_id: UUID, kind: Kind, symbol: str, *, channel: str = "page"
+    ) -> SymbolAnswer | None:
+        """What the bundle of a portfolio has of a symbol, free; None where it is not there, or has not this one.
+
+        Raises:
+            InvalidRequest: what cannot be a symbol.
+            NotFound: no portfolio of that id that this caller sees.
+        """
+        ask = SymbolAsk(kind, checked_symbol(symbol), channel)
+        return self._asks.of_bundle(principal, ask, self.state(principal, portfolio_id).part(PART_OF[kind]))
+
+    def names(self, principal: Principal, portfolio_id: UUID) -> Mapping[str, str]:
+        """The companies' names of what a portfolio holds, by symbol; raises as `state`."""
+        return self._seen(principal, portfolio_id).names
 
     def close(self) -> None:
         """Begins nothing new, and waits a little for what is under way; after the gateway was closed."""

@@ -20,6 +20,7 @@ from core.portfolio.portfolio import PortfolioArea
 from core.principal import Principal
 from core.research.answer_checks import AnswerChecks
 from core.research.assistant import Assistant, AssistantParts
+from core.research.bundled import Bundled
 from core.research.bundles import BundleParts, Bundles
 from core.research.conversations import Conversations
 from core.research.details import Details
@@ -100,6 +101,7 @@ def open_research(parts: ResearchParts) -> ResearchArea:
         prompts=shipped,
         total_s=parts.total_s,
     )
+    measures, bundles = load_measures(DATA / "measures.yaml"), Bundles(reading)
     return ResearchArea(
         assistant=Assistant(
             AssistantParts(
@@ -110,12 +112,13 @@ def open_research(parts: ResearchParts) -> ResearchArea:
                 market=market,
                 portfolio=parts.portfolio,
                 toolbox=toolbox,
-                measures=load_measures(DATA / "measures.yaml"),
+                measures=measures,
                 checks=checks,
+                bundled=Bundled(bundles, measures),
             )
         ),
         conversations=conversations,
-        bundles=Bundles(reading),
+        bundles=bundles,
         details=Details(reading),
         checks=checks,
         filings=Filings(parts.meter, parts.usage_log, market.filings, market.companies, market.time),
