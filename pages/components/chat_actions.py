@@ -19,11 +19,15 @@ _TONES = {
     "negative": ":red-badge[▼ negative]",
     "neutral": ":gray-badge[neutral]",
 }
-_ONE_LINE = """<style>
-.st-key-KEY { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: thin; padding-bottom: 2px; }
-.st-key-KEY > * { flex: none; }
+_STYLE = """<style>
+@media (max-width: 640px) {
+    .st-key-KEY { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: thin; padding-bottom: 2px; }
+    .st-key-KEY > * { flex: none; }
+}
+.st-key-KEY button { padding: 0 0.5rem; min-height: 2.25rem; }
+.st-key-KEY button p { font-size: 0.8125rem; }
 </style>"""
-"""A line of its own however narrow the window is; Streamlit gives a container the name of its key."""
+"""Small, and in one line that scrolls where the window is narrow; Streamlit gives a container the name of its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,11 @@ Ask = Callable[[Kind, str], SymbolAnswer]
 
 
 def show(key: str, bundle: Bundle | None, ask: Ask, *, is_busy: bool = False) -> None:
-    """The symbol and the actions, in one line that scrolls where the window is narrow."""
+    """The symbol and the actions, each with what it costs."""
     held = list(bundle.held) if bundle is not None else []
-    st.html(_ONE_LINE.replace("KEY", key))
+    st.html(_STYLE.replace("KEY", key))
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=key):
+        st.caption("1 chat query each", width="content", help="Those that are marked free use none.")
         symbol = st.selectbox(
             "Symbol that quick actions are about",
             held,
@@ -65,7 +70,7 @@ def show(key: str, bundle: Bundle | None, ask: Ask, *, is_busy: bool = False) ->
             key=f"{key}_symbol_{'' if bundle is None else bundle.portfolio_id}",
             disabled=is_busy,
             label_visibility="collapsed",
-            width=130,
+            width=110,
         )
         told = (symbol or "").strip().upper()[:20]
         for quick in OF_SYMBOL:

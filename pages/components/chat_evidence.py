@@ -56,7 +56,7 @@ def show(text: str, evidence: Evidence, apart: Sequence[Mark], places: Places) -
         else ""
     )
     st.html(
-        '<details style="font-size: 0.875rem"><summary style="cursor: pointer">'
+        '<details class="assay-fold" style="font-size: 0.875rem"><summary style="cursor: pointer">'
         f"{sign}{escape(told(evidence))}</summary>"
         '<div style="padding: 0.25rem 0 0 0.75rem; overflow-wrap: anywhere">'
         f"{anchor}{listed}{more}{sourced}</div></details>"

@@ -101,7 +101,10 @@ def show_suggestions(key: str) -> None:
     """What an empty page offers."""
     with st.container(key=key):  # one element, whose place the first question takes
         st.markdown("#### What would you like to know?")
-        st.caption("Ask about a term, a measure or a method. Each answer says who wrote it and what it cost.")
+        st.caption(
+            "Ask about a term, a measure or a method, or choose a portfolio below and ask about it. Each answer "
+            "says who wrote it, which of its figures are verified, and what it cost."
+        )
         with st.container(horizontal=True):
             for number, text in enumerate(SUGGESTIONS):
                 st.button(text, key=f"{key}_{number}", on_click=chat_turn.wish, args=(text,), wrap=True)

@@ -38,7 +38,14 @@ a:is([href^="#vWORD"], [href^="#uWORD"])::after { font-size: 0.7em; vertical-ali
 a[href^="#vWORD"]::after { content: "✓"; content: "✓" / " (verified)"; color: GREEN; }
 a[href^="#uWORD"]::after { content: "?"; content: "?" / " (unverified)"; color: ORANGE; font-weight: 700; }
 a[href^="#cWORD"] { text-decoration: none; font-size: 0.85em; padding: 0 1px; }
+@keyframes assay-unfold { from { max-height: 0; overflow: hidden; } to { max-height: 40rem; overflow: hidden; } }
+details.assay-fold[open] > div { animation: assay-unfold 0.2s 0.15s backwards; }
+.assay-fold :is(p, ul, li) { font-size: inherit; margin-bottom: 0.25rem; }
+.assay-fold [id] { scroll-margin-top: 6rem; }
 </style>"""
+"""A fold that is led to grows only after the page was scrolled to it: a page that grows while it stands at its end is
+held there.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +155,10 @@ def _link(words: str, mark: Mark, steps: dict[int, str], places: Places) -> str:
 
 def _cited(match: re.Match[str], steps: dict[int, str], places: Places) -> str:
     """Each number of a citation that is that of a step, as a link; any other as it is."""
-    links = []
-    for number in re.findall("[0-9]+", match[1]):
+    numbers, links = re.findall("[0-9]+", match[1]), []
+    if not any(int(number) in steps for number in numbers):
+        return match[0]
+    for number in numbers:
         known = steps.get(int(number))
         link = f'[\\[{int(number)}\\]](#{places.cited(int(number))} "{_title(f"Step {int(number)}", known or "")}")'
         links.append(f"\\[{number}\\]" if known is None else link)

@@ -7,7 +7,7 @@ are escaped.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from html import escape
 from math import isfinite
 from typing import Protocol
@@ -19,6 +19,7 @@ from pages.components.theme import theme_color
 
 _STATES = {"running": ("…", "text", "running"), "done": ("✓", "green", "done"), "failed": ("✕", "red", "failed")}
 """Sign, colour and word of each state."""
+_FOLD = 'class="assay-fold"'
 _SMALL = "font-size: 0.875rem;"
 _SUMMARY = "cursor: pointer; overflow-wrap: anywhere;"
 _SCROLLED = "overflow: auto; max-height: 20rem; margin: 0.25rem 0;"
@@ -43,7 +44,7 @@ def markup(steps: Sequence[Step], places: Places | None = None) -> str:
     is_live = places is None
     rows = "".join(_row(step, places) for step in steps)
     return (
-        f'<details{" open" if is_live else ""} style="{_SMALL} margin: 0 0 0.25rem">'
+        f'<details {"open" if is_live else _FOLD} style="{_SMALL} margin: 0 0 0.25rem">'
         f'<summary style="{_SUMMARY}">{escape(told(steps, is_live=is_live))}</summary>'
         f'<div style="border-inline-start: 2px solid {theme_color("border")}; padding-inline-start: 0.75rem; '
         f'margin: 0.25rem 0 0.5rem">{rows}</div></details>'
@@ -79,6 +80,8 @@ def as_of(source: Source) -> str:
     if source.as_of is None:
         return ""
     moment = source.as_of
+    if isinstance(moment, datetime) and moment.time() == time() and moment.tzinfo is None:  # a day, as it is kept
+        return f"as of {moment.date().isoformat()}"
     if isinstance(moment, datetime):
         return f"as of {moment.date().isoformat()} {moment:%H:%M} {moment.tzname() or ''}".strip()
     return f"as of {moment.isoformat()}"
@@ -105,7 +108,7 @@ def _row(step: Step, places: Places | None) -> str:
         return f'<div style="margin: 0.15rem 0">{head}{_error(step)}</div>'
     anchors = f'<span id="{places.verified(step.number)}"></span><span id="{places.cited(step.number)}"></span>'
     return (
-        f'<details style="margin: 0.15rem 0"><summary style="{_SUMMARY}">{head}</summary>'
+        f'<details {_FOLD} style="margin: 0.15rem 0"><summary style="{_SUMMARY}">{head}</summary>'
         f'<div style="padding: 0.15rem 0 0.5rem">{anchors}{_error(step)}{_body(step)}</div></details>'
     )
 

@@ -90,7 +90,7 @@ def test_a_question_about_a_portfolio_shows_its_steps_citations_and_marks(desk: 
     table = answer.get_by_role("region").first
     expect(table).to_be_hidden()
     answer.get_by_role("link", name="[1]").click()
-    expect(table).to_be_visible()
+    expect(table).to_be_in_viewport(ratio=0.5)
     quiet(page)
     screenshot(page, "chat-research-citation")
     invented.click()
@@ -116,6 +116,7 @@ def test_screenshots_of_answers_about_a_portfolio(desk: Desk, browser: Browser, 
     gate.set()
     expect(answer.get_by_text("figures verified", exact=False)).to_be_visible(timeout=OPEN_WITHIN_MS)
     answer.get_by_role("link", name="[1]").click()
+    expect(answer.get_by_role("region").first).to_be_in_viewport(ratio=0.5)
     quiet(page)
     screenshot(page, f"chat-research-open-{scheme}-{width}")
     answer.get_by_role("link", name=INVENTED).click()
