@@ -59,6 +59,27 @@ def show(
         _show_list(key, listed, open_text)
 
 
+def show_text(key: str, text: FilingText) -> None:
+    """The sections of a filing, and a search in it; a stranger's words, shown as they are."""
+    if not text.text:
+        show_empty("This document has no text", "Open it at the SEC instead.", icon=":material/description:")
+        return
+    left, right = st.columns(2)
+    section = left.selectbox("Section", text.sections, format_func=_section_name, key=f"{key}_section")
+    sought = right.text_input("Search in the filing", key=f"{key}_search", max_chars=200)
+    if sought:
+        passages = text.search(sought, most=PASSAGES)
+        st.caption(f"{len(passages)} places" if passages else "It does not occur.")
+        for passage in passages:
+            st.markdown(f"{plain(passage.before)}**{plain(passage.hit.strip())}**{plain(passage.after)}")
+        return
+    told = text.of(section)
+    with st.container(height=TEXT_HEIGHT_PX):
+        st.text(told[:SHOWN_CHARS])
+    if len(told) > SHOWN_CHARS or text.is_cut:
+        st.caption("This is its beginning; the whole is at the SEC.")
+
+
 def _show_list(key: str, listed: FilingList, open_text: Callable[[Filing], FilingText]) -> None:
     forms = st.pills("Forms", listed.forms[:12], format_func=plain, selection_mode="multi", key=f"{key}_forms")
     shown = [filing for filing in listed.filings if not forms or filing.form in forms]
@@ -77,7 +98,7 @@ def _show_list(key: str, listed: FilingList, open_text: Callable[[Filing], Filin
         key=f"{key}_open",
     )
     if chosen is not None:
-        _show_text(f"{key}_text", _opened(key, shown[chosen], open_text))
+        show_text(f"{key}_text", _opened(key, shown[chosen], open_text))
 
 
 def _opened(key: str, filing: Filing, open_text: Callable[[Filing], FilingText]) -> FilingText:
@@ -113,27 +134,6 @@ def _show_table(key: str, shown: list[Filing]) -> None:
         },
         alt="Filings, newest first",
     )
-
-
-def _show_text(key: str, text: FilingText) -> None:
-    """The sections of a filing, and a search in it; a stranger's words, shown as they are."""
-    if not text.text:
-        show_empty("This document has no text", "Open it at the SEC instead.", icon=":material/description:")
-        return
-    left, right = st.columns(2)
-    section = left.selectbox("Section", text.sections, format_func=_section_name, key=f"{key}_section")
-    sought = right.text_input("Search in the filing", key=f"{key}_search", max_chars=200)
-    if sought:
-        passages = text.search(sought, most=PASSAGES)
-        st.caption(f"{len(passages)} places" if passages else "It does not occur.")
-        for passage in passages:
-            st.markdown(f"{plain(passage.before)}**{plain(passage.hit.strip())}**{plain(passage.after)}")
-        return
-    told = text.of(section)
-    with st.container(height=TEXT_HEIGHT_PX):
-        st.text(told[:SHOWN_CHARS])
-    if len(told) > SHOWN_CHARS or text.is_cut:
-        st.caption("This is its beginning; the whole is at the SEC.")
 
 
 def _section_name(section: Section) -> str:

@@ -31,6 +31,7 @@ from pages.components import (
     portfolio_rebalance,
     portfolio_risk,
     portfolio_transactions,
+    research_section,
 )
 from pages.components.confirm import Question, confirm_button
 from pages.components.errors import show_errors
@@ -278,6 +279,10 @@ def _show_checks(visit: Visit) -> None:
     portfolio_checks.show(f"{visit.key}_checks", visit.report.checks)
 
 
+def _show_research(visit: Visit) -> None:
+    research_section.show(f"{visit.key}_research", visit.principal, visit.info.id)
+
+
 def _file_stem(info: PortfolioInfo) -> str:
     """The portfolio's name as a part of a file's name."""
     return _NO_FILE_NAME.sub("-", info.name.lower()).strip("-")[:60] or "portfolio"
@@ -293,5 +298,6 @@ SECTIONS: dict[str, Callable[[Visit], None]] = {
     "Income": _show_income,
     "Rebalance": _show_rebalance,
     "Checks": _show_checks,
+    "Research": _show_research,
 }
 """By the name of the tab, in their order."""
