@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 MAX_ROWS = 200
 """Rows of a table that are kept for a reader."""
@@ -56,6 +56,12 @@ class Source(_Frozen):
     url: str | None = None
     as_of: datetime | date | None = None
     is_generated: bool = False
+
+    @field_validator("as_of", mode="before")
+    @classmethod
+    def _as_it_was(cls, value: object) -> object:
+        """A day that was kept as text is a day again, and not its midnight."""
+        return date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2024-03-01") else value
 
 
 class Table(_Frozen):

@@ -38,7 +38,10 @@ a:is([href^="#vWORD"], [href^="#uWORD"])::after { font-size: 0.7em; vertical-ali
 a[href^="#vWORD"]::after { content: "✓"; content: "✓" / " (verified)"; color: GREEN; }
 a[href^="#uWORD"]::after { content: "?"; content: "?" / " (unverified)"; color: ORANGE; font-weight: 700; }
 a[href^="#cWORD"] { text-decoration: none; font-size: 0.85em; padding: 0 1px; }
-@keyframes assay-unfold { from { max-height: 0; overflow: hidden; } to { max-height: 40rem; overflow: hidden; } }
+@keyframes assay-unfold {
+    from { max-height: 0; overflow: hidden; margin-block: 0; padding-block: 0; }
+    to { max-height: 40rem; overflow: hidden; }
+}
 details.assay-fold[open] > div { animation: assay-unfold 0.2s 0.15s backwards; }
 .assay-fold :is(p, ul, li) { font-size: inherit; margin-bottom: 0.25rem; }
 .assay-fold [id] { scroll-margin-top: 6rem; }

@@ -7,7 +7,7 @@ are escaped.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime
 from html import escape
 from math import isfinite
 from typing import Protocol
@@ -80,8 +80,6 @@ def as_of(source: Source) -> str:
     if source.as_of is None:
         return ""
     moment = source.as_of
-    if isinstance(moment, datetime) and moment.time() == time() and moment.tzinfo is None:  # a day, as it is kept
-        return f"as of {moment.date().isoformat()}"
     if isinstance(moment, datetime):
         return f"as of {moment.date().isoformat()} {moment:%H:%M} {moment.tzname() or ''}".strip()
     return f"as of {moment.isoformat()}"

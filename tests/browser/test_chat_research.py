@@ -115,6 +115,7 @@ def test_screenshots_of_answers_about_a_portfolio(desk: Desk, browser: Browser, 
     screenshot(page, f"chat-research-running-{scheme}-{width}")
     gate.set()
     expect(answer.get_by_text("figures verified", exact=False)).to_be_visible(timeout=OPEN_WITHIN_MS)
+    quiet(page)
     answer.get_by_role("link", name="[1]").click()
     expect(answer.get_by_role("region").first).to_be_in_viewport(ratio=0.5)
     quiet(page)

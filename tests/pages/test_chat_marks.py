@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -133,8 +133,11 @@ def test_cells_read_as_numbers_and_what_is_missing_is_no_zero(value: Cell, words
     assert chat_steps.cell(value) == words
 
 
-def test_a_day_that_was_kept_as_a_moment_reads_as_a_day() -> None:
-    assert chat_steps.as_of(Source(title="A", as_of=datetime(2010, 8, 20))) == "as of 2010-08-20"  # noqa: DTZ001
+def test_a_day_that_was_kept_reads_as_a_day_and_a_moment_with_its_zone() -> None:
+    kept = Source(title="A", as_of=date(2010, 8, 20)).model_dump_json()
+    assert chat_steps.as_of(Source.model_validate_json(kept)) == "as of 2010-08-20"
+    moment = Source(title="A", as_of=datetime(2010, 8, 20, 16, 5, tzinfo=UTC)).model_dump_json()
+    assert chat_steps.as_of(Source.model_validate_json(moment)) == "as of 2010-08-20 16:05 UTC"
     assert chat_steps.as_of(Source(title="A")) == ""
 
 
