@@ -59,10 +59,10 @@ class Reading:
     may_read_filings: bool
 
 
-def show(key: str, item: TimelineItem, reading: Reading, on_dismiss: Callable[[], object]) -> None:
+def show(key: str, item: TimelineItem, reading: Reading, on_dismiss: Callable[[], None]) -> None:
     """The item in a dialog; what was written of it stays while the dialog is open."""
     title = f"{item.symbol}: {untitled(item)}"
-    st.dialog(plain(title), width="large", icon=ICONS[item.kind], on_dismiss=on_dismiss)(show_inside)(
+    st.dialog(plain(title), width="medium", icon=ICONS[item.kind], on_dismiss=on_dismiss)(show_inside)(
         key, item, reading
     )
 
@@ -159,7 +159,7 @@ def _show_written(key: str, what: What, item: TimelineItem, reading: Reading) ->
 
 
 def _show_detail(detail: Detail, reading: Reading) -> None:
-    who = "offline, no model was asked" if detail.is_offline else reading.labels.get(detail.model, detail.model)
+    who = "rule, no model was asked" if detail.is_offline else reading.labels.get(detail.model, detail.model)
     cost = "free: it was kept" if detail.is_free else f"{queries(1)} used"
     with st.container(border=True, gap="xsmall"):
         st.markdown(readable(detail.text))

@@ -9,8 +9,9 @@ from datetime import datetime
 import streamlit as st
 
 from core.research.bundle import LABELS, Bundle, Part, PartName, PartState
+from core.research.bundle_making import BY_RULE
 from pages.components.badges import Badge, show_badge
-from pages.components.research_words import counted, made, named, queries, reasons, sentence
+from pages.components.research_words import GENERATED, counted, made, named, queries, reasons, sentence
 from pages.components.words import plain
 
 STATES: Mapping[PartState, Badge] = {
@@ -19,6 +20,7 @@ STATES: Mapping[PartState, Badge] = {
     "missing": Badge("not made", "gray", ":material/pending:"),
     "failed": Badge("failed", "red", ":material/error:"),
 }
+OFFLINE = ":gray-badge[offline]"
 ASKS: Mapping[PartState, str] = {"missing": "Make {}", "failed": "Try {} again"}
 MOST_LACKING = 20
 """Reasons that are listed."""
@@ -55,14 +57,12 @@ def _show_part(key: str, part: Part, look: Look) -> list[PartName]:
     with st.container(border=True, gap="xsmall", height="stretch", key=key):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.markdown(f"**{LABELS[part.name]}**", width="stretch")
-            if part.content.is_offline and part.content.made_at is not None:
-                show_badge(Badge("offline", "gray"))
-            if any(item.is_generated for item in part.content.items):
-                show_badge(Badge("generated", "orange"))
             show_badge(STATES[part.state])
+        _show_labels(part)
         st.caption(plain(_told(part, look)))
         for note in part.content.notes:
-            st.caption(f":material/info: {plain(note)}")
+            if note != BY_RULE:
+                st.caption(f":material/info: {plain(note)}")
         if part.content.lacking:
             _show_lacking(f"{key}_lacking", part)
         label = ASKS.get(part.state)
@@ -70,6 +70,14 @@ def _show_part(key: str, part: Part, look: Look) -> list[PartName]:
             words = f"{label.format(LABELS[part.name].lower())} · {queries(1)}"
             is_wanted = st.button(words, icon=":material/refresh:", key=f"{key}_make")
     return [part.name] if is_wanted else []
+
+
+def _show_labels(part: Part) -> None:
+    """That no model was asked, and that there are issuers in it that do not exist."""
+    labels = [OFFLINE] if part.content.is_offline else []
+    labels += [GENERATED] if any(item.is_generated for item in part.content.items) else []
+    if labels:
+        st.markdown(" ".join(labels))
 
 
 def _told(part: Part, look: Look) -> str:

@@ -93,9 +93,10 @@ def _opened(desk: Desk, bundle: Bundle) -> Bundle:
     missing: list[PartName] = [part.name for part in bundle.parts if part.state == "missing"]
     if not missing or not bundle.held:
         return bundle
+    bundles = workbench.current().bundles
     with show_errors(desk.principal):
-        return workbench.current().bundles.begin(desk.principal, desk.portfolio_id, missing)
-    return bundle
+        bundles.begin(desk.principal, desk.portfolio_id, missing)
+    return bundles.state(desk.principal, desk.portfolio_id)
 
 
 def _show_bundle(desk: Desk, bundle: Bundle, *, may_ask: bool) -> None:
@@ -148,8 +149,9 @@ def _show_parts(desk: Desk, bundle: Bundle, *, may_ask: bool) -> None:
     look = Look(labels, now, zone, may_ask, _left(desk.principal) if may_ask else "")
     wanted = research_parts.show(f"{desk.key}_parts", bundle, look)
     if wanted:
-        bench.bundles.begin(desk.principal, desk.portfolio_id, wanted)
-        st.rerun()
+        with show_errors(desk.principal):
+            bench.bundles.begin(desk.principal, desk.portfolio_id, wanted)
+            st.rerun()
 
 
 def _left(principal: Principal) -> str:

@@ -17,12 +17,12 @@ SHOWN = 30
 """Items that are shown at first, and added each time."""
 MAX_SEARCH_CHARS = 100
 _LEFT = """<style>
-.st-key-KEY button[kind="tertiary"] { text-align: left; justify-content: flex-start; }
+.st-key-KEY button[kind="tertiary"] { text-align: left; justify-content: flex-start; min-height: 1.75rem; padding: 0; }
 .st-key-KEY button[kind="tertiary"] > * { justify-content: flex-start; text-align: left; }
 </style>"""
 """Titles begin where lines begin; Streamlit gives a container the name of its key."""
 
-Open = Callable[[TimelineItem], object]
+Open = Callable[[TimelineItem], None]
 """Notes that this item is to be opened; for `on_click`."""
 
 

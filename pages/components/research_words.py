@@ -34,6 +34,7 @@ TONES: Mapping[Tone, str] = {
 GENERATED = ":orange-badge[generated]"
 MOST_NAMED = 12
 """Symbols that are named in a sentence."""
+JUST_NOW_S = 60
 _OF_ADDRESSES = ":/?#@!$&'*+,;=%-._~"
 
 
@@ -69,7 +70,9 @@ def made(part: Part, labels: Mapping[str, str], now: datetime, zone: str) -> str
     by = f" by {part.author}" if part.author else ""
     how = "by rule, no model was asked" if content.is_offline else f"with {labels.get(content.model, content.model)}"
     fresh = "" if part.expires_at is None else f"; fresh until {when(part.expires_at, now, zone)}"
-    return f"Made {age((now - content.made_at).total_seconds())} ago{by}, {how}{fresh}."
+    seconds = (now - content.made_at).total_seconds()
+    ago = "just now" if seconds < JUST_NOW_S else f"{age(seconds)} ago"
+    return f"Made {ago}{by}, {how}{fresh}."
 
 
 def named(symbols: Collection[str]) -> str:
@@ -115,12 +118,14 @@ def badges(item: TimelineItem) -> str:
 
 def untitled(item: TimelineItem) -> str:
     """The title without the symbol that some begin with."""
-    return item.title if item.kind == "news" else item.title.removeprefix(item.symbol).lstrip(": ")
+    if item.kind == "sentiment":
+        return "Sentiment of its headlines"
+    return item.title if item.kind == "news" else item.title.removeprefix(item.symbol).strip()
 
 
 def address(item: TimelineItem) -> str | None:
     """Where it can be read, in which nothing ends the link around it; None where that is nowhere on the web."""
-    url = safe_url(item.url) if item.url else None
+    url = safe_url(item.url) if item.url and not item.is_generated else None
     return None if url is None else quote(url, safe=_OF_ADDRESSES)
 
 

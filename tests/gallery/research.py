@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import streamlit as st
@@ -39,10 +40,8 @@ FAILED = "The provider does not answer. It cost you nothing."
 
 def questions() -> None:
     """Before the first opening: all to be made; some there already; too few chat queries left"""
-    for number, (bundle, limit, remaining) in enumerate(
-        ((missing(), 100, 87), (half(), None, None), (missing(), 10, 2))
-    ):
-        quota = QuotaState("chat_queries_day", limit, 0 if remaining is None else limit - remaining, RESETS)
+    for number, (bundle, limit, remaining) in enumerate(((missing(), 100, 87), (half(), None, 0), (missing(), 10, 2))):
+        quota = QuotaState("chat_queries_day", limit, 0 if limit is None else limit - remaining, RESETS)
         research_consent.show(f"gallery_research_consent_{number}", bundle, quota, NOW, ZONE)
 
 
@@ -75,7 +74,7 @@ def timelines() -> None:
 def holding() -> None:
     """What is said of a holding; and one that nobody knows"""
     for symbol in ("ACME", "ZZZZ"):
-        research_holding.show(symbol, full(), lambda each=symbol: research_detail.show_ask(each, PORTFOLIO))  # type: ignore[misc]
+        research_holding.show(symbol, full(), partial(research_detail.show_ask, symbol, PORTFOLIO))
 
 
 def details() -> None:
