@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from core.accounts.profiles import MAX_BENCHMARK_CHARS, Profiles
 from core.ai.answer import Answer, Draft, Question, draft_of
 from core.ai.cache import earlier_turn
 from core.ai.gateway import Gateway
@@ -36,8 +38,8 @@ CONTEXT = "Context, as JSON: "
 MOST_NAMED = 200
 """Holdings, or portfolios, that the context names."""
 _OF_A_PORTFOLIO = re.compile(
-    r"\b(?:my|mine|our|ours|portfolios?|depots?|holdings?|positions?|mein\w*|unser\w*|mon|mes|notre|nos"
-    r"|portefeuilles?)\b",
+    r"\b(?:my|mine|our|ours|(?:i|we) (?:own|hold|have|bought|sold)|portfolios?|depots?|holdings?|positions?"
+    r"|benchmark|drawdowns?|performance|allocation|weights?|cash|mein\w*|unser\w*|mon|mes|notre|nos|portefeuilles?)\b",
     re.IGNORECASE,
 )
 """A question without a portfolio that holds one of these words is told which there are; its answer is the user's."""
@@ -69,6 +71,7 @@ class AssistantParts:
     conversations: Conversations
     market: Market
     portfolio: PortfolioArea
+    profiles: Profiles
     toolbox: Toolbox
     measures: Measures
     checks: AnswerChecks
@@ -112,6 +115,7 @@ class Assistant:
         """Takes a question, in a conversation of the caller or (None) in a new one.
 
         It is about the portfolio given, or else the conversation's; the next questions of the conversation then too.
+        Where the caller sees the conversation's no more, they are about none.
         `idempotency` and `runs_here` are as `Gateway.session` has them.
 
         Raises:
@@ -119,10 +123,11 @@ class Assistant:
             AssayError: as `Gateway.session`; then the question is not kept.
         """
         asked = self._turn(principal, conversation_id)
-        history, portfolio_id = asked.messages, portfolio_id or asked.portfolio_id
+        history = asked.messages
         if len(history) >= MAX_MESSAGES:
             raise InvalidRequest("This conversation is full; start a new one.")
-        about = self._about(principal, portfolio_id, text)
+        about = self._about_turn(principal, portfolio_id, asked, text)
+        portfolio_id = about.portfolio_id
         question = self._question(principal, history, text, about, model, channel)
         question = replace(question, idempotency=idempotency)
         self._gateway.guard(principal, question)
@@ -167,6 +172,13 @@ class Assistant:
     def _turn(self, principal: Principal, conversation_id: UUID | None) -> Turns:
         return Turns([], None) if conversation_id is None else self._conversations.turns(principal, conversation_id)
 
+    def _about_turn(self, principal: Principal, portfolio_id: UUID | None, turn: Turns, text: str) -> _About:
+        """About the portfolio given, or else the conversation's, as long as the caller sees it; raises as `_about`."""
+        if portfolio_id is None and turn.portfolio_id is not None:
+            with suppress(NotFound):
+                return self._about(principal, turn.portfolio_id, text)
+        return self._about(principal, portfolio_id, text)
+
     def _about(self, principal: Principal, portfolio_id: UUID | None, text: str) -> _About:
         """What the model is told of the question's surroundings.
 
@@ -181,7 +193,9 @@ class Assistant:
             info = portfolio.portfolios.get(principal, portfolio_id)
             held = [line.symbol for line in portfolio.reports.of(principal, portfolio_id).holdings]
             told["portfolio"] = {"name": cleaned(info.name), "currency": info.currency, "holdings": held[:MOST_NAMED]}
-            version = f"{version}/{info.id}/{info.version}/{market.fx.version}"
+            organisation = self._parts.profiles.organisation(principal)
+            told["benchmark"] = cleaned(info.benchmark or organisation.benchmark, MAX_BENCHMARK_CHARS)
+            version = f"{version}/{info.id}/{info.version}/{market.fx.version}/{organisation.risk_free_rate}"
         named = _OF_A_PORTFOLIO.search(text) is not None and portfolio_id is None
         names = [cleaned(each.name) for each in portfolio.portfolios.all(principal)] if named else []
         if names:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from uuid import UUID
+
 import psycopg
 import pytest
 
@@ -9,10 +14,12 @@ from core.ai.answer import Answer
 from core.ai.prompts import load_prompt
 from core.errors import ConfigurationError, MeteringDenied, NotFound, PromptRejected
 from core.ids import new_id
-from core.principal import Principal
+from core.portfolio.portfolios import PortfolioSettings
+from core.principal import Principal, Role
 from core.settings import DATA
 from core.workbench import Workbench
 from tests.conftest import MakeMember
+from tests.core.research.bundles_made import GENERATED, assert_balanced, portfolio
 
 Service = psycopg.Connection[tuple[object, ...]]
 
@@ -131,3 +138,98 @@ def test_a_changed_prompt_has_another_version(tmp_path: object) -> None:
     assert shipped.version.startswith("chat/2/")
     with pytest.raises(ConfigurationError, match=r"missing\.md"):
         load_prompt(DATA / "prompts", "missing")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Compare it with the benchmark.",
+        "How many IBM shares do I own?",
+        "Show the drawdown.",
+        "How much cash is there?",
+    ],
+)
+def test_a_question_that_may_mean_several_portfolios_is_asked_back_by_their_names(
+    workbench: Workbench, member: MakeMember, text: str
+) -> None:
+    ann = member(plan="basic")
+    for name in ("One", "Other"):
+        workbench.portfolio.portfolios.create(ann, PortfolioSettings(name=name))
+    answer = answer_to(workbench, ann, text)
+    assert "One" in answer.text
+    assert "Other" in answer.text
+
+
+def test_a_conversation_whose_portfolio_is_seen_no_more_goes_on_without_it(
+    workbench: Workbench, member: MakeMember
+) -> None:
+    workbench.market.load_shipped()
+    ann, eve = member("ann", org="Acme", plan="team"), member("eve", org="Acme", plan="team", role=Role.ANALYST)
+    held = portfolio(workbench, ann, GENERATED, shared_with="analyst")
+    exchange = workbench.assistant.ask(eve, "What do I hold?", portfolio_id=held)
+    first = exchange.session.result().text
+    assert GENERATED[0] in first
+    workbench.portfolio.portfolios.alter(ann, held, {"shared_with": None})
+    with pytest.raises(NotFound, match="no longer shared"):
+        workbench.assistant.regenerate(eve, exchange.conversation_id)
+    assert workbench.conversations.messages(eve, exchange.conversation_id)[-1].text == first
+    for attempt in ({"conversation_id": exchange.conversation_id}, {}):
+        with pytest.raises(NotFound, match="no longer shared"):
+            workbench.assistant.ask(eve, "What do I hold?", portfolio_id=held, **attempt)
+    answer = answer_to(workbench, eve, "What do I hold?", exchange.conversation_id)
+    assert GENERATED[0] not in answer.text
+    assert not answer.is_cached
+    assert workbench.conversations.open(eve, exchange.conversation_id).row.portfolio_id is None
+    assert workbench.usage.quota(eve).used == 2
+    assert_balanced(workbench)
+
+
+def _another_benchmark(workbench: Workbench, ann: Principal, held: UUID) -> None:
+    workbench.portfolio.portfolios.alter(ann, held, {"benchmark": GENERATED[1]})
+
+
+def _another_benchmark_of_all(workbench: Workbench, ann: Principal, _held: UUID) -> None:
+    settings = workbench.profiles.organisation(ann)
+    workbench.profiles.keep_organisation(ann, replace(settings, benchmark=GENERATED[1]))
+
+
+def _another_rate(workbench: Workbench, ann: Principal, _held: UUID) -> None:
+    settings = workbench.profiles.organisation(ann)
+    workbench.profiles.keep_organisation(ann, replace(settings, risk_free_rate=Decimal("0.2")))
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        pytest.param("What is the beta?", _another_benchmark, id="benchmark"),
+        pytest.param("What is the beta?", _another_benchmark_of_all, id="organisation"),
+        pytest.param("What is my Sharpe ratio?", _another_rate, id="rate"),
+    ],
+)
+def test_an_answer_is_not_given_again_once_what_it_was_measured_by_is_another(
+    workbench: Workbench, member: MakeMember, text: str, change: Callable[[Workbench, Principal, UUID], None]
+) -> None:
+    workbench.market.load_shipped()
+    ann = member(plan="team", org="Acme")
+    held = portfolio(workbench, ann, GENERATED)
+
+    def asked() -> Answer:
+        return workbench.assistant.ask(ann, text, portfolio_id=held).session.result()
+
+    first = asked()
+    assert asked().is_cached
+    change(workbench, ann, held)
+    second = asked()
+    assert (second.is_cached, second.text == first.text) == (False, False)
+
+
+def test_a_definition_of_the_offline_provider_rests_on_no_step_and_has_no_unverified_marks(
+    workbench: Workbench, member: MakeMember
+) -> None:
+    ann = member()
+    exchange = workbench.assistant.ask(ann, "What is beta?")
+    answer = exchange.session.result()
+    assert any(sign.isdigit() for sign in answer.text)
+    assert answer.evidence is None
+    assert workbench.conversations.open(ann, exchange.conversation_id).evidence == {}
+    assert workbench.research.checks.by_model(ann) == []
