@@ -14,6 +14,7 @@ from tests.gallery import (
     portfolio,
     reading,
     research,
+    research_answers,
     screener,
     verdicts,
 )

@@ -36,8 +36,9 @@ def _evidence() -> Evidence:
     return Evidence(
         steps=(
             Step(
-                number=1, tool="performance", arguments={"first": "2010-03-01"}, words="Performance of US stocks, March",
-                seconds=0.02, source=source, table=index, chart=Chart(kind="line", x="Day", y=("Portfolio",), title="Index"),
+                number=1, tool="performance", arguments={"first": "2010-03-01"}, words="Performance of US stocks",
+                seconds=0.02, source=source, table=index,
+                chart=Chart(kind="line", x="Day", y=("Portfolio",), title="Index"),
             ),
             Step(
                 number=2, tool="holdings", arguments={}, words="What each holding brought", seconds=1.3, source=made_up,
