@@ -218,7 +218,13 @@ class Call:
         self._meter.release(self._hold, ended.outcome, record)
 
     def _evidence(self, ended: Ended) -> Evidence | None:
-        return None if ended.course is None else storable(ended.course.evidence(ended.text))
+        """What the answer rests on; None where the offline provider gave words of its own, from no step."""
+        if ended.course is None:
+            return None
+        evidence = ended.course.evidence(ended.text)
+        if ended.last.candidate.provider.is_offline and not evidence.steps and not evidence.notes:
+            return None
+        return storable(evidence)
 
     def _provider_cost_usd(self) -> Decimal:
         """What the providers bill for every attempt, each at its own model's price."""

@@ -111,6 +111,7 @@ def open_research(parts: ResearchParts) -> ResearchArea:
                 conversations=conversations,
                 market=market,
                 portfolio=parts.portfolio,
+                profiles=parts.profiles,
                 toolbox=toolbox,
                 measures=measures,
                 checks=checks,
