@@ -128,8 +128,10 @@ def _show_filing_text(key: str, item: TimelineItem, reading: Reading) -> None:
         return
     found: tuple[str, FilingText] | None = st.session_state.get(key)
     if found is None or found[0] != item.reference:
-        if not st.button("Read it here · free", icon=":material/article:", key=f"{key}_open"):
+        place = st.empty()
+        if not place.button("Read it here · free", icon=":material/article:", key=f"{key}_open"):
             return
+        place.empty()
         with show_loading("Opening the filing"):
             found = st.session_state[key] = (item.reference, reading.text(item))
     show_text(f"{key}_{item.reference}", found[1])

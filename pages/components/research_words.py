@@ -35,6 +35,8 @@ GENERATED = ":orange-badge[generated]"
 MOST_NAMED = 12
 """Symbols that are named in a sentence."""
 JUST_NOW_S = 60
+MAX_TOLD_CHARS = 80
+"""Of what a filing is, in the line beneath its title."""
 _OF_ADDRESSES = ":/?#@!$&'*+,;=%-._~"
 
 
@@ -107,8 +109,12 @@ def about(item: TimelineItem, labels: Mapping[str, str], zone: str) -> str:
     if item.kind == "sentiment":
         method = "by the lexicon, no model was asked" if item.source == METHOD else f"by {source}"
         return f"{method}; dated as its newest headline"
-    publisher = item.publisher if item.kind == "news" else f"Form {item.publisher}"
+    publisher = item.publisher if item.kind == "news" else _cut(item.summary)
     return " · ".join(part for part in (publisher, clock, f"by {source}" if source else "") if part)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TOLD_CHARS else f"{text[:MAX_TOLD_CHARS].rstrip()}…"
 
 
 def badges(item: TimelineItem) -> str:
