@@ -20,6 +20,7 @@ from tests.bench import (
     portfolio_import,
     quotes,
     records,
+    research,
     risk,
     scan,
     start,
@@ -71,6 +72,9 @@ MEASUREMENTS = {
     "verdict-scores": Measurement("a hundred thousand verdicts scored, and their board read", verdict_scores.scores),
     "portfolio-import": Measurement(
         "a file of 10,000 transactions, read, judged and entered", portfolio_import.imported
+    ),
+    "research": Measurement(
+        "research: tool steps, a bundle's calls, the first word of offline answers, marks", research.all_figures
     ),
     "risk": Measurement("all risk figures of 5,000 daily returns against a benchmark", risk.all_figures),
     "warm-start": Measurement("a second start, until the page and the API answer", start.warm),
