@@ -13,7 +13,8 @@ Kind = Literal["day", "month", "quarter", "year", "span", "sessions"]
 
 MAX_WINDOWS = 6
 """Spans of time that are taken from one question."""
-FIRST_YEAR, LAST_YEAR = 1950, 2100
+LONGEST_TO_A_LEAP_YEAR = 8
+LONGEST_MONTH = 31
 MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -68,6 +69,18 @@ def windows_in(text: str, as_of: date) -> tuple[Window, ...]:
     return tuple(sorted(found, key=lambda each: each.start)[:MAX_WINDOWS])
 
 
+def no_such_day(text: str, as_of: date) -> str | None:
+    """What a text in small letters calls a day and is none, as 31 february; None where there is nothing of the kind."""
+    for match in _A_DAY.finditer(text):
+        try:
+            _point(match[0], as_of)
+        except ValueError:
+            number = re.search(r"[0-9]+", match[0])
+            if re.search(_YEAR, match[0]) or (number is not None and int(number[0]) <= LONGEST_MONTH):
+                return match[0]
+    return None
+
+
 def said(day: date) -> str:
     """A day as an answer writes it."""
     return f"{day.day} {day:%B %Y}"
@@ -97,6 +110,7 @@ _DAY = (
     rf"|{_MONTH}\s[0-9]{{1,2}}(?:st|nd|rd|th)?(?![0-9])(?:,?\s{_YEAR})?|[0-9]{{1,2}}/[0-9]{{1,2}}/{_YEAR}"
     rf"|[0-9]{{1,2}}\.[0-9]{{1,2}}\.{_YEAR})"
 )
+_A_DAY = re.compile(rf"(?<![\w-]){_DAY}(?![\w-])")
 _QUARTER = (
     rf"(?:q[1-4]\s?(?:of\s|/)?{_YEAR}|{_YEAR}\s?q[1-4]|(?:first|second|third|fourth|1st|2nd|"
     rf"3rd|4th)\squarter(?:\s(?:of\s)?{_YEAR})?|q[1-4])"
@@ -365,8 +379,12 @@ def _month_end(year: int, month: int) -> date:
 
 
 def _latest(as_of: date, month: int, number: int) -> date:
-    day = date(as_of.year, month, number)
-    return day if day <= as_of else day.replace(year=as_of.year - 1)
+    years = range(as_of.year, as_of.year - LONGEST_TO_A_LEAP_YEAR - 1, -1)
+    days = (date(year, month, number) for year in years if number <= monthrange(year, month)[1])
+    day = next((each for each in days if each <= as_of), None)
+    if day is None:
+        raise ValueError(number)
+    return day
 
 
 def each_month(first: date, last: date) -> Iterator[date]:

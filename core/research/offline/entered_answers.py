@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.research.offline import saying
@@ -23,13 +23,25 @@ KINDS: tuple[tuple[str, str, str], ...] = (
     (r"\bs(?:ell|ells|old|elling|ale|ales)\b", "sell", "sales"),
 )
 """Words of a question, the kind of transaction that they ask for, and its plural."""
+AMOUNTS: Mapping[str, str] = {
+    "buy": "Bought",
+    "sell": "Sold",
+    "dividend": "Dividends",
+    "interest": "Interest",
+    "fee": "Account fees",
+    "tax": "Taxes",
+    "deposit": "Deposits",
+    "withdrawal": "Withdrawals",
+}
+"""Kinds of transactions that have an amount, and what it is called."""
 
 
 def entered(asked: Asked, steps: Steps) -> str:
     """What is asked of the transactions: how many, when, how much."""
     if any(window.first is not None and window.first > asked.context.as_of for window in asked.windows):
         return after_the_day(asked)
-    if asked.has(r"\bfees?\b|\bcommissions?\b|\bcharges?\b|\btrading costs?\b|\bbrokerage\b"):
+    is_list = asked.has(r"\b(?:list|show|table)\b.*\b(?:transactions|trades)\b")
+    if not is_list and asked.has(r"\bfees?\b|\bcommissions?\b|\bcharges?\b|\btrading costs?\b|\bbrokerage\b"):
         return _costs(asked, _used(asked, steps, None), "fees")
     if asked.has(r"\btax(?:es)?\b|\bwithh(?:eld|olding)\b"):
         return _costs(asked, _used(asked, steps, None), "taxes")
@@ -45,6 +57,13 @@ def _told(asked: Asked, result: Result, kind: tuple[str, str] | None, *, is_olde
     plural = kind[1] if kind else "transactions"
     if not result.get("count"):
         return f"There are no {plural}{_of(asked)}{_over(asked, result)} {result.cite}."
+    if asked.has(r"\bhow many\b.*\bwhen\b|\bwhen\b.*\bhow many\b"):
+        told = (
+            _moved(asked, result, plural)
+            if asked.symbols and kind and kind[0] in ("buy", "sell")
+            else _counted(asked, result, plural)
+        )
+        return f"{told}\n\n{_table(result)}"
     if asked.has(
         r"\bwhen\b|\bwhat (?:day|date)\b|\bwhich (?:day|date)\b|\bfirst\b|\bearliest\b|\blast "
         r"(?:time|purchase|sale|buy|trade|dividend|"
@@ -58,7 +77,7 @@ def _told(asked: Asked, result: Result, kind: tuple[str, str] | None, *, is_olde
         return _counted(asked, result, plural)
     if kind is not None and kind[0] != "split" and not asked.has(r"\b(?:list|show|which|table)\b"):
         return _summed(asked, result, kind)
-    return _listed(result)
+    return _listed(asked, result, plural)
 
 
 def _used(asked: Asked, steps: Steps, kind: str | None, *, is_oldest: bool = False) -> Result:
@@ -160,19 +179,27 @@ def _details(row: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _listed(result: Result) -> str:
-    rows = [_row(row) for row in result.rows("rows")]
-    table = saying.table(["Day", "Kind", "Symbol", "Quantity", "Price", "Sum"], rows)
-    return f"{saying.number(result.get('count'))} transactions match {result.cite}:\n\n{table}"
+def _listed(asked: Asked, result: Result, plural: str) -> str:
+    is_cut = len(result.rows("rows")) < (result.get("count") or 0)
+    shown = " Not all of them are shown." if is_cut else ""
+    return f"{_counted(asked, result, plural)}{shown}\n\n{_table(result)}"
 
 
-def _row(row: Mapping[str, Any]) -> list[str]:
-    currency = row.get("currency")
+def _table(result: Result) -> str:
+    """The transactions, the sums of each kind in a column of their own: only there they are called what they are."""
+    rows = result.rows("rows")
+    kinds = [kind for kind in AMOUNTS if any(row.get("kind") == kind and row.get("amount") is not None for row in rows)]
+    heads = ["Day", "Kind", "Symbol", "Quantity", "Price", *(AMOUNTS[kind] for kind in kinds)]
+    return saying.table(heads, [_row(row, kinds) for row in rows])
+
+
+def _row(row: Mapping[str, Any], kinds: Sequence[str]) -> list[str]:
+    currency, amount = row.get("currency"), row.get("amount")
     return [
         str(row.get("day")),
         str(row.get("kind")),
         str(row.get("symbol") or ""),
         "" if row.get("quantity") is None else saying.number(row["quantity"], 4),
         "" if row.get("price") is None else saying.price(row["price"], currency),
-        "" if row.get("amount") is None else saying.money(row["amount"], currency),
+        *("" if amount is None or row.get("kind") != kind else saying.money(amount, currency) for kind in kinds),
     ]

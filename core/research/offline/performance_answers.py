@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from core.research.offline import saying
 from core.research.offline.asked import Asked
-from core.research.offline.dates import Window
+from core.research.offline.dates import MONTHS, Window
 from core.research.offline.market_answers import after_the_day
 from core.research.offline.steps import Result, Steps, Use
 
@@ -197,7 +197,7 @@ def by_period(asked: Asked, steps: Steps) -> str:
     key = "years" if asked.has(r"\bby year\b|\beach year\b|\bper year\b|\byearly\b|\bevery year\b") else "months"
     rows = [
         [
-            str(row.get("period")),
+            _span_of(str(row.get("period")), saying.as_day(result.get("first")), saying.as_day(result.get("last"))),
             saying.signed_percent(row.get("time_weighted")),
             saying.signed_percent(row.get("benchmark")),
         ]
@@ -205,6 +205,17 @@ def by_period(asked: Asked, steps: Steps) -> str:
     ]
     table = saying.table([key[:-1].capitalize(), "Return", "Benchmark"], rows[-saying.MOST_ROWS :])
     return f"The portfolio's returns by {key[:-1]} {result.cite}:\n\n{table}"
+
+
+def _span_of(period: str, first: date | None, last: date | None) -> str:
+    """A month or a year in a table; its days, where it was entered late, since its return is of these alone."""
+    begin = saying.as_day(f"{period}-01" if "-" in period else f"{period}-01-01")
+    if begin is None or first is None or last is None or not first.isoformat().startswith(period) or first == begin:
+        return period
+    months = 1 if "-" in period else len(MONTHS)
+    index = begin.year * len(MONTHS) + begin.month - 1 + months
+    following = date(index // len(MONTHS), index % len(MONTHS) + 1, 1)
+    return f"{first} to {min(last, following - timedelta(days=1))}"
 
 
 def period_words(period: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from core.research.offline.asked import Asked
+from core.research.offline.dates import no_such_day
 
 ABILITIES = (
     "What can be asked here: prices, returns and indicators of shares and indices, screens, "
@@ -143,6 +144,10 @@ def refusal_of(asked: Asked) -> str | None:
             ""
             "change can be asked here."
         )
+    day = no_such_day(text, asked.context.as_of)
+    if day is not None:
+        named = re.sub(r"[a-z]{3,}", lambda month: month[0].capitalize(), day)
+        return f"I cannot tell: there is no day “{named}”. Ask again with a day of the calendar."
     return None
 
 

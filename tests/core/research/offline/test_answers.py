@@ -272,3 +272,49 @@ def test_text_from_outside_draws_nothing() -> None:
 )
 def test_a_result_of_an_unknown_form_is_told_without_failing(question: str, result: dict[str, Any]) -> None:
     assert LABEL in answered(question, result)
+
+
+SALES: dict[str, Any] = {
+    "count": 2,
+    "portfolio_currency": "USD",
+    "first": "2000-03-01",
+    "last": "2010-08-20",
+    "first_day": "2003-10-15",
+    "last_day": "2010-05-06",
+    "by_kind": [{"kind": "sell", "count": 1, "quantity": 60.0}, {"kind": "dividend", "count": 1}],
+    "rows": [
+        {"day": "2010-05-06", "kind": "dividend", "symbol": "IBM", "amount": 32.5, "currency": "USD"},
+        {
+            "day": "2003-10-15",
+            "kind": "sell",
+            "symbol": "IBM",
+            "quantity": 60.0,
+            "price": 92.74,
+            "amount": 5564.4,
+            "currency": "USD",
+        },
+    ],
+}
+
+
+def test_sums_of_transactions_stand_below_what_they_are() -> None:
+    told = answered("list my transactions", SALES)
+    assert "| Day | Kind | Symbol | Quantity | Price | Sold | Dividends |" in told
+    assert "| 2003-10-15 | sell | IBM | 60 | 92.74 USD | 5,564.40 USD |  |" in told
+
+
+def test_how_many_were_sold_and_when_is_told_as_a_number_and_the_days() -> None:
+    told = answered("How many IBM did I sell, and when?", SALES)
+    assert "60 shares in 1 sales" in told
+    assert "| 2003-10-15 | sell |" in told
+
+
+def test_a_year_that_was_entered_late_is_told_with_its_days() -> None:
+    years = [{"period": "2000", "time_weighted": -0.3175}, {"period": "2001", "time_weighted": 0.2723}]
+    told = answered("my yearly returns", {"first": "2000-03-01", "last": "2001-12-31", "years": years})
+    assert "| 2000-03-01 to 2000-12-31 | −31.75 % |" in told
+    assert "| 2001 | +27.23 % |" in told
+
+
+def test_a_day_that_is_none_is_not_answered_for_another() -> None:
+    assert "there is no day “31 February 2010”" in answered("What was my value on 31 February 2010?")

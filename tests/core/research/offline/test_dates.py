@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from core.research.offline.dates import Window, windows_in
+from core.research.offline.dates import Window, no_such_day, windows_in
 
 AS_OF = date(2010, 8, 20)
 
@@ -70,3 +70,24 @@ def test_two_years_are_two_windows() -> None:
 def test_sessions_are_counted() -> None:
     window: Window = windows_in("over the last 20 sessions", AS_OF)[0]
     assert (window.kind, window.sessions) == ("sessions", 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("what was my value on 31 february 2010?", "31 february 2010"),
+        ("from 31 april 2010 to 30 june 2010", "31 april 2010"),
+        ("the close of 2010-02-30", "2010-02-30"),
+        ("on feb 29, 2009", "feb 29, 2009"),
+        ("on 29 february", None),
+        ("on 28 february 2010", None),
+        ("in march 50 shares were bought", None),
+        ("what may i do", None),
+    ],
+)
+def test_what_is_no_day_is_told(text: str, told: str | None) -> None:
+    assert no_such_day(text, AS_OF) == told
+
+
+def test_a_day_of_leap_years_without_its_year_is_the_last_there_was() -> None:
+    assert windows_in("on 29 february", date(2010, 8, 20))[0].last == date(2008, 2, 29)
