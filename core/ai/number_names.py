@@ -22,7 +22,7 @@ _INDEX = (
     r"(?:S&P|Nasdaq|Russell|Dow(?:\sJones)?|Nifty|FTSE|STOXX|Nikkei|CAC|DAX|CSI|ASX|Fortune|Wilshire|Euro\sStoxx|MSCI)"
 )
 _ALWAYS = [
-    rf"\b{_INDICATOR}\s?\(\s?[0-9][0-9.,;\s]*\)",
+    rf"\b{_INDICATOR}(?:\((?!0)[0-9]{{1,3}}|\s\({_USUAL}|\s?\([0-9.]{{1,4}}(?=\s?[,;]))(?:\s?[,;]\s?[0-9.]{{1,4}}){{0,5}}\s?\)",
     r"\b[A-Za-z]\w+\([0-9]+(?:\s?[,;]\s?[0-9.]+)*\)",
     r"\b(?:SMA|EMA|WMA|DMA|MA)\s[0-9]{1,3}(?![\w.%]|\s?%)",
     rf"{_NO_WORD}{_USUAL}\s(?:SMA|EMA|WMA|DMA|MA)\b",

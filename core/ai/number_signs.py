@@ -26,6 +26,7 @@ _LEVEL = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z]+")
 _CLAUSE_ENDS = re.compile(r"[,;:()\n]|[.!?](?=\s|\Z)|[0-9%]")
+_BOUND = re.compile(r"\b(?:more|less)\s(?:than\s)\Z", re.IGNORECASE)
 _STOP_LOSS = re.compile(r"stop[-\s]loss(?:es)?", re.IGNORECASE)
 
 
@@ -41,6 +42,7 @@ def claimed_sign(text: str, start: int, end: int) -> int:
     if after and after[0].lower() == "of":
         return 0  # a share of something: "fell in 56 % of cases"
     before = _STOP_LOSS.sub("stop", text[max(0, start - REACH_CHARS) : start])
+    before = _BOUND.sub("", before)
     words_before = _WORD.findall(_CLAUSE_ENDS.split(before)[-1])[-WORDS_BEFORE:]
     for word in reversed(words_before):
         if _LEVEL.match(word.lower()):

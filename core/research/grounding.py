@@ -15,16 +15,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import pairwise
 from math import isclose
 from typing import TypeVar
 
 from core.ai.evidence import Evidence, Figure, Mark, Step
 from core.ai.numbers import MAX_TEXT_CHARS, Kind, WrittenNumber
 from core.research.grounding_dates import Atom, Dated, Time, agrees
+from core.research.grounding_doubts import Told, course, doubt
 from core.research.grounding_layout import Place, Span
 from core.research.grounding_page import Page
 from core.research.grounding_readings import Meaning, Reader, Subject
-from core.research.grounding_values import FigureIndex, Match, currencies_of, sign_fits
+from core.research.grounding_values import FigureIndex, Match, currencies_of, other_currency, sign_fits
 from core.research.measures import Measures
 
 ALONE_DIGITS = 3
@@ -40,6 +42,11 @@ _LEVELS = frozenset({"last_price", "close", "open", "high", "low", "highest_clos
 """Prices that are one and the same where they are equal."""
 _PERIODS = frozenset({"month_return", "year_return"})
 """Measures of which there are many windows: a text has to say which."""
+_AGAINST_BENCHMARK = frozenset({"excess_return", "beta", "alpha", "r_squared"})
+_UNREALISED = frozenset({"unrealised", "unrealised_share"})
+_WHOLE = frozenset({"performance", "risk", "transactions", "holdings"})
+"""Tools that look at everything where no window is asked for."""
+_MOVES = frozenset({"lost", "gained", "up", "down", "gain", "loss", "verlor", "gewann"})
 _FALL = re.compile(r"\b(?:drawdown|peak|trough|slump|R[üu]ckgang)", re.IGNORECASE)
 _START = re.compile(r"\b(?:from|start(?:ed|ing)?|began|beginning|initial|opened)\b[^.;\n]{0,30}\Z", re.IGNORECASE)
 _AS_OF = re.compile(
@@ -59,13 +66,21 @@ _BEHIND = re.compile(
     r"\b(?:behind|trail\w*|lag\w*|underperform\w*|worse|less|below|fell\sshort|hinter|unter)\b", re.IGNORECASE
 )
 _EVENT = re.compile(
-    r"\b(?:peak|trough|bottom|top|recover|high|low|best|worst|highest|lowest|filed|published|bought|sold|paid|started|began|ended|"
+    r"\b(?:peak|trough|bottom|top|recover|high|low|best|worst|highest|lowest|filed|published|filing|announc|earnings|dividend|split|held|founded|"
+    r"launched|resign|appoint|upgrade|downgrade|in\syour\sportfolio|next|bought|sold|paid|started|began|ended|"
     r"hit|reached|crossed)",
     re.IGNORECASE,
 )
+_DATA = re.compile(
+    r"\b(?:sessions?|data|bars?|prices?|clos(?:e|es|ed|ing)|window|traded|trading|figures?|values?|quotes?|valued|worth)\b",
+    re.IGNORECASE,
+)
+"""Words of a sentence that says of what day its figures are."""
 _NEGATED = re.compile(r"(?:\bnot|n['’]t|\bnever|\bnicht|\bkein\w*|\bpas)\s[-+−$€£]?\Z", re.IGNORECASE)
-_EVENTS = ("peak_day", "trough_day", "recovered_day", "filed_day")
+_EVENTS = ("peak_day", "trough_day", "recovered_day", "filed_day", "period_end")
 
+_Judged = tuple[Place, WrittenNumber, Mark | None, Figure | None]
+"""A number, its mark, and the figure that it is."""
 Placed = TypeVar("Placed", WrittenNumber, Atom)
 
 
@@ -106,6 +121,9 @@ class _Judge:
         self._latest: dict[tuple[str, str], date] = {}
         self._widest: dict[tuple[str, str], date] = {}
         self._earliest: dict[tuple[str, str, int], date] = {}
+        self._currencies: dict[str, set[str]] = {}
+        self._peaks = {each.day for each in evidence.figures if each.measure == "peak_day"}
+        self._troughs = {each.day for each in evidence.figures if each.measure == "trough_day"}
         self._falls = {
             (each.first, each.day) for each in evidence.figures if each.measure == "max_drawdown" and each.first
         }
@@ -117,8 +135,16 @@ class _Judge:
         """All marks, from left to right."""
         found: list[Mark] = []
         beside: dict[Span, list[Figure]] = {}
-        for place, number in _placed(self._page.places, self._page.numbers):
-            mark, figure = self._judged(number, place)
+        judged = [
+            (place, number, *self._judged(number, place))
+            for place, number in _placed(self._page.places, self._page.numbers)
+        ]
+        wrong = {each for pair in pairwise(judged) if self._is_course_wrong(*pair) for each in (pair[0][1], pair[1][1])}
+        for place, number, mark, figure in judged:
+            if number in wrong:
+                words = "The sentence tells another course."
+                found.append(Mark(start=number.start, end=number.end, is_verified=False, words=words))
+                continue
             if mark is not None:
                 found.append(mark)
             if figure is None:
@@ -131,8 +157,32 @@ class _Judge:
             found.append(self._date_mark(atom, place, beside.get((place.start, place.end), [])))
         return tuple(sorted(found, key=lambda mark: mark.start))
 
+    def _is_course_wrong(self, one: _Judged, two: _Judged) -> bool:
+        """Whether two numbers tell from where to where something went, and it did not."""
+        place, number, _, figure = one
+        other, other_figure = two[1], two[3]
+        if place is not two[0] or self._is_levelless(figure) or self._is_levelless(other_figure):
+            return False
+        text = self._page.text
+        told = course(text[place.start : number.start], text[number.end : other.start])
+        if not told.is_one:
+            return False
+        if figure is None or other_figure is None or figure.day is None or other_figure.day is None:
+            return True
+        if (figure.entity, figure.measure) != (other_figure.entity, other_figure.measure):
+            return False
+        begun, ended = (other_figure, figure) if told.is_reversed else (figure, other_figure)
+        days = (begun.day or date.min) > (ended.day or date.min)
+        return days or (ended.value - begun.value) * told.way < 0
+
+    def _is_levelless(self, figure: Figure | None) -> bool:
+        """Whether it is of a window, so that it goes from nowhere to nowhere."""
+        return figure is not None and (figure.first is not None or figure.unit in ("date", "fraction"))
+
     def _note(self, figure: Figure) -> None:
         """Takes down the newest day of its measure, the widest window up to it, and the earliest day of its step."""
+        if figure.currency:
+            self._currencies.setdefault(figure.entity, set()).add(figure.currency)
         if figure.day is None:
             return
         key = (figure.entity, figure.measure)
@@ -165,6 +215,8 @@ class _Judge:
         named = currencies_of(self._page.text[number.start : number.end]) or (
             currencies_of(self._page.text[slice(*place.header)]) if place.header else frozenset()
         )
+        if other_currency(self._page.text, number):
+            return "Returned in another currency."
         matches = self._index.matches(number, kinds)
         if not matches:
             return "No step returned this."
@@ -196,6 +248,10 @@ class _Judge:
         dated = [each for each in signed if self._is_of_time(each.figure, number, when)]
         if not dated:
             return f"Returned of another day or window: {self._told(signed[0].figure)}."
+        doubts = [self._doubt(each.figure, number, place, meaning) for each in dated]
+        if all(doubts):
+            return doubts[0]
+        dated = [each for each, doubted in zip(dated, doubts, strict=True) if not doubted]
         sure = [each for each in dated if self._is_sure(each, number, meaning, subject)]
         if meaning.keys is None and len({self._family(each.figure) for each in sure}) > 1:
             return "Returned as several things, and none is named."
@@ -248,6 +304,30 @@ class _Judge:
             return True
         return number.significant >= (1 if subject.is_near else NAMED_DIGITS) or (match.is_exact and subject.is_near)
 
+    def _doubt(self, figure: Figure, number: WrittenNumber, place: Place, meaning: Meaning) -> str:
+        """Why the sentence does not say that the number is this figure; empty where it may."""
+        measure = self._measures.get(figure.measure)
+        if figure.measure in _AGAINST_BENCHMARK and self._reader.is_against_another(place):
+            return "It is against the benchmark."
+        if figure.measure in _UNREALISED and meaning.words.lower() in _MOVES and self._is_of_period(number, place):
+            return "It is since the purchase."
+        latest = self._latest.get((figure.entity, figure.measure))
+        return doubt(
+            Told(self._page.text, number, place),
+            figure,
+            measure,
+            frozenset(self._currencies.get(figure.entity, ())),
+            is_fall=figure.first in self._peaks and figure.day in self._troughs,
+            is_newest=figure.day == latest and self._earliest_of(figure) != latest,
+        )
+
+    def _earliest_of(self, figure: Figure) -> date | None:
+        return self._earliest.get((figure.entity, figure.measure, figure.step))
+
+    def _is_of_period(self, number: WrittenNumber, place: Place) -> bool:
+        time = self._reader.time(number, place) or self._reader.lead_time(place)
+        return time is not None and time.kind not in ("day", "now", "all")
+
     def _family(self, figure: Figure) -> str:
         return "price" if figure.measure in _LEVELS else figure.measure
 
@@ -274,6 +354,8 @@ class _Judge:
 
     def _agrees(self, time: Time, dated: Dated, figure: Figure, place: Place) -> bool:
         """Whether a figure is of the time that is named; "as of" a day says where a window ends, and no more."""
+        if time.kind == "all" and figure.first is not None:
+            return agrees(time, dated) and self._is_whole(figure)
         if time.kind != "day" or figure.first is None or figure.first == figure.day:
             return agrees(time, dated)
         before = self._page.text[max(0, time.start - 24) : time.start]
@@ -295,6 +377,13 @@ class _Judge:
             before = self._page.text[max(when.place.start, number.start - 40) : number.start]
             return begun and bool(_START.search(before))
         return self._is_widest(figure)
+
+    def _is_whole(self, figure: Figure) -> bool:
+        """Whether its step looked at all that there is."""
+        step = self._steps.get(figure.step)
+        if step is None or step.tool not in _WHOLE:
+            return False
+        return step.arguments.get("first") is None and step.arguments.get("period") in (None, "all", "max")
 
     def _is_widest(self, figure: Figure) -> bool:
         widest = self._widest.get((figure.entity, figure.measure))
@@ -319,7 +408,7 @@ class _Judge:
             return None
         if self._page.within(self._page.numbers, (place.start, place.end)) and not _WINDOW.search(before):
             return None
-        if _EVENT.search(said):
+        if self._is_event(said, before, atom, place):
             return self._event(atom, place)
         if not _BOUND.search(before) and said.strip(" *_-\t") != self._page.text[atom.start : atom.end]:
             return None
@@ -330,6 +419,21 @@ class _Judge:
             if atom.kind == "day" and any(atom.is_of(day) for day in _as_of([step])):
                 return step.number
         return None
+
+    def _is_of_fall(self, atom: Atom, place: Place) -> bool:
+        """Whether the window that a day bounds is that of a fall, where a fall is spoken of."""
+        times = self._page.within(self._page.times, (place.start, place.end))
+        window = next((each for each in times if each.start <= atom.start and atom.end <= each.end), None)
+        if window is None or window.kind != "window" or not self._falls:
+            return True
+        return any((window.first, window.last) == fall or not window.has_year for fall in self._falls)
+
+    def _is_event(self, said: str, before: str, atom: Atom, place: Place) -> bool:
+        """Whether a sentence tells that something happened on a day, and not what its figures are of."""
+        if _EVENT.search(said) or (_FALL.search(said) and not self._is_of_fall(atom, place)):
+            return True
+        is_on = before.lower().endswith((" on ", "on the "))
+        return is_on and not said.rstrip(" *_").endswith(":") and not _DATA.search(said)
 
     def _event(self, atom: Atom, place: Place) -> int | None:
         """The step that returned a day as that of what the text tells."""

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-Kind = Literal["day", "month", "year", "window", "since", "last", "ytd", "qtd", "mtd", "now", "all", "unknown"]
+Kind = Literal[
+    "day", "month", "year", "window", "since", "last", "fiscal", "ytd", "qtd", "mtd", "now", "all", "unknown"
+]
 """`last`: a number of days up to now; `ytd`: of the year to date;
 `unknown`: a time that is told in a way that no figure is known to be of."""
+Part = Literal["", "begin", "end", "last_day", "other"]
+"""`begin`: at the start of March; `end`: at its end; `last_day`: on its last day; `other`: in its first week."""
 EARLY_DAYS, LATE_DAYS = 5, 5
 """A window that sessions bound may begin or end so many days off the month, quarter or year that names it."""
 MAX_DATES = 2_000
@@ -65,6 +69,8 @@ _RELATIVE = re.compile(
     (?P<last>(?:last|past|previous|trailing|recent|most\srecent|prior|latest|letzten?|vergangenen?|derni[eè]re?s?)\s
         (?P<count>[0-9]{{1,4}}|{"|".join(_COUNTS)})[\s-](?:trading\s|calendar\s)?
         (?P<unit>day|session|week|month|quarter|year|Tage|Wochen|Monate|Jahre|bar)n?s?)
+    |(?P<over>(?:over|within|during|in|for)\s(?:the\s)?(?P<count_3>a|an|one|two|three|four|five|six|nine|ten|twelve)\s
+        (?:full\s)?(?P<unit_3>day|week|month|quarter|year)s?(?!\sof))
     |(?P<one>(?:last|past|trailing|letzten|vergangenen)\s(?P<unit_1>week|month|quarter|year|Monat|Jahr))
     |(?P<span>(?P<count_2>[0-9]{{1,3}}|{"|".join(_COUNTS)})[\s-](?P<unit_2>day|session|week|month|quarter|year)
         (?=\s(?:return|performance|change|gain|loss|window|period|drawdown|volatility)))
@@ -85,6 +91,13 @@ _SINCE = re.compile(
     re.IGNORECASE,
 )
 _UNTIL = re.compile(r"\b(?:before|after|vor|nach|avant|après)\s(?:the\s)?(?:start\sof\s|end\sof\s)?\Z", re.IGNORECASE)
+_PART = re.compile(
+    r"(?:\b(?P<begin>(?:start|beginning)\sof)|\b(?P<end>end\sof)|\b(?P<last_day>(?:last|final)\s(?:trading\s)?(?:day|session)\sof)"
+    r"|\b(?:first|second|third|fourth|last|final|opening|early|late|mid|middle|worst|best|one)[\s-]"
+    r"(?:(?:trading\s)?(?:day|session|week|half|third|days|weeks)\s)?(?:of|in)?|\bmiddle\sof)\s?(?:the\s)?\Z",
+    re.IGNORECASE,
+)
+_PARTS: tuple[Part, ...] = ("begin", "end", "last_day")
 _MONTH_BEFORE = re.compile(
     r"(?:\b(?:in|of|since|during|through|until|by|for|from|to|and|late|early|mid|im|seit|bis|en|depuis|month|last|this)"
     r"|[|*_(:-])\s?\Z|^\s*\Z",
@@ -126,6 +139,8 @@ class Time:
     days: float = 0.0
     """Length of a window up to now."""
     other: date | None = None
+    part: Part = ""
+    """Of which part of it is spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +188,7 @@ def times_in(text: str, atoms: Sequence[Atom]) -> list[Time]:
 
 def agrees(time: Time, figure: Dated) -> bool:
     """Whether a figure is of that time."""
-    if time.kind == "unknown":
+    if time.kind == "unknown" or not _is_of_part(time, figure):
         return False
     if not time.has_year:
         return any(agrees(each, figure) for each in _years(time, figure))
@@ -190,13 +205,28 @@ def agrees(time: Time, figure: Dated) -> bool:
     return _is_in_window(time, figure)
 
 
+def _is_of_part(time: Time, figure: Dated) -> bool:
+    """Whether a figure is of the part of a month or year that is spoken of."""
+    if not time.part or time.kind == "day":
+        return True
+    if time.part == "other" or not time.has_year:
+        return time.part == "end" and figure.first is not None
+    if figure.first is not None:
+        return time.part == "end"
+    return _near(figure.day, time.first if time.part == "begin" else time.last)
+
+
 def _is_in_window(time: Time, figure: Dated) -> bool:
     """A month, a year, a window of two dates, or one up to now."""
+    if time.kind == "fiscal":
+        days = (figure.day - figure.first).days if figure.first is not None else 365
+        return 350 <= days <= 380 and (figure.day - timedelta(days=EARLY_DAYS)).year == time.first.year
     last = figure.newest if time.kind == "since" else time.last
     if figure.first is None:
         return not figure.is_flow and time.first <= figure.day <= last
     if time.kind == "since":
-        return _near(figure.first, time.first) and figure.day == figure.newest
+        is_near = _same if time.first == time.last else _near
+        return is_near(figure.first, time.first) and figure.day == figure.newest
     if time.kind == "window":
         return _same(figure.first, time.first) and _same(figure.day, last)
     ends = _near(figure.day, last) or (figure.day == figure.newest and time.first <= figure.day <= last)
@@ -271,16 +301,28 @@ def _single(text: str, atom: Atom) -> Time:
         kind = "since"
     elif _UNTIL.search(before):
         kind = "unknown"
-    return Time(atom.start, atom.end, kind, atom.first, atom.last, atom.has_year, other=atom.other)
+    elif text[atom.start : atom.start + 1] in "Ff" and kind == "year":
+        kind = "fiscal"
+    return Time(
+        atom.start, atom.end, kind, atom.first, atom.last, atom.has_year, other=atom.other, part=_part(before, atom)
+    )
+
+
+def _part(before: str, atom: Atom) -> Part:
+    """Of which part of a month, a quarter or a year the words before it speak."""
+    found = _PART.search(before) if atom.kind in ("month", "year") else None
+    if found is None:
+        return ""
+    return next((name for name in _PARTS if found[name]), "other")
 
 
 def _relative(text: str) -> list[Time]:
     found = []
     for match in _RELATIVE.finditer(text):
         part = match.groupdict()
-        unit = part["unit"] or part["unit_1"] or part["unit_2"]
+        unit = part["unit"] or part["unit_1"] or part["unit_2"] or part["unit_3"]
         kind: Kind = "last" if unit else next((name for name in _NAMED if part[name]), "unknown")
-        days = _count(part["count"] or part["count_2"]) * _length(unit) if unit else 0.0
+        days = _count(part["count"] or part["count_2"] or part["count_3"]) * _length(unit) if unit else 0.0
         found.append(Time(match.start(), match.end(), kind, days=days))
         if len(found) == MAX_DATES:
             break
@@ -298,7 +340,7 @@ def _begin(time: Time, figure: Dated) -> date:
 
 
 def _count(word: str | None) -> int:
-    if word is None:
+    if word is None or word.lower() in ("a", "an"):
         return 1
     return int(word) if word.isdigit() else _COUNTS.index(word.lower())
 

@@ -24,6 +24,11 @@ _PORTFOLIO_NAMES = (
     "portefeuille",
     "Portefeuille",
 )
+_OTHER_PORTFOLIO = re.compile(
+    r"\b(?:other|another|typical|average|model|second|different|sample|his|her|their|equal-weight\w*|balanced|60/40)\s"
+    r"(?:portfolio|depot)\Z",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"\w+")
 _BEGIN = re.compile(r"(?:^|[.!?:|\n][\s*_|\"'(\d.)-]*|^[\s*_#>-]*)\Z")
 
@@ -54,7 +59,8 @@ class Names:
         named = {entity.key: entity.names for entity in entities}
         for key in dict.fromkeys([*named, *keys]):
             self._note(key, key, is_symbol=key.upper() == key)
-            extra = _PORTFOLIO_NAMES if key == PORTFOLIO else ()
+            is_benchmark = any("benchmark" in name.lower() for name in named.get(key, ()))
+            extra = _PORTFOLIO_NAMES if key == PORTFOLIO else ("the index",) if is_benchmark else ()
             for name in (*named.get(key, ()), *extra):
                 self._note(key, name, is_symbol=False)
                 self._note(key, _short(name), is_symbol=False)
@@ -149,6 +155,8 @@ def _mention(text: str, start: int, end: int, keys: frozenset[str]) -> Mention:
         word = following.group(1).casefold()
         if word not in COMMON and word not in SUFFIXES and word not in VERBS:
             return Mention(start, end, frozenset(), text[start : end + following.end()])
+    if PORTFOLIO in keys and _OTHER_PORTFOLIO.search(text[max(0, start - 24) : end]):
+        return Mention(start, end, frozenset(), text[start:end])
     return Mention(start, end, keys, text[start:end])
 
 

@@ -48,6 +48,7 @@ _CONTEXT = re.compile(
 )
 _NO_YEAR = re.compile(r"(?:\b(?:at|was|is|worth|hold|holds|held|own|owns|reached|bought|sold)|[=$€£])\s?\Z")
 
+_PORTFOLIO_WEIGHT = re.compile(r"\s(?:weight|allocation|share)\b")
 Spanned = TypeVar("Spanned", Phrase, Mention, Time, Atom, WrittenNumber)
 
 
@@ -67,9 +68,12 @@ class Page:
             for each in phrases
             if not _overlaps(dates, each.start, each.end) or any(character.isdigit() for character in each.words)
         ]
+        self.benchmark = frozenset(
+            each.key for each in evidence.entities if any("benchmark" in name.lower() for name in each.names)
+        )
         self.mentions = names.mentions_in(self.text, covered, dates)
         self.phrases = _without_names(covered, self.mentions, self.text)
-        self.mentions = _without_weights(self.mentions, self.phrases)
+        self.mentions = _without_weights(self.mentions, self.phrases, self.text)
         self.blank = self._blanked(dates)
         self.spans = self._spans_of_time()
         self._span_starts = {each.start for each in self.spans}
@@ -154,6 +158,15 @@ def _is_weight(phrase: Phrase, text: str) -> bool:
     )
 
 
-def _without_weights(mentions: Sequence[Mention], phrases: Sequence[Phrase]) -> list[Mention]:
+def _without_weights(mentions: Sequence[Mention], phrases: Sequence[Phrase], text: str) -> list[Mention]:
     spans = [(each.start, each.end) for each in phrases if each.words.lower().startswith("of ")]
-    return [each for each in mentions if not _overlaps(spans, each.start, each.end)]
+    return [
+        each
+        for each in mentions
+        if not _overlaps(spans, each.start, each.end)
+        and not (
+            each.words == "portfolio"
+            and _PORTFOLIO_WEIGHT.match(text, each.end)
+            and text[each.start - 3 : each.start] in ("'s ", "’s ")
+        )
+    ]

@@ -18,6 +18,8 @@ GENERIC = frozenset(
     {"value", "figure", "amount", "result", "number", "metric", "measure", "level", "reading", "quantity"}
 )
 """Headers of columns that say nothing of what stands in them."""
+MOST_SIGN_CHARS = 5
+"""Characters that may stand between words and the digits of their number: a blank, a sign, a currency."""
 CHANGES = "changed"
 """A phrase of every measure that a change may be."""
 
@@ -27,16 +29,18 @@ _IS_AFTER = re.compile(
 )
 _LINK = re.compile(
     r"[\s:=(*|_~≈-]*(?:(?:of|was|is|are|were|at|by|to|about|around|stood|stands|equals?|reached|roughly|nearly|approximately|"
-    r"just|only|a|an|in|for|has|had|have|been|the|its|their|currently|now|came|comes|on|amounts?|amounted|you|it|lag|bei|war|"
+    r"just\sover|well\sover|just|only|almost|exactly|some|more\sthan|less\sthan|a|an|in|for|has|had|have|been|the|its|their|currently|now|came|comes|on|amounts?|amounted|you|it|lag|bei|war|"
     r"ist|von|um|beträgt|betrug|de|est|était|à)\s*[:=(*]*){0,5}[$€£₹]?"
 )
 _TO_LEVEL = re.compile(
-    r"(?:\b(?:to|from|below|above|under|near|at|towards?|auf|bei|à|than)|→)\s?(?:[A-Z]{3}\s)?[$€£₹]?\Z", re.IGNORECASE
+    r"(?:\b(?:(?<!compared\s)(?<!relative\s)to|from|below|above|under|near|at|towards?|auf|bei|à|than)|→)\s?(?:[A-Z]{3}\s)?[$€£₹]?\Z",
+    re.IGNORECASE,
 )
 _QUALIFIERS = re.compile(
     r"\b(highest|lowest|average|mean|median|maximum|max|minimum|min|previous|prior|target|adjusted|expected|implied|rolling|"
     r"forward|trailing|annualised|annualized|realised|realized|unrealised|unrealized|excess|relative|time-weighted|"
-    r"money-weighted|best|worst|largest|smallest|deepest|first|opening|initial|weekly|daily|monthly|quarterly|"
+    r"money-weighted|best|worst|largest|smallest|deepest|first|opening|initial|idiosyncratic|downside|upside|stochastic|real|nominal|dividend|tax|after-tax|"
+    r"systematic|conditional|active|second|third|second-largest|second-deepest|next|weekly|daily|monthly|quarterly|"
     r"yearly|hourly|intraday|overnight)\b",
     re.IGNORECASE,
 )
@@ -62,6 +66,31 @@ _OTHERS = re.compile(
     re.IGNORECASE,
 )
 """Words with which a sentence speaks of somebody, or of something, that no step looked at."""
+_OTHER_SUBJECTS = re.compile(
+    r"\b(?:sector|industry|market|economy|funds?|category|gold|silver|bitcoin|oil|bonds?|treasuries|inflation)\s"
+    r"(?:has\s|have\s|had\s)?(?:returned|rose|fell|gained|lost|risen|fallen|closed|traded|climbed|dropped|declined|was\s(?:up|down)|"
+    r"is\s(?:up|down|at))\b",
+    re.IGNORECASE,
+)
+_NAMED_AFTER = re.compile(r"\)?\**\s?\(\**")
+_TOTAL = re.compile(r"\b(?:your|the)\s(?:total|overall)\s")
+_PART_OF = re.compile(r"\s(?:out\s)?of\s(?:the\s|all\s|its\s)?[0-9]")
+_WHOLE_OF = re.compile(r"[0-9]\s(?:out\s)?of\s(?:the\s|all\s|its\s)?\Z")
+_COUNTS = (
+    (
+        re.compile(r"\b(?:match|meet|met|pass|fulfil|qualif)", re.IGNORECASE),
+        re.compile(r"\b(?:shares|stocks|symbols|members|names|companies)\b", re.IGNORECASE),
+        frozenset({"matches"}),
+        frozenset({"screened", "members", "members_on_day"}),
+    ),
+    (
+        re.compile(r"\b(?:right|correct|hits?|succe)", re.IGNORECASE),
+        re.compile(r"\b(?:signals|cases|times|events|instances|occurrences)\b", re.IGNORECASE),
+        frozenset({"hits"}),
+        frozenset({"signals"}),
+    ),
+)
+"""Words of a sentence, nouns behind two counts, and what the part and the whole of them are."""
 _LIST = re.compile(r"[\s,&*]*(?:and|und|et|or)?[\s,&*]*")
 _DATE_LINK = re.compile(
     r"\)?\**[\s,(]*(?:on|as\sof|at\sthe\send\sof|at|in|during|over|for|since|between|from|by|until|through|within|am|im|zum|per|vom|"
@@ -108,6 +137,9 @@ class Reader:
 
     def meaning(self, number: WrittenNumber, place: Place) -> Meaning:
         """The measures that the words near a number name."""
+        counted = self._counted(number, place)
+        if counted is not None:
+            return counted
         phrase = self._phrase(number, place)
         if phrase is not None:
             return Meaning(self._qualified(phrase), phrase.words)
@@ -118,9 +150,15 @@ class Reader:
     def subject(self, number: WrittenNumber, place: Place, meaning: Meaning) -> Subject:
         """The entity that a number is said to be of."""
         mentions = self._page.within(self._page.mentions, (place.start, place.end))
+        if self._is_yours(number, place, meaning):
+            return Subject(frozenset({PORTFOLIO}), PORTFOLIO, is_near=True)
         other = _OTHERS.search(self._page.text, place.start, place.end)
+        other = other or _OTHER_SUBJECTS.search(self._page.text, max(place.start, number.start - 200), number.start)
         if other is not None:
             return Subject(frozenset(), other.group(), is_near=True)
+        beside = self._beside(number, place, mentions)
+        if beside is not None:
+            return beside
         if mentions:
             if self._is_two_sided(meaning):
                 subject = next((each for each in mentions if not self._is_compared(each)), None)
@@ -141,6 +179,14 @@ class Reader:
             if not (before and is_next):
                 return after
         return before[-1] if before else after
+
+    def is_against_another(self, place: Place) -> bool:
+        """Whether a sentence sets something against somebody who is not the benchmark, where one is known."""
+        if not self._page.benchmark:
+            return False
+        mentions = self._page.within(self._page.mentions, (place.start, place.end))
+        compared = [each for each in mentions if self._is_compared(each)]
+        return bool(compared) and not any(each.keys & self._page.benchmark for each in compared)
 
     def other_times(self, time: Time, place: Place) -> list[Time]:
         """The other times of the same sentence."""
@@ -164,13 +210,27 @@ class Reader:
 
     # Measures
 
+    def _counted(self, number: WrittenNumber, place: Place) -> Meaning | None:
+        """What two counts are of: 16 of 24 shares match, right 14 of 24 times."""
+        text = self._page.text
+        is_part = _PART_OF.match(text, number.end, place.end) is not None
+        is_whole = _WHOLE_OF.search(text[max(place.start, number.start - 24) : number.start]) is not None
+        if is_part == is_whole:
+            return None
+        sentence = text[place.start : place.end]
+        for words, nouns, part, whole in _COUNTS:
+            if words.search(sentence) and nouns.search(text, number.end, min(place.end, number.end + 40)):
+                return Meaning(part if is_part else whole, "count")
+        return None
+
     def _phrase(self, number: WrittenNumber, place: Place) -> Phrase | None:
         phrases = self._page.within(self._page.phrases, (place.start, place.end))
         after = next((each for each in phrases if each.start >= number.end), None)
         direct = after is not None and self._follows(number.end, after.start, _AFTER)
         before = self._before(number, [each for each in phrases if each.end <= number.start])
         is_fresh = before is not None and not self._numbers_between(before.end, number.start)
-        if before is not None and is_fresh and self._follows(before.end, number.start, _LINK):
+        is_better = direct and after is not None and before is not None and self._is_better(after, before, number)
+        if before is not None and is_fresh and not is_better and self._follows(before.end, number.start, _LINK):
             return before
         if direct:
             return after
@@ -181,12 +241,22 @@ class Reader:
         if before is not None and self._is_compatible(before, number):
             return before
         is_free = before is None and after is not None and not self._numbers_between(number.end, after.start)
-        return after if is_free else None
+        return after if is_free and after is not None and self._is_free(after, number) else None
+
+    def _is_better(self, one: Phrase, other: Phrase, number: WrittenNumber) -> bool:
+        return self._is_compatible(one, number) and not self._is_compatible(other, number)
+
+    def _is_free(self, after: Phrase, number: WrittenNumber) -> bool:
+        """Whether a phrase in the same sentence may be of a number before it: not in "$171.48, RSI 44.4"."""
+        is_next = "," in self._page.text[number.end : after.start] and "currency" in number.kinds
+        return not is_next or self._is_compatible(after, number)
 
     def _before(self, number: WrittenNumber, phrases: Sequence[Phrase]) -> Phrase | None:
         for phrase in reversed(phrases):
             gap = self._page.text[phrase.end : number.start]
             if phrase.words.lower().startswith("of "):
+                continue
+            if phrase.words.lower() in ("more than", "less than") and len(gap) <= MOST_SIGN_CHARS:
                 continue
             is_change = (
                 phrase.keys and phrase.keys >= (self._changes & phrase.keys) and bool(phrase.keys & self._changes)
@@ -223,7 +293,7 @@ class Reader:
         """What a phrase names, less what a word before it rules out: the highest RSI is not the RSI."""
         before = self._page.text[max(0, phrase.start - 24) : phrase.start]
         words = re.findall(r"[\w-]+", re.split(r"[,;:.|\n0-9]", before)[-1])[-2:]
-        found = [each.lower() for each in words if _QUALIFIERS.fullmatch(each)]
+        found = [each.lower() for each in (word.strip("-") for word in words) if _QUALIFIERS.fullmatch(each)]
         if not found:
             return phrase.keys
         measures = (self._measures.get(key) for key in phrase.keys)
@@ -262,6 +332,32 @@ class Reader:
         return found[-1] if found else None
 
     # Entities
+
+    def _is_yours(self, number: WrittenNumber, place: Place, meaning: Meaning) -> bool:
+        """Whether it is of the portfolio alone, and yours: your cash."""
+        measures = [measure for key in meaning.keys or () if (measure := self._measures.get(key))]
+        before = self._page.text[max(place.start, number.start - 60) : number.start].lower()
+        if measures and all(measure.of in ("any", PORTFOLIO) for measure in measures) and _TOTAL.search(before):
+            return True
+        if not measures or any(measure.of == "share" for measure in measures):
+            return False
+        if not any(measure.of == PORTFOLIO for measure in measures):
+            return False
+        return f"your {meaning.words.lower()}" in before
+
+    def _beside(self, number: WrittenNumber, place: Place, mentions: Sequence[Mention]) -> Subject | None:
+        """Who stands behind a number to say whose it is: 61.25 (MSFT); 171.48, MSFT's price."""
+        after = next((each for each in mentions if each.start >= number.end), None)
+        if after is None:
+            return None
+        text = self._page.text
+        between = text[number.end : after.start]
+        if _NAMED_AFTER.fullmatch(between) and text[after.end : after.end + 3].lstrip("*").startswith(")"):
+            return self._as_subject(after)
+        is_owner = between == ", " and re.match(r"['’]s?\s", text[after.end : after.end + 3])
+        if is_owner and not self._numbers_between(after.end, place.end):
+            return self._as_subject(after)
+        return None
 
     def _is_two_sided(self, meaning: Meaning) -> bool:
         if not meaning.keys:

@@ -43,6 +43,10 @@ _CURRENCIES: tuple[tuple[str, frozenset[str]], ...] = (
     (r"\bCHF\b", frozenset({"CHF"})),
 )
 _CURRENCY = [(re.compile(pattern), named) for pattern, named in _CURRENCIES]
+_OR = re.compile(r",\s(?:or|i\.e\.)\s\Z")
+_OTHERS = r"(?:SEK|NOK|DKK|PLN|CZK|HUF|CNY|KRW|BRL|ZAR|MXN|THB|TWD|ILS|TRY|RUB|GBX|GBp|BTC|ETH)"
+_OTHER_AFTER = re.compile(rf"\s?(?:{_OTHERS}|pence|cents?|paise|kr|kronor|zloty|rand|won|yuan|bitcoins?|ct)\b")
+_OTHER_BEFORE = re.compile(rf"\b{_OTHERS}\s?\Z")
 _DOWN = re.compile(
     r"(?:f[äi]el(?:en|t)?|fällt|gefallen|sank(?:en)?|gesunken|verlor(?:en)?|verliert|Rückgang|Verlust|Minus|baiss\w*|perd\w*"
     r"|recul\w*)(?:\s(?:um|von|de|of|by))?\s?\Z",
@@ -107,6 +111,13 @@ def currencies_of(written: str) -> frozenset[str]:
     return next((named for pattern, named in _CURRENCY if pattern.search(written)), frozenset())
 
 
+def other_currency(text: str, number: WrittenNumber) -> bool:
+    """Whether a currency stands beside a number that `currencies_of` does not know, or a hundredth of one."""
+    return bool(
+        _OTHER_AFTER.match(text, number.end) or _OTHER_BEFORE.search(text[max(0, number.start - 5) : number.start])
+    )
+
+
 def sign_fits(figure: Figure, sign: Sign, number: WrittenNumber, text: str) -> bool:
     """Whether a figure has the sign that a number is written with, or that words claim for it.
 
@@ -131,6 +142,11 @@ def sign_fits(figure: Figure, sign: Sign, number: WrittenNumber, text: str) -> b
     )
     if claimed:
         return of == claimed
+    if _OR.search(text[max(0, number.start - 8) : number.start]) and "percent" in number.kinds:
+        fallen = re.search(
+            r"\b(?:fell|dropped|declined|lost|slid|down)\b[^;|\n]*\Z", text[max(0, number.start - 80) : number.start]
+        )
+        return of == (-1 if fallen else 1)
     return of in number.signs if "percent" in number.kinds or "basis_points" in number.kinds else of == 1
 
 

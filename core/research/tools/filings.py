@@ -119,7 +119,7 @@ def _figures(symbol: str, told: list[Filing], total: int, as_of: AsOf, year: int
     found = figure(symbol, "filings", total, day=last, first=None if year is None else date(year, 1, 1))
     for each in told:
         found += figure(symbol, "filed_day", each.filing_date, day=each.filing_date)
-        found += figure(symbol, "day", each.report_date, day=each.report_date)
+        found += figure(symbol, "period_end", each.report_date, day=each.report_date)
     return found
 
 

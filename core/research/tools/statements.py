@@ -129,7 +129,7 @@ class _Told:
                     found += figure(self._symbol, measure, reported.value, unit, currency=currency, **when)
         for at, period in enumerate(self._periods):
             filed = self._newest(at)
-            found += figure(self._symbol, "day", period.end, day=period.end)
+            found += figure(self._symbol, "period_end", period.end, day=period.end)
             if filed is not None:
                 found += figure(self._symbol, "filed_day", filed.filed, day=filed.filed)
         for each in self._statistics:

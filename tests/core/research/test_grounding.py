@@ -13,6 +13,7 @@ from core.ai.evidence import Entity, Evidence, Figure, Source, Step, Unit
 from core.research.grounding import marks
 from core.research.measures import Measures
 from core.settings import DATA
+from tests.core.research.grounding_claims import FALSE_CLAIMS, TRUE_CLAIMS
 from tests.core.research.grounding_made import (
     FRENCH_TEMPLATES,
     GERMAN_TEMPLATES,
@@ -324,3 +325,65 @@ def test_a_hostile_text_takes_no_long_time(name: str, measures: Measures) -> Non
     marks(text, EVIDENCE, measures)
 
     assert time.process_time() - begun < 5
+
+
+def _day(entity: str, measure: str, day: date) -> Figure:
+    return Figure(entity=entity, measure=measure, value=day.toordinal(), unit="date", day=day, step=2)
+
+
+MORE = EVIDENCE.model_copy(
+    update={
+        "figures": (
+            *FIGURES,
+            _day("AAPL", "filed_day", date(2023, 11, 3)),
+            _day("AAPL", "period_end", date(2023, 9, 30)),
+            _day("AAPL", "published_day", date(2024, 3, 20)),
+            _day("portfolio", "peak_day", date(2024, 3, 5)),
+            _day("portfolio", "trough_day", MID),
+            _day("portfolio", "recovered_day", date(2024, 3, 21)),
+            _figure("AAPL", "filings", 3, step=2),
+            _figure("portfolio", "money_weighted", 0.0456123, "fraction", first=MARCH, step=2),
+            _figure("portfolio", "cash", 15_000.5, "money", step=2),
+            _figure("portfolio", "cash_after", 12_345.67, "money", step=2),
+            _figure("AAPL", "weight_after", 0.1478, "fraction", step=2),
+            _figure("AAPL", "quantity_after", 130, step=2),
+            _figure("AAPL", "trade_quantity", 10, step=2),
+            _figure("MSFT", "quantity", 120, step=3),
+            _figure("MSFT", "weight", 0.2345, "fraction", step=3),
+            _figure("MSFT", "contribution", 1_234.5, "money", first=MARCH, step=2),
+            _figure("AAPL", "contribution", -987.6, "money", first=MARCH, step=2),
+            _figure("MSFT", "contribution_share", 0.0102, "fraction", first=MARCH, step=2),
+            _figure("AAPL", "contribution_share", -0.0081, "fraction", first=MARCH, step=2),
+            _figure("AAPL", "highest_close", 182.3, "price", first=MARCH, step=2),
+            _figure("AAPL", "lowest_close", 169.1, "price", first=MARCH, step=2),
+            Figure(
+                entity="AAPL",
+                measure="reported_revenue",
+                value=383_285_000_000,
+                unit="money",
+                first=date(2022, 10, 1),
+                day=date(2023, 9, 30),
+                currency="USD",
+                step=2,
+            ),
+        )
+    }
+)
+
+
+@pytest.mark.parametrize("claim", FALSE_CLAIMS, ids=range(len(FALSE_CLAIMS)))
+def test_no_false_claim_is_verified(claim: tuple[str, tuple[str, ...]], measures: Measures) -> None:
+    text, false = claim
+
+    verified = [told for told, is_verified in _told(text, measures) if is_verified]
+
+    assert not [told for told in verified if any(each in told for each in false)], text
+
+
+@pytest.mark.parametrize("claim", TRUE_CLAIMS, ids=range(len(TRUE_CLAIMS)))
+def test_true_claims_are_verified(claim: tuple[str, int], measures: Measures) -> None:
+    text, count_of = claim
+
+    found = marks(text, MORE, measures)
+
+    assert [mark.is_verified for mark in found] == [True] * count_of, text
