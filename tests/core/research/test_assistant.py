@@ -173,9 +173,9 @@ def test_a_conversation_whose_portfolio_is_seen_no_more_goes_on_without_it(
     with pytest.raises(NotFound, match="no longer shared"):
         workbench.assistant.regenerate(eve, exchange.conversation_id)
     assert workbench.conversations.messages(eve, exchange.conversation_id)[-1].text == first
-    for attempt in ({"conversation_id": exchange.conversation_id}, {}):
+    for place in (exchange.conversation_id, None):
         with pytest.raises(NotFound, match="no longer shared"):
-            workbench.assistant.ask(eve, "What do I hold?", portfolio_id=held, **attempt)
+            workbench.assistant.ask(eve, "What do I hold?", portfolio_id=held, conversation_id=place)
     answer = answer_to(workbench, eve, "What do I hold?", exchange.conversation_id)
     assert GENERATED[0] not in answer.text
     assert not answer.is_cached
