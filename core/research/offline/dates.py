@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
@@ -385,11 +385,3 @@ def _latest(as_of: date, month: int, number: int) -> date:
     if day is None:
         raise ValueError(number)
     return day
-
-
-def each_month(first: date, last: date) -> Iterator[date]:
-    """The first days of the months that begin in a span of time."""
-    index = first.year * 12 + first.month - 1
-    while (day := date(index // 12, index % 12 + 1, 1)) <= last:
-        yield day
-        index += 1

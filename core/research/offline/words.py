@@ -300,14 +300,14 @@ def language_of(plain: str) -> Language:
     if letters and strange / len(letters) > LEAST_OTHER_SHARE:
         return "other"
     words = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", plain)
-    counts = {
+    counts: dict[Language, int] = {
         "german": sum(word in _GERMAN for word in words),
         "french": sum(word in _FRENCH for word in words),
         "other": sum(word in _OTHER for word in words),
     }
     english = sum(word in _KNOWN or word in _SMALL for word in words)
     name, most = max(counts.items(), key=lambda pair: pair[1])
-    return name if most >= LEAST_FOREIGN and most >= english else "english"  # type: ignore[return-value]
+    return name if most >= LEAST_FOREIGN and most >= english else "english"
 
 
 _SMALL = frozenset(
