@@ -22,7 +22,7 @@ from typing import TypeVar
 from core.ai.evidence import Evidence, Figure, Mark, Step
 from core.ai.numbers import MAX_TEXT_CHARS, Kind, WrittenNumber
 from core.research.grounding_dates import Atom, Dated, Time, agrees
-from core.research.grounding_doubts import Told, course, doubt
+from core.research.grounding_doubts import FAR, Told, course, doubt
 from core.research.grounding_layout import Place, Span
 from core.research.grounding_page import Page
 from core.research.grounding_readings import Meaning, Reader, Subject
@@ -164,7 +164,7 @@ class _Judge:
         if place is not two[0] or self._is_levelless(figure) or self._is_levelless(other_figure):
             return False
         text = self._page.text
-        told = course(text[place.start : number.start], text[number.end : other.start])
+        told = course(text[max(place.start, number.start - FAR) : number.start], text[number.end : other.start])
         if not told.is_one:
             return False
         if figure is None or other_figure is None or figure.day is None or other_figure.day is None:

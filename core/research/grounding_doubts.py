@@ -16,6 +16,8 @@ from core.research.measures import Measure
 REACH = 60
 """Characters before or after a number in which words of doubt are looked for."""
 
+FAR = 300
+"""Characters before and after it in which a sentence may say something of all of its numbers."""
 _MONEY = r"(?:[A-Z]{3}\s)?[-−]?(?:US|CA|C|A|HK|S|NZ)?[$€£₹¥]?"
 _BOUNDS: tuple[tuple[int, re.Pattern[str]], ...] = tuple(
     (way, re.compile(rf"\b(?:{words})\s{_MONEY}\Z", re.IGNORECASE))
@@ -156,6 +158,12 @@ class Told:
         return self.text[max(self.place.start, self.number.start - REACH) : self.number.start]
 
     @property
+    def sentence(self) -> str:
+        """The sentence or cell, as far as it is near."""
+        start = max(self.place.start, self.number.start - FAR)
+        return self.text[start : min(self.place.end, self.number.end + FAR)]
+
+    @property
     def after(self) -> str:
         """What stands after it in its sentence or cell."""
         return self.text[self.number.end : min(self.place.end, self.number.end + REACH)]
@@ -206,7 +214,7 @@ def doubt(
         _of_bound(before, told.number, figure),
         _of_range(before, figure, is_newest=is_newest),
         _of_noun(before, after, figure, measure),
-        _of_sentence(told.text[told.place.start : told.place.end], figure, currencies, is_fall=is_fall),
+        _of_sentence(told.sentence, figure, currencies, is_fall=is_fall),
     ):
         if found:
             return found

@@ -18,6 +18,8 @@ GENERIC = frozenset(
     {"value", "figure", "amount", "result", "number", "metric", "measure", "level", "reading", "quantity"}
 )
 """Headers of columns that say nothing of what stands in them."""
+REACH = 20
+"""Characters behind a phrase within which a number of its own stands."""
 MOST_SIGN_CHARS = 5
 """Characters that may stand between words and the digits of their number: a blank, a sign, a currency."""
 CHANGES = "changed"
@@ -73,7 +75,7 @@ _OTHER_SUBJECTS = re.compile(
     re.IGNORECASE,
 )
 _NAMED_AFTER = re.compile(r"\)?\**\s?\(\**")
-_TOTAL = re.compile(r"\b(?:your|the)\s(?:total|overall)\s")
+_TOTAL = re.compile(r"\byour\s(?:total|overall)\s")
 _PART_OF = re.compile(r"\s(?:out\s)?of\s(?:the\s|all\s|its\s)?[0-9]")
 _WHOLE_OF = re.compile(r"[0-9]\s(?:out\s)?of\s(?:the\s|all\s|its\s)?\Z")
 _COUNTS = (
@@ -152,7 +154,8 @@ class Reader:
         mentions = self._page.within(self._page.mentions, (place.start, place.end))
         if self._is_yours(number, place, meaning):
             return Subject(frozenset({PORTFOLIO}), PORTFOLIO, is_near=True)
-        other = _OTHERS.search(self._page.text, place.start, place.end)
+        near = (max(place.start, number.start - 600), min(place.end, number.end + 600))
+        other = _OTHERS.search(self._page.text, *near)
         other = other or _OTHER_SUBJECTS.search(self._page.text, max(place.start, number.start - 200), number.start)
         if other is not None:
             return Subject(frozenset(), other.group(), is_near=True)
@@ -249,7 +252,8 @@ class Reader:
     def _is_free(self, after: Phrase, number: WrittenNumber) -> bool:
         """Whether a phrase in the same sentence may be of a number before it: not in "$171.48, RSI 44.4"."""
         is_next = "," in self._page.text[number.end : after.start] and "currency" in number.kinds
-        return not is_next or self._is_compatible(after, number)
+        is_of_next = is_next and self._numbers_between(after.end, after.end + REACH)
+        return not is_of_next or self._is_compatible(after, number)
 
     def _before(self, number: WrittenNumber, phrases: Sequence[Phrase]) -> Phrase | None:
         for phrase in reversed(phrases):

@@ -140,9 +140,15 @@ def as_of_day(market: Market, principal: Principal, day: date | None) -> AsOf:
     return AsOf(day, Reason.CHOSEN, as_of.now)
 
 
+MONTHS_OF_YEAR_1 = 12
+"""Months before the first day that dates have."""
+
+
 def months_before(day: date, months: int) -> date:
-    """The same day so many months earlier, or the last one of a shorter month."""
+    """The same day so many months earlier, or the last one of a shorter month; never before the first day there is."""
     place = day.year * 12 + day.month - 1 - months
+    if place < MONTHS_OF_YEAR_1:
+        return date.min
     year, month = divmod(place, 12)
     following = date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1)
     return min(date(year, month + 1, 1) + timedelta(days=day.day - 1), following - timedelta(days=1))
