@@ -158,7 +158,7 @@ class Planner:
 
     def _is_term(self, question: str, sentences: Sequence[Asked]) -> bool:
         """Whether nothing but a term of the glossary is asked for."""
-        if any(each.named or each.windows or each.is_own for each in sentences):
+        if any(each.named or each.windows or each.has(_OWN) for each in sentences):
             return False
         match = self._glossary.match(question)
         compares = any(each.has(r"^compare\b") for each in sentences)
@@ -166,7 +166,8 @@ class Planner:
             return False
         has_portfolio = any(each.context.portfolio is not None for each in sentences)
         means_own = has_portfolio and any(
-            each.has(r"\bwhat (?:is|was) the\b|^(?:the )?[\w\s-]+\?*$") for each in sentences
+            each.has(r"\bwhat (?:is|was) the\b|^(?!what|how|why|which|who|when)(?:the )?[\w\s-]+\?*$")
+            for each in sentences
         )
         return not (
             means_own
@@ -183,6 +184,10 @@ class Planner:
         clauses = _clauses(leaning) if _ASKS.search(asked.text) else [leaning]
         for each in clauses:
             yield _part(each, intent_of(each))
+
+
+_OWN = r"\b(?:my|our|mine|ours|i|we)\b"
+"""Says that a question is about what somebody holds, and not about a term."""
 
 
 def _questions(sentences: Sequence[Asked]) -> list[Asked]:
