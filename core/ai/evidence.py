@@ -71,6 +71,8 @@ class Table(_Frozen):
     rows: tuple[tuple[Cell, ...], ...] = ()
     more: int = Field(0, ge=0)
     """Rows that are not kept."""
+    shares: tuple[str, ...] = ()
+    """Columns whose numbers are shares of one, to be read in per cent."""
 
 
 class Chart(_Frozen):

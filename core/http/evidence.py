@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.ai.evidence import Evidence, Source, Step
-from core.http.models import FigureChecked, StepTaken
+from core.http.chat_models import FigureChecked, StepTaken
 from core.http.models import Source as SourceShown
 from core.market.articles import safe_url
 

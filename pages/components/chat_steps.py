@@ -61,10 +61,12 @@ def told(steps: Sequence[Step], *, is_live: bool = False) -> str:
     return f"{count}{more} · {_seconds(sum(step.seconds for step in steps))}"
 
 
-def cell(value: Cell) -> str:
-    """One value of a table, as it is read; what is missing is n/a and never 0."""
+def cell(value: Cell, *, is_share: bool = False) -> str:
+    """One value of a table, as it is read, a share of one in per cent; what is missing is n/a and never 0."""
     if value is None or (isinstance(value, float) and not isfinite(value)):
         return "n/a"
+    if is_share and isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{100 * value:,.2f} %".replace("-", "−")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -136,7 +138,12 @@ def _error(step: Step) -> str:
 def _table(table: Table, words: str) -> str:
     heads = "".join(f'<th scope="col" style="{_cell_style("")}">{escape(column)}</th>' for column in table.columns)
     rows = "".join(
-        "<tr>" + "".join(f'<td style="{_cell_style(value)}">{escape(cell(value))}</td>' for value in row) + "</tr>"
+        "<tr>"
+        + "".join(
+            f'<td style="{_cell_style(value)}">{escape(cell(value, is_share=column in table.shares))}</td>'
+            for column, value in zip(table.columns, row, strict=False)
+        )
+        + "</tr>"
         for row in table.rows
     )
     more = f"<div>{table.more:,} more rows are not kept.</div>" if table.more else ""

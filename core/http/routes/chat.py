@@ -14,11 +14,12 @@ from core.ai.session import Session
 from core.errors import AssayError, NotFound
 from core.http.asking import Asked, Asker, Errand
 from core.http.authentication import SignedIn, SignedInRoute
+from core.http.chat_models import ChatAnswer, ChatQuestion, ChatSummary, ConversationQuestion
 from core.http.context import Bench, Threads
 from core.http.evidence import evidence_fields, step_shown
 from core.http.idempotency import idempotency_of
 from core.http.metered import CHAT_QUOTA
-from core.http.models import ChatAnswer, ChatQuestion, ChatSummary, ConversationQuestion, RouteTaken, Tokens
+from core.http.models import RouteTaken, Tokens
 from core.http.problems import problem_of, unexpected
 from core.http.routes.portfolios import id_of
 from core.http.streams import DONE, EventStream, event

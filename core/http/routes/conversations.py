@@ -12,10 +12,7 @@ from core.ai.evidence import Evidence
 from core.db.conversations_dao import ConversationRow, MessageRow
 from core.http.asking import Asker
 from core.http.authentication import SignedIn, SignedInRoute
-from core.http.context import Bench, Threads, in_thread
-from core.http.cursors import cursor_of, place_of_cursor
-from core.http.evidence import evidence_fields
-from core.http.models import (
+from core.http.chat_models import (
     ChatAnswer,
     Conversation,
     ConversationCost,
@@ -27,6 +24,9 @@ from core.http.models import (
     ConversationTitle,
     NewConversation,
 )
+from core.http.context import Bench, Threads, in_thread
+from core.http.cursors import cursor_of, place_of_cursor
+from core.http.evidence import evidence_fields
 from core.http.routes.chat import answered, conversation_id_of
 from core.principal import Principal
 from core.research.conversations import MAX_SOUGHT_CHARS, Found, Opened

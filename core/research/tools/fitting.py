@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
-from core.ai.evidence import MAX_ROWS, Cell, Table
+from core.ai.evidence import MAX_ROWS, Cell, Figure, Table
 from core.ai.outside import as_json, cleaned
 from core.ai.tools import MAX_RESULT_CHARS, ToolResult
 
@@ -37,7 +37,7 @@ def fitted(result: ToolResult, number: int) -> ToolResult:
         content=shown(result.content),
         figures=tuple(figures[:MAX_FIGURES]),
         entities=tuple(result.entities),
-        table=None if result.table is None else _fitted_table(result.table),
+        table=None if result.table is None else _fitted_table(result.table, figures),
         notes=tuple(cleaned(note) for note in result.notes[:MAX_NOTES]),
     )
 
@@ -140,9 +140,27 @@ def _shortened_texts(value: Any, most: int) -> Any:
     return cleaned(value, most) if isinstance(value, str) else value
 
 
-def _fitted_table(table: Table) -> Table:
+def _fitted_table(table: Table, figures: Iterable[Figure]) -> Table:
     rows = tuple(tuple(_cell(each) for each in row) for row in table.rows[:MAX_ROWS])
-    return table.model_copy(update={"rows": rows, "more": table.more + len(table.rows) - len(rows)})
+    more, shares = table.more + len(table.rows) - len(rows), table.shares or _shares(table.columns, rows, figures)
+    return table.model_copy(update={"rows": rows, "more": more, "shares": shares})
+
+
+def _shares(columns: Sequence[str], rows: Sequence[Sequence[Cell]], figures: Iterable[Figure]) -> tuple[str, ...]:
+    """The columns all of whose numbers are figures that are shares of one."""
+    known = list(figures)
+    fractions = {_same(each.value) for each in known if each.unit == "fraction"}
+    others = {_same(each.value) for each in known if each.unit != "fraction"}
+    found = []
+    for place, column in enumerate(columns):
+        numbers = {_same(cell) for row in rows if isinstance(cell := row[place], float) and cell}
+        if numbers and numbers <= fractions and not numbers <= others:
+            found.append(column)
+    return tuple(found)
+
+
+def _same(value: float) -> str:
+    return f"{value:.6g}"
 
 
 def _cell(value: Cell) -> Cell:

@@ -1,4 +1,4 @@
-"""Sentences as models write them: what is false in them, and what is true."""
+"""False sentences as models write them, each with the numbers in it that are false."""
 
 from __future__ import annotations
 
@@ -589,52 +589,3 @@ FALSE_CLAIMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Your portfolio recovered by 28 March 2024.", ("28 March 2024",)),
 )
 """A sentence, and the numbers in it that no mark may call verified."""
-TRUE_CLAIMS: tuple[tuple[str, int], ...] = (
-    ("AAPL filed its latest 10-K on 3 November 2023 [5].", 1),
-    ("Apple's 10-K was filed on 2023-11-03.", 1),
-    ("Filed on 3 November 2023 for the period ended 30 September 2023.", 2),
-    ("| Form | Filed | Period end |\n|---|---|---|\n| 10-K | 2023-11-03 | 2023-09-30 |", 2),
-    ("AAPL's fiscal year ended on 30 September 2023.", 1),
-    ("- 2024-03-20: Apple unveils a thing", 1),
-    ("AAPL has 3 10-K filings.", 1),
-    ("I found 3 filings of Apple.", 1),
-    ("The portfolio peaked on 5 March 2024 and reached its trough on 14 March 2024.", 2),
-    ("The drawdown began on 5 March 2024, bottomed on 14 March 2024 and recovered on 21 March 2024.", 3),
-    ("Peak: 5 March 2024; trough: 14 March 2024; recovered: 21 March 2024.", 3),
-    ("- Peak: 2024-03-05\n- Trough: 2024-03-14\n- Recovery: 2024-03-21", 3),
-    ("| | Date |\n|---|---|\n| Peak | 2024-03-05 |\n| Trough | 2024-03-14 |", 2),
-    ("Your XIRR was 4.56 %.", 1),
-    ("Your money-weighted return (XIRR) was 4.6 %.", 1),
-    ("You would have $12,345.67 in cash left.", 1),
-    ("Your cash would fall to $12,345.67.", 1),
-    ("After buying 10 shares of AAPL, its weight would rise to 14.8 % and your cash would fall to $12,345.67.", 3),
-    ("You would own 130 shares of AAPL.", 1),
-    ("The main contributors:\n\n- MSFT: +$1,234.50 (+1.02 %)\n- AAPL: −$987.60 (−0.81 %)", 4),
-    ("Contributions in March 2024:\n- **Microsoft**: $1,234.50\n- **Apple**: −$987.60", 2),
-    ("AAPL's portfolio weight is 12.3 %.", 1),
-    ("You hold 120 shares of AAPL and 120 of MSFT.", 2),
-    ("You hold 120 shares each of AAPL and MSFT.", 1),
-    ("Apple's RSI (44.4) is below Microsoft's (61.3).", 2),
-    ("Apple's RSI (44.4) suggests neither.", 1),
-    ("AAPL is your holding with a weight of 12.3 %, MSFT has 23.5 %.", 2),
-    ("AAPL makes up 12.3 % of the portfolio and MSFT 23.5 %.", 2),
-    ("AAPL's revenue was $383.3 billion in fiscal 2023.", 1),
-    ("Apple reported revenue of $383.29 billion for the year ended 30 September 2023.", 2),
-    ("AAPL's highest close in March 2024 was $182.30, its lowest $169.10.", 2),
-    ("AAPL is down 5.1 % over 1–28 March 2024, from $179.66 to $171.48.", 4),
-    ("AAPL dropped from $179.66 to $171.48, or 5.1 %.", 3),
-    ("Your cash is $15,000.50.", 1),
-    ("Your portfolio is worth just over $1.2 million.", 1),
-    ("Your portfolio is worth more than $1.2 million.", 1),
-    ("Apple (AAPL) closed at $171.48.", 1),
-    ("Apple Inc. (AAPL): $171.48, RSI 44.4", 2),
-    ("~$1.23 million", 1),
-    ("Your portfolio's value: ~$1.23M", 1),
-    ("The portfolio returned roughly 3.2 % in March, while the index returned about 2.9 %.", 2),
-    ("Your portfolio returned 3.2 %, compared to 2.9 % for the benchmark.", 2),
-    ("Your portfolio's return of 3.2 % was ahead of the benchmark's 2.9 %.", 2),
-    ("**Return:** 3.21 % (portfolio) vs. 2.89 % (S&P 500)", 2),
-    ("MSFT gained 1.7 % while AAPL lost 5.1 % in March 2024.", 2),
-    ("If you mean March 2024: AAPL fell 5.1 %.", 1),
-)
-"""A sentence of which all numbers are true, and how many there are."""

@@ -13,7 +13,7 @@ from core.ai.evidence import Entity, Evidence, Figure, Source, Step, Unit
 from core.research.grounding import marks
 from core.research.measures import Measures
 from core.settings import DATA
-from tests.core.research.grounding_claims import FALSE_CLAIMS, TRUE_CLAIMS
+from tests.core.research.grounding_claims import FALSE_CLAIMS
 from tests.core.research.grounding_made import (
     FRENCH_TEMPLATES,
     GERMAN_TEMPLATES,
@@ -26,6 +26,7 @@ from tests.core.research.grounding_made import (
     sayings,
     sentence,
 )
+from tests.core.research.grounding_truths import TRUE_CLAIMS
 
 MARCH, MID, LAST = date(2024, 3, 1), date(2024, 3, 14), date(2024, 3, 28)
 SENTENCES = 5_000

@@ -308,3 +308,15 @@ def test_fitting_leaves_a_result_that_fits_as_it_is() -> None:
     result = fitted(ToolResult("Fits", {"rows": [1, 2]}), 2)
     assert json.loads(result_text(2, "echo", result)) == {"step": 2, "tool": "echo", "result": {"rows": [1, 2]}}
     assert replace(result, words="") == ToolResult("", {"rows": [1, 2]}, figures=(), entities=(), notes=())
+
+
+def test_a_column_of_shares_is_known_by_its_figures() -> None:
+    table = Table(columns=("Symbol", "Weight", "Price"), rows=(("AAPL", 0.25, 179.5), ("MSFT", 0.5, None)))
+    figures = [
+        Figure(entity="AAPL", measure="weight", value=0.25, unit="fraction"),
+        Figure(entity="MSFT", measure="weight", value=0.5, unit="fraction"),
+        Figure(entity="AAPL", measure="close", value=179.5, unit="price"),
+    ]
+    found = fitted(ToolResult("Holdings", {}, figures, table=table), 1)
+    assert found.table is not None
+    assert found.table.shares == ("Weight",)

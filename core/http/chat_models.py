@@ -1,0 +1,166 @@
+"""What is asked in conversations over HTTP, and what is answered: with its steps, sources and checked figures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.http.models import Answer, AnswerFacts, Body, Moment, Money, Source
+
+
+class ConversationQuestion(Body):
+    """A question to a model, in the conversation that the address names."""
+
+    message: str
+    """The question."""
+    portfolio_id: str | None = None
+    """A portfolio that the caller sees: what this question and the next ones in the conversation are about."""
+    model: str | None = Field(None, min_length=1)
+    """Id of a model, or "auto"."""
+    stream: bool = False
+    """Answer by Server-Sent Events."""
+
+
+class ChatQuestion(ConversationQuestion):
+    """A question to a model, in a conversation."""
+
+    conversation_id: str | None = None
+    """A conversation of the caller's; a new one where it is missing."""
+
+
+class StepTaken(Answer):
+    """One use of a tool on the way to an answer."""
+
+    number: int
+    """By which the answer cites it: [1], [2], …"""
+    tool: str
+    words: str
+    """What was done."""
+    state: Literal["running", "done", "failed"]
+    error: str | None
+    """Why it failed."""
+    source: Source | None
+    """Where its figures come from."""
+
+
+class FigureChecked(Answer):
+    """A number in an answer's text."""
+
+    start: int
+    end: int
+    """Its place in the text, in characters."""
+    text: str
+    verified: bool
+    """Whether a step returned it, for what the text says that it is."""
+    step: int | None
+    """Number of that step."""
+    words: str
+    """Which figure it is, or why it is none."""
+
+
+class ChatSummary(AnswerFacts):
+    """What is known of an answer in a conversation when it has ended: the last event of a stream."""
+
+    conversation_id: str
+    message_id: str
+    steps: list[StepTaken]
+    """What was done on the way to it."""
+    figures: list[FigureChecked]
+    """The numbers in its text."""
+    notes: list[str]
+    """What a reader has to know: that it stopped early, that something is missing."""
+
+
+class ChatAnswer(ChatSummary):
+    """An answer."""
+
+    text: str
+
+
+class NewConversation(Body):
+    """A conversation to open."""
+
+    title: str | None = None
+    """1 to 200 characters; where it is missing the first question gives it one."""
+
+
+class ConversationTitle(Body):
+    """Another title."""
+
+    title: str
+    """1 to 200 characters, without those at its ends that are white space."""
+
+
+class ConversationHead(Answer):
+    """A conversation."""
+
+    id: str
+    title: str
+    created_at: Moment
+    updated_at: Moment
+    """When something was last asked or answered in it."""
+    portfolio_id: str | None
+    """The portfolio that its questions are about."""
+
+
+class ConversationItem(ConversationHead):
+    """A conversation in a list."""
+
+    excerpt: str | None
+    """A line of its latest message that holds what was sought; null where only the title does."""
+
+
+class ConversationPage(Answer):
+    """Conversations, the latest first."""
+
+    data: list[ConversationItem]
+    next_cursor: str | None
+    """Send it as `cursor` for the next page; null where there is none."""
+
+
+class ConversationCost(Answer):
+    """What a conversation cost so far, from the books: stopped and replaced answers included."""
+
+    currency: Literal["USD"] = "USD"
+    charged_usd: Money
+    """What the caller was charged."""
+    estimated: bool
+    """Whether a charge rests on our own estimate of the tokens."""
+    unresolved_usd: Money
+    """Charged to nobody: the most that answers may have cost whose end is not known."""
+
+
+class ConversationMessage(Answer):
+    """A question or an answer; what is said of an answer is null on a question."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    text: str
+    state: Literal["complete", "partial", "failed"]
+    """`partial`: it was stopped or broke off; `failed`: no answer came."""
+    created_at: Moment
+    model: str | None
+    provider: str | None
+    cached: bool
+    offline: bool
+    estimated: bool
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost_usd: Money | None
+    note: str | None
+    """What went wrong, in a sentence."""
+    sources: list[Source]
+    steps: list[StepTaken]
+    figures: list[FigureChecked]
+    notes: list[str]
+    confidence: float | None
+    """Share of the figures that were verified; null where there are none."""
+
+
+class Conversation(ConversationHead):
+    """A conversation with everything in it."""
+
+    cost: ConversationCost
+    messages: list[ConversationMessage]
+    """In their order, without those that a newer answer took the place of."""
