@@ -186,7 +186,7 @@ class Planner:
             yield _part(each, intent_of(each))
 
 
-_OWN = r"\b(?:my|our|mine|ours|i|we)\b"
+_OWN = r"\b(?:my|our|mine|ours|i|we)\b|^(?:show|list|plot)\b"
 """Says that a question is about what somebody holds, and not about a term."""
 
 
