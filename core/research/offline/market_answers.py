@@ -299,12 +299,12 @@ def _returned(asked: Asked, named: Named, result: Result) -> str:
         result.get("last_close") or {},
     )
     value = saying.signed_percent(result.get("return"))
-    told = f"{label(named)}: price return {window_words(asked, result)} {value}, without dividends {result.cite}."
+    told = f"{label(named)}: price return {value} {window_words(asked, result)} {result.cite}."
     if not begin or not end:
-        return told
+        return f"{told} Dividends are left out."
     return (
         f"{told} It closed at {saying.price(begin.get('close'), currency)} on {saying.day(begin.get('day'))} and at "
-        f"{saying.price(end.get('close'), currency)} on {saying.day(end.get('day'))}."
+        f"{saying.price(end.get('close'), currency)} on {saying.day(end.get('day'))}. Dividends are left out."
     )
 
 

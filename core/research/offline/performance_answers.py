@@ -347,7 +347,7 @@ def risks(asked: Asked, steps: Steps) -> str:
     wanted = [row for row in RISKS if asked.has(row[0])] or [RISKS[place] for place in (0, 1, 3, 11)]
     over = words_of(asked, result)
     parts = [_risk(result, key, title, unit) for _, key, title, unit in wanted]
-    basis = f"of {saying.number(result.get('n'))} daily returns"
+    basis = f"of {saying.number(result.get('n'))} observations"
     if result.get("risk_free_rate") is not None and any(
         key in ("sharpe", "sortino", "alpha") for _, key, _, _ in wanted
     ):

@@ -138,9 +138,9 @@ def _filed(asked: Asked, result: Result, who: str, forms: Sequence[str]) -> str:
         r"four))(?!.*filings\b)"
     ):
         row = rows[-1] if asked.has(r"\b(?:first|earliest|oldest)\b") else rows[0]
-        period = f", for the period to {saying.day(row.get('period'))}" if row.get("period") else ""
+        period = f" Its period ended on {saying.day(row.get('period'))}." if row.get("period") else ""
         word = "first" if asked.has(r"\b(?:first|earliest|oldest)\b") else "latest"
-        return f"{who}: the {word} {row.get('form')} was filed on {saying.day(row.get('filed'))}{period} {result.cite}."
+        return f"{who}: the {word} {row.get('form')} was filed on {saying.day(row.get('filed'))} {result.cite}.{period}"
     cells = [[str(row.get("form")), str(row.get("filed")), str(row.get("period") or "")] for row in rows]
     table = saying.table(["Form", "Filed", "Period"], cells)
     return f"{who}: {saying.number(result.get('total'))} {kind}{year} in all; the newest {result.cite}:\n\n{table}"
@@ -214,10 +214,10 @@ def news(asked: Asked, steps: Steps) -> str:
     near = [row for count, row in sorted(shared, key=lambda pair: -pair[0]) if count >= LEAST_SHARED]
     if near and not asked.has(r"\b(?:latest|newest|last|recent|headlines|news)\b"):
         return (
-            f"A headline about this {result.cite}: {_headline(near[0])}. More than its sources say is not known here."
+            f"{_published(who, 'a headline about this', near[0], result)} More than its sources say is not known here."
         )
     if asked.has(r"\b(?:latest|newest|last|most recent) (?:headline|article|news item|piece of news|story)\b"):
-        return f"Latest headline on {who} {result.cite}: {_headline(rows[0])}."
+        return _published(who, "the latest headline", rows[0], result)
     lines = "\n".join(f"- {_headline(row)}" for row in rows[:MOST_HEADLINES])
     return f"News of {who} {result.cite}:\n\n{lines}"
 
@@ -232,8 +232,20 @@ def _stem(word: str) -> str:
     return re.sub(r"(?:ing|ed|es|s)$", "", word) if len(word) > 3 else word
 
 
+def _published(who: str, what: str, row: Mapping[str, Any], result: Result) -> str:
+    """A headline in a sentence of its own, after the day that it is of."""
+    return (
+        f"{who}: {what} was published on {saying.day(row.get('published'))} {result.cite}. "
+        f"It is {saying.quoted(_outside(row, 'title'))}, {_outside(row, 'publisher')}{_tone(row)}."
+    )
+
+
+def _tone(row: Mapping[str, Any]) -> str:
+    return f", tone {row.get('tone')} by the word list" if row.get("tone") else ""
+
+
 def _headline(row: Mapping[str, Any]) -> str:
-    tone = f", tone {row.get('tone')} by the word list" if row.get("tone") else ""
+    tone = _tone(row)
     return (
         f"{saying.quoted(_outside(row, 'title'))}, {_outside(row, 'publisher')}, "
         f"{saying.day(row.get('published'))}{tone}"
@@ -323,11 +335,11 @@ def _line(asked: Asked, who: str, result: Result, key: str, title: str) -> str:
     )
     span = f"for the period from {saying.day(periods[at]['start'])} to " if periods[at].get("start") else "on "
     form = (
-        f", as reported in the {periods[at].get('form')} filed on {saying.day(periods[at].get('filed'))}"
+        f" The {periods[at].get('form')} was filed on {saying.day(periods[at].get('filed'))}."
         if periods[at].get("form")
         else ""
     )
-    return f"{who}: {title} {amount} {span}{saying.day(periods[at].get('end'))}{form} {result.cite}."
+    return f"{who}: {title} {amount} {span}{saying.day(periods[at].get('end'))} {result.cite}.{form}"
 
 
 def _period(asked: Asked, periods: Sequence[Mapping[str, Any]]) -> int | None:

@@ -146,7 +146,7 @@ NEWS: dict[str, Any] = {
         ),
         ("Apple's lowest close in April 2010?", HISTORY, "lowest close in April 2010 235.97 USD, on 1 April 2010 [1]"),
         ("Apple's average close in April 2010?", HISTORY, "average close in April 2010 250.12 USD"),
-        ("Apple's return in April 2010?", HISTORY, "price return in April 2010 +11.10 %, without dividends [1]"),
+        ("Apple's return in April 2010?", HISTORY, "price return +11.10 % in April 2010 [1]. It closed"),
         (
             "Apple's max drawdown in April 2010?",
             HISTORY,
@@ -185,7 +185,7 @@ NEWS: dict[str, Any] = {
         (
             "Volatility and Sharpe ratio in 2009?",
             RISK,
-            "volatility 23.29 % and Sharpe ratio 0.474 in 2009 [1]; of 252 daily",
+            "volatility 23.29 % and Sharpe ratio 0.474 in 2009 [1]; of 252 observations",
         ),
         ("my beta in 2009", RISK, "beta n/a in 2009 [1]"),
         ("What have I paid in fees?", ENTERED, "fees 275.40 USD in total up to 20 August 2010 [1]"),
