@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from core.accounts.permissions import Action, may
 from core.accounts.profiles import MAX_BENCHMARK_CHARS, Profiles
 from core.ai.answer import Answer, Draft, Question, draft_of
 from core.ai.cache import earlier_turn
@@ -196,7 +197,7 @@ class Assistant:
             organisation = self._parts.profiles.organisation(principal)
             told["benchmark"] = cleaned(info.benchmark or organisation.benchmark, MAX_BENCHMARK_CHARS)
             version = f"{version}/{info.id}/{info.version}/{market.fx.version}/{organisation.risk_free_rate}"
-        named = _OF_A_PORTFOLIO.search(text) is not None and portfolio_id is None
+        named = portfolio_id is None and _OF_A_PORTFOLIO.search(text) is not None and may(principal, Action.READ)
         names = [cleaned(each.name) for each in portfolio.portfolios.all(principal)] if named else []
         if names:
             told["portfolios"] = names[:MOST_NAMED]
