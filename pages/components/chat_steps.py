@@ -44,7 +44,7 @@ def markup(steps: Sequence[Step], places: Places | None = None) -> str:
     is_live = places is None
     rows = "".join(_row(step, places) for step in steps)
     return (
-        f'<details {"open" if is_live else _FOLD} style="{_SMALL} margin: 0 0 0.25rem">'
+        f'<details {"open" if is_live else _FOLD} style="{_SMALL} margin: 0 0 0.25rem; overflow-wrap: anywhere">'
         f'<summary style="{_SUMMARY}">{escape(told(steps, is_live=is_live))}</summary>'
         f'<div style="border-inline-start: 2px solid {theme_color("border")}; padding-inline-start: 0.75rem; '
         f'margin: 0.25rem 0 0.5rem">{rows}</div></details>'
