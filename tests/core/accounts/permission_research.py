@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.errors import NotFound
 from tests.core.accounts.permission_portfolios import ONE
-from tests.core.accounts.permission_rows import ASKERS, INSIDERS, READERS, C, Method, Route
+from tests.core.accounts.permission_rows import ASKERS, INSIDERS, PEOPLE, READERS, C, Method, Route
 
 ISSUER = "CHAMELI.NS"
 READ_AND_ASK = ASKERS - {C.ASK_TOKEN}
@@ -13,6 +13,10 @@ READ_AND_ASK = ASKERS - {C.ASK_TOKEN}
 METHODS: dict[str, Method] = {
     "research.bundles.state": Method(READERS, lambda t: t.bench.bundles.state(t.who, t.nothing), ends=NotFound),
     "research.bundles.needs": Method(READERS, lambda t: t.bench.bundles.needs(t.who, t.nothing), ends=NotFound),
+    "research.bundles.known": Method(
+        READERS, lambda t: t.bench.bundles.known(t.who, t.nothing, "news", ISSUER), ends=NotFound
+    ),
+    "research.bundles.names": Method(READERS, lambda t: t.bench.bundles.names(t.who, t.nothing), ends=NotFound),
     "research.bundles.agreed": Method(INSIDERS, lambda t: t.bench.bundles.agreed(t.who)),
     "research.bundles.agree": Method(ASKERS, lambda t: t.bench.bundles.agree(t.who)),
     "research.bundles.begin": Method(READ_AND_ASK, lambda t: t.bench.bundles.begin(t.who, t.nothing), ends=NotFound),
@@ -36,5 +40,5 @@ METHODS: dict[str, Method] = {
 ROUTES: dict[tuple[str, str], Route] = {
     ("GET", f"{ONE}/research"): Route(READERS, 404),
     ("POST", f"{ONE}/research"): Route(READ_AND_ASK, 404, body={}),
-    ("POST", f"{ONE}/research/ask"): Route(READERS, 404, body={"kind": "news", "symbol": ISSUER}),
+    ("POST", f"{ONE}/research/ask"): Route(PEOPLE, 404, body={"kind": "news", "symbol": ISSUER}),
 }

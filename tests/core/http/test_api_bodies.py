@@ -38,8 +38,8 @@ OF_ANOTHER_FORM: list[tuple[object, str]] = [
         "There is no field template_id here, or it is not supported yet.",
     ),
     (
-        {"message": "hi", "portfolio_id": "x"},
-        "There is no field portfolio_id here, or it is not supported yet.",
+        {"message": "hi", "template_id": "x"},
+        "There is no field template_id here, or it is not supported yet.",
     ),
     ({"message": "hi", "tempr\x00": 1}, "There is no field tempr here, or it is not supported yet."),
     ({"message": "hi", "\ud800": 1}, "The field body holds characters that are not text."),
