@@ -9,10 +9,8 @@ import streamlit as st
 from core.research.answer_checks import ModelChecks
 from pages.components.words import plain
 
-_HEAD = (
-    "| Model | Answers | Figures | Verified | Share verified | Steps | Failed steps |\n"
-    "| :-- | --: | --: | --: | --: | --: | --: |"
-)
+_HEAD = "| Model | Verified | Answers | Steps |\n| :-- | --: | --: | --: |"
+"""Four columns: a narrow window has room for no more."""
 
 
 def show(checks: Sequence[ModelChecks], labels: Mapping[str, str]) -> None:
@@ -21,7 +19,6 @@ def show(checks: Sequence[ModelChecks], labels: Mapping[str, str]) -> None:
 
 
 def _row(checks: ModelChecks, labels: Mapping[str, str]) -> str:
-    share = "n/a" if checks.share is None else f"{100 * checks.share:.0f} %"
-    counts = (checks.answers, checks.figures, checks.verified)
-    numbers = [*(f"{count:,}" for count in counts), share, f"{checks.steps:,}", f"{checks.failed_steps:,}"]
-    return f"| {plain(labels.get(checks.model, checks.model))} | {' | '.join(numbers)} |"
+    share = "n/a" if checks.share is None else f"{100 * checks.share:.0f} % of {checks.figures:,}"
+    steps = f"{checks.steps:,}" + (f", {checks.failed_steps:,} failed" if checks.failed_steps else "")
+    return f"| {plain(labels.get(checks.model, checks.model))} | {share} | {checks.answers:,} | {steps} |"
