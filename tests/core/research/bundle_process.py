@@ -5,11 +5,7 @@ It dies when it comes to a step for the COUNT-th time.
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 from uuid import UUID
@@ -18,6 +14,7 @@ from core.db import research_dao
 from core.metering.meter import Meter
 from core.settings import load_settings
 from core.workbench import open_workbench
+from tests.flows.dying import die_at
 
 STEPS: dict[str, tuple[Any, str, bool]] = {
     "before parts are claimed": (research_dao, "claim", False),
@@ -34,24 +31,6 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
 """Where it may die: a function, and whether before it or after it."""
 
 
-def die_at(step: str, count: int) -> None:
-    """Kills this process when it comes to a step for the `count`-th time."""
-    place, name, is_after = STEPS[step]
-    function: Callable[..., Any] = getattr(place, name)
-    lock, left = threading.Lock(), [count]
-
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        with lock:
-            left[0] -= 1
-            is_last = left[0] == 0
-        found = function(*args, **kwargs) if is_after or not is_last else None
-        if is_last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return found
-
-    setattr(place, name, counted)
-
-
 def main(arguments: list[str]) -> None:
     """Opens the bundle, until it dies."""
     step, count, portfolio, email, org = arguments
@@ -60,7 +39,7 @@ def main(arguments: list[str]) -> None:
 
     with closing(open_workbench(settings)) as workbench, bundles_of(workbench) as bundles:
         principal = workbench.directory.member(email, org)
-        die_at(step, int(count))
+        die_at(STEPS, step, int(count))
         bundles.begin(principal, UUID(portfolio))
         settled(bundles, principal, UUID(portfolio))
 

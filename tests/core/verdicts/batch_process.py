@@ -6,11 +6,9 @@ what it is at finish for half a second.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -21,6 +19,7 @@ from core.ops.worker import Worker
 from core.settings import load_settings
 from core.workbench import open_workbench
 from tests.core.ops.worker_process import QUICK
+from tests.flows.dying import die_at
 
 STEPS: dict[str, tuple[Any, str, bool]] = {
     "before the items are written": (verdict_batches_dao, "begin", False),
@@ -37,28 +36,10 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
 """Where it may die: a function, and whether before it or after it."""
 
 
-def die_at(step: str, count: int) -> None:
-    """Kills this process when it comes to a step for the `count`-th time."""
-    place, name, is_after = STEPS[step]
-    function: Callable[..., Any] = getattr(place, name)
-    lock, left = threading.Lock(), [count]
-
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        with lock:
-            left[0] -= 1
-            is_last = left[0] == 0
-        found = function(*args, **kwargs) if is_after or not is_last else None
-        if is_last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return found
-
-    setattr(place, name, counted)
-
-
 def main(arguments: list[str]) -> None:
     """Works until it dies."""
     if arguments:
-        die_at(arguments[0], int(arguments[1]))
+        die_at(STEPS, arguments[0], int(arguments[1]))
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with closing(open_workbench(load_settings())) as bench:
