@@ -25,12 +25,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.db import (
+    gateway_tables,
     market_tables,
     notebook_tables,
     ops_tables,
     portfolio_tables,
     research_tables,
     screener_tables,
+    surface_tables,
     verdicts_tables,
 )
 from core.db.schema import METADATA, Credits, Moment, Usd
@@ -66,6 +68,9 @@ organisations = Table(
     Column("risk_free_rate", Numeric(7, 6), nullable=False),
     Column("benchmark", Text, nullable=False),
     Column("allowed_models", ARRAY(Text)),
+    Column("allowed_providers", ARRAY(Text)),
+    Column("default_model", Text),
+    Column("asks_models", Boolean, nullable=False),
 )
 
 users = Table(
@@ -321,7 +326,10 @@ holds = Table(
     Column("bound_usd", Usd, nullable=False),
     Column("followers", Integer, nullable=False),
     Column("followed_until", Moment),
+    Column("key_id", Uuid),
+    Column("key_month_start", Moment),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
+    ForeignKeyConstraint(["key_id", "org_id"], ["provider_keys.id", "provider_keys.org_id"]),
 )
 
 attempts = Table(
@@ -373,6 +381,12 @@ usage_log = Table(
     Column("latency_ms", Integer, nullable=False),
     Column("first_token_ms", Integer),
     Column("error_code", Text),
+    Column("own_key", Boolean, nullable=False),
+    Column("intent", Text),
+    Column("complexity", Text),
+    Column("prompt_version", Text),
+    Column("experiment_id", Uuid),
+    Column("arm", Text),
     Column("cache_level", Text),
     Column("saved_usd", Usd, nullable=False),
     UniqueConstraint("hold_id"),
@@ -398,10 +412,12 @@ conversations = Table(
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("portfolio_id", Uuid),
+    Column("branched_from", Uuid),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
     ForeignKeyConstraint(
         ["portfolio_id", "org_id"], ["portfolios.id", "portfolios.org_id"], ondelete="SET NULL (portfolio_id)"
     ),
+    UniqueConstraint("id", "org_id", "user_id"),
 )
 
 messages = Table(
@@ -426,6 +442,7 @@ messages = Table(
     Column("note", Text),
     Column("created_at", Moment, nullable=False),
     Column("evidence", JSONB),
+    UniqueConstraint("id", "org_id", "user_id"),
 )
 
 cache_entries = Table(
@@ -448,12 +465,14 @@ function_version = Table(
 )
 
 MORE_TABLES = (
+    gateway_tables,
     market_tables,
     notebook_tables,
     ops_tables,
     portfolio_tables,
     research_tables,
     screener_tables,
+    surface_tables,
     verdicts_tables,
 )
 """Modules whose tables belong to the same metadata."""
