@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
 from core.ai.evidence import Evidence
-from core.ai.providers.contract import Message, TokenUsage, ToolSpec
+from core.ai.providers.contract import Message, Recording, TokenUsage, ToolSpec
 from core.ai.schemas import followed
 from core.ai.tools import Course
 from core.metering.meter import Feature, QuotaState
@@ -17,10 +17,24 @@ from core.metering.repeats import Idempotency
 
 EMBEDDING = "embedding"
 """The task of turning texts into vectors: no text is generated."""
+IMAGE = "image"
+"""The task of making a picture."""
+TRANSCRIPTION = "transcription"
+"""The task of writing a recording down."""
+Operation = Literal["chat", "embedding", "image", "transcription"]
+"""What a model is asked to do, whatever the task is."""
 PUBLIC_TASKS = frozenset(
     {"signal_validation", "news", "news_detail", "sentiment", "filing_list", "filing_detail", "company_profile"}
 )
 """Tasks whose questions the server may build from public data alone, so that all organisations share the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureWish:
+    """How a picture is to be."""
+
+    size: str = "1024x1024"
+    quality: str = "low"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,12 @@ class Question:
     answer cannot be used. The same question is always read the same way: it is no part of the cache's key."""
     dimensions: int | None = None
     """Length of the vectors of an embedding; None is the model's own."""
+    picture: PictureWish | None = None
+    """How the picture is to be that the one message describes."""
+    recording: Recording | None = field(default=None, repr=False)
+    """What is to be written down; then the one message holds its SHA-256 and nothing else."""
+    language: str | None = None
+    """Of the recording, ISO 639-1."""
     idempotency: Idempotency | None = None
     """The caller's key, where the request may be sent again."""
     acts_as: Literal["member", "organisation"] = "member"
@@ -78,6 +98,11 @@ class Question:
     def __post_init__(self) -> None:
         if self.is_public and (self.is_private or self.task not in PUBLIC_TASKS):
             raise ValueError("Only a named public task, built on nobody's own data, has a public answer.")
+
+    @property
+    def operation(self) -> Operation:
+        """What the model is asked to do."""
+        return _OPERATIONS.get(self.task, "chat")
 
     @property
     def is_embedding(self) -> bool:
@@ -94,6 +119,9 @@ class Question:
         if self.reads is not None:
             return self.reads(text)
         return text if self.json_schema is None else followed(text, self.json_schema)
+
+
+_OPERATIONS: dict[str, Operation] = {EMBEDDING: "embedding", IMAGE: "image", TRANSCRIPTION: "transcription"}
 
 
 @dataclass(frozen=True, slots=True)

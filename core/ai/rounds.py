@@ -12,19 +12,9 @@ from core.ai.answer import Question
 from core.ai.attempts import CUT_REASONS, Attempt, Counted, counted, summed
 from core.ai.estimate import prompt_estimate
 from core.ai.evidence import Step
-from core.ai.providers.contract import (
-    ChatRequest,
-    ChatStream,
-    Delta,
-    Embedder,
-    EmbedRequest,
-    Finish,
-    Message,
-    TimeLimits,
-    ToolSpec,
-)
+from core.ai.opening import opened
+from core.ai.providers.contract import ChatStream, Delta, Finish, Message, TimeLimits, ToolSpec
 from core.ai.router import Candidate, Route
-from core.ai.text_tools import opened
 from core.ai.tools import Course, Turn
 from core.ai.watchdog import Watchdog
 from core.errors import (
@@ -249,7 +239,7 @@ class Rounds:
         stream: ChatStream | None = None
         try:
             alarm.set(min(attempt.started + limits.connect_s + limits.first_token_s, last))
-            stream = self._opened(candidate, messages, tools)
+            stream = opened(self._question, candidate, messages, tools, limits)
             with self._lock:
                 self._stream = stream
                 is_cut = self._cut is not None or attempt.cut is not None
@@ -279,27 +269,6 @@ class Rounds:
             attempt.ended = time.monotonic()
             attempt.cut = None if attempt.finish else attempt.cut or self._cut
         return attempt
-
-    def _opened(self, candidate: Candidate, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> ChatStream:
-        asked, model = self._question, candidate.model
-        if asked.is_embedding:
-            assert isinstance(candidate.provider, Embedder)  # the catalogue names no other for an embedding
-            inputs = tuple(message.text for message in messages)
-            return candidate.provider.embed(
-                EmbedRequest(model.provider_model, inputs, asked.dimensions), self._parts.limits
-            )
-        request = ChatRequest(
-            model=model.provider_model,
-            messages=messages,
-            max_tokens=asked.max_tokens,
-            temperature=asked.temperature if model.accepts_temperature else None,
-            max_tokens_parameter=model.max_tokens_parameter,
-            top_p=asked.top_p if model.accepts_temperature else None,
-            stop=asked.stop,
-            json_schema=asked.json_schema,
-            tools=tools,
-        )
-        return opened(model, candidate.provider, request, self._parts.limits)
 
     def _ring(self, attempt: Attempt, last: float) -> None:
         """A time limit of this attempt has passed: closes its stream."""

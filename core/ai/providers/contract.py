@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 MAX_ARGUMENT_CHARS = 4_000
@@ -35,6 +35,26 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that a model is shown, or made."""
+
+    media_type: Literal["image/png", "image/jpeg", "image/webp"]
+    data: bytes = field(repr=False)
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Sound to be written down."""
+
+    media_type: str
+    data: bytes = field(repr=False)
+    seconds: int
+    """How long it is, rounded up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation as a model is shown it."""
 
@@ -44,6 +64,8 @@ class Message:
     """On an assistant's turn: the tools that it asked for."""
     call: ToolCall | None = None
     """On a tool's turn: what it is the result of."""
+    pictures: tuple[Picture, ...] = ()
+    """On a user's turn: what is shown with the text, to models that see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +102,30 @@ class EmbedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureRequest:
+    """A picture to make, by one model."""
+
+    model: str
+    """The provider's own id of the model."""
+    prompt: str
+    size: str
+    """Width and height in pixels: `1024x1024`."""
+    quality: str
+    """`low`, `medium` or `high`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionRequest:
+    """A recording to write down, by one model."""
+
+    model: str
+    """The provider's own id of the model."""
+    recording: Recording
+    language: str | None = None
+    """ISO 639-1; None: the model finds out."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimeLimits:
     """How long each stage of a call may take, in seconds."""
 
@@ -101,6 +147,8 @@ class TokenUsage:
     """Input tokens read from the provider's cache; part of `prompt_tokens`."""
     cache_write_prompt_tokens: int = 0
     """Input tokens written to the provider's cache, where it says so; part of `prompt_tokens`."""
+    audio_s: int = 0
+    """Seconds of sound, rounded up, where a model is priced by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,5 +233,31 @@ class Embedder(Provider, Protocol):
         A stream like any other answer: one `Delta` whose text is `embedded_text` of the vectors, then a `Finish`
         whose usage has no completion tokens. A reply with another number of vectors, or with one that is not a list
         of finite numbers, raises `ProviderBroke`.
+        """
+        ...
+
+
+@runtime_checkable
+class Painter(Provider, Protocol):
+    """A provider that also makes pictures."""
+
+    def paint(self, request: PictureRequest, limits: TimeLimits) -> ChatStream:
+        """The picture; returns at once, and calls when the first event is asked for.
+
+        A stream like any other answer: one `Delta` whose text is `painted_text` of the picture, then a `Finish`. What
+        cannot be read as a picture raises `ProviderBroke`.
+        """
+        ...
+
+
+@runtime_checkable
+class Transcriber(Provider, Protocol):
+    """A provider that also writes recordings down."""
+
+    def transcribe(self, request: TranscriptionRequest, limits: TimeLimits) -> ChatStream:
+        """The words of the recording; returns at once, and calls when the first event is asked for.
+
+        A stream like any other answer: one `Delta` with the text (none where nothing is said), then a `Finish`, whose
+        usage has `audio_s` where the provider bills by time.
         """
         ...
