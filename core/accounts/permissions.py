@@ -20,6 +20,9 @@ class Action(StrEnum):
     FETCH_FILINGS = "fetch filings"
     KEEP_PORTFOLIOS = "keep portfolios"
     ANALYSE = "analyse portfolios"
+    KEEP_TEMPLATES = "keep templates"
+    KEEP_OWN_KEYS = "keep keys of providers"
+    MANAGE_KEYS = "manage the organisation's keys of providers"
     KEEP_PROFILE = "change this profile"
     KEEP_SIGN_IN = "change how this user signs in"
     SEE_MEMBERS = "see the members"
@@ -50,6 +53,9 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.FETCH_FILINGS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
     Action.KEEP_PORTFOLIOS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
     Action.ANALYSE: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
+    Action.KEEP_TEMPLATES: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
+    Action.KEEP_OWN_KEYS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ADMIN),
+    Action.MANAGE_KEYS: Permission(_MANAGERS, Scope.ADMIN),
     Action.KEEP_PROFILE: Permission(_EVERYONE, Scope.ADMIN),
     Action.KEEP_SIGN_IN: Permission(_EVERYONE, Scope.ADMIN, needs_session=True),
     Action.SEE_MEMBERS: Permission(_MANAGERS, Scope.READ),
