@@ -21,6 +21,7 @@ from core.ids import new_id
 from core.metering.usage import Allowance, allowances_of
 from core.portfolio.portfolios import PortfolioInfo, all_seen
 from core.principal import Principal
+from core.research.exports import Export, Form
 
 MAX_CONVERSATIONS = 200
 MAX_MESSAGES = 1_000
@@ -182,6 +183,23 @@ class Conversations:
             made = dao.conversation(connection, conversation_id)
         assert made is not None
         return made
+
+    def branch(self, principal: Principal, conversation_id: UUID, message_id: UUID) -> UUID:
+        """Begins another conversation with what was said in one up to a message, that message included; gives its id.
+
+        Raises:
+            NotFound: no conversation of that id that this caller may see, or no such message in it.
+            Forbidden: as `create`.
+        """
+        raise NotImplementedError
+
+    def export(self, principal: Principal, conversation_id: UUID, form: Form) -> Export:
+        """A conversation as a file.
+
+        Raises:
+            NotFound: no conversation of that id that this caller may see.
+        """
+        raise NotImplementedError
 
     def rename(self, principal: Principal, conversation_id: UUID, title: str) -> ConversationRow:
         """Gives one of the caller's conversations another title.
