@@ -80,6 +80,17 @@ def require(principal: Principal, action: Action) -> None:
     require_scope(principal, permission.scope)
 
 
+def require_operator(principal: Principal) -> None:
+    """Does nothing where the principal runs the installation.
+
+    Raises:
+        Forbidden: they do not, or a token lacks the scope admin.
+    """
+    if not principal.is_operator:
+        raise Forbidden("Only operators of this installation may do that.")
+    require_scope(principal, Scope.ADMIN)
+
+
 def require_scope(principal: Principal, scope: Scope) -> None:
     """Does nothing where the session or token may be used for this.
 

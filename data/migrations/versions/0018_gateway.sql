@@ -126,7 +126,7 @@ CREATE TABLE experiments (
     CONSTRAINT ck_experiments_name CHECK (length(name) BETWEEN 1 AND 80),
     CONSTRAINT ck_experiments_percentage CHECK (percentage > 0 AND percentage < 100)
 );
-CREATE UNIQUE INDEX uq_experiments_running ON experiments (task, kind) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX uq_experiments_running ON experiments (task) WHERE ended_at IS NULL;
 COMMENT ON TABLE experiments IS 'A share of calls answered by another model or prompt, compared with the rest.';
 COMMENT ON COLUMN experiments.variant IS 'Id of the model, or name of the prompt, that the share gets.';
 
