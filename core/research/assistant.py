@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from core.accounts.permissions import Action, may
@@ -28,10 +29,12 @@ from core.metering.repeats import Idempotency
 from core.portfolio.portfolio import PortfolioArea
 from core.principal import Principal
 from core.research.answer_checks import AnswerChecks
+from core.research.attachments.attachments import Attachments
 from core.research.bundled import Bundled
 from core.research.conversations import MAX_MESSAGES, UNTITLED, Conversations, Turns, title_of
 from core.research.grounding import marks
 from core.research.measures import Measures
+from core.research.templates import FilledTemplate
 from core.research.tools.toolbox import Toolbox
 
 CONTEXT = "Context, as JSON: "
@@ -60,6 +63,16 @@ class Exchange:
     message_id: UUID
     """Id under which the answer is saved."""
     session: Session
+
+
+class Beside(TypedDict, total=False):
+    """What may come with a question."""
+
+    attachment_ids: Sequence[UUID]
+    """Files of the caller, in their order."""
+    template: FilledTemplate | None
+    """What the text was made of: its use is counted, and its version is part of the prompt's. With an empty text its
+    own is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,8 @@ class Assistant:
         self._database = parts.database
         self._conversations = parts.conversations
         self._gateway = parts.gateway
+        self.attachments = Attachments(parts.database)
+        """Files that come with questions."""
 
     def ask(
         self,
@@ -112,6 +127,7 @@ class Assistant:
         channel: str = "api",
         idempotency: Idempotency | None = None,
         runs_here: bool = False,
+        **beside: Unpack[Beside],
     ) -> Exchange:
         """Takes a question, in a conversation of the caller or (None) in a new one.
 
