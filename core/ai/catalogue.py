@@ -25,12 +25,13 @@ Capability = Literal[
     "web_search",  # searches the web for each answer
     "vision",  # reads pictures
     "audio",  # hears sound
-    "image",  # makes pictures
+    "image",  # makes pictures, and does nothing else
+    "transcription",  # writes recordings down, and does nothing else
     "long_context",  # takes `LONG_CONTEXT` tokens or more
 ]
-Task = Literal["chat", "embedding"]
+Task = Literal["chat", "embedding", "image", "transcription"]
 """What a model can be asked for; every model does exactly one of them."""
-TASKS: tuple[Task, ...] = ("chat", "embedding")
+TASKS: tuple[Task, ...] = ("chat", "embedding", "image", "transcription")
 LONG_CONTEXT = 400_000
 """Tokens of a context window from which it is called long."""
 PROVIDERS = frozenset({OFFLINE, *HOSTS})
@@ -56,9 +57,10 @@ class Model(BaseModel):
     capabilities: tuple[Capability, ...] = Field(min_length=1, strict=False)
     """What it can do."""
     context_window: int = Field(ge=1, le=20_000_000)
-    """Tokens of input and output together; for an embedding those of one text."""
+    """Tokens of input and output together; for an embedding those of one text. A model that is priced by the time of
+    its recordings has none: it reads them in pieces."""
     max_output: int = Field(ge=0, le=20_000_000)
-    """Most tokens of one answer; an embedding has none."""
+    """Most tokens of one answer, also of a picture; an embedding has none."""
     price: str
     """Id of its price."""
     dimensions: int | None = Field(None, ge=1, le=100_000)
@@ -75,7 +77,7 @@ class Model(BaseModel):
     @property
     def task(self) -> Task:
         """What it can be asked for."""
-        return "embedding" if "embedding" in self.capabilities else "chat"
+        return next((task for task in TASKS if task in self.capabilities), "chat")
 
     def is_served(self, on: date) -> bool:
         """Whether its provider still serves it on this day, as far as was announced."""
@@ -157,8 +159,9 @@ def _check(document: Document, rows: tuple[Model, ...], prices: PriceBook) -> No
 
 
 def _capabilities_flaw(row: Model) -> str | None:
-    if sum(task in row.capabilities for task in TASKS) != 1 or (row.task == "embedding" and len(row.capabilities) > 1):
-        return "chat with more, or embedding alone."
+    tasks = [task for task in TASKS if task in row.capabilities]
+    if len(tasks) != 1 or (tasks != ["chat"] and len(row.capabilities) > 1):
+        return "chat with more, or one of embedding, image and transcription alone."
     if ("long_context" in row.capabilities) != (row.task == "chat" and row.context_window >= LONG_CONTEXT):
         return f"long_context is for a context_window of {LONG_CONTEXT:,} tokens or more, and always for it."
     return None
@@ -178,6 +181,8 @@ def _price_flaw(row: Model, prices: PriceBook) -> str | None:
         return f"{row.price} is the price of an embedding model, whose output is free."
     if row.task == "embedding" and not history[0].is_embedding and not history[0].is_local:
         return f"{row.price} is not the price of an embedding model."
+    if bool(history[0].per_audio_hour) and row.task != "transcription":
+        return f"{row.price} is a price by the hour of sound, of a model that writes recordings down."
     if history[0].is_local != (row.provider in LOCAL_PROVIDERS):
         return f"{row.price} must be local if and only if its provider is ({', '.join(sorted(LOCAL_PROVIDERS))})."
     return None

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from core.ai.answer import Question
-from core.ai.providers.contract import ChatRequest, ChatStream, Embedder, EmbedRequest, Message, TimeLimits, ToolSpec
+from core.ai.answer import Operation, PictureWish, Question
+from core.ai.providers.contract import (
+    ChatRequest,
+    ChatStream,
+    Embedder,
+    EmbedRequest,
+    Message,
+    Painter,
+    PictureRequest,
+    TimeLimits,
+    ToolSpec,
+    Transcriber,
+    TranscriptionRequest,
+)
 from core.ai.router import Candidate
 from core.ai.text_tools import opened as opened_with_tools
+from core.errors import InvalidRequest
 
 
 def opened(
@@ -18,11 +31,10 @@ def opened(
     limits: TimeLimits,
 ) -> ChatStream:
     """The answer of a candidate to these messages; it is called when the first event is asked for."""
+    other = _OTHERS.get(question.operation)
+    if other is not None:
+        return other(question, candidate, messages, limits)
     model = candidate.model
-    if question.is_embedding:
-        assert isinstance(candidate.provider, Embedder)  # the catalogue names no other for an embedding
-        inputs = tuple(message.text for message in messages)
-        return candidate.provider.embed(EmbedRequest(model.provider_model, inputs, question.dimensions), limits)
     request = ChatRequest(
         model=model.provider_model,
         messages=tuple(messages),
@@ -35,3 +47,34 @@ def opened(
         tools=tuple(tools),
     )
     return opened_with_tools(model, candidate.provider, request, limits)
+
+
+def _embedded(question: Question, candidate: Candidate, messages: Sequence[Message], limits: TimeLimits) -> ChatStream:
+    assert isinstance(candidate.provider, Embedder)  # the catalogue names no other for an embedding
+    inputs = tuple(message.text for message in messages)
+    return candidate.provider.embed(EmbedRequest(candidate.model.provider_model, inputs, question.dimensions), limits)
+
+
+def _painted(question: Question, candidate: Candidate, messages: Sequence[Message], limits: TimeLimits) -> ChatStream:
+    assert isinstance(candidate.provider, Painter)  # nor for a picture
+    wish = question.picture or PictureWish()
+    prompt = messages[-1].text
+    request = PictureRequest(candidate.model.provider_model, prompt, wish.size, wish.quality)
+    return candidate.provider.paint(request, limits)
+
+
+def _transcribed(
+    question: Question, candidate: Candidate, messages: Sequence[Message], limits: TimeLimits
+) -> ChatStream:
+    assert isinstance(candidate.provider, Transcriber)  # nor for a recording
+    if question.recording is None:
+        raise InvalidRequest("There is no recording to write down.")
+    request = TranscriptionRequest(candidate.model.provider_model, question.recording, question.language)
+    return candidate.provider.transcribe(request, limits)
+
+
+_OTHERS: dict[Operation, Callable[[Question, Candidate, Sequence[Message], TimeLimits], ChatStream]] = {
+    "embedding": _embedded,
+    "image": _painted,
+    "transcription": _transcribed,
+}

@@ -24,6 +24,10 @@ MIN_RATE = Decimal("0.0001")
 """USD per million tokens; no provider charges less, a price per token that was never multiplied is."""
 MAX_PER_REQUEST = Decimal(10)
 """USD per request."""
+MAX_PER_AUDIO_HOUR = Decimal(100)
+"""USD per hour of sound."""
+MAX_AUDIO_AT_LEAST_S = 60
+SECONDS_PER_HOUR = 3600
 MAX_CHANGE = 50
 """Times by which no provider changed a price at once; dollars for cents are 100, thousands for millions 1000."""
 MAX_OUTPUT_TO_INPUT = 100
@@ -74,6 +78,11 @@ class Price:
     is_local: bool
     is_embedding: bool
     """Whether it is of vectors: input alone is priced."""
+    per_audio_hour: Decimal = Decimal(0)
+    """USD per hour of a recording, charged by the second; above zero its tokens cost nothing. By the hour, since no
+    provider's price of a second is a round number."""
+    audio_at_least_s: int = 0
+    """Seconds that a shorter recording is charged as."""
 
     def cost(self, usage: TokenUsage) -> Decimal:
         """What the provider bills for `usage` in USD, rounded once, up, to the nano-dollar.
@@ -83,7 +92,7 @@ class Price:
         """
         cached, written = usage.cached_prompt_tokens, usage.cache_write_prompt_tokens
         plain = usage.prompt_tokens - cached - written
-        if min(plain, cached, written, usage.completion_tokens) < 0:
+        if min(plain, cached, written, usage.completion_tokens, usage.audio_s) < 0:
             raise ValueError("impossible usage cannot be priced")
         rates = self._rates(usage.prompt_tokens)
         tokens = (
@@ -92,14 +101,18 @@ class Price:
             + written * rates.cache_write
             + usage.completion_tokens * rates.output
         )
-        return _rounded_up(tokens / MILLION + self.per_request)
+        return _rounded_up(tokens / MILLION + self.per_request + self._sound(usage.audio_s))
 
-    def worst_case(self, prompt_tokens: int, max_tokens: int) -> Decimal:
-        """The most that a request of at most so many tokens can cost, in USD, rounded up like a cost."""
+    def worst_case(self, prompt_tokens: int, max_tokens: int, audio_s: int = 0) -> Decimal:
+        """The most that a request of at most so many tokens and seconds can cost, in USD, rounded up like a cost."""
         tiers = [self.base, self._rates(prompt_tokens)]
         dearest_input = max(rates.dearest_input for rates in tiers)
         dearest_output = max(rates.output for rates in tiers)
-        return _rounded_up((prompt_tokens * dearest_input + max_tokens * dearest_output) / MILLION + self.per_request)
+        tokens = (prompt_tokens * dearest_input + max_tokens * dearest_output) / MILLION
+        return _rounded_up(tokens + self.per_request + self._sound(audio_s))
+
+    def _sound(self, audio_s: int) -> Decimal:
+        return max(audio_s, self.audio_at_least_s) * self.per_audio_hour / SECONDS_PER_HOUR
 
     def _rates(self, prompt_tokens: int) -> Rates:
         if self.long is not None and self.long_context_above is not None and prompt_tokens > self.long_context_above:
@@ -197,8 +210,16 @@ def _fee(value: object) -> Decimal:
     return fee
 
 
+def _hourly(value: object) -> Decimal:
+    rate = _amount(value)
+    if rate > MAX_PER_AUDIO_HOUR:
+        raise ValueError(f"more than {MAX_PER_AUDIO_HOUR} USD per hour of sound cannot be right")
+    return rate
+
+
 _Rate = Annotated[Decimal, BeforeValidator(_rate)]
 _Fee = Annotated[Decimal, BeforeValidator(_fee)]
+_Sound = Annotated[Decimal, BeforeValidator(_hourly)]
 
 
 class _Row(BaseModel):
@@ -219,10 +240,11 @@ class _Row(BaseModel):
             cache_write=self.input if self.cache_write is None else self.cache_write,
         )
 
-    def flaw(self, *, is_local: bool, is_embedding: bool) -> str | None:
+    def flaw(self, *, is_local: bool, is_embedding: bool, is_timed: bool = False) -> str | None:
         inputs = [rate for rate in (self.input, self.cached_input, self.cache_write) if rate is not None]
-        if is_local:
-            return "a local price is zero in every part" if any((self.output, *inputs)) else None
+        if is_local or is_timed:
+            kind = "a local price" if is_local else "a price by the hour of sound"
+            return f"{kind} is zero in every part" if any((self.output, *inputs)) else None
         if is_embedding and self.output:
             return "an embedding has no output, so its output is zero"
         if not all(inputs) or not (self.output or is_embedding):
@@ -250,6 +272,8 @@ class _PriceRow(_Row):
     valid_from: date
     long_context: _LongContext | None = None
     per_request: _Fee = Decimal(0)
+    per_audio_hour: _Sound = Decimal(0)
+    audio_at_least_s: int = Field(0, ge=0, le=MAX_AUDIO_AT_LEAST_S, strict=True)
     local: bool = Field(False, strict=True)
     embedding: bool = Field(False, strict=True)
     large_change: bool = Field(False, strict=True)
@@ -258,9 +282,14 @@ class _PriceRow(_Row):
     @model_validator(mode="after")
     def _is_sane(self) -> Self:
         tiers: list[_Row] = [self, self.long_context] if self.long_context else [self]
-        for flaw in (tier.flaw(is_local=self.local, is_embedding=self.embedding) for tier in tiers):
+        is_timed = bool(self.per_audio_hour)
+        for flaw in (tier.flaw(is_local=self.local, is_embedding=self.embedding, is_timed=is_timed) for tier in tiers):
             if flaw:
                 raise ValueError(flaw)
+        if is_timed and (self.local or self.embedding or self.long_context):
+            raise ValueError("a price by the hour of sound is neither local nor an embedding, and has no long_context")
+        if self.audio_at_least_s and not is_timed:
+            raise ValueError("audio_at_least_s is for a price by the hour of sound")
         if self.long_context and (self.long_context.input < self.input or self.long_context.output < self.output):
             raise ValueError("long_context must not be cheaper than the base price")
         if self.local and self.per_request:
@@ -328,7 +357,7 @@ def _too_far(old: Price, new: Price) -> str | None:
 
 def _parts(price: Price) -> dict[str, Decimal]:
     long = {} if price.long is None else {f"long_context.{part}": rate for part, rate in asdict(price.long).items()}
-    return {**asdict(price.base), **long, "per_request": price.per_request}
+    return {**asdict(price.base), **long, "per_request": price.per_request, "per_audio_hour": price.per_audio_hour}
 
 
 def _price(row: _PriceRow, table: date) -> Price:
@@ -342,4 +371,6 @@ def _price(row: _PriceRow, table: date) -> Price:
         per_request=row.per_request,
         is_local=row.local,
         is_embedding=row.embedding,
+        per_audio_hour=row.per_audio_hour,
+        audio_at_least_s=row.audio_at_least_s,
     )
