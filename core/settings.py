@@ -86,6 +86,8 @@ class Settings(BaseModel):
     """Seconds for which a quote is fresh."""
     stock_api_provider: Literal["alphavantage", "fmp"] = "alphavantage"
     """The quote source that is asked first."""
+    encryption_keys: Secret = None
+    """Fernet keys, comma-separated, the newest first: what keys of providers and of webhooks are encrypted under."""
     cron_secret: Secret = None
     """What a scheduler outside shows to start jobs over HTTP; unset, jobs cannot be started that way."""
     runs_worker: bool = True

@@ -79,6 +79,8 @@ class HoldRequest:
     conversation_id: UUID | None = None
     counts_request: bool = True
     own_key: bool = False
+    key_id: UUID | None = None
+    """The own key that it is asked with, whose monthly limit then holds too; None: the platform's."""
     acts_as: Literal["member", "organisation"] = "member"
     idempotency: Idempotency | None = None
     flight_key: bytes | None = None
