@@ -22,6 +22,7 @@
     │   ├── ProviderTimeout         503  provider_unavailable
     │   ├── ProviderRefusedKey      503  provider_unavailable, names the variable to set
     │   ├── ProviderRejectedRequest 422  invalid_request: the provider cannot serve this request
+    │   │   └── ProviderLacksModel  422  invalid_request: it does not know the model
     │   ├── ProviderBroke           503  provider_unavailable, after the first token
     │   └── UnusableAnswer          502  unusable_answer: it does not follow its schema
     ├── SourceError                 503  source_unavailable: what a source of market data did to us
@@ -77,6 +78,11 @@ class PromptRejected(InvalidRequest):
     """A prompt that is empty, too long, or that a guard refuses."""
 
     code, title = "prompt_rejected", "Prompt rejected"
+
+    def __init__(self, detail: str, *, rule: str | None = None) -> None:
+        super().__init__(detail)
+        self.rule = rule
+        """Which guard refused it, in one word; None where the sentence says all."""
 
 
 class Unauthenticated(AssayError):
@@ -256,6 +262,10 @@ class ProviderRejectedRequest(ProviderError):
     """The provider cannot serve this request as it stands."""
 
     code, status, title = "invalid_request", 422, "The AI provider rejected the request"
+
+
+class ProviderLacksModel(ProviderRejectedRequest):
+    """The provider does not know the model, or does not serve it any more."""
 
 
 class ProviderBroke(ProviderError):
