@@ -11,6 +11,7 @@ from tests.bench import (
     books,
     cache,
     chart_patterns,
+    day,
     filters,
     hot_row,
     metered_call,
@@ -76,6 +77,7 @@ MEASUREMENTS = {
     "research": Measurement(
         "research: tool steps, a bundle's calls, the first word of offline answers, marks", research.all_figures
     ),
+    "day": Measurement("a replayed day of analysts' questions: what cache and router save", day.saved),
     "risk": Measurement("all risk figures of 5,000 daily returns against a benchmark", risk.all_figures),
     "warm-start": Measurement("a second start, until the page and the API answer", start.warm),
     "cold-start": Measurement("from `git clone` to a page that answers, on nothing but Python", start.cold),
