@@ -25,6 +25,7 @@ from core.errors import (
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
+    PromptRejected,
     ProviderError,
     RateLimited,
     StillRunning,
@@ -71,6 +72,8 @@ def problem_of(error: AssayError) -> dict[str, object]:
         "detail": error.detail,
         "code": error.problem_code,
     }
+    if isinstance(error, PromptRejected) and error.rule is not None:
+        return {**problem, "rule": error.rule}
     return {**problem, **_denial_members(error.denial)} if isinstance(error, MeteringDenied) else problem
 
 

@@ -76,6 +76,10 @@ class Limits(BaseModel):
     """Members of the organisation."""
     news_refresh_minutes: Annotated[int, Field(ge=1)]
     """News is refreshed at most this often."""
+    prompt_chars: Count = None
+    """Characters of one message that a user writes; that of the installation (MAX_PROMPT_CHARS) holds too."""
+    prompt_tokens: Count = None
+    """Tokens of all that a model is shown with one message, as they are estimated for the hold."""
 
 
 class Plan(BaseModel):

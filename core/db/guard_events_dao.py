@@ -1,0 +1,23 @@
+"""The statements behind what guards found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+_ADD = text(
+    """
+    INSERT INTO guard_events (id, at, org_id, user_id, request_id, guard, action, detail, score, found)
+    SELECT :id, assay_now() - make_interval(secs => :age_s), m.org_id, m.user_id, :request_id, :guard, :action,
+        :detail, :score, :found
+    FROM memberships m WHERE m.org_id = :org_id AND m.user_id = :user_id
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Notes what guards found; what is noted already, or of a member who is gone, is passed over."""
+    connection.execute(_ADD, list(rows))
