@@ -23,8 +23,8 @@ _RESERVE = """
         (r.denial).scope, (r.denial).maximum, (r.denial).used, (r.denial).resets_at, r.entry, r.entry_life_s
     FROM reserve(%(hold_id)s, %(request_id)s, %(org_id)s, %(user_id)s, %(feature)s, %(provider)s, %(model)s,
         %(price_version)s, %(held_usd)s, %(lifetime_s)s, %(counts_request)s, %(own_key)s, %(conversation_id)s,
-        %(acts_as)s, 0, %(route)s, %(key)s, %(body_sha256)s, %(flight_key)s, %(cache_scope)s, %(cache_key)s)
-        AS r
+        %(acts_as)s, 0, %(route)s, %(key)s, %(body_sha256)s, %(flight_key)s, %(cache_scope)s, %(cache_key)s,
+        %(key_id)s) AS r
 """
 _MARK = "SELECT mark_in_flight(%(hold_id)s)"
 _TOP_UP = "SELECT top_up(%(hold_id)s, %(held_usd)s)"

@@ -52,6 +52,7 @@ _REASONS = {
     "request_ceiling_usd": "This request could cost up to {used} USD, more than your plan's {limit} USD a request",
     "user_budget_usd_month": "Your monthly budget of {limit} USD would be exceeded",
     "org_budget_usd_month": "Your organisation's monthly budget of {limit} USD would be exceeded",
+    "key_limit_usd_month": "This key's own monthly limit of {limit} USD would be exceeded; change it in Settings",
 }
 
 
@@ -181,7 +182,7 @@ class Meter:
 
         Raises:
             MeteringDenied: a limit refuses; nothing was used.
-            Forbidden: there is no such membership, or its role may not ask.
+            Forbidden: there is no such membership, its role may not ask, or its own key was revoked or has expired.
             Conflict: the Idempotency-Key was used with another body; StillRunning: its request has not ended.
             DatabaseUnavailable: nothing was reserved that does not expire by itself; no call may be made.
         """
@@ -211,6 +212,8 @@ class Meter:
             raise _still_running()
         if row.outcome == "other_body":
             raise _other_body()
+        if row.outcome == "key_ended":
+            raise Forbidden("The key that pays for this was revoked or has expired. Ask again, or look in Settings.")
         if row.outcome != "granted" or row.lifetime_s is None:
             raise Forbidden("You may not ask models in this organisation.")
         lifetime_s = float(row.lifetime_s)
@@ -328,6 +331,7 @@ class Meter:
             "lifetime_s": request.lifetime_s,
             "counts_request": request.counts_request,
             "own_key": request.own_key,
+            "key_id": request.key_id,
             "conversation_id": request.conversation_id,
             "acts_as": request.acts_as,
             "flight_key": request.flight_key,

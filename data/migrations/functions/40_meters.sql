@@ -160,6 +160,20 @@ BEGIN
     RETURN CASE WHEN h.feature IS NOT NULL THEN m.used + o.used END;
 END $$;
 
+-- Moves what the own key of a hold held to what it was used for, in the month that the hold names; where that is closed
+-- the hold itself is the record. An answer shows that its provider accepts the key. The key is locked by the caller.
+CREATE OR REPLACE FUNCTION count_key(h holds, p_cost numeric, p_has_answered boolean) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF h.key_id IS NULL THEN
+        RETURN;
+    END IF;
+    UPDATE provider_keys AS k SET
+        held_usd = k.held_usd - CASE k.month_start WHEN h.key_month_start THEN h.bound_usd ELSE 0 END,
+        used_usd = k.used_usd + CASE k.month_start WHEN h.key_month_start THEN p_cost ELSE 0 END,
+        refused_at = CASE WHEN p_has_answered THEN NULL ELSE k.refused_at END
+        WHERE k.id = h.key_id;
+END $$;
+
 -- The same in a period that is closed. A day keeps quotas alone; a month also requests (the member's) and charges.
 CREATE OR REPLACE FUNCTION count_closed(h holds, p_user uuid, p_period text, p_start timestamptz, p_chat integer,
     p_analysis integer, p_filing integer, p_validation integer, p_quota integer, p_request integer, p_charge numeric)

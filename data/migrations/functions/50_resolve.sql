@@ -1,16 +1,21 @@
 -- How a hold ends: settled, released or expired, never two of these, never left open.
 
--- Locks the meters of a hold's membership and organisation, in that order, and reads the hold behind them.
+-- Locks the meters of a hold's membership and organisation and its own key, in that order, and reads the hold behind
+-- them.
 CREATE OR REPLACE FUNCTION locked_hold(p_hold uuid) RETURNS holds LANGUAGE plpgsql AS $$
 DECLARE
     h holds;
     org uuid;
     member uuid;
+    key uuid;
 BEGIN
-    SELECT org_id, user_id INTO org, member FROM holds WHERE id = p_hold;
+    SELECT org_id, user_id, key_id INTO org, member, key FROM holds WHERE id = p_hold;
     IF FOUND THEN
         PERFORM 1 FROM member_meters WHERE org_id = org AND user_id = member FOR UPDATE;
         PERFORM 1 FROM org_meters WHERE org_id = org FOR UPDATE;
+        IF key IS NOT NULL THEN
+            PERFORM 1 FROM provider_keys WHERE id = key FOR UPDATE;
+        END IF;
         SELECT * INTO h FROM holds WHERE id = p_hold FOR UPDATE;
     END IF;
     RETURN h;
@@ -52,7 +57,8 @@ CREATE OR REPLACE FUNCTION log_call(h holds, p_at timestamptz, p_status text, p_
 BEGIN
     INSERT INTO usage_log (id, at, org_id, user_id, request_id, hold_id, conversation_id, channel, status, feature,
             provider, model, price_version, prompt_tokens, completion_tokens, cached_prompt_tokens, estimated, quarantine,
-            cost_usd, charged_usd, latency_ms, first_token_ms, error_code)
+            cost_usd, charged_usd, latency_ms, first_token_ms, error_code, own_key, intent, complexity, prompt_version,
+            experiment_id, arm)
         VALUES (h.id, p_at, h.org_id, h.user_id, h.request_id, h.id, h.conversation_id,
             coalesce(p_usage ->> 'channel', 'api'), p_status, h.feature, coalesce(p_usage ->> 'provider', h.provider),
             coalesce(p_usage ->> 'model', h.model), coalesce(p_usage ->> 'price_version', h.price_version),
@@ -60,7 +66,8 @@ BEGIN
             coalesce((p_usage ->> 'cached_prompt_tokens')::integer, 0),
             coalesce((p_usage ->> 'estimated')::boolean, false), p_usage ->> 'quarantine', p_cost_usd, p_charged_usd,
             coalesce((p_usage ->> 'latency_ms')::integer, 0), (p_usage ->> 'first_token_ms')::integer,
-            p_usage ->> 'error_code');
+            p_usage ->> 'error_code', h.own_key, p_usage ->> 'intent', p_usage ->> 'complexity',
+            p_usage ->> 'prompt_version', (p_usage ->> 'experiment_id')::uuid, p_usage ->> 'arm');
     IF p_attempts <> '[]' THEN
         PERFORM log_attempts(h, p_at, p_attempts);
     END IF;
@@ -107,6 +114,7 @@ BEGIN
         cost_usd = CASE h.state WHEN 'in_flight' THEN h.bound_usd ELSE 0 END,
         resolution = CASE h.state WHEN 'in_flight' THEN 'unresolved' ELSE 'never_called' END WHERE id = p_hold;
     PERFORM count_resolution(h, 0, 0, 0);
+    PERFORM count_key(h, CASE h.state WHEN 'in_flight' THEN h.bound_usd ELSE 0 END, false);
     IF h.state = 'in_flight' THEN
         PERFORM log_call(h, at, 'unresolved', h.bound_usd, 0, '{"estimated": true}', '[]');
     END IF;
@@ -166,6 +174,7 @@ BEGIN
         idempotency_key = CASE WHEN is_free THEN NULL ELSE idempotency_key END
         WHERE id = p_hold;
     used := count_resolution(h, quota, request, charge);
+    PERFORM count_key(h, p_cost_usd, p_outcome <> 'early_cut');
     PERFORM log_call(h, at, CASE p_outcome WHEN 'success' THEN 'success' ELSE 'cut' END, p_cost_usd, charge,
         p_usage, p_attempts);
     PERFORM keep_entry(p_entry);
@@ -192,6 +201,7 @@ BEGIN
     END IF;
     UPDATE holds SET state = 'released', resolved_at = at, resolution = p_status, cost_usd = p_cost_usd WHERE id = p_hold;
     used := count_resolution(h, 0, 0, 0);
+    PERFORM count_key(h, p_cost_usd, false);
     IF p_status <> 'never_called' THEN
         PERFORM log_call(h, at, p_status, p_cost_usd, 0, p_usage, p_attempts);
     END IF;

@@ -1,18 +1,22 @@
 -- Decides and records in one round trip: takes every limit that applies, all or nothing, or says which one refuses.
 --
--- Locks in one order: membership, organisation. The plan, the zone and the budgets are read after the locks, so that a
+-- Locks in one order: membership, organisation, own key. The plan, the zone and the budgets are read after the locks, so that a
 -- changed plan binds the next request. A missing membership or plan refuses; a missing meter row is made.
 -- Repeated with the same hold id it answers as it did the first time. NULL limits are unlimited, and counted too.
 -- p_flight_key, p_cache_scope and p_cache_key name this question. Where it is being answered already, or was answered, no
 -- hold is taken: settle keeps the answer in the transaction that ends the flight, so that one of both is always seen.
 -- p_acts_as 'organisation': its own quota, budget and slots, none of the member's; who started it is only noted.
+-- p_key is the own key that the call is made with, the caller's or their organisation's, which is held for its cost.
+DROP FUNCTION IF EXISTS reserve(uuid, uuid, uuid, uuid, text, text, text, text, numeric, integer, boolean, boolean, uuid,
+    text, numeric, text, text, bytea, bytea, text, bytea);
 CREATE OR REPLACE FUNCTION reserve(
     p_hold uuid, p_request uuid, p_org uuid, p_user uuid, p_feature text,
     p_provider text, p_model text, p_price_version text, p_held_usd numeric, p_lifetime_s integer,
     p_counts_request boolean DEFAULT true, p_own_key boolean DEFAULT false, p_conversation uuid DEFAULT NULL,
     p_acts_as text DEFAULT 'member', p_credits numeric DEFAULT 0,
     p_idempotency_route text DEFAULT NULL, p_idempotency_key text DEFAULT NULL, p_body_sha256 bytea DEFAULT NULL,
-    p_flight_key bytea DEFAULT NULL, p_cache_scope text DEFAULT NULL, p_cache_key bytea DEFAULT NULL
+    p_flight_key bytea DEFAULT NULL, p_cache_scope text DEFAULT NULL, p_cache_key bytea DEFAULT NULL,
+    p_key uuid DEFAULT NULL
 ) RETURNS reservation LANGUAGE plpgsql AS $$
 DECLARE
     m member_meters;
@@ -36,6 +40,12 @@ DECLARE
     counts boolean := p_counts_request AND p_acts_as = 'member';
     request integer := counts::integer;
     charge numeric := CASE WHEN p_own_key THEN 0 ELSE p_held_usd END;
+    key_ends timestamptz;
+    key_month meter_span;
+    key_used numeric;
+    key_held numeric;
+    key_limit numeric;
+    key_scope text;
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     IF p_flight_key IS NOT NULL THEN
@@ -101,7 +111,27 @@ BEGIN
         RETURN r;
     END IF;
 
+    IF p_key IS NOT NULL THEN
+        SELECT coalesce(k.expires_at, 'infinity'), k.month_start, k.month_end, k.used_usd, k.held_usd, k.limit_usd_month,
+                CASE WHEN k.is_shared THEN 'organisation' ELSE 'user' END
+            INTO key_ends, key_month.starts_at, key_month.ends_at, key_used, key_held, key_limit, key_scope
+            FROM provider_keys k JOIN memberships s ON s.org_id = k.org_id AND s.user_id = p_user AND s.ended_at IS NULL
+                JOIN users u ON u.id = s.user_id AND u.deactivated_at IS NULL
+            WHERE k.id = p_key AND k.org_id = p_org AND k.provider = p_provider AND k.revoked_at IS NULL
+                AND (k.is_shared OR (k.user_id = p_user AND batch = 0)) AND p_own_key
+            FOR UPDATE OF k;
+        IF NOT FOUND OR key_ends <= assay_now() THEN
+            r.outcome := 'key_ended';
+            RETURN r;
+        END IF;
+    END IF;
+
     at := assay_now();
+    IF at >= key_month.ends_at THEN
+        key_month := meter_period('month', key_month.ends_at, at, l.zone);
+        key_used := 0;
+        key_held := 0;
+    END IF;
     has_moved := at >= least(m.day_end, m.month_end, o.day_end, o.month_end);
     IF has_moved THEN
         m := member_meter_at(m, at, l.zone, true);
@@ -187,6 +217,10 @@ BEGIN
         d := later_denial(d, ROW('budget_exceeded', 'org_budget_usd_month', 'organisation', l.org_budget,
             o.charge_usd_used + o.charge_usd_held, o.month_end)::denial);
     END IF;
+    IF key_used + key_held + p_held_usd > key_limit THEN
+        d := later_denial(d, ROW('budget_exceeded', 'key_limit_usd_month', key_scope, key_limit, key_used + key_held,
+            key_month.ends_at)::denial);
+    END IF;
     IF charge > l.request_ceiling_usd THEN
         d := later_denial(d, ROW('cost_ceiling', 'request_ceiling_usd', 'request', l.request_ceiling_usd, charge,
             NULL)::denial);
@@ -231,17 +265,20 @@ BEGIN
         charge_usd_held = o.charge_usd_held + charge, open_batch_holds = o.open_batch_holds + batch
         WHERE org_id = p_org;
     IF r.outcome = 'granted' THEN
+        UPDATE provider_keys SET month_start = key_month.starts_at, month_end = key_month.ends_at, used_usd = key_used,
+            held_usd = key_held + p_held_usd, last_used_at = at WHERE id = p_key;
         IF p_flight_key IS NOT NULL THEN  -- its leader is overdue or has followers enough; now others follow this one
             UPDATE holds SET flight_key = NULL WHERE flight_key = p_flight_key AND state IN ('reserved', 'in_flight');
         END IF;
         INSERT INTO holds (id, org_id, user_id, acts_as, feature, provider, model, price_version, own_key, quota_held,
                 request_held, held_usd, credits_held, day_start, month_start, org_day_start, org_month_start, created_at,
                 expires_at, request_id, conversation_id, idempotency_route, idempotency_key, body_sha256, flight_key,
-                bound_usd)
+                bound_usd, key_id, key_month_start)
             VALUES (p_hold, p_org, p_user, p_acts_as, p_feature, p_provider, p_model, p_price_version, p_own_key,
                 (p_feature IS NOT NULL)::integer, request, charge, p_credits, m.day_start, m.month_start, o.day_start,
                 o.month_start, at, at + make_interval(secs => p_lifetime_s), p_request, p_conversation,
-                p_idempotency_route, p_idempotency_key, p_body_sha256, p_flight_key, p_held_usd);
+                p_idempotency_route, p_idempotency_key, p_body_sha256, p_flight_key, p_held_usd, p_key,
+                key_month.starts_at);
     END IF;
     RETURN r;
 END $$;
@@ -260,6 +297,14 @@ BEGIN
     more := p_held_usd - h.bound_usd;
     IF more <= 0 THEN
         RETURN true;
+    END IF;
+    IF h.key_id IS NOT NULL THEN
+        UPDATE provider_keys SET held_usd = held_usd + more
+            WHERE id = h.key_id AND month_start = h.key_month_start AND revoked_at IS NULL
+                AND coalesce(used_usd + held_usd + more <= limit_usd_month, true);
+        IF NOT FOUND THEN
+            RETURN false;
+        END IF;
     END IF;
     IF h.own_key THEN
         UPDATE holds SET bound_usd = p_held_usd WHERE id = p_hold;
