@@ -27,6 +27,14 @@ prompt_templates = Table(
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
 )
 
+shipped_template_uses = Table(
+    "shipped_template_uses",
+    METADATA,
+    Column("template_id", Uuid, primary_key=True),
+    Column("used", Integer, nullable=False),
+    Column("used_at", Moment, nullable=False),
+)
+
 attachments = Table(
     "attachments",
     METADATA,

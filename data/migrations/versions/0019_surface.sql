@@ -36,6 +36,15 @@ COMMENT ON COLUMN prompt_templates.sharing IS 'private: its author alone; shared
 COMMENT ON COLUMN prompt_templates.variables IS 'A list of {name, label, kind, default, choices, is_required}.';
 COMMENT ON COLUMN prompt_templates.used IS 'How often a question was made of it.';
 
+CREATE TABLE shipped_template_uses (
+    template_id uuid NOT NULL,
+    used integer NOT NULL,
+    used_at timestamptz NOT NULL,
+    CONSTRAINT pk_shipped_template_uses PRIMARY KEY (template_id),
+    CONSTRAINT ck_shipped_template_uses_used CHECK (used >= 1)
+);
+COMMENT ON TABLE shipped_template_uses IS 'How often templates were used that come with the workbench, by all.';
+
 CREATE TABLE attachments (
     id uuid NOT NULL,
     org_id uuid NOT NULL,
@@ -152,10 +161,14 @@ END $$;
 
 CREATE POLICY seen ON prompt_templates FOR SELECT TO assay_app
     USING (sharing = 'public' OR (org_id = bound_org() AND (sharing = 'shared' OR user_id = bound_user())));
+-- Public ones are written under the service role, for operators alone.
 CREATE POLICY own ON prompt_templates TO assay_app
-    USING (org_id = bound_org() AND (user_id = bound_user() OR (sharing = 'shared' AND bound_role() IN ('owner', 'admin'))))
-    WITH CHECK (org_id = bound_org() AND (user_id = bound_user()
-        OR (sharing = 'shared' AND bound_role() IN ('owner', 'admin'))));
+    USING (org_id = bound_org() AND sharing <> 'public'
+        AND (user_id = bound_user() OR (sharing = 'shared' AND bound_role() IN ('owner', 'admin'))))
+    WITH CHECK (org_id = bound_org() AND sharing <> 'public'
+        AND (user_id = bound_user() OR (sharing = 'shared' AND bound_role() IN ('owner', 'admin'))));
 
+GRANT SELECT ON shipped_template_uses TO assay_app;
+GRANT SELECT, INSERT, UPDATE ON shipped_template_uses TO assay_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON prompt_templates, attachments, message_reactions, large_requests,
     large_request_items TO assay_app, assay_service;
