@@ -36,7 +36,6 @@ MAX_IMAGE_BYTES = 1_500_000
 MAX_NAME_CHARS = 200
 MAX_NOTES = 20
 MAX_NOTE_CHARS = 300
-EXCERPT_CHARS = 300
 
 MEMORY_BYTES = 1536 * 1024 * 1024
 """Address space of the process that reads a file."""
