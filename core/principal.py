@@ -71,5 +71,11 @@ class Principal:
     """Whether `auto` chooses a model; otherwise `auto` is `default_model`."""
     allowed_models: tuple[str, ...] | None = None
     """Ids of the models that the organisation allows; None is all."""
+    allowed_providers: tuple[str, ...] | None = None
+    """Providers that the organisation allows; None is all."""
+    org_default_model: str | None = None
+    """The organisation's model for a question that names none, where the user has none; None is the installation's."""
+    asks_models: bool = True
+    """Whether the organisation's members may ask models of providers at all."""
     as_of: date | None = None
     """The date that the user chose to see the market as of, in this session; None: they chose none."""

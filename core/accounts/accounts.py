@@ -267,6 +267,9 @@ def principal_of(row: dao.WhoRow, via: str) -> Principal:
         default_model=row.default_model,
         uses_router=row.uses_router,
         allowed_models=None if row.allowed_models is None else tuple(row.allowed_models),
+        allowed_providers=None if row.allowed_providers is None else tuple(row.allowed_providers),
+        org_default_model=row.org_default_model,
+        asks_models=row.asks_models,
         as_of=row.as_of,
     )
 

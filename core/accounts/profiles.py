@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 
 from core.accounts.people import checked_name
 from core.accounts.permissions import Action, require
+from core.ai.providers.hosts import HOSTS
 from core.db import people_dao as dao
 from core.db.engine import Database
 from core.errors import InvalidRequest
@@ -53,6 +54,12 @@ class OrganisationSettings:
     """Symbol of the index or fund that performance is compared with."""
     allowed_models: tuple[str, ...] | None
     """Ids of the models that members may ask; None is all."""
+    allowed_providers: tuple[str, ...] | None = None
+    """Providers that members may ask; None is all."""
+    default_model: str | None = None
+    """Model of a question that names none, where its asker has no default; None is the installation's."""
+    asks_models: bool = True
+    """Whether members may ask models of providers at all; what answers offline is not switched off."""
 
 
 class Profiles:
@@ -86,7 +93,7 @@ class Profiles:
         if profile.zone is not None:
             self._check_zone(profile.zone)
         if model is not None:
-            _check_models([model], self._answering)
+            _check_known([model], self._answering, "model")
         if model is None and not profile.uses_router:
             raise InvalidRequest("Without the router a default model has to be chosen.")
         kept = replace(profile, name=checked_name(profile.name), default_model=model)
@@ -104,14 +111,23 @@ class Profiles:
         require(principal, Action.READ)
         with self._database.app(principal) as connection:
             row = dao.organisation(connection, principal.org_id)
-        allowed = None if row.allowed_models is None else tuple(row.allowed_models)
-        return OrganisationSettings(row.name, row.zone, row.risk_free_rate, row.benchmark, allowed)
+        models, providers = row.allowed_models, row.allowed_providers
+        return OrganisationSettings(
+            name=row.name,
+            zone=row.zone,
+            risk_free_rate=row.risk_free_rate,
+            benchmark=row.benchmark,
+            allowed_models=None if models is None else tuple(models),
+            allowed_providers=None if providers is None else tuple(providers),
+            default_model=row.default_model,
+            asks_models=row.asks_models,
+        )
 
     def keep_organisation(self, principal: Principal, settings: OrganisationSettings) -> OrganisationSettings:
         """Keeps the settings of the principal's organisation, and gives them as they are kept.
 
         Raises:
-            InvalidRequest: a name, zone, rate, benchmark or model that cannot be.
+            InvalidRequest: a name, zone, rate, benchmark, model or provider that cannot be.
             Forbidden: not a manager, or a token without the scope admin.
         """
         require(principal, Action.SET_ORGANISATION)
@@ -122,17 +138,28 @@ class Profiles:
         benchmark = settings.benchmark.strip().upper()
         if not 1 <= len(benchmark) <= MAX_BENCHMARK_CHARS or not benchmark.isascii() or not benchmark.isprintable():
             raise InvalidRequest(f"The benchmark is a symbol of 1 to {MAX_BENCHMARK_CHARS} characters.")
-        allowed = settings.allowed_models
-        if allowed is not None:
-            if not allowed:
-                raise InvalidRequest("Allow at least one model, or all of them.")
-            _check_models(allowed, self._known)
-            allowed = tuple(sorted(set(allowed)))
-        name = checked_name(settings.name, what="organisation's name")
-        kept = OrganisationSettings(name, settings.zone, round(rate, 6), benchmark, allowed)
+        kept = replace(
+            settings,
+            name=checked_name(settings.name, what="organisation's name"),
+            risk_free_rate=round(rate, 6),
+            benchmark=benchmark,
+            allowed_models=_sorted(settings.allowed_models, self._known, "model"),
+            allowed_providers=_sorted(settings.allowed_providers, HOSTS, "provider"),
+            default_model=self._checked_default(settings),
+        )
         with self._database.service() as connection:
-            dao.change_organisation(connection, principal.org_id, **asdict(kept))
+            dao.change_organisation(connection, principal.org_id, dao.OrganisationChange(**asdict(kept)))
         return kept
+
+    def _checked_default(self, settings: OrganisationSettings) -> str | None:
+        """The organisation's default model, which has to be one that its members may ask; None for `auto`."""
+        model, allowed = settings.default_model, settings.allowed_models
+        if model is None or model == AUTO:
+            return None
+        _check_known([model], self._answering, "model")
+        if allowed is not None and model not in allowed:
+            raise InvalidRequest("The default model has to be one of the models that are allowed.")
+        return model
 
     def _check_zone(self, zone: str) -> None:
         if zone in zones():
@@ -142,10 +169,20 @@ class Profiles:
         raise InvalidRequest("The time zone is an IANA name such as Europe/Berlin.")
 
 
-def _check_models(models: Collection[str], there_are: frozenset[str]) -> None:
-    unknown = sorted(set(models) - there_are)
+def _sorted(names: Collection[str] | None, there_are: Collection[str], what: str) -> tuple[str, ...] | None:
+    """What is allowed, each once and in order; None is all."""
+    if names is None:
+        return None
+    if not names:
+        raise InvalidRequest(f"Allow at least one {what}, or all of them.")
+    _check_known(names, there_are, what)
+    return tuple(sorted(set(names)))
+
+
+def _check_known(names: Collection[str], there_are: Collection[str], what: str) -> None:
+    unknown = sorted(set(names) - set(there_are))
     if unknown:
-        raise InvalidRequest(f"There is no such model as {unknown[0][:80]!r}.")
+        raise InvalidRequest(f"There is no such {what} as {unknown[0][:80]!r}.")
 
 
 @cache

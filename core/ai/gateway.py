@@ -14,6 +14,7 @@ from uuid import UUID
 
 from core.accounts.permissions import Action, require
 from core.ai.answer import Answer, Draft, Question, Save, draft_of
+from core.ai.bounds import asked_tokens, recorded_s
 from core.ai.cache import AnswerCache, Hit, KeyParts, Scope, cache_key, tools_digest
 from core.ai.call import Call, CallParts
 from core.ai.estimate import prompt_estimate
@@ -21,7 +22,7 @@ from core.ai.kept import Keeper, Replay, replayed
 from core.ai.providers.contract import Message, TimeLimits, TokenUsage
 from core.ai.quality import Quality
 from core.ai.rounds import RoundsParts
-from core.ai.router import AUTO, Candidate, Route, Router
+from core.ai.router import AUTO, Candidate, Route, RouteQuestion, Router, needs_of
 from core.ai.schemas import check_schema
 from core.ai.session import Distant, Following, Given, LeaderFailed, Place, Reading, Session, Source
 from core.ai.watchdog import Watchdog
@@ -315,25 +316,33 @@ class Gateway:
 
     def _as_set(self, principal: Principal, question: Question) -> Question:
         """The question with a model where it names none, and where its asker's profile replaces `auto`."""
-        allowed, model = principal.allowed_models, question.model
+        model = question.model
         if not model:
-            model = principal.default_model or self._parts.default_model
-            model = model if allowed is None or model in allowed else AUTO
+            model = principal.default_model or principal.org_default_model or self._parts.default_model
+            model = model if model == AUTO or self._parts.router.allows(model, principal) else AUTO
         if model == AUTO and not principal.uses_router and not question.is_embedding:
             model = principal.default_model or AUTO
         return replace(question, model=model)
 
     def _route(self, question: Question, plan: Plan, principal: Principal) -> Route:
-        prompt_tokens, quality = prompt_estimate(question.messages, question.tools), self._parts.quality
+        prompt_tokens, quality = asked_tokens(question, question.messages, question.tools), self._parts.quality
         route = self._parts.router.route(
-            question.model,
-            plan,
-            prompt_tokens=prompt_tokens,
-            max_tokens=question.max_tokens,
-            on=self._parts.clock.now().date(),
-            task="embedding" if question.is_embedding else "chat",
-            allowed=principal.allowed_models,
-            records=quality(principal.org_id, question.task) if quality and question.model == AUTO else None,
+            RouteQuestion(
+                name=question.model,
+                plan=plan,
+                on=self._parts.clock.now().date(),
+                prompt_tokens=prompt_tokens,
+                max_tokens=question.max_tokens,
+                operation=question.operation,
+                audio_s=recorded_s(question),
+                task=question.task,
+                messages=question.messages,
+                needs=needs_of(question),
+                allowed_models=principal.allowed_models,
+                allowed_providers=principal.allowed_providers,
+                asks_models=principal.asks_models,
+                records=quality(principal.org_id, question.task) if quality and question.model == AUTO else {},
+            )
         )
         model = route.candidates[0].model
         if question.max_tokens > model.max_output:
@@ -342,7 +351,7 @@ class Gateway:
             longest = max(prompt_estimate([message]) for message in question.messages)
             if longest > model.context_window:
                 raise PromptRejected(f"A text is too long for {model.label}.")
-        elif prompt_tokens + question.max_tokens > model.context_window:
+        elif question.operation == "chat" and prompt_tokens + question.max_tokens > model.context_window:
             raise PromptRejected(f"The conversation is too long for {model.label}; start a new one.")
         return route
 
@@ -377,9 +386,7 @@ class Gateway:
     def _key(self, question: Question, plan: Plan, principal: Principal, messages: tuple[Message, ...]) -> bytes:
         model = question.model
         if model == AUTO:
-            kind = "offline" if self._parts.router.is_offline else "live"
-            among = [*plan.model_classes, *(principal.allowed_models or ())]
-            model = f"{AUTO}/{kind}/{'+'.join(sorted(among))}"
+            model = self._parts.router.auto_among(plan, principal)
         return cache_key(
             KeyParts(
                 task=question.task,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -38,6 +38,9 @@ class OrganisationRow:
     risk_free_rate: Decimal
     benchmark: str
     allowed_models: list[str] | None
+    allowed_providers: list[str] | None
+    default_model: str | None
+    asks_models: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,10 @@ _USER = (
     "SELECT id, email, name, zone, default_model, uses_router, uses_credits, gets_notices, "
     "password_hash IS NOT NULL AS has_password, deactivated_at IS NULL AS is_active FROM users"
 )
-_ORGANISATION = "SELECT id, name, plan, zone, risk_free_rate, benchmark, allowed_models FROM organisations"
+_ORGANISATION = (
+    "SELECT id, name, plan, zone, risk_free_rate, benchmark, allowed_models, allowed_providers, default_model, "
+    "asks_models FROM organisations"
+)
 
 
 def user(connection: Connection, user_id: UUID) -> UserRow:
@@ -186,30 +192,34 @@ def add_organisation(connection: Connection, org_id: UUID, name: str, plan: str)
     )
 
 
-def change_organisation(
-    connection: Connection,
-    org_id: UUID,
-    *,
-    name: str,
-    zone: str,
-    risk_free_rate: Decimal,
-    benchmark: str,
-    allowed_models: Sequence[str] | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class OrganisationChange:
+    """What the managers of an organisation set for it."""
+
+    name: str
+    zone: str
+    risk_free_rate: Decimal
+    benchmark: str
+    allowed_models: Sequence[str] | None
+    allowed_providers: Sequence[str] | None
+    default_model: str | None
+    asks_models: bool
+
+
+def change_organisation(connection: Connection, org_id: UUID, change: OrganisationChange) -> None:
     """Keeps an organisation's settings."""
+    models, providers = change.allowed_models, change.allowed_providers
+    lists = {
+        "allowed_models": None if models is None else list(models),
+        "allowed_providers": None if providers is None else list(providers),
+    }
     connection.execute(
         text(
             "UPDATE organisations SET name = :name, zone = :zone, risk_free_rate = :risk_free_rate, "
-            "benchmark = :benchmark, allowed_models = :allowed_models WHERE id = :id"
+            "benchmark = :benchmark, allowed_models = :allowed_models, allowed_providers = :allowed_providers, "
+            "default_model = :default_model, asks_models = :asks_models WHERE id = :id"
         ),
-        {
-            "id": org_id,
-            "name": name,
-            "zone": zone,
-            "risk_free_rate": risk_free_rate,
-            "benchmark": benchmark,
-            "allowed_models": None if allowed_models is None else list(allowed_models),
-        },
+        {"id": org_id, **asdict(change), **lists},
     )
 
 

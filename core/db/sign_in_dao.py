@@ -13,7 +13,8 @@ from core.db.engine import Driver
 
 _WHO = """
     u.id AS user_id, u.email, u.name, u.zone AS user_zone, u.is_operator, u.default_model, u.uses_router,
-    o.id AS org_id, o.name AS org_name, o.plan, o.zone AS org_zone, o.allowed_models, m.role
+    o.id AS org_id, o.name AS org_name, o.plan, o.zone AS org_zone, o.allowed_models,
+    o.allowed_providers, o.default_model AS org_default_model, o.asks_models, m.role
     FROM memberships m JOIN users u ON u.id = m.user_id JOIN organisations o ON o.id = m.org_id
 """
 _ACTIVE = "m.ended_at IS NULL AND u.deactivated_at IS NULL"
@@ -76,6 +77,9 @@ class WhoRow:
     plan: str
     org_zone: str
     allowed_models: list[str] | None
+    allowed_providers: list[str] | None
+    org_default_model: str | None
+    asks_models: bool
     role: str
 
 

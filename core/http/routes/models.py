@@ -27,7 +27,13 @@ def refusal(bench: Workbench, model: Model, principal: Principal) -> str | None:
     """Why a caller may not ask a model; None where they may."""
     if _price(bench, model) is None:
         return "No price is known for this model."
-    refused = bench.router.refusal(model, bench.plans.get(principal.plan), principal.allowed_models)
+    refused = bench.router.refusal(
+        model,
+        bench.plans.get(principal.plan),
+        principal.allowed_models,
+        allowed_providers=principal.allowed_providers,
+        asks_models=principal.asks_models,
+    )
     return None if refused is None else refused.detail
 
 

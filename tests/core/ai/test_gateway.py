@@ -17,6 +17,7 @@ import pytest
 
 from core.ai.answer import Answer, Draft, Question
 from core.ai.providers.contract import Message
+from core.ai.router import RouteQuestion
 from core.ai.session import Session
 from core.db.engine import Database
 from core.errors import (
@@ -451,7 +452,8 @@ def test_a_dearer_model_that_the_budget_does_not_cover_is_skipped(
         ask(live, ann, model="auto")
     assert chat_server.calls == 3
     cheapest = service.execute("SELECT min(held_usd) FROM holds").fetchone()
-    held = live.router.route("auto", live.plans.get("basic"), prompt_tokens=25, max_tokens=64, on=TODAY).candidates
+    asked = RouteQuestion("auto", live.plans.get("basic"), TODAY, prompt_tokens=25, max_tokens=64)
+    held = live.router.route(asked).candidates
     assert cheapest == (held[-1].worst_case_usd,)
     service.execute("UPDATE organisations SET budget_usd_month = %s", (held[0].worst_case_usd,))
     with pytest.raises(ProviderError):

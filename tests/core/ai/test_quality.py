@@ -21,7 +21,7 @@ from core.metering.plans import Plan, load_plans
 from core.settings import DATA
 from core.workbench import Workbench, open_workbench
 from tests.conftest import make_settings, member_factory
-from tests.core.ai.test_router import DAY, router
+from tests.core.ai.test_router import asking, router
 from tests.fakes.chat_server import ChatServer
 
 TASK = "signal_validation"
@@ -52,7 +52,7 @@ class Routing:
         self._plan = plan
 
     def route(self, records: Mapping[str, TrackRecord] | None = None, name: str = "auto") -> Route:
-        return self._router.route(name, self._plan, prompt_tokens=1000, max_tokens=512, on=DAY, records=records)
+        return self._router.route(asking(self._plan, name, max_tokens=512, records=records or {}))
 
     def ids(self, records: Mapping[str, TrackRecord] | None = None) -> list[str]:
         return [candidate.model.id for candidate in self.route(records).candidates]
@@ -66,7 +66,7 @@ def routing(catalogue: Catalogue, shipped_prices: PriceBook, premium: Plan) -> R
 
 def test_without_records_it_is_the_cheapest_as_ever(routing: Routing) -> None:
     assert routing.route({}) == routing.route()
-    assert routing.route().reason.startswith("cheapest live model of your plan; ")
+    assert routing.route().reason.startswith("chat, low; cheapest healthy economy model; ")
 
 
 def test_the_model_with_the_best_record_is_asked_first_and_the_reason_says_so(routing: Routing) -> None:
@@ -74,7 +74,7 @@ def test_the_model_with_the_best_record_is_asked_first_and_the_reason_says_so(ro
     considered = routing.route().considered
     found = routing.route({dearer: record(0.6), cheapest: record(0.5)})
     assert [candidate.model.id for candidate in found.candidates] == [dearer, cheapest, third]
-    assert found.reason == f"best record of verdicts: 61% of 120 right; {considered - 1} others considered"
+    assert found.reason == f"chat, low; best record of verdicts: 61% of 120 right; {considered - 1} others considered"
     assert found.considered == considered
 
 
@@ -126,7 +126,7 @@ def test_the_gateway_goes_by_the_records_of_the_asking_organisation_for_the_task
     gateway = Gateway(replace(live.gateway._parts, quality=quality))
     with closing(gateway):
         chosen = gateway.session(ann, _question("second", task=TASK)).result()
-        assert (chosen.model, chosen.route_reason[:36]) == (other, "best record of verdicts: 61% of 120 ")
+        assert (chosen.model, "; best record of verdicts: 61% of 120 right; " in chosen.route_reason) == (other, True)
         assert gateway.session(ann, _question("third")).result().model == plain.model
         assert gateway.session(bob, _question("fourth", task=TASK)).result().model == plain.model
         named = gateway.session(ann, _question("fifth", task=TASK, model=plain.model)).result()

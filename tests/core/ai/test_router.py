@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.ai.catalogue import Catalogue
 from core.ai.prices import PriceBook, UnknownPrice
 from core.ai.providers.contract import ChatRequest, ChatStream, TimeLimits
-from core.ai.router import MAX_CANDIDATES, Router
+from core.ai.router import MAX_CANDIDATES, Route, RouteQuestion, Router
 from core.errors import InvalidRequest, NotConfigured, NotFound, PlanRequired
 from core.metering.plans import Plan, load_plans
 from core.settings import DATA
@@ -55,21 +56,34 @@ def router(catalogue: Catalogue, prices: PriceBook, *live: str) -> Router:
     return Router(catalogue, prices, {**providers, "offline": Named("offline", is_offline=True)})
 
 
-def embed(router: Router, name: str, plan: Plan, *, on: date = DAY) -> list[str]:
-    route = router.route(name, plan, prompt_tokens=1000, max_tokens=0, on=on, task="embedding")
+def asking(plan: Plan, name: str = "auto", **others: Any) -> RouteQuestion:
+    """A question of usual size."""
+    return RouteQuestion(**{"name": name, "plan": plan, "on": DAY, "prompt_tokens": 1000, "max_tokens": 1024, **others})
+
+
+def embedding(plan: Plan, name: str = "auto", **others: Any) -> RouteQuestion:
+    """Texts to turn into vectors."""
+    return asking(plan, name, **{"max_tokens": 0, "operation": "embedding", **others})
+
+
+def ids(route: Route) -> list[str]:
+    """The models that are asked, in order."""
     return [candidate.model.id for candidate in route.candidates]
+
+
+def embed(router: Router, name: str, plan: Plan, *, on: date = DAY) -> list[str]:
+    return ids(router.route(embedding(plan, name, on=on)))
 
 
 def chat(router: Router, plan: Plan, *, prompt_tokens: int = 1000, on: date = DAY) -> list[str]:
-    route = router.route("auto", plan, prompt_tokens=prompt_tokens, max_tokens=1024, on=on)
-    return [candidate.model.id for candidate in route.candidates]
+    return ids(router.route(asking(plan, prompt_tokens=prompt_tokens, on=on)))
 
 
 def test_a_named_embedding_model_is_held_at_its_input_alone(
     catalogue: Catalogue, shipped_prices: PriceBook, free: Plan
 ) -> None:
     live = router(catalogue, shipped_prices, "openai")
-    route = live.route("text-embedding-3-large", free, prompt_tokens=1000, max_tokens=0, on=DAY, task="embedding")
+    route = live.route(embedding(free, "text-embedding-3-large"))
 
     (candidate,) = route.candidates
     assert candidate.model.id == "text-embedding-3-large"
@@ -92,7 +106,7 @@ def test_a_model_of_the_other_task_is_refused(catalogue: Catalogue, shipped_pric
     with pytest.raises(InvalidRequest, match="GPT-4o answers questions; ask for a model that turns texts into vectors"):
         embed(live, "gpt-4o", premium)
     with pytest.raises(InvalidRequest, match="turns texts into vectors; ask for a model that answers questions"):
-        live.route("text-embedding-3-small", premium, prompt_tokens=10, max_tokens=10, on=DAY)
+        live.route(asking(premium, "text-embedding-3-small"))
     with pytest.raises(NotFound):
         embed(live, "text-embedding-3", premium)
 
@@ -101,9 +115,7 @@ def test_an_embedding_has_no_output_to_be_limited(
     catalogue: Catalogue, shipped_prices: PriceBook, premium: Plan
 ) -> None:
     with pytest.raises(ValueError, match="no output"):
-        router(catalogue, shipped_prices, "openai").route(
-            "auto", premium, prompt_tokens=10, max_tokens=10, on=DAY, task="embedding"
-        )
+        router(catalogue, shipped_prices, "openai").route(embedding(premium, max_tokens=10))
 
 
 def test_embedding_needs_a_live_provider_and_names_its_variable(
@@ -155,7 +167,7 @@ def test_auto_passes_over_a_model_that_its_provider_no_longer_serves(
     assert "gpt-4.1-nano" in chat(live, premium, on=date(2026, 10, 22))
     assert "gpt-4.1-nano" not in chat(live, premium, on=date(2026, 10, 23))
 
-    named = live.route("gpt-4.1-nano", premium, prompt_tokens=10, max_tokens=10, on=date(2026, 10, 23))
+    named = live.route(asking(premium, "gpt-4.1-nano", on=date(2026, 10, 23)))
     assert named.candidates[0].model.id == "gpt-4.1-nano"
 
 
@@ -181,7 +193,7 @@ def test_the_order_is_that_of_the_worst_case_with_its_long_context_rates_litellm
     price = shipped_prices.price_of(cheap.price, DAY)
     assert price.long is not None
 
-    route = live.route("gpt-5.6-luna", premium, prompt_tokens=300_000, max_tokens=1024, on=DAY)
+    route = live.route(asking(premium, "gpt-5.6-luna", prompt_tokens=300_000))
     assert route.candidates[0].worst_case_usd == price.worst_case(300_000, 1024)
     assert route.candidates[0].worst_case_usd >= 300_000 * price.long.dearest_input / 1_000_000
     assert chat(live, premium)[0] == "gpt-5.6-luna"
@@ -198,9 +210,9 @@ def test_a_model_without_a_price_on_this_day_is_never_called_without_a_hold_lite
     live = router(Catalogue([catalogue.get("gpt-4o"), catalogue.get("gpt-4o-mini")]), PriceBook.load(folder), "openai")
 
     with pytest.raises(UnknownPrice, match=r"No price is known for openai/gpt-4o on 2026-11-21, so it is not called"):
-        live.route("gpt-4o", premium, prompt_tokens=10, max_tokens=10, on=DAY)
+        live.route(asking(premium, "gpt-4o"))
     with pytest.raises(UnknownPrice, match="so it is not called"):
-        live.route("gpt-4o-mini", premium, prompt_tokens=10, max_tokens=10, on=date(2026, 12, 1))
+        live.route(asking(premium, "gpt-4o-mini", on=date(2026, 12, 1)))
     with pytest.raises(NotConfigured, match="No model"):
         chat(live, premium)
     assert chat(live, premium, on=date(2026, 12, 1)) == ["gpt-4o"]

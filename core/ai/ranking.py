@@ -1,0 +1,147 @@
+"""Which of several models is asked first: the class that fits, then what the answer is expected to cost and to take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from core.ai.catalogue import Model, ModelClass
+from core.ai.health import ModelHealth
+from core.ai.intents import Complexity, Intent, Reading
+from core.ai.prices import Price
+
+MAX_CANDIDATES = 3
+"""Models that `auto` asks one after the other; so many of local servers besides."""
+CLASSES: tuple[ModelClass, ...] = ("economy", "standard", "frontier")
+"""From the cheapest to the best."""
+WANTED: dict[Intent, tuple[ModelClass, ModelClass, ModelClass]] = {
+    "chat": ("economy", "economy", "standard"),
+    "analysis": ("economy", "standard", "frontier"),
+    "extraction": ("economy", "economy", "standard"),
+    "summary": ("economy", "economy", "standard"),
+    "sentiment": ("economy", "economy", "standard"),
+    "code": ("economy", "standard", "frontier"),
+    "web": ("economy", "economy", "standard"),
+}
+"""The class that answers an intent well enough, by its complexity: low, medium, high."""
+ANSWER_TOKENS: dict[Intent, int] = {
+    "chat": 250,
+    "analysis": 600,
+    "extraction": 300,
+    "summary": 350,
+    "sentiment": 120,
+    "code": 700,
+    "web": 350,
+}
+"""Tokens of a usual answer of medium complexity."""
+COMPLEXITIES: tuple[Complexity, ...] = ("low", "medium", "high")
+TIMES: dict[Complexity, float] = {"low": 0.5, "medium": 1.0, "high": 2.0}
+"""How much longer or shorter an answer is than a usual one."""
+HIDDEN_TOKENS: dict[Complexity, int] = {"low": 300, "medium": 800, "high": 2_500}
+"""Tokens that a model thinks before it answers, where it reasons unasked; they are billed like those it says."""
+ROOM_TO_REASON = 4_096
+"""With fewer output tokens hidden reasoning may use up the answer's: then models that reason unasked come last."""
+PROMPT_SHARE = 0.5
+"""Of the bound for the hold, what a prompt really is: our bound counts two bytes a token, English has four."""
+SLOW_MS = 6_000
+"""A model whose first token takes this long or longer counts as the slowest."""
+MOST_FOR_SPEED = 0.25
+"""A model is preferred that is dearer by at most this share, because it is quicker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A model with its price, and its rates as they are compared: USD per token."""
+
+    model: Model
+    price: Price
+    input: float
+    output: float
+    long_input: float
+    long_output: float
+    fee: float
+    """USD per request."""
+
+    @property
+    def reasons(self) -> bool:
+        """Whether it reasons unasked."""
+        return "reasoning" in self.model.capabilities
+
+
+def shelved(model: Model, price: Price) -> Shelved:
+    """A model, ready to be compared."""
+    base, long = price.base, price.long or price.base
+    rates = (base.input, base.output, long.input, long.output)
+    return Shelved(model, price, *(float(rate) / 1e6 for rate in rates), fee=float(price.per_request))
+
+
+def wanted_class(reading: Reading) -> ModelClass:
+    """The cheapest class that answers this well enough."""
+    return WANTED[reading.intent][COMPLEXITIES.index(reading.complexity)]
+
+
+def class_order(wanted: ModelClass) -> tuple[ModelClass, ...]:
+    """The wanted class, then the cheaper ones from the best down, then the dearer ones."""
+    place = CLASSES.index(wanted)
+    return (wanted, *reversed(CLASSES[:place]), *CLASSES[place + 1 :])
+
+
+def class_above(model_class: ModelClass) -> ModelClass | None:
+    """The class one up; None above the best."""
+    return next(iter(CLASSES[CLASSES.index(model_class) + 1 :]), None)
+
+
+def expected_usd(row: Shelved, reading: Reading, prompt_tokens: int, max_tokens: int) -> float:
+    """What an answer is expected to cost: a usual prompt and answer, not the worst case that is held."""
+    is_long = row.price.long_context_above is not None and prompt_tokens > row.price.long_context_above
+    said = ANSWER_TOKENS[reading.intent] * TIMES[reading.complexity]
+    hidden = HIDDEN_TOKENS[reading.complexity] if row.reasons else 0
+    written = min(float(max_tokens), said + hidden)
+    into, out = (row.long_input, row.long_output) if is_long else (row.input, row.output)
+    return prompt_tokens * PROMPT_SHARE * into + written * out + row.fee
+
+
+def slowness(health: ModelHealth) -> float:
+    """By how much its first token weighs on a model's cost, as a factor from 1 to 1 + `MOST_FOR_SPEED`."""
+    if health.first_token_ms is None:
+        return 1.0
+    return 1.0 + MOST_FOR_SPEED * min(1.0, max(0, health.first_token_ms) / SLOW_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A model that may answer, with its place among the others."""
+
+    row: Shelved
+    health: ModelHealth
+    has_key: bool
+    """Whether it is asked on the caller's own key."""
+    expected_usd: float
+    place: tuple[bool, bool, int, bool, float, str]
+    """Its record, whether it may reason in the room that there is, its class, the key, the cost and speed, its id."""
+
+
+def spread(ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Those to be asked one after the other: the first, then others of other providers as long as there are any.
+
+    A model whose provider has to be found out about takes no place, nor does one of a local server: what a local
+    server has pulled is not known.
+    """
+    closed = [each for each in ranked if each.health.state == "closed"]
+    local = _of_many_providers([each for each in closed if each.row.price.is_local])
+    others = _of_many_providers([each for each in closed if not each.row.price.is_local])
+    kept = sorted((local, others), key=lambda those: those[0].place if those else ((True, True, 9, True, 0.0, "")))
+    probed = ranked[:1] if ranked[0].health.state == "half_open" else []
+    found = [*probed, *chain.from_iterable(kept)]
+    return found or list(ranked[:MAX_CANDIDATES])
+
+
+def _of_many_providers(ranked: Sequence[Ranked]) -> list[Ranked]:
+    left, found = list(ranked), list[Ranked]()
+    while left and len(found) < MAX_CANDIDATES:
+        used = [each.row.model.provider for each in found]
+        following = min(left, key=lambda each: used.count(each.row.model.provider))
+        left.remove(following)
+        found.append(following)
+    return found
