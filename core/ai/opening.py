@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from core.ai.answer import Operation, PictureWish, Question
 from core.ai.providers.contract import (
@@ -47,6 +48,12 @@ def opened(
         tools=tuple(tools),
     )
     return opened_with_tools(model, candidate.provider, request, limits)
+
+
+def limits_of(question: Question, limits: TimeLimits) -> TimeLimits:
+    """The time limits of a call: what comes whole, as a picture and a transcript do, has its first piece at its end."""
+    is_whole = question.operation in ("image", "transcription")
+    return replace(limits, first_token_s=limits.total_s) if is_whole else limits
 
 
 def _embedded(question: Question, candidate: Candidate, messages: Sequence[Message], limits: TimeLimits) -> ChatStream:

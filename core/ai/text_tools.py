@@ -170,12 +170,13 @@ def _as_texts(messages: Sequence[Message]) -> Iterator[Message]:
     for turn in turns(messages):
         first = turn[0]
         if results and first.role == "user":
-            first, results = Message("user", f"{results}\n\n{first.text}"), ""
+            first, results = replace(first, text=f"{results}\n\n{first.text}"), ""
         if results:
             yield Message("user", results)
         results = _returned(turn) if first.role == "tool" else ""
         if not results:
-            yield Message(first.role, "\n".join([*([first.text] if first.text else []), *map(_asked, first.calls)]))
+            text = "\n".join([*([first.text] if first.text else []), *map(_asked, first.calls)])
+            yield Message(first.role, text, pictures=first.pictures)
     if results:
         yield Message("user", results)
 

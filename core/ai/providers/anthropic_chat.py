@@ -28,6 +28,7 @@ from core.ai.providers.failures import Refusal
 from core.ai.providers.hosts import Host
 from core.ai.providers.http_stream import DRAIN_WAIT_S, TRAILER_WAIT_S, HttpStream, count, events, mapping, parsed
 from core.ai.providers.sdk import key_text
+from core.ai.providers.shown import encoded
 from core.ai.providers.wire import http_client
 from core.errors import ProviderError
 
@@ -221,8 +222,17 @@ def _turn(messages: tuple[Message, ...], host: Host) -> dict[str, Any]:
         ]
         return {"role": "user", "content": results}
     if not first.calls:
-        return {"role": first.role, "content": first.text}
+        return {"role": first.role, "content": _shown(first, host) if first.pictures else first.text}
     return {"role": "assistant", "content": _asking(first, host)}
+
+
+def _shown(message: Message, host: Host) -> list[dict[str, Any]]:
+    """The blocks of a turn with pictures, which the vendor wants before the text."""
+    blocks: list[dict[str, Any]] = [
+        {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
+        for media_type, data in encoded(message, host)
+    ]
+    return [*blocks, {"type": "text", "text": message.text}] if message.text.strip() else blocks
 
 
 def _asking(message: Message, host: Host) -> list[dict[str, Any]]:

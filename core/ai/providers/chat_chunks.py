@@ -15,6 +15,7 @@ from core.ai.providers.contract import ChatRequest, Message, TokenUsage
 from core.ai.providers.failures import Refusal
 from core.ai.providers.hosts import Host
 from core.ai.providers.http_stream import DRAIN_WAIT_S, TRAILER_WAIT_S, HttpStream, count, events, mapping, parsed
+from core.ai.providers.shown import content_parts
 
 MAX_EVENTS_AFTER_DONE = 4
 SCHEMA_NAME = "answer"
@@ -128,7 +129,8 @@ def _message(message: Message, host: Host) -> dict[str, Any]:
     """A turn as the host takes it; to some no thinking is an error where a call is, so it is empty at least."""
     if message.call is not None:
         return {"role": "tool", "tool_call_id": sent_id(message.call.id, host.call_id_length), "content": message.text}
-    sent: dict[str, Any] = {"role": message.role, "content": message.text}
+    content = content_parts(message, host) if message.pictures else message.text
+    sent: dict[str, Any] = {"role": message.role, "content": content}
     if not message.calls:
         return sent
     thought = carried_for(host, message.calls)

@@ -11,7 +11,7 @@ import httpx2
 from core.ai.providers.contract import TokenUsage
 from core.ai.providers.failures import MalformedChunk
 from core.ai.providers.hosts import Host
-from core.ai.providers.http_stream import DRAIN_WAIT_S, HttpStream, count, parsed
+from core.ai.providers.http_stream import DRAIN_WAIT_S, HttpStream, count, parsed, whole
 from core.ai.providers.vectors import embedded_text
 
 MAX_BODY_BYTES = 67_108_864
@@ -34,22 +34,13 @@ class EmbedStream(HttpStream):
         """What the host says it counted; anything but a whole number is no usage."""
 
     def _texts(self, response: httpx2.Response) -> Iterator[str]:
-        reply = parsed(_whole(response))
+        reply = parsed(whole(response, MAX_BODY_BYTES))
         prompt_tokens = count(self._prompt_tokens(reply))
         if prompt_tokens is not None:
             self.usage = TokenUsage(prompt_tokens, 0)
         text = _checked(self._vectors(reply), self._wanted)
         self._end("stop", wait_s=DRAIN_WAIT_S)
         yield text
-
-
-def _whole(response: httpx2.Response) -> bytes:
-    body = bytearray()
-    for piece in response.iter_bytes():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise MalformedChunk
-    return bytes(body)
 
 
 def _checked(vectors: Sequence[object], wanted: int) -> str:

@@ -35,6 +35,7 @@ from core.ai.providers.failures import MalformedChunk, Refusal, bounded_wait_s
 from core.ai.providers.google_schema import google_schema
 from core.ai.providers.hosts import Host
 from core.ai.providers.http_stream import TRAILER_WAIT_S, HttpStream, count, events, mapping, parsed, post
+from core.ai.providers.shown import encoded
 from core.ai.providers.wire import http_client
 
 VERSION = "/v1beta"
@@ -189,9 +190,10 @@ def _content(messages: tuple[Message, ...], host: Host, model: str) -> dict[str,
     if first.role == "tool":
         calls = [(message.call, message.text) for message in messages if message.call is not None]
         return {"role": "user", "parts": [{"functionResponse": _result(call, text)} for call, text in calls]}
-    text = [{"text": first.text}] if first.text or not first.calls else []
+    shown = [{"inlineData": {"mimeType": kind, "data": data}} for kind, data in encoded(first, host)]
+    text = [{"text": first.text}] if first.text or not (first.calls or shown) else []
     role = "user" if first.role == "user" else "model"
-    return {"role": role, "parts": [*text, *_asking(first.calls, host, model)]}
+    return {"role": role, "parts": [*shown, *text, *_asking(first.calls, host, model)]}
 
 
 def _asking(calls: tuple[ToolCall, ...], host: Host, model: str) -> list[dict[str, Any]]:

@@ -11,10 +11,11 @@ from groq import Groq
 from pydantic import SecretStr
 
 from core.ai.providers.chat_chunks import ChatChunkStream, chat_parameters
-from core.ai.providers.contract import ChatRequest, TimeLimits
+from core.ai.providers.contract import ChatRequest, TimeLimits, TranscriptionRequest
 from core.ai.providers.groq_errors import FOREIGN, translated
 from core.ai.providers.hosts import Host
 from core.ai.providers.http_stream import mapping
+from core.ai.providers.media_stream import TranscriptStream, sound_parameters
 from core.ai.providers.sdk import key_text
 from core.ai.providers.wire import newer_response, older_http_client
 from core.errors import ProviderError
@@ -43,6 +44,10 @@ class GroqChat:
         """The answer to `request`, streamed; Groq is called when the first event is asked for."""
         return GroqChatStream(self._host, lambda: self._open(request, limits), request)
 
+    def transcribe(self, request: TranscriptionRequest, limits: TimeLimits) -> GroqTranscriptStream:
+        """What is said in the recording; Groq is called when the first event is asked for."""
+        return GroqTranscriptStream(self._host, lambda: self._transcribe(request, limits), request.recording)
+
     def close(self) -> None:
         """Closes the idle connections."""
         self._http.close()
@@ -53,6 +58,12 @@ class GroqChat:
             timeout=httpx.Timeout(limits.connect_s, read=limits.first_token_s),
             **chat_parameters(request, self._host),
         )
+        return newer_response(opened.__enter__().http_response)
+
+    def _transcribe(self, request: TranscriptionRequest, limits: TimeLimits) -> httpx2.Response:
+        timeout = httpx.Timeout(limits.connect_s, read=limits.first_token_s, write=limits.total_s)
+        parameters = sound_parameters(request, "verbose_json")  # which alone tells how long the recording is
+        opened = self._sdk.audio.transcriptions.with_streaming_response.create(timeout=timeout, **parameters)
         return newer_response(opened.__enter__().http_response)
 
 
@@ -70,6 +81,15 @@ class GroqChatStream(ChatChunkStream):
                 "error": own.get("error") or chunk.get("error"),
             }
         )
+
+    def _translated(self, error: Exception, *, has_begun: bool) -> ProviderError:
+        return translated(error, self._host, has_begun=has_begun)
+
+
+class GroqTranscriptStream(TranscriptStream):
+    """One transcript on its way from Groq."""
+
+    foreign: ClassVar[tuple[type[Exception], ...]] = FOREIGN
 
     def _translated(self, error: Exception, *, has_begun: bool) -> ProviderError:
         return translated(error, self._host, has_begun=has_begun)

@@ -10,6 +10,9 @@ from core.errors import ConfigurationError
 
 Wire = Literal["openai", "groq", "anthropic", "google", "ollama"]
 """A wire format; each has its adapter in `registry.ADAPTERS`."""
+PICTURES = ("image/png", "image/jpeg", "image/webp")
+"""Media types of pictures that most hosts read."""
+OLDER_PICTURES = ("image/png", "image/jpeg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class Host:
     """Whether nothing but the assistant's turn may follow what tools returned."""
     thinking_field: str = ""
     """Where in a message its thinking stands that it wants back with the calls of tools; empty: it wants none."""
+    picture_types: tuple[str, ...] = PICTURES
+    """Media types of pictures that it reads; none where its models see nothing."""
+    takes_detail: bool = False
+    """Whether it is told to look at pictures closely, and no closer: of its own accord it may count more tokens."""
 
     @property
     def live_variable(self) -> str:
@@ -74,20 +81,29 @@ def _host(
 HOSTS: dict[str, Host] = {
     host.name: host
     for host in (
-        _host("openai", "OpenAI", "https://api.openai.com/v1"),
+        replace(_host("openai", "OpenAI", "https://api.openai.com/v1"), takes_detail=True),
         replace(
             _host("mistral", "Mistral", "https://api.mistral.ai/v1", asks_for_usage=False),
             call_id_length=9,
             answers_results=True,
         ),
-        _host("deepseek", "DeepSeek", "https://api.deepseek.com/v1", thinking_field="reasoning_content"),
-        _host("perplexity", "Perplexity", "https://api.perplexity.ai", asks_for_usage=False),
-        _host("xai", "xAI", "https://api.x.ai/v1"),
-        _host("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", thinking_field="reasoning_details"),
+        replace(
+            _host("deepseek", "DeepSeek", "https://api.deepseek.com/v1", thinking_field="reasoning_content"),
+            picture_types=OLDER_PICTURES,
+        ),
+        replace(_host("perplexity", "Perplexity", "https://api.perplexity.ai", asks_for_usage=False), picture_types=()),
+        replace(_host("xai", "xAI", "https://api.x.ai/v1"), picture_types=OLDER_PICTURES, takes_detail=True),
+        replace(
+            _host("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", thinking_field="reasoning_details"),
+            takes_detail=True,
+        ),
         _host("groq", "Groq", "https://api.groq.com", wire="groq", asks_for_usage=False),
         _host("anthropic", "Anthropic", "https://api.anthropic.com", wire="anthropic"),
         _host("google", "Google", "https://generativelanguage.googleapis.com", wire="google"),
-        _host("ollama", "Ollama", "http://localhost:11434", wire="ollama", needs_key=False),
+        replace(
+            _host("ollama", "Ollama", "http://localhost:11434", wire="ollama", needs_key=False),
+            picture_types=OLDER_PICTURES,
+        ),
     )
 }
 

@@ -148,6 +148,20 @@ def events(response: httpx2.Response) -> Iterator[str]:
         yield event.data
 
 
+def whole(response: httpx2.Response, most_bytes: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        MalformedChunk: there is more of it than anybody sends in earnest.
+    """
+    body = bytearray()
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > most_bytes:
+            raise MalformedChunk
+    return bytes(body)
+
+
 def lines(response: httpx2.Response) -> Iterator[bytes]:
     """Each line that is not blank, the last also without its end."""
     pending = bytearray()

@@ -83,6 +83,8 @@ class OfflineStream:
         """Deltas of one token each, then one Finish; calls of tools come with the Finish alone."""
         if self._request.model != OFFLINE_MODEL:
             raise ProviderRejectedRequest(f"The offline provider has one model, {OFFLINE_MODEL}.", provider=OFFLINE)
+        if any(message.pictures for message in self._request.messages):
+            raise ProviderRejectedRequest("The offline glossary sees no pictures; ask without them.", provider=OFFLINE)
         self._check()
         self.was_sent = True
         prompt_tokens = count_prompt(self._request)

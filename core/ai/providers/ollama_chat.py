@@ -17,6 +17,7 @@ from core.ai.providers.embed_stream import EmbedStream
 from core.ai.providers.failures import Refusal
 from core.ai.providers.hosts import Host
 from core.ai.providers.http_stream import DRAIN_WAIT_S, HttpStream, count, lines, mapping, parsed, post
+from core.ai.providers.shown import encoded
 from core.ai.providers.wire import http_client
 
 MAX_LINES_AFTER_DONE = 4
@@ -36,7 +37,9 @@ class OllamaChat:
 
     def chat(self, request: ChatRequest, limits: TimeLimits) -> OllamaChatStream:
         """The answer to `request`, streamed; the host is called when the first event is asked for."""
-        return OllamaChatStream(self._host, lambda: self._post("chat", _chat_body(request), limits), Calls(request))
+        return OllamaChatStream(
+            self._host, lambda: self._post("chat", _chat_body(request, self._host), limits), Calls(request)
+        )
 
     def embed(self, request: EmbedRequest, limits: TimeLimits) -> OllamaEmbedStream:
         """The vectors of `request.inputs`; the host is called when the first event is asked for."""
@@ -92,7 +95,7 @@ class OllamaEmbedStream(EmbedStream):
         return reply.get("prompt_eval_count")
 
 
-def _chat_body(request: ChatRequest) -> dict[str, Any]:
+def _chat_body(request: ChatRequest, host: Host) -> dict[str, Any]:
     options: dict[str, Any] = {"num_predict": request.max_tokens}
     if request.temperature is not None:
         options["temperature"] = request.temperature
@@ -102,7 +105,7 @@ def _chat_body(request: ChatRequest) -> dict[str, Any]:
         options["stop"] = list(request.stop)
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [_message(message) for message in request.messages],
+        "messages": [_message(message, host) for message in request.messages],
         "stream": True,
         "options": options,
         # Unasked, it drops the beginning of what does not fit the context, and answers something else.
@@ -114,9 +117,11 @@ def _chat_body(request: ChatRequest) -> dict[str, Any]:
     return body if request.json_schema is None else {**body, "format": request.json_schema or "json"}
 
 
-def _message(message: Message) -> dict[str, Any]:
+def _message(message: Message, host: Host) -> dict[str, Any]:
     """A turn; older servers tell results by the name of the tool, newer ones by the call's id too."""
     sent: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.pictures:
+        sent["images"] = [data for _, data in encoded(message, host)]
     if message.call is not None:
         return {**sent, "tool_name": sent_name(message.call.name), "tool_call_id": message.call.id}
     if not message.calls:

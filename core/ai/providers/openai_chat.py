@@ -10,10 +10,11 @@ from openai import APIResponse, OpenAI, Stream
 from pydantic import SecretStr
 
 from core.ai.providers.chat_chunks import ChatChunkStream, chat_parameters
-from core.ai.providers.contract import ChatRequest, EmbedRequest, TimeLimits
+from core.ai.providers.contract import ChatRequest, EmbedRequest, PictureRequest, TimeLimits, TranscriptionRequest
 from core.ai.providers.hosts import Host
 from core.ai.providers.openai_embed import OpenAIEmbedStream
 from core.ai.providers.openai_errors import FOREIGN, translated
+from core.ai.providers.openai_media import OpenAIPictureStream, OpenAITranscriptStream
 from core.ai.providers.sdk import key_text
 from core.ai.providers.wire import http_client
 from core.errors import ProviderError
@@ -45,6 +46,14 @@ class OpenAIChat:
     def embed(self, request: EmbedRequest, limits: TimeLimits) -> OpenAIEmbedStream:
         """The vectors of `request.inputs`; the host is called when the first event is asked for."""
         return OpenAIEmbedStream(self._host, self._sdk, request, limits)
+
+    def paint(self, request: PictureRequest, limits: TimeLimits) -> OpenAIPictureStream:
+        """The picture that is asked for; the host is called when the first event is asked for."""
+        return OpenAIPictureStream(self._host, self._sdk, request, limits)
+
+    def transcribe(self, request: TranscriptionRequest, limits: TimeLimits) -> OpenAITranscriptStream:
+        """What is said in the recording; the host is called when the first event is asked for."""
+        return OpenAITranscriptStream(self._host, self._sdk, request, limits)
 
     def close(self) -> None:
         """Closes the idle connections."""
