@@ -121,8 +121,10 @@ class Experiments:
         """`models` are the ids of the models that answer questions, `prompts` the names of those that ship."""
         self._database = database
         self._plans = plans
-        self._variants: Mapping[str, Collection[str]] = {"model": models, "prompt": prompts}
-        self._tasks = tasks
+        self.variants: Mapping[Kind, Collection[str]] = {"model": models, "prompt": prompts}
+        """What an experiment may try."""
+        self.tasks = tasks
+        """What an experiment may be of."""
         self._running: Refreshed[dict[str, Experiment]] = Refreshed(self._read_running, {}, every_s=REFRESH_S)
 
     def assigned(
@@ -212,9 +214,9 @@ class Experiments:
     def _check(self, given: Experiment) -> None:
         if not 1 <= len(given.name) <= MAX_NAME_CHARS:
             raise InvalidRequest(f"An experiment's name has 1 to {MAX_NAME_CHARS} characters.")
-        if given.task not in self._tasks:
-            raise InvalidRequest(f"The task is one of {', '.join(sorted(self._tasks))}.")
-        if given.variant not in self._variants.get(given.kind, ()):
+        if given.task not in self.tasks:
+            raise InvalidRequest(f"The task is one of {', '.join(sorted(self.tasks))}.")
+        if given.variant not in self.variants.get(given.kind, ()):
             raise InvalidRequest(f"There is no {given.kind} of that name.")
         if not given.percentage.is_finite() or not Decimal("0.01") <= given.percentage < 100:
             raise InvalidRequest("The share is a percentage above 0 and below 100.")

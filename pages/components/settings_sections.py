@@ -20,12 +20,12 @@ class Section:
     draw: Callable[[Principal], None]
 
 
-def show(key: str, sections: Mapping[str, Section]) -> Section:
+def show(key: str, sections: Mapping[str, Section], *, label: str = "Part of the settings") -> Section:
     """The part that the address names, or else the first, beneath the choice of another."""
     named = st.query_params.get(PARAMETER, "")
     st.session_state[key] = named if named in sections else next(iter(sections))
     st.pills(
-        "Part of the settings",
+        label,
         list(sections),
         format_func=lambda name: sections[name].label,
         required=True,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tests.gallery import (
     accounts,
+    administration,
     alerts,
     basics,
     conversations,
@@ -95,6 +96,9 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "alerts_list": (alerts.list_of_alerts, alerts.no_alerts),
     "alert_form": (alerts.form,),
     "notifications_list": (alerts.notifications,),
+    "admin_models": (administration.models,),
+    "admin_flags": (administration.flags,),
+    "admin_experiments": (administration.experiments,),
 }
 """By the module's name, in the order of the page."""
 
