@@ -13,9 +13,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 from uuid import UUID
 
 from core.accounts.permissions import Action, may, require
@@ -136,9 +136,8 @@ class Templates:
             rows = dao.page(connection, wanted)
             uses = dao.shipped_uses(connection, list(self._shipped))
         heads = [(row.place, _head(row, principal)) for row in rows]
-        heads += [
-            (each.title.lower(), _used(each, uses)) for each in self._shipped.values() if _is_wanted(each, wanted)
-        ]
+        shipped = [each for each in self._shipped.values() if _is_wanted(each, wanted)]
+        heads += [(each.title.lower(), _counted(each, uses)) for each in shipped]
         heads.sort(key=lambda pair: (pair[0], pair[1].id.bytes))
         shown = heads[:most]
         more = len(heads) > most
@@ -174,7 +173,8 @@ class Templates:
         with self._database.app(principal) as connection:
             if dao.count_own(connection) >= MAX_TEMPLATES:
                 raise InvalidRequest(f"You have {MAX_TEMPLATES} templates; delete one that you no longer use.")
-            assembled(_source_of(template_id, 1, checked), self._find(connection))
+            source = _source_of(template_id, 1, checked)
+            assembled(source, self._find(connection, source))
             if checked.sharing != "public":
                 dao.add(connection, template_id, (principal.org_id, principal.user_id), _values(checked))
         if checked.sharing == "public":
@@ -200,7 +200,8 @@ class Templates:
                 _check_sharing(principal, checked.sharing)
                 if not known.is_own:
                     raise Forbidden("Only its author may say who sees a template.")
-            assembled(_source_of(template_id, known.version + 1, checked), self._find(connection))
+            source = _source_of(template_id, known.version + 1, checked)
+            assembled(source, self._find(connection, source))
             since = known.version if after is None else after
             is_public = "public" in (known.sharing, checked.sharing)
             kept = not is_public and dao.change(connection, template_id, _values(checked), after=since)
@@ -255,9 +256,7 @@ class Templates:
     def _got(self, connection: Transaction, principal: Principal, template_id: UUID) -> Template:
         shipped = self._shipped.get(template_id)
         if shipped is not None:
-            return Template(
-                **{**_plain(shipped), "used": dao.shipped_uses(connection, [template_id]).get(template_id, 0)}
-            )
+            return replace(shipped, used=dao.shipped_uses(connection, [template_id]).get(template_id, 0))
         row = dao.get(connection, template_id)
         if row is None:
             raise NotFound(_NO_SUCH)
@@ -266,9 +265,9 @@ class Templates:
             inputs = assembled(source, self._find(connection)).variables
         except InvalidRequest as error:
             inputs, flaw = source.variables, error.detail
-        return Template(
-            **_plain(_head(row, principal)), text=row.text, variables=source.variables, inputs=inputs, flaw=flaw
-        )
+        head = _head(row, principal)
+        shown = {each.name: getattr(head, each.name) for each in fields(head)}
+        return Template(**shown, text=row.text, variables=source.variables, inputs=inputs, flaw=flaw)
 
     def _to_change(self, connection: Transaction, principal: Principal, template_id: UUID) -> TemplateHead:
         """What a caller may change and delete.
@@ -278,9 +277,7 @@ class Templates:
             Forbidden: they see it alone.
         """
         if template_id in self._shipped:
-            raise Forbidden(
-                "This template comes with the workbench and stays as it is; make one of your own of its text."
-            )
+            raise Forbidden("This template comes with the workbench and stays as it is; make your own of its text.")
         row = dao.get(connection, template_id)
         if row is None:
             raise NotFound(_NO_SUCH)
@@ -297,31 +294,38 @@ class Templates:
         row = dao.get(connection, template_id)
         return None if row is None else _source_of_row(row)
 
-    def _find(self, connection: Transaction) -> Find:
+    def _find(self, connection: Transaction, draft: Source | None = None) -> Find:
+        """How templates are found that others ask for; a draft stands in the place of what is kept of it."""
+
         def find(wanted: str, asker: Source) -> Source:
-            found = [each for each in self._named(connection, wanted) if _may_ask_for(asker, each)]
+            found = [each for each in self._named(connection, wanted, draft) if _may_ask_for(asker, each)]
+            called = wanted[:MAX_TITLE_CHARS]
             if not found:
                 whose = "" if asker.sharing == "private" else f", which is {asker.sharing}, and sees no private ones"
-                raise InvalidRequest(f"There is no template {wanted[:MAX_TITLE_CHARS]!r} for {asker.title!r}{whose}.")
+                raise InvalidRequest(f"There is no template {called!r} for {asker.title!r}{whose}.")
             nearest = min(SHARINGS.index(each.sharing) for each in found)
             of_these = [each for each in found if SHARINGS.index(each.sharing) == nearest]
             if len(of_these) > 1:
-                raise InvalidRequest(
-                    f"{len(of_these)} templates are called {wanted[:MAX_TITLE_CHARS]!r}; ask by the id."
-                )
+                raise InvalidRequest(f"{len(of_these)} templates are called {called!r}; ask for one by its id.")
             return of_these[0]
 
         return find
 
-    def _named(self, connection: Transaction, wanted: str) -> Sequence[Source]:
+    def _named(self, connection: Transaction, wanted: str, draft: Source | None) -> Sequence[Source]:
         try:
-            found = self._source(connection, UUID(wanted))
-            return [] if found is None else [found]
+            template_id = UUID(wanted)
         except ValueError:
-            pass
-        shipped = [each for each in self._shipped.values() if each.title.lower() == wanted.lower()]
-        rows = dao.titled(connection, wanted, most=_MOST_TITLED)
-        return [*map(_source_of_row, rows), *map(_source_of_shipped, shipped)]
+            return self._titled(connection, wanted, draft)
+        found = draft if draft is not None and draft.id == template_id else self._source(connection, template_id)
+        return [] if found is None else [found]
+
+    def _titled(self, connection: Transaction, title: str, draft: Source | None) -> Sequence[Source]:
+        kept = [_source_of_row(row) for row in dao.titled(connection, title, most=_MOST_TITLED)]
+        shipped = [_source_of_shipped(each) for each in self._shipped.values() if each.title.lower() == title.lower()]
+        if draft is not None:
+            kept = [each for each in kept if each.id != draft.id]
+            kept += [draft] if draft.title.lower() == title.lower() else []
+        return [*kept, *shipped]
 
 
 def checked_draft(draft: TemplateDraft) -> TemplateDraft:
@@ -360,10 +364,7 @@ def _may_ask_for(asker: Source, wanted: Source) -> bool:
 
 
 def _head(row: HeadRow, principal: Principal) -> TemplateHead:
-    if row.sharing == "public":
-        may_change = principal.is_operator
-    else:
-        may_change = row.is_own or principal.role.manages
+    may_change = principal.is_operator if row.sharing == "public" else row.is_own or principal.role.manages
     return TemplateHead(
         id=row.id,
         title=row.title,
@@ -379,13 +380,9 @@ def _head(row: HeadRow, principal: Principal) -> TemplateHead:
     )
 
 
-def _used(shipped: Template, uses: Mapping[UUID, int]) -> TemplateHead:
+def _counted(shipped: Template, uses: Mapping[UUID, int]) -> TemplateHead:
     head = {each.name: getattr(shipped, each.name) for each in fields(TemplateHead)}
     return TemplateHead(**{**head, "used": uses.get(shipped.id, 0)})
-
-
-def _plain(head: TemplateHead) -> dict[str, object]:
-    return {each.name: getattr(head, each.name) for each in fields(head)}
 
 
 def _is_wanted(shipped: Template, wanted: Wanted) -> bool:
@@ -403,14 +400,11 @@ def _values(draft: TemplateDraft) -> dict[str, object]:
     return {**values, "variables": [asdict(variable) for variable in draft.variables]}
 
 
-def _variables(kept: Sequence[Mapping[str, object]]) -> tuple[Variable, ...]:
+def _variables(kept: Sequence[Mapping[str, Any]]) -> tuple[Variable, ...]:
     """Variables as they were kept; fields that another program wrote are passed over."""
     known = {each.name for each in fields(Variable)}
     found = [{name: value for name, value in each.items() if name in known} for each in kept]
-    return tuple(
-        Variable(**cast("dict[str, str]", {**each, "choices": tuple(cast("list[str]", each.get("choices", ())))}))
-        for each in found
-    )
+    return tuple(Variable(**{**each, "choices": tuple(each.get("choices", ()))}) for each in found)
 
 
 def _source_of_row(row: TemplateRow) -> Source:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
+import psycopg
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
+from core.db import templates_dao
 from core.db.engine import Database
 from core.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
@@ -18,6 +21,7 @@ from core.settings import DATA
 from tests.conftest import MakeMember
 
 SYMBOL = Variable("symbol", kind="symbol")
+COUNT = Variable("count", kind="number", default="50")
 
 
 @pytest.fixture
@@ -57,12 +61,8 @@ def _titles(templates: Templates, principal: Principal, **wanted: str) -> list[s
 
 def test_a_template_is_kept_as_it_was_written_and_filled_with_values(templates: Templates, ann: Principal) -> None:
     made = templates.create(ann, _draft(" Earnings  note ", "On {{symbol}}, in {{ symbol }}.\r\nBrief.", SYMBOL))
-    assert (made.title, made.text, made.version, made.used) == (
-        "Earnings note",
-        "On {{symbol}}, in {{ symbol }}.\nBrief.",
-        1,
-        0,
-    )
+    assert (made.title, made.text) == ("Earnings note", "On {{symbol}}, in {{ symbol }}.\nBrief.")
+    assert (made.version, made.used) == (1, 0)
     assert templates.get(ann, made.id) == made
     filled = templates.filled(ann, made.id, {"symbol": " msft "})
     assert filled.text == "On MSFT, in MSFT.\nBrief."
@@ -149,7 +149,7 @@ def test_only_operators_make_a_template_public(templates: Templates, ann: Princi
         (
             "Of {{one}}.",
             [Variable("one", kind="choice", choices=("a",), default="b")],
-            "The default of one is none of: a",
+            "of one is none of: a",
         ),
         ("Of {{one}}.", [Variable("one", label="x" * 81)], "The label of one"),
         ("".join(f"{{{{n{n}}}}}" for n in range(21)), [Variable(f"n{n}") for n in range(21)], "at most 20 variables"),
@@ -188,8 +188,8 @@ EVERY_TEXT = "{{words}}|{{count}}|{{since}}|{{symbol}}|{{form}}"
         ),
         ({"words": "tone", "symbol": "MSFT", "count": "", "form": None}, "tone|5||MSFT|10-K"),
         (
-            {"words": "{{symbol}} {{template:Figures and sources}}", "symbol": "MSFT"},
-            "{{symbol}} {{template:Figures and sources}}|5||MSFT|10-K",
+            {"words": "{{symbol}} {{template:Rules}}", "symbol": "MSFT"},
+            "{{symbol}} {{template:Rules}}|5||MSFT|10-K",
         ),
         ({"words": "a\u202eb\x07 c\u200b\r\nnext \ud800line", "symbol": "MSFT"}, "ab c\nnext line|5||MSFT|10-K"),
     ],
@@ -207,7 +207,7 @@ def test_values_are_data(templates: Templates, ann: Principal, given: dict[str, 
         ({"words": "x"}, "needs a value for: symbol."),
         (
             {"words": "x", "symbol": "MSFT", "colour": "red"},
-            "has no variable colour; it has words, count, since, symbol, form.",
+            "has no variable colour; it has words, count, since,",
         ),
         ({"words": 5, "symbol": "MSFT"}, "The value of words is not a text."),
         ({"words": True, "symbol": "MSFT"}, "The value of words is not a text."),
@@ -230,9 +230,7 @@ def test_wrong_values_are_named(templates: Templates, ann: Principal, given: dic
 
 
 def test_a_template_takes_in_others_with_their_variables(templates: Templates, ann: Principal) -> None:
-    rules = templates.create(
-        ann, _draft("Rules", "In {{count}} words.", Variable("count", kind="number", default="50"))
-    )
+    rules = templates.create(ann, _draft("Rules", "In {{count}} words.", COUNT))
     by_title = templates.create(ann, _draft("By title", "On {{symbol}}. {{template: rules }}", SYMBOL))
     by_id = templates.create(ann, _draft("By id", f"{{{{template:{rules.id}}}}} {{{{template:Figures and sources}}}}"))
     assert [each.name for each in by_title.inputs] == ["symbol", "count"]
@@ -247,7 +245,7 @@ def test_a_template_takes_in_others_with_their_variables(templates: Templates, a
 
 
 def test_a_template_never_asks_for_itself(templates: Templates, ann: Principal) -> None:
-    with pytest.raises(InvalidRequest, match="There is no template 'Mine'"):
+    with pytest.raises(InvalidRequest, match="asks for itself: Mine → Mine"):
         templates.create(ann, _draft("Mine", "{{template:Mine}}"))
     first = templates.create(ann, _draft("First", "One."))
     second = templates.create(ann, _draft("Second", "{{template:First}} Two."))
@@ -258,7 +256,9 @@ def test_a_template_never_asks_for_itself(templates: Templates, ann: Principal) 
     assert templates.filled(ann, third.id, {}).text == "One. Two. Three."
 
 
-def test_a_circle_that_came_about_later_is_refused_when_filled(templates: Templates, ann: Principal) -> None:
+def test_what_came_about_later_is_refused_when_filled(
+    templates: Templates, ann: Principal, service: psycopg.Connection[tuple[object, ...]]
+) -> None:
     ending = templates.create(ann, _draft("Ending", "The end."))
     asking = templates.create(ann, _draft("Asking", "{{template:Ending}}"))
     templates.change(ann, ending.id, _draft("Was ending", "{{template:Figures and sources}}"))
@@ -267,6 +267,12 @@ def test_a_circle_that_came_about_later_is_refused_when_filled(templates: Templa
     assert "There is no template" in (templates.get(ann, asking.id).flaw or "")
     with pytest.raises(InvalidRequest, match="asks for itself: Ending → Asking → Ending"):
         templates.change(ann, ending.id, _draft("Ending", "{{template:Asking}}"))
+    # Two that are saved at one moment do not see each other.
+    service.execute(
+        "UPDATE prompt_templates SET title = 'Ending', text = '{{template:Asking}}' WHERE id = %s", (ending.id,)
+    )
+    with pytest.raises(InvalidRequest, match="asks for itself: Asking → Ending → Asking"):
+        templates.filled(ann, asking.id, {})
 
 
 def test_templates_within_one_another_and_their_number_are_bounded(templates: Templates, ann: Principal) -> None:
@@ -333,9 +339,7 @@ def test_uses_are_counted_by_all_who_see_it(
     assert next(head.used for head in templates.list(eve, sought="risk memo").rows) == 3
 
 
-def test_a_list_is_searched_and_paged_with_the_shipped_ones_in_their_places(
-    templates: Templates, ann: Principal
-) -> None:
+def test_a_list_is_searched_and_paged_with_the_shipped_ones_in_it(templates: Templates, ann: Principal) -> None:
     for title in ("Aardvark", "news of a day", "Zebra", "Élan", "50 % off_"):
         templates.create(ann, _draft(title, f"About {title}.", category="Animals"))
     whole = templates.list(ann)
@@ -364,8 +368,6 @@ def test_a_list_is_searched_and_paged_with_the_shipped_ones_in_their_places(
 def test_a_user_keeps_a_bounded_number(templates: Templates, ann: Principal, database: Database) -> None:
     with database.app(ann) as connection:
         for number in range(MAX_TEMPLATES):
-            from core.db import templates_dao
-
             values = {"sharing": "private", "title": f"T{number}", "category": "A", "description": "", "text": "x"}
             templates_dao.add(connection, new_id(), (ann.org_id, ann.user_id), {**values, "variables": []})
     with pytest.raises(InvalidRequest, match="You have 200 templates"):
@@ -373,9 +375,6 @@ def test_a_user_keeps_a_bounded_number(templates: Templates, ann: Principal, dat
 
 
 def test_the_app_role_writes_no_public_template(ann: Principal, database: Database) -> None:
-    from sqlalchemy.exc import ProgrammingError
-
-    from core.db import templates_dao
 
     values = {"sharing": "public", "title": "T", "category": "A", "description": "", "text": "x", "variables": []}
     with pytest.raises(ProgrammingError, match="row-level security"), database.app(ann) as connection:
