@@ -245,7 +245,7 @@ _CALL_ROWS = """
         CASE WHEN h.in_flight_at IS NOT NULL THEN h.bound_usd ELSE 0 END AS at_most_usd,
         u.id AS u_id, u.hold_id AS u_hold_id, u.org_id AS u_org_id, u.user_id AS u_user_id,
         u.request_id AS u_request_id, u.feature AS u_feature, u.status AS u_status, u.charged_usd AS u_charged_usd,
-        u.cost_usd AS u_cost_usd, u.price_version AS u_price_version
+        u.cost_usd AS u_cost_usd, u.price_version AS u_price_version, u.own_key AS u_own_key
     FROM (SELECT h.id, h.org_id AS h_org_id, h.user_id AS h_user_id, h.state, h.resolution, h.in_flight_at,
                 h.resolved_at, h.expires_at, h.bound_usd, h.held_usd, h.charged_usd, h.cost_usd, h.quota_held,
                 h.quota_charged, h.request_held, h.request_charged, h.own_key, h.request_id, h.feature, h.price_version,
@@ -264,7 +264,7 @@ _SUSPECTS = f"""
             OR r.u_id IS NOT NULL AND (r.u_feature IS DISTINCT FROM r.feature OR coalesce(r.u_price_version, '') = '')
             OR r.a_cost_usd <> r.cost_usd OR r.a_org_id <> r.h_org_id OR r.a_user_id <> r.h_user_id
             OR r.in_flight_at IS NULL AND r.attempts > 0
-            OR r.own_key OR r.quota_charged > r.quota_held OR r.request_charged > r.request_held
+            OR r.own_key OR r.u_own_key OR r.quota_charged > r.quota_held OR r.request_charged > r.request_held
             OR r.state = 'expired' OR r.charged_usd <> 0 AND r.state <> 'settled' OR {_TOO_LONG} END
 """
 
@@ -279,7 +279,7 @@ def _call_figures() -> Iterable[_Figure]:
     for name, of_hold in (
         ("org_id", "h_org_id"),
         ("user_id", "h_user_id"),
-        *((n, n) for n in ("request_id", "feature")),
+        *((n, n) for n in ("request_id", "feature", "own_key")),
     ):
         differs = f"{_HAS_BOTH} AND r.u_{name} IS DISTINCT FROM r.{of_hold}"
         yield _Figure("usage_other", name, differs, f"r.u_{name}", f"r.{of_hold}")
@@ -333,9 +333,31 @@ _STRAYS_STATEMENT = """
             GROUP BY hold_id HAVING count(*) > 1) s JOIN holds h ON h.id = s.hold_id
 """
 
+# Own keys -------------------------------------------------------------------------------------------------------------
+
+_KEY_ROWS = f"""
+    SELECT k.id, k.org_id, CASE WHEN k.is_shared THEN {_NOBODY} ELSE k.user_id END AS user_id, k.month_start,
+        k.used_usd, k.held_usd, coalesce(s.used_usd, 0) AS s_used_usd, coalesce(s.held_usd, 0) AS s_held_usd, l.later
+    FROM provider_keys k
+        LEFT JOIN (SELECT key_id, key_month_start, coalesce(sum(cost_usd) FILTER (WHERE resolved_at IS NOT NULL), 0)
+                AS used_usd, coalesce(sum(bound_usd) FILTER (WHERE resolved_at IS NULL), 0) AS held_usd
+            FROM holds WHERE key_id IS NOT NULL GROUP BY key_id, key_month_start) s
+            ON s.key_id = k.id AND s.key_month_start = k.month_start
+        LEFT JOIN (SELECT key_id, max(key_month_start) AS later FROM holds WHERE key_id IS NOT NULL GROUP BY key_id) l
+            ON l.key_id = k.id
+"""
+_KEYS_STATEMENT = _listed(
+    (
+        *(_Figure("key_counter", n, f"r.{n} <> r.s_{n}", f"r.{n}", f"r.s_{n}") for n in ("used_usd", "held_usd")),
+        _Figure("key_month", "month", "r.later > r.month_start", "r.month_start", "r.later || ' or later'"),
+    ),
+    _KEY_ROWS,
+    place="'key ' || r.id || ', month from ' || r.month_start",
+)
+
 # Guards ---------------------------------------------------------------------------------------------------------------
 
-TABLES = ("member_meters", "org_meters", "meter_periods", "holds", "attempts", "usage_log")
+TABLES = ("member_meters", "org_meters", "meter_periods", "holds", "attempts", "usage_log", "provider_keys")
 GUARDS = (
     *(f"pk_{table}" for table in TABLES),
     *("fk_holds_org_id_memberships", "fk_attempts_hold_id_holds", "fk_usage_log_hold_id_holds"),
@@ -344,6 +366,7 @@ GUARDS = (
     *("ck_meter_periods_order", "ck_holds_state", "ck_holds_not_negative", "ck_holds_resolved_once"),
     *("ck_holds_only_settled_charges", "ck_holds_called_before_settled", "ck_holds_bound_covers_charge"),
     *("ck_attempts_not_negative", "ck_usage_log_status", "ck_usage_log_hold", "ck_usage_log_free_without_hold"),
+    *("fk_holds_key_id_provider_keys", "ck_holds_key", "ck_holds_own_key", "ck_provider_keys_not_negative"),
     "ck_usage_log_not_negative",
 )
 """Constraints and unique indexes that make kinds of differences impossible, such as two usage rows of one hold."""
@@ -367,6 +390,7 @@ STATEMENTS = {
     "spans": _SPANS_STATEMENT,
     "calls": _CALLS_STATEMENT,
     "strays": _STRAYS_STATEMENT,
+    "keys": _KEYS_STATEMENT,
     "guards": _GUARDS_STATEMENT,
 }
 """Each check's statement, by its name."""

@@ -169,6 +169,21 @@ CHECKS = (
         },
     ),
     Check(
+        "keys",
+        "own keys of providers against the sums of their holds",
+        {
+            "key_counter": (
+                "A key's monthly limit refuses too early or too late by the difference until its month ends; what its "
+                "provider bills is not touched. Nothing but the functions of metering writes these figures: find who "
+                "else did, then set them to what the holds say, in a transaction that locks the key first."
+            ),
+            "key_month": (
+                "Holds name a later month than their key does, so that its limit counts an older one; what its "
+                "provider bills is not touched. Find who moved the month back, and set it and the sums to the holds'."
+            ),
+        },
+    ),
+    Check(
         "guards",
         "constraints that make the rest impossible",
         {

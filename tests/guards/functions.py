@@ -13,6 +13,12 @@ MONEY = f"{RULES}::test_each_limit_of_money_refuses_what_could_cross_it_and_a_to
 LOCKS = f"{RULES}::test_every_step_locks_the_membership_before_the_organisation_and_the_hold"
 BATCH = f"{RULES}::test_an_organisation_acts_under_its_own_slots_budget_and_quota"
 CLOSED = f"{RULES}::test_whatever_was_reserved_in_a_closed_period_is_counted_there"
+KEYS = "tests/core/metering/test_own_keys.py"
+KEY_LOCKS = f"{KEYS}::test_every_step_locks_the_organisation_before_the_key_and_the_key_before_the_hold"
+KEY_ENDED = f"{KEYS}::test_a_key_that_ended_or_whose_owner_left_pays_for_nothing"
+KEY_OWNER = f"{KEYS}::test_a_key_pays_for_its_owner_alone"
+KEY_MONTH = f"{KEYS}::test_a_hold_of_another_month_changes_nothing_of_the_running_one"
+KEY_TOP_UP = f"{KEYS}::test_a_top_up_is_held_of_the_key_and_never_above_its_limit"
 OWN_KEY = f"{RULES}::test_an_own_key_is_charged_nothing_and_its_cost_is_logged"
 EXPIRED = f"{METER}::test_an_expired_hold_can_neither_be_called_nor_settled"
 TOPPED_UP = f"{RULES}::test_only_a_call_under_way_is_topped_up"
@@ -196,6 +202,55 @@ _RESERVE = _of(
         f"{RULES}::test_a_key_is_one_requests_of_one_body_for_a_day",
     ),
     (
+        "reserve: the month of a key",
+        "IF key_used + key_held + p_held_usd > key_limit THEN",
+        "IF key_used + p_held_usd > key_limit THEN",
+        f"{KEYS}::test_a_key_that_was_used_up_refuses_until_its_month_ends",
+    ),
+    (
+        "reserve: a key's month ends",
+        "IF at >= key_month.ends_at THEN",
+        "IF false THEN",
+        f"{KEYS}::test_a_key_that_was_used_up_refuses_until_its_month_ends",
+    ),
+    (
+        "reserve: the key is locked",
+        "FOR UPDATE OF k;",
+        ";",
+        f"{KEYS}::test_two_hundred_at_once_on_a_key_with_room_for_ten_make_exactly_ten_calls",
+    ),
+    ("reserve: a revoked key", "AND k.provider = p_provider AND k.revoked_at IS NULL", "", f"{KEY_ENDED}[revoked]"),
+    ("reserve: an expired key", "IF NOT FOUND OR key_ends <= assay_now() THEN", "IF NOT FOUND THEN", KEY_ENDED),
+    (
+        "reserve: a member who left",
+        "AND s.user_id = p_user AND s.ended_at IS NULL",
+        "AND s.user_id = p_user",
+        KEY_ENDED,
+    ),
+    (
+        "reserve: a user who was deactivated",
+        "AND u.deactivated_at IS NULL\n            WHERE k.id",
+        "WHERE k.id",
+        KEY_ENDED,
+    ),
+    ("reserve: a key is its owner's", "(k.is_shared OR (k.user_id = p_user AND batch = 0))", "true", KEY_OWNER),
+    (
+        "reserve: a member's key pays for no batch",
+        "(k.user_id = p_user AND batch = 0)",
+        "(k.user_id = p_user)",
+        KEY_OWNER,
+    ),
+    ("reserve: a key is its organisation's", "k.id = p_key AND k.org_id = p_org AND", "k.id = p_key AND", KEY_OWNER),
+    ("reserve: a key is its provider's", "AND k.provider = p_provider", "", KEY_OWNER),
+    (
+        "top_up: a key's limit",
+        "AND coalesce(used_usd + held_usd + more <= limit_usd_month, true);",
+        ";",
+        KEY_TOP_UP,
+    ),
+    ("top_up: a revoked key", "AND month_start = h.key_month_start AND revoked_at IS NULL", "", KEY_TOP_UP),
+    ("top_up: a key's month", "id = h.key_id AND month_start = h.key_month_start AND", "id = h.key_id AND", KEY_MONTH),
+    (
         "top_up: only while the call is under way",
         "IF h.state IS DISTINCT FROM 'in_flight' OR h.expires_at <= assay_now() THEN\n        RETURN false;",
         "IF h.expires_at <= assay_now() THEN\n        RETURN false;",
@@ -245,6 +300,30 @@ _RESOLVE = _of(
         "SELECT * INTO h FROM holds WHERE id = p_hold FOR UPDATE;",
         "SELECT * INTO h FROM holds WHERE id = p_hold;",
         f"{RULES}::test_a_call_that_begins_while_its_hold_expires_is_not_forgotten",
+    ),
+    (
+        "resolve: the key is locked before the hold",
+        "            PERFORM 1 FROM provider_keys WHERE id = key FOR UPDATE;",
+        "            NULL;",
+        KEY_LOCKS,
+    ),
+    (
+        "expire: a key may have been used",
+        "PERFORM count_key(h, CASE h.state WHEN 'in_flight' THEN h.bound_usd ELSE 0 END, false);",
+        "PERFORM count_key(h, 0, false);",
+        f"{KEYS}::test_a_call_that_failed_or_was_never_resolved_costs_its_key_what_it_may_have_cost",
+    ),
+    (
+        "settle: a key is counted",
+        "PERFORM count_key(h, p_cost_usd, p_outcome <> 'early_cut');",
+        "",
+        f"{KEYS}::test_a_call_on_an_own_key_is_held_and_counted_at_its_key_and_charged_nothing",
+    ),
+    (
+        "release: what a failure cost is counted",
+        "PERFORM count_key(h, p_cost_usd, false);",
+        "PERFORM count_key(h, 0, false);",
+        f"{KEYS}::test_a_call_that_failed_or_was_never_resolved_costs_its_key_what_it_may_have_cost",
     ),
     ("mark: not after the hold's end", "AND state = 'reserved' AND expires_at > assay_now();", ";", EXPIRED),
     (
@@ -369,6 +448,18 @@ _METERS = _of(
         "charge_usd_used = t.charge_usd_used + CASE t.month_start WHEN h.org_month_start THEN p_charge ELSE 0 END",
         "charge_usd_used = t.charge_usd_used + p_charge",
         CLOSED,
+    ),
+    (
+        "keys: a hold of another month",
+        "used_usd = k.used_usd + CASE k.month_start WHEN h.key_month_start THEN p_cost ELSE 0 END",
+        "used_usd = k.used_usd + p_cost",
+        KEY_MONTH,
+    ),
+    (
+        "keys: an answer takes a refusal back",
+        "refused_at = CASE WHEN p_has_answered THEN NULL ELSE k.refused_at END",
+        "refused_at = NULL",
+        f"{KEYS}::test_an_answer_shows_that_a_key_is_accepted_again",
     ),
     (
         "periods: free early cuts are a day's",

@@ -123,6 +123,29 @@ class Member:
 
 
 @dataclass
+class ModelKey:
+    """An own key: of one member, or of the organisation."""
+
+    id: UUID
+    owner: Member
+    is_shared: bool
+    month: Span
+    limit: Decimal | None = None
+    is_revoked: bool = False
+
+    def is_usable(self, member: Member, request: HoldRequest) -> bool:
+        """Whether it may pay for a member's request."""
+        is_theirs = member is self.owner and request.acts_as == "member"
+        is_ours = self.is_shared and member.organisation is self.owner.organisation
+        return request.own_key and not self.is_revoked and (is_theirs or is_ours)
+
+    def month_at(self, at: datetime) -> Span:
+        """The month that it counts for a request at that moment."""
+        zone = self.owner.organisation.zone
+        return following("month", self.month.ends, at, zone) if at >= self.month.ends else self.month
+
+
+@dataclass
 class ModelHold:
     """A hold with the periods it is counted in."""
 
@@ -140,6 +163,7 @@ class ModelHold:
     request_charged: int = 0
     charged: Decimal = ZERO
     cost: Decimal = ZERO
+    key: ModelKey | None = None
 
     @property
     def is_open(self) -> bool:
@@ -174,6 +198,7 @@ class Model:
         self.at = at
         self.members: list[Member] = []
         self.holds: dict[UUID, ModelHold] = {}
+        self.keys: dict[UUID, ModelKey] = {}
 
     def reserve(self, member: Member, request: HoldRequest) -> str | Refusal:
         """`granted`, `forbidden`, or the refusal that lasts longest; with what the meter does about overdue holds."""
@@ -209,6 +234,11 @@ class Model:
             if is_late or over_user or over_org or (ceiling is not None and held > ceiling):
                 return False
             hold.held = held
+        if hold.key is not None:
+            is_late = hold.key.month.starts != hold.starts["key"]
+            is_over = hold.key.limit is not None and self.key_counts(hold.key) + more > hold.key.limit
+            if is_late or is_over or hold.key.is_revoked:
+                return False
         hold.bound = held
         return True
 
@@ -281,6 +311,16 @@ class Model:
         assert of.periods
         return sum(self.counted(of, "charge_usd", "month", of.periods.month.starts), ZERO)
 
+    def key_used(self, key: ModelKey, start: datetime) -> tuple[Decimal, Decimal]:
+        """What a key was used for and what is held of it, in the month that began at `start`."""
+        holds = [hold for hold in self.holds.values() if hold.key is key and hold.starts["key"] == start]
+        used = sum((hold.cost for hold in holds if not hold.is_open), ZERO)
+        return used, sum((hold.bound for hold in holds if hold.is_open), ZERO)
+
+    def key_counts(self, key: ModelKey, month: Span | None = None) -> Decimal:
+        """What counts against a key's limit in a month, by default the one it is in."""
+        return sum(self.key_used(key, (month or key.month).starts), ZERO)
+
     def open_holds(self, member: Member) -> int:
         """Holds that take a slot."""
         return sum(hold.member is member and hold.is_open and not hold.is_batch for hold in self.holds.values())
@@ -306,6 +346,9 @@ class Model:
         self._expire_own(member)
         is_batch = request.acts_as == "organisation"
         if member.role == "viewer" or (is_batch and request.feature in MEMBER_FEATURES):
+            return "forbidden"
+        key = self.keys[request.key_id] if request.key_id else None
+        if key is not None and not key.is_usable(member, request):
             return "forbidden"
         assert member.periods and organisation.periods
         early_cuts_end = member.periods.day.ends
@@ -342,6 +385,11 @@ class Model:
             member.hour.grants.append(minute)
         if request.feature is Feature.SIGNAL_VALIDATION and not is_batch:
             member.validations.grants.append(second)
+        key = self.keys[request.key_id] if request.key_id else None
+        starts = {}
+        if key is not None:
+            key.month = key.month_at(self.at)
+            starts["key"] = key.month.starts
         self.holds[request.hold_id] = ModelHold(
             request.hold_id,
             member,
@@ -354,7 +402,9 @@ class Model:
                 "month": member.periods.month.starts,
                 "org_day": member.organisation.periods.day.starts,
                 "org_month": member.organisation.periods.month.starts,
+                **starts,
             },
+            key=key,
         )
 
     def _feature(self, member: Member, feature: Feature) -> tuple[Decimal, str, str, datetime]:
@@ -417,6 +467,13 @@ class Model:
             if owner.budget is not None and used + charge > owner.budget:
                 assert owner.periods
                 yield Refusal(metric, scope, owner.budget, used, owner.periods.month.ends)
+        key = self.keys[request.key_id] if request.key_id else None
+        if key is not None and key.limit is not None:
+            month = key.month_at(self.at)
+            used = self.key_counts(key, month)
+            if used + request.held_usd > key.limit:
+                scope = "organisation" if key.is_shared else "user"
+                yield Refusal("key_limit_usd_month", scope, key.limit, used, month.ends)
         if limits.request_ceiling_usd is not None and charge > limits.request_ceiling_usd:
             yield Refusal("request_ceiling_usd", "request", limits.request_ceiling_usd, charge, None)
 

@@ -26,7 +26,7 @@ from core.metering.usage_log import FreeRow
 from core.principal import Principal
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
-from tests.core.metering.factories import hold_request, record
+from tests.core.metering.factories import hold_request, own_key, record
 
 Owner = psycopg.Connection[tuple[object, ...]]
 CENT = Decimal("0.000400000")
@@ -41,6 +41,8 @@ class Books:
     owner: Owner
     ann: Principal
     bob: Principal
+    key_id: UUID
+    """Ann's own."""
 
     def corrupt(self, statement: str) -> None:
         """Runs a statement past everything that guards the books."""
@@ -73,7 +75,7 @@ def free_row(principal: Principal, status: str) -> FreeRow:
     )
 
 
-def every_outcome(workbench: Workbench, ann: Principal) -> None:
+def every_outcome(workbench: Workbench, ann: Principal, key_id: UUID) -> None:
     """Calls that end in every way there is, in the period that is running."""
     meter = workbench.meter
     for feature in (*Feature, None):
@@ -86,6 +88,7 @@ def every_outcome(workbench: Workbench, ann: Principal) -> None:
     meter.release(called(workbench, ann), "failed", record())
     meter.release(called(workbench, ann), "broken", CallRecord())
     meter.release(meter.reserve(ann, hold_request()), "never_called")
+    meter.settle(called(workbench, ann, own_key=True, key_id=key_id), "success", CENT, record())
     batch = {"acts_as": "organisation", "feature": Feature.SIGNAL_VALIDATION}
     meter.settle(called(workbench, ann, **batch), "success", CENT, record())
     for status in ("cached", "denied"):
@@ -93,18 +96,19 @@ def every_outcome(workbench: Workbench, ann: Principal) -> None:
 
 
 @pytest.fixture
-def books(workbench: Workbench, member: MakeMember, owner: Owner, move_time: MoveTime) -> Books:
+def books(workbench: Workbench, member: MakeMember, owner: Owner, service: Owner, move_time: MoveTime) -> Books:
     """Books of two months: all outcomes in a closed and in the running one, calls left unresolved, calls still open."""
     ann, bob = member("ann", plan="enterprise", org="Acme"), member("bob", plan="enterprise", org="Acme")
     owner.execute("UPDATE plan_limits SET concurrent_requests = NULL")
     move_time(JANUARY)
-    every_outcome(workbench, ann)
+    key_id = own_key(service, ann)
+    every_outcome(workbench, ann, key_id)
     for begins in (True, False):
         hold = workbench.meter.reserve(ann, hold_request())
         assert not begins or workbench.meter.mark_in_flight(hold)
     move_time(FEBRUARY)
     workbench.meter.sweep()
-    every_outcome(workbench, ann)
+    every_outcome(workbench, ann, key_id)
     called(workbench, ann)
     called(workbench, ann, acts_as="organisation", feature=Feature.SIGNAL_VALIDATION)
     workbench.meter.release(workbench.meter.reserve(bob, hold_request()), "never_called")
@@ -112,7 +116,7 @@ def books(workbench: Workbench, member: MakeMember, owner: Owner, move_time: Mov
     # The owner too is held by row-level security, so that nobody passes it by accident.
     for table in books_dao.TABLES:
         owner.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(sql.Identifier(table)))
-    return Books(workbench, owner, ann, bob)
+    return Books(workbench, owner, ann, bob, key_id)
 
 
 def test_books_with_every_outcome_balance_and_say_how_much_is_in_them(books: Books) -> None:
@@ -120,9 +124,9 @@ def test_books_with_every_outcome_balance_and_say_how_much_is_in_them(books: Boo
     assert found.differences == []
     assert found.odd("unresolved") == (1, Decimal("0.001"))
     assert found.odd("quarantined") == (2, 2 * CENT)
-    assert (found.totals.calls, found.totals.free, found.totals.open, found.totals.overdue) == (33, 4, 2, 0)
+    assert (found.totals.calls, found.totals.free, found.totals.open, found.totals.overdue) == (35, 4, 2, 0)
     assert list(accounting_lines(found))[-1] == (
-        "The books balance: 33 calls, 2 open, 0 overdue, 1 unresolved (at most 0.001 USD), 2 quarantined, "
+        "The books balance: 35 calls, 2 open, 0 overdue, 1 unresolved (at most 0.001 USD), 2 quarantined, "
         "4 cached or denied."
     )
 
@@ -279,7 +283,24 @@ CORRUPTIONS = [
         "unresolved_amount",
         "says 0.0*, should be 0.001",
     ),
-    (f"UPDATE holds SET own_key = true WHERE id = {SUCCESS}", "own_key_charged", "charged_usd .* says 0.0004"),
+    (
+        f"UPDATE holds SET own_key = true WHERE id = {SUCCESS}; "
+        f"UPDATE usage_log SET own_key = true WHERE hold_id = {SUCCESS}",
+        "own_key_charged",
+        "charged_usd .* says 0.0004",
+    ),
+    (
+        f"UPDATE usage_log SET own_key = true WHERE hold_id = {SUCCESS}",
+        "usage_other",
+        "own_key of hold .* says true, should be false",
+    ),
+    ("UPDATE provider_keys SET used_usd = 7", "key_counter", "used_usd of key .* says 7.0*, should be 0.0004"),
+    ("UPDATE provider_keys SET held_usd = 7", "key_counter", "held_usd of key .* says 7.0*, should be 0"),
+    (
+        "UPDATE provider_keys SET month_start = '2026-01-01Z'",
+        "key_month",
+        "month of key .* says 2026-01-01 .* should be 2026-02-01 .* or later",
+    ),
     (f"UPDATE holds SET quota_held = 0 WHERE id = {SUCCESS}", "charged_too_much", "quota_charged .* at most 0"),
     (
         "UPDATE holds SET expires_at = expires_at + interval '2 days' WHERE state = 'in_flight' AND acts_as = 'member'",
@@ -363,7 +384,7 @@ def test_a_difference_says_whose_it_is(books: Books) -> None:
 
 def test_many_differences_of_a_kind_are_counted_and_only_the_first_listed(books: Books) -> None:
     for _ in range(3):
-        every_outcome(books.workbench, books.ann)
+        every_outcome(books.workbench, books.ann, books.key_id)
     books.corrupt(f"UPDATE usage_log SET request_id = id; UPDATE member_meters SET open_holds = 9 WHERE {BOBS}")
     found = books.audit()
     count = found.differences[-1].of_kind

@@ -39,8 +39,19 @@ from core.metering.plans import Plans
 from core.metering.usage import Usage
 from core.metering.usage_log import UsageLog
 from core.principal import Principal, Role
-from tests.core.metering.factories import hold_request, record
-from tests.core.metering.model import Limits, Member, Model, ModelHold, Organisation, Refusal, Span, following
+from tests.core.metering.factories import hold_request, own_key, record
+from tests.core.metering.model import (
+    Limits,
+    Member,
+    Model,
+    ModelHold,
+    ModelKey,
+    Organisation,
+    Refusal,
+    Span,
+    calendar,
+    following,
+)
 
 Connection = psycopg.Connection[tuple[object, ...]]
 NOBODY = UUID(int=0)
@@ -83,6 +94,8 @@ QUOTAS = {
     Feature.SIGNAL_VALIDATION: "signal_validations_day",
     Feature.SEC_FILING: "sec_filings_month",
 }
+KEYS = [(0, False), (0, True), (2, True), (1, False)]
+"""Own keys, by the number of the member who gave them, and whether they are the organisation's."""
 SHOWN = {
     **{metric: feature.value for feature, metric in QUOTAS.items()},
     "requests_month": "request",
@@ -154,6 +167,7 @@ class Books(RuleBasedStateMachine):
     members = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3])
     waits_s = st.sampled_from([0, 0, 0, 1, 3600, 86_400])
     features = st.sampled_from([Feature.CHAT_QUERY, Feature.CHAT_QUERY, *Feature, None])
+    keys = st.sampled_from(range(len(KEYS)))
 
     def __init__(self, ground: Ground) -> None:
         super().__init__()
@@ -167,7 +181,7 @@ class Books(RuleBasedStateMachine):
     def begin(self, at: datetime) -> None:
         """Nothing was ever asked."""
         self.ground.owner.execute(
-            "TRUNCATE member_meters, org_meters, meter_periods, holds, attempts, usage_log CASCADE"
+            "TRUNCATE member_meters, org_meters, meter_periods, holds, attempts, usage_log, provider_keys CASCADE"
         )
         self.ground.service.execute("UPDATE organisations SET plan = 'tight', zone = 'UTC', budget_usd_month = NULL")
         self.ground.service.execute("UPDATE memberships SET budget_usd_month = NULL")
@@ -177,21 +191,28 @@ class Books(RuleBasedStateMachine):
         for org, user, role in self.ground.members:
             organisation = organisations.setdefault(org, Organisation(org, "tight"))
             self.model.members.append(Member(organisation, user, role))
+        for number, is_shared in KEYS:
+            member = self.model.members[number]
+            key_id = own_key(self.ground.service, _principal(member), is_shared=is_shared)
+            self.model.keys[key_id] = ModelKey(key_id, member, is_shared, calendar("month", at, "UTC"))
 
     @rule(
         target=holds,
         number=members,
         feature=features,
         held=st.sampled_from(AMOUNTS),
-        own_key=st.sampled_from([False, False, True]),
+        pays=st.sampled_from([None, None, None, "own", *range(len(KEYS))]),
         counts=st.sampled_from([True, True, False]),
         acts_as=st.sampled_from(["member", "member", "organisation"]),
     )
     def reserve(
-        self, number: int, feature: Feature | None, held: Decimal, own_key: bool, counts: bool, acts_as: str
+        self, number: int, feature: Feature | None, held: Decimal, pays: int | str | None, counts: bool, acts_as: str
     ) -> object:
-        """A request; a denial changes nothing."""
-        request = hold_request(feature=feature, held_usd=held, own_key=own_key, counts_request=counts, acts_as=acts_as)
+        """A request, perhaps on an own key, which may be somebody else's; a denial changes nothing."""
+        asked = {"feature": feature, "held_usd": held, "counts_request": counts, "acts_as": acts_as}
+        if pays is not None:
+            asked["own_key"], asked["key_id"] = True, [*self.model.keys][pays] if isinstance(pays, int) else None
+        request = hold_request(**asked)
         return request.hold_id if self._reserved(self.model.members[number], request) else multiple()
 
     @rule(
@@ -339,6 +360,24 @@ class Books(RuleBasedStateMachine):
                 "UPDATE organisations SET budget_usd_month = %s WHERE id = %s", (budget, organisation.id)
             )
 
+    @rule(key=keys, limit=st.sampled_from(BUDGETS))
+    def change_key_limit(self, key: int, limit: Decimal | None) -> None:
+        """Also below what it was used for."""
+        of = [*self.model.keys.values()][key]
+        of.limit = limit
+        self.ground.service.execute("UPDATE provider_keys SET limit_usd_month = %s WHERE id = %s", (limit, of.id))
+
+    @rule(key=keys)
+    def revoke_key_or_take_that_back(self, key: int) -> None:
+        """A revoked key pays for nothing that begins."""
+        of = [*self.model.keys.values()][key]
+        of.is_revoked = not of.is_revoked
+        self.ground.service.execute(
+            "UPDATE provider_keys SET revoked_at = CASE WHEN %(gone)s THEN created_at END, "
+            "secret = CASE WHEN NOT %(gone)s THEN 'x'::bytea END WHERE id = %(id)s",
+            {"gone": of.is_revoked, "id": of.id},
+        )
+
     @rule(seconds=st.sampled_from(STEPS_S), is_back=st.sampled_from([False, False, False, True]))
     def move_time(self, seconds: int, is_back: bool) -> None:
         """The clock runs on, or is set back."""
@@ -387,9 +426,15 @@ class Books(RuleBasedStateMachine):
         assert sorted(read(organisations)) == sorted(self._organisation_rows())
         holds = (
             "SELECT id, state, resolution, quota_charged, request_charged, charged_usd, cost_usd, held_usd, bound_usd, "
-            "expires_at, day_start, month_start, org_day_start, org_month_start, in_flight_at IS NOT NULL FROM holds"
+            "expires_at, day_start, month_start, org_day_start, org_month_start, in_flight_at IS NOT NULL, "
+            "key_month_start FROM holds"
         )
         assert sorted(read(holds)) == sorted(_hold_row(hold) for hold in self.model.holds.values())
+        keys = "SELECT id, month_start, month_end, used_usd, held_usd FROM provider_keys"
+        assert sorted(read(keys)) == sorted(
+            (key.id, *astuple(key.month), *self.model.key_used(key, key.month.starts))
+            for key in self.model.keys.values()
+        )
 
     @invariant()
     def what_users_are_shown_is_what_is_counted(self) -> None:
@@ -449,6 +494,8 @@ class Books(RuleBasedStateMachine):
             took["requests_month"] = sum(self.model.counted(member, "request", "month", hold.starts["month"]))
         for name, amount in took.items():
             assert getattr(limits, name) is None or amount <= getattr(limits, name), name
+        if hold.key is not None:
+            assert hold.key.limit is None or self.model.key_counts(hold.key) <= hold.key.limit, "key"
         for owner in (organisation,) if hold.is_batch else (member, organisation):
             assert owner.budget is None or self.model.charges(owner) <= owner.budget, "budget"
 
@@ -532,7 +579,7 @@ def _hold_row(hold: ModelHold) -> tuple[object, ...]:
     starts = (hold.starts[name] for name in ("day", "month", "org_day", "org_month"))
     return (
         *(hold.id, hold.state, hold.resolution, hold.quota_charged, hold.request_charged, hold.charged, hold.cost),
-        *(hold.held, hold.bound, hold.expires, *starts, hold.was_called),
+        *(hold.held, hold.bound, hold.expires, *starts, hold.was_called, hold.starts.get("key")),
     )
 
 
