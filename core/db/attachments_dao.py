@@ -160,7 +160,7 @@ def remove(connection: Connection, attachment_id: UUID) -> bool:
 
 
 def forget_unused(connection: Connection, *, hours: int, most: int) -> int:
-    """Forgets files that no question was asked with for so long, at most so many; under the service role everybody's."""
+    """Forgets files that no question was asked with for so long, at most so many; of all users, as a service."""
     statement = text(
         "DELETE FROM attachments WHERE id IN (SELECT id FROM attachments WHERE message_id IS NULL "
         "AND created_at < assay_now() - make_interval(hours => :hours) LIMIT :most)"

@@ -20,6 +20,8 @@ LEAST_ALIKE = 0.8
 """Share of them that have as many fields as most, in a table."""
 MOST_STRANGE = 0.01
 """Share of characters that stand for nothing, in a text."""
+MAY_BE_STRANGE = 3
+"""Characters that any text may hold of those."""
 LOOKED_AT = 100_000
 """Characters by which a text is told from other files."""
 MOST_LINES_OF_CELL = 20
@@ -178,7 +180,7 @@ def _is_text(text: str) -> bool:
     strange = sum(
         each == "\ufffd" or (unicodedata.category(each) in ("Cc", "Cn", "Co") and each not in _BLANKS) for each in text
     )
-    return strange <= MOST_STRANGE * len(text)
+    return strange <= max(MOST_STRANGE * len(text), MAY_BE_STRANGE)
 
 
 def _is_number(cell: str) -> bool:
