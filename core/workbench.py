@@ -23,6 +23,7 @@ from core.accounts.tokens import Tokens
 from core.ai.cache import AnswerCache
 from core.ai.catalogue import Catalogue
 from core.ai.gateway import Gateway, GatewayParts
+from core.ai.health import Health, HealthPolicy
 from core.ai.prices import PriceBook
 from core.ai.providers.contract import Provider, TimeLimits
 from core.ai.providers.registry import build_providers
@@ -91,6 +92,7 @@ class Workbench:
     tokens: Tokens
     meter: Meter
     gateway: Gateway
+    health: Health
     usage: Usage
     usage_log: UsageLog
     research: ResearchArea
@@ -195,7 +197,8 @@ def open_workbench(settings: Settings) -> Workbench:
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)
     notifications = Notifications(database)
-    gateway = _gateway(settings, meter, plans, router, cache, usage_log, quality=TrackRecords(database))
+    health = _health(settings, database)
+    gateway = _gateway(settings, meter, plans, router, cache, usage_log, quality=TrackRecords(database), health=health)
     usage = Usage(database, plans, usage_log)
     screener = open_screener(settings, database, queue, market, mailer, notifications)
     verdicts = open_verdicts(VerdictParts(database, queue, gateway, meter, usage, market, screener))
@@ -226,6 +229,7 @@ def open_workbench(settings: Settings) -> Workbench:
         tokens=Tokens(database),
         meter=meter,
         gateway=gateway,
+        health=health,
         usage=usage,
         usage_log=usage_log,
         cache=cache,
@@ -294,6 +298,7 @@ def _gateway(
     usage_log: UsageLog,
     *,
     quality: Quality,
+    health: Health,
 ) -> Gateway:
     return Gateway(
         GatewayParts(
@@ -307,8 +312,13 @@ def _gateway(
             max_prompt_chars=settings.max_prompt_chars,
             default_model=settings.default_model,
             quality=quality,
+            health=health,
         )
     )
+
+
+def _health(settings: Settings, database: Database) -> Health:
+    return Health(database, HealthPolicy(probe_s=settings.connect_timeout_s + settings.first_token_timeout_s + 5.0))
 
 
 def _profiles(database: Database, catalogue: Catalogue) -> Profiles:

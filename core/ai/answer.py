@@ -94,6 +94,10 @@ class Question:
     """The caller's key, where the request may be sent again."""
     acts_as: Literal["member", "organisation"] = "member"
     """For whom it is asked: a batch is the organisation's, under its own quota, budget and slots."""
+    experiment_id: UUID | None = None
+    """The experiment that it takes part in, for the log."""
+    arm: str | None = None
+    """On which side: `control` or `variant`."""
 
     def __post_init__(self) -> None:
         if self.is_public and (self.is_private or self.task not in PUBLIC_TASKS):

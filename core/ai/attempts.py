@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from core.ai.answer import Question
-from core.ai.estimate import NO_USAGE, completion_estimate, prompt_estimate, usage_flaw
+from core.ai.bounds import estimated_usage, has_counted_text, worst_case_usd
+from core.ai.estimate import NO_USAGE, usage_flaw
 from core.ai.providers.contract import Finish, Message, TokenUsage, ToolCall, ToolSpec
-from core.ai.router import Candidate
+from core.ai.router import Candidate, Route
 from core.errors import AssayError
 from core.ids import new_id
 
@@ -23,10 +24,12 @@ class Attempt:
 
     candidate: Candidate
     messages: tuple[Message, ...]
-    """What the model was shown."""
+    """What was asked."""
     started: float
     tools: tuple[ToolSpec, ...] = ()
-    """What it was offered to have done."""
+    """What the model was offered to have done."""
+    sent: tuple[Message, ...] = ()
+    """The messages as they left: with what is private hidden."""
     text: str = ""
     deltas: int = 0
     first_token_s: float | None = None
@@ -38,6 +41,11 @@ class Attempt:
     cut: str | None = None
     """Why we closed it ourselves: client, shutdown, or a time limit: first_token, gap, total."""
     ended: float = 0.0
+
+    @property
+    def shown(self) -> tuple[Message, ...]:
+        """What the model was shown."""
+        return self.sent or self.messages
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
@@ -72,17 +80,18 @@ def counted(attempt: Attempt, question: Question) -> Counted:
     model, price = attempt.candidate.model, attempt.candidate.price
     if attempt.finish is None and attempt.deltas == 0 and not (attempt.is_open and attempt.cut == "client"):
         return Counted(TokenUsage(0, 0), False, None, Decimal(0), Decimal(0))
-    has_text = bool(attempt.text or attempt.calls) and not question.is_embedding
+    has_text = has_counted_text(question, attempt.text, attempt.calls)
     windows = len(attempt.messages) if question.is_embedding else 1  # its texts are each read by themselves
     flaw = usage_flaw(attempt.reported, windows * model.context_window, has_text=has_text)
     if attempt.reported is not None and flaw is None:
         cost_usd = price.cost(attempt.reported)
         return Counted(attempt.reported, False, None, cost_usd, cost_usd)
-    written = completion_estimate(attempt.text, attempt.deltas, attempt.calls) if has_text else 0
-    usage = TokenUsage(prompt_estimate(attempt.messages, attempt.tools), written)
+    usage = estimated_usage(
+        question, attempt.shown, attempt.tools, attempt.text, deltas=attempt.deltas, calls=attempt.calls
+    )
     charge_usd = cost_usd = price.cost(usage)
     if attempt.finish is None and "reasoning" in model.capabilities:  # it may have thought more than it said
-        cost_usd = max(charge_usd, price.worst_case(usage.prompt_tokens, question.max_tokens))
+        cost_usd = max(charge_usd, worst_case_usd(question, price, usage.prompt_tokens))
     return Counted(usage, True, flaw if flaw != NO_USAGE else None, charge_usd, cost_usd)
 
 
@@ -97,6 +106,7 @@ def summed(counts: Sequence[Counted]) -> Counted:
             sum(usage.completion_tokens for usage in usages),
             sum(usage.cached_prompt_tokens for usage in usages),
             sum(usage.cache_write_prompt_tokens for usage in usages),
+            sum(usage.audio_s for usage in usages),
         ),
         is_estimated=any(count.is_estimated for count in counts),
         quarantine=next((count.quarantine for count in counts if count.quarantine), None),
@@ -125,7 +135,9 @@ def attempt_row(number: int, attempt: Attempt, question: Question) -> dict[str, 
     }
 
 
-def usage_row(made_of: Sequence[Attempt], count: Counted, question: Question, *, since: float) -> dict[str, object]:
+def usage_row(
+    made_of: Sequence[Attempt], count: Counted, question: Question, route: Route, *, since: float
+) -> dict[str, object]:
     """The request as it is logged, by the last of the attempts that it was made of.
 
     `since` is the monotonic second at which it began.
@@ -143,6 +155,11 @@ def usage_row(made_of: Sequence[Attempt], count: Counted, question: Question, *,
         "quarantine": count.quarantine,
         "latency_ms": milliseconds(last.ended - since),
         "first_token_ms": None if first.first_token_s is None else milliseconds(first.first_token_s),
+        "intent": route.intent,
+        "complexity": route.complexity,
+        "prompt_version": question.prompt_version or None,
+        "experiment_id": None if question.experiment_id is None else str(question.experiment_id),
+        "arm": question.arm,
     }
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from core.ai.answer import Answer, Draft, Question, Save
@@ -21,7 +22,7 @@ from core.ai.feed import Feed
 from core.ai.kept import Keeper, storable
 from core.ai.rounds import Ended, Rounds, RoundsParts
 from core.ai.router import Route
-from core.errors import AssayError, DatabaseUnavailable, ProviderTimeout, place_of
+from core.errors import AssayError, DatabaseUnavailable, PromptRejected, ProviderError, ProviderTimeout, place_of
 from core.metering.meter import CallRecord, Hold, QuotaState
 
 MAX_FOLLOWERS = 50
@@ -154,7 +155,11 @@ class Call:
         if self._rounds.is_cut or not self._meter.mark_in_flight(self._hold):
             self._meter.release(self._hold, "never_called")
             raise ProviderTimeout("The request waited too long and was not sent.", provider="")
-        ended = self._rounds.run(asks_provider)
+        try:
+            ended = self._rounds.run(asks_provider)
+        except (ProviderError, PromptRejected) as error:
+            self._refused(error)
+            raise
         if ended.error is None:
             return self._settled(ended)
         self._failed(ended)
@@ -170,7 +175,7 @@ class Call:
         answer = self._answer(ended, state, count, evidence)
         record = CallRecord(
             cost_usd=self._provider_cost_usd(),
-            usage=usage_row(ended.made_of, count, self._question, since=self._rounds.started),
+            usage=usage_row(ended.made_of, count, self._question, self._route, since=self._rounds.started),
             attempts=self._attempt_rows(),
             entry=self._keeper.entry(answer),
             answer=self._keeper.repeatable(answer),
@@ -212,10 +217,17 @@ class Call:
         state = "partial" if is_broken else "failed"
         draft = self._draft(ended, state, count, Decimal(0), ended.error.detail, evidence)
         _best_effort("saved", lambda: self._save(draft))
-        usage = usage_row(ended.made_of, count, self._question, since=self._rounds.started)
+        usage = usage_row(ended.made_of, count, self._question, self._route, since=self._rounds.started)
         usage["error_code"] = ended.error.problem_code
         record = CallRecord(self._provider_cost_usd(), usage, self._attempt_rows())
         self._meter.release(self._hold, ended.outcome, record)
+
+    def _refused(self, error: AssayError) -> None:
+        """Returns everything: nobody was asked, or a guard let nothing more leave."""
+        usage: dict[str, Any] = {"channel": self._question.channel, "error_code": error.problem_code}
+        usage["latency_ms"] = milliseconds(time.monotonic() - self._rounds.started)
+        record = CallRecord(self._provider_cost_usd(), usage, self._attempt_rows())
+        self._meter.release(self._hold, "failed", record)
 
     def _evidence(self, ended: Ended) -> Evidence | None:
         """What the answer rests on; None where the offline provider gave words of its own, from no step."""

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from math import ceil
 from uuid import UUID
 
 from core.accounts.permissions import Action, require
 from core.ai.answer import Answer, Draft, Question, Save, draft_of
+from core.ai.asked import Asked, answer_of, free_row, kept_for, scope_of
 from core.ai.bounds import asked_tokens, recorded_s
-from core.ai.cache import AnswerCache, Hit, KeyParts, Scope, cache_key, tools_digest
+from core.ai.cache import AnswerCache, Hit, KeyParts, cache_key, tools_digest
 from core.ai.call import Call, CallParts
 from core.ai.estimate import prompt_estimate
+from core.ai.experiments import Experiments
+from core.ai.flags import Flags
+from core.ai.guards.guards import Guards
+from core.ai.health import Health, resting
 from core.ai.kept import Keeper, Replay, replayed
-from core.ai.providers.contract import Message, TimeLimits, TokenUsage
+from core.ai.own_keys import OF_NOBODY, OwnKey, OwnKeys
+from core.ai.providers.contract import Message, TimeLimits
 from core.ai.quality import Quality
 from core.ai.rounds import RoundsParts
 from core.ai.router import AUTO, Candidate, Route, RouteQuestion, Router, needs_of
 from core.ai.schemas import check_schema
+from core.ai.screening import Screen
 from core.ai.session import Distant, Following, Given, LeaderFailed, Place, Reading, Session, Source
 from core.ai.watchdog import Watchdog
 from core.clock import Clock
@@ -58,30 +65,13 @@ class GatewayParts:
     """Model of a question that names none, where neither its asker has a default."""
     quality: Quality | None = None
     """What became of models' answers, for `auto` to go by."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A question on its way through the gateway."""
-
-    principal: Principal
-    question: Question
-    plan: Plan
-    route: Route
-    request_id: UUID
-    scope: Scope
-    key: bytes
-    """Its name in the cache."""
-    save: Save
-    follows_until: float
-    """Monotonic second after which it waits for no other request any more."""
-
-    @property
-    def flight_key(self) -> bytes | None:
-        """Its name among the questions under way; None for one that is asked again on purpose."""
-        if self.question.skips_cache:
-            return None
-        return hashlib.sha256(str(self.scope).encode() + b"\0" + self.key).digest()
+    health: Health = field(default_factory=Health)
+    guards: Guards | None = None
+    moderates: bool = False
+    """Whether a provider's moderation is asked about what users write, once the cost is held."""
+    own_keys: OwnKeys | None = None
+    flags: Flags | None = None
+    experiments: Experiments | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +112,16 @@ class Gateway:
             MeteringDenied: a limit refuses; nothing was used.
             DatabaseUnavailable: no provider was called.
         """
-        self.guard(principal, question)
-        plan, question = self._parts.plans.get(principal.plan), self._as_set(principal, question)
-        route = self._route(question, plan, principal)
-        scope, key = _scope(principal, question), self._key(question, plan, principal, question.messages)
+        request_id, plan = new_id(), self._parts.plans.get(principal.plan)
+        screen = self._guarded(principal, plan, question, request_id)
+        question = self._assigned(principal, plan, self._as_set(principal, question))
+        route = self._route(question, plan, principal, screen)
+        question = kept_for(question, route, screen)
+        scope, key = scope_of(principal, question), self._key(question, plan, principal, question.messages)
         until = time.monotonic() + FOLLOW_WAIT_S
-        asked = _Asked(principal, question, plan, route, new_id(), scope, key, save or _save_nothing, until)
+        asked = Asked(
+            principal, question, plan, route, request_id, scope, key, save or _save_nothing, until, screen=screen
+        )
         hit = None if question.skips_cache else self._cached(asked)
         source = self._opened(asked) if hit is None else self._hit(asked, hit)
         if not runs_here:
@@ -174,6 +168,7 @@ class Gateway:
         with self._changed:
             self._changed.wait_for(lambda: not self._running, timeout=SHUTDOWN_WAIT_S)
         self._watchdog.close()
+        self._parts.health.close()
 
     def estimate(self, principal: Principal, question: Question) -> CallEstimate:
         """What a question would cost at most; nothing is asked, kept or counted.
@@ -181,9 +176,10 @@ class Gateway:
         Raises:
             AssayError: as `session`, before anything is reserved.
         """
-        self.guard(principal, question)
+        plan = self._parts.plans.get(principal.plan)
+        screen = self._guarded(principal, plan, question)
         question = self._as_set(principal, question)
-        first = self._route(question, self._parts.plans.get(principal.plan), principal).candidates[0]
+        first = self._route(question, plan, principal, screen).candidates[0]
         return CallEstimate(question.model, first.model.id, first.worst_case_usd, first.provider.is_offline)
 
     def room(self, principal: Principal, question: Question) -> tuple[int, int]:
@@ -206,12 +202,24 @@ class Gateway:
             Forbidden, PromptRejected: as `session`.
             InvalidRequest: its schema cannot be used.
         """
+        self._guarded(principal, self._parts.plans.get(principal.plan), question)
+
+    def _guarded(
+        self, principal: Principal, plan: Plan, question: Question, request_id: UUID | None = None
+    ) -> Screen | None:
+        """What stands between the question and its providers; None where there are no guards."""
         require(principal, Action.ASK)
-        texts = [message.text for message in question.messages if message.role == "user"]
-        for text in (texts if question.is_embedding else texts[-1:]) or [""]:
-            self._check_text(text)
+        screen = None
+        if self._parts.guards is not None:
+            vault = self._parts.guards.check(principal, plan, question, request_id=request_id)
+            screen = Screen(self._parts.guards, principal, vault, moderates=self._parts.moderates)
+        else:
+            texts = [message.text for message in question.messages if message.role == "user"]
+            for text in (texts if question.is_embedding else texts[-1:]) or [""]:
+                self._check_text(text)
         if question.json_schema is not None:
             check_schema(question.json_schema)
+        return screen
 
     def _check_text(self, text: str) -> None:
         if not text.strip():
@@ -222,7 +230,7 @@ class Gateway:
         if "\x00" in text or not _is_text(text):
             raise PromptRejected("The message holds characters that are not text.")
 
-    def _opened(self, asked: _Asked) -> Source:
+    def _opened(self, asked: Asked) -> Source:
         """A call of this request's own, or its place in the flight that answers the same question."""
         place = self._place(asked)
         if place.is_own:
@@ -244,7 +252,7 @@ class Gateway:
 
         return Following(place.source, shared=shared, next_place=lambda: self._place(asked))
 
-    def _place(self, asked: _Asked) -> Place:
+    def _place(self, asked: Asked) -> Place:
         flight_key = asked.flight_key if time.monotonic() < asked.follows_until else None
         running = self._flights.get(flight_key) if flight_key is not None else None
         if running is not None and running.join():
@@ -252,6 +260,9 @@ class Gateway:
         if running is not None and running.is_full:
             flight_key = None
         self._check_room()
+        instead = self._instead(asked)
+        if instead is not None:
+            return Place(instead, is_own=True)
         try:
             taken = self._parts.meter.reserve_or_join(asked.principal, self._hold_request(asked, flight_key))
         except MeteringDenied as denied:
@@ -264,7 +275,28 @@ class Gateway:
             return Place(self._followed(asked, taken), is_own=False)
         return Place(Reading(self._led(asked, taken, flight_key)), is_own=True)
 
-    def _led(self, asked: _Asked, hold: Hold, flight_key: bytes | None) -> Call:
+    def _instead(self, asked: Asked) -> Source | None:
+        """Where every candidate rests: the answer that the cache has. None where one may be asked.
+
+        Raises:
+            ProviderRateLimited, ProviderUnavailable: it has none; nothing was reserved.
+        """
+        health = self._parts.health
+        fare = [
+            (one, health.of(one.provider.name, one.model.id, own_key=one.key is not None))
+            for one in asked.route.candidates
+        ]
+        if any(how.state != "open" for _, how in fare):
+            return None
+        hit = None if asked.question.skips_cache else self._parts.cache.get(asked.scope, asked.key)
+        if hit is not None:
+            return self._hit(asked, hit)
+        first, how = min(fare, key=lambda pair: pair[1].wait_s or 0.0)
+        error = resting(first.provider.name, how)
+        self._log_free(asked, "denied", first, error_code=error.problem_code)
+        raise error
+
+    def _led(self, asked: Asked, hold: Hold, flight_key: bytes | None) -> Call:
         question = asked.question
 
         def on_end(ended: Call) -> None:
@@ -284,7 +316,16 @@ class Gateway:
             question.idempotency,
             on_end,
         )
-        parts = CallParts(RoundsParts(self._parts.meter, self._watchdog, self._parts.limits), keeper)
+        own_keys = self._parts.own_keys
+        rounds = RoundsParts(
+            self._parts.meter,
+            self._watchdog,
+            self._parts.limits,
+            health=self._parts.health,
+            screen=asked.screen,
+            key_refused=None if own_keys is None else partial(own_keys.refused, asked.principal),
+        )
+        parts = CallParts(rounds, keeper)
         call = Call(question, asked.route, hold, asked.request_id, parts, asked.save)
         with self._changed:
             self._running.add(call)
@@ -292,7 +333,7 @@ class Gateway:
                 self._flights[flight_key] = call
         return call
 
-    def _followed(self, asked: _Asked, flight: Flight) -> Source:
+    def _followed(self, asked: Asked, flight: Flight) -> Source:
         """A leader of another process, or one of this process that began a moment ago."""
         meter = self._parts.meter
         running = self._flights.get(asked.flight_key or b"")
@@ -306,7 +347,7 @@ class Gateway:
             hit = self._parts.cache.get(asked.scope, asked.key)
             if hit is None:
                 raise LeaderFailed("The call that was followed brought no answer.")
-            return _answer_of(hit, asked)
+            return answer_of(hit, asked)
 
         def leave() -> None:
             threading.Thread(target=_quietly, args=(meter.leave, flight.leader_id), daemon=True).start()
@@ -324,8 +365,42 @@ class Gateway:
             model = principal.default_model or AUTO
         return replace(question, model=model)
 
-    def _route(self, question: Question, plan: Plan, principal: Principal) -> Route:
-        prompt_tokens, quality = asked_tokens(question, question.messages, question.tools), self._parts.quality
+    def _assigned(self, principal: Principal, plan: Plan, question: Question) -> Question:
+        """The question as the experiment wants it that it takes part in; what is chosen by name takes part in none."""
+        experiments = self._parts.experiments
+        if experiments is None or question.model != AUTO or question.experiment_id is not None:
+            return question
+
+        def may_ask(model: str) -> bool:
+            try:
+                first = self._route(replace(question, model=model), plan, principal).candidates[0]
+            except AssayError:
+                return False
+            return self._parts.health.of(first.provider.name, model).state == "closed"
+
+        assignment = experiments.assigned(principal, question.task, kind="model", may_ask=may_ask)
+        if assignment is None:
+            return question
+        model = assignment.model or AUTO
+        return replace(question, model=model, experiment_id=assignment.experiment_id, arm=assignment.arm)
+
+    def _keys(self, principal: Principal, question: Question) -> Mapping[str, OwnKey]:
+        own_keys = self._parts.own_keys
+        if own_keys is None:
+            return OF_NOBODY
+        return own_keys.of(principal, only_shared=question.acts_as == "organisation")
+
+    def _prompt_tokens(self, question: Question, screen: Screen | None) -> int:
+        """Input tokens at most: of the messages as they are, and as they leave."""
+        tokens = asked_tokens(question, question.messages, question.tools)
+        if screen is None:
+            return tokens
+        return max(tokens, asked_tokens(question, screen.outgoing(question.messages), question.tools))
+
+    def _route(self, question: Question, plan: Plan, principal: Principal, screen: Screen | None = None) -> Route:
+        prompt_tokens, quality = self._prompt_tokens(question, screen), self._parts.quality
+        flags, health = self._parts.flags, self._parts.health
+        health.learn()
         route = self._parts.router.route(
             RouteQuestion(
                 name=question.model,
@@ -342,6 +417,9 @@ class Gateway:
                 allowed_providers=principal.allowed_providers,
                 asks_models=principal.asks_models,
                 records=quality(principal.org_id, question.task) if quality and question.model == AUTO else {},
+                own_keys=self._keys(principal, question),
+                health=health.of,
+                offers=None if flags is None else flags.offers(principal),
             )
         )
         model = route.candidates[0].model
@@ -355,7 +433,7 @@ class Gateway:
             raise PromptRejected(f"The conversation is too long for {model.label}; start a new one.")
         return route
 
-    def _hold_request(self, asked: _Asked, flight_key: bytes | None) -> HoldRequest:
+    def _hold_request(self, asked: Asked, flight_key: bytes | None) -> HoldRequest:
         question, candidate = asked.question, asked.route.candidates[0]
         return HoldRequest(
             hold_id=new_id(),
@@ -366,6 +444,8 @@ class Gateway:
             price_version=candidate.price.version,
             held_usd=candidate.worst_case_usd,
             lifetime_s=ceil(self._parts.limits.total_s) + HOLD_GRACE_S,
+            own_key=candidate.key is not None,
+            key_id=None if candidate.key is None else candidate.key.id,
             conversation_id=question.conversation_id,
             acts_as=question.acts_as,
             idempotency=question.idempotency,
@@ -374,7 +454,7 @@ class Gateway:
             cache_key=None if question.skips_cache else asked.key,
         )
 
-    def _cached(self, asked: _Asked) -> Hit | None:
+    def _cached(self, asked: Asked) -> Hit | None:
         """What is known without a reservation: an earlier turn's answer, or one on this machine."""
         earlier = asked.question.earlier
         if earlier is not None:
@@ -386,7 +466,7 @@ class Gateway:
     def _key(self, question: Question, plan: Plan, principal: Principal, messages: tuple[Message, ...]) -> bytes:
         model = question.model
         if model == AUTO:
-            model = self._parts.router.auto_among(plan, principal)
+            model = self._parts.router.auto_among(plan, principal, self._keys(principal, question))
         return cache_key(
             KeyParts(
                 task=question.task,
@@ -406,69 +486,25 @@ class Gateway:
             )
         )
 
-    def _hit(self, asked: _Asked, hit: Hit) -> Source:
-        return Given(self._given(asked, _answer_of(hit, asked), hit.level))
+    def _hit(self, asked: Asked, hit: Hit) -> Source:
+        return Given(self._given(asked, answer_of(hit, asked), hit.level))
 
-    def _given(self, asked: _Asked, answer: Answer, level: str) -> Answer:
+    def _given(self, asked: Asked, answer: Answer, level: str) -> Answer:
         """Saves and logs an answer that is free."""
         asked.save(draft_of(answer))
-        row = _free_row(asked, "cached", answer.provider, answer.model)
+        row = free_row(asked, "cached", answer.provider, answer.model)
         row = replace(row, usage=answer.usage, cache_level=level, saved_usd=answer.saved_usd)
         self._parts.usage_log.add(row)
         return answer
 
-    def _log_free(self, asked: _Asked, status: str, candidate: Candidate, *, error_code: str) -> None:
-        row = _free_row(asked, status, candidate.provider.name, candidate.model.id)
+    def _log_free(self, asked: Asked, status: str, candidate: Candidate, *, error_code: str) -> None:
+        row = free_row(asked, status, candidate.provider.name, candidate.model.id)
         self._parts.usage_log.add(replace(row, error_code=error_code))
 
     def _check_room(self) -> None:
         with self._changed:
             if self._is_closed or len(self._running) >= MAX_CALLS:
                 raise ProviderUnavailable("The workbench is too busy; try again in a moment.", provider="")
-
-
-def _scope(principal: Principal, question: Question) -> Scope:
-    if question.is_public:
-        return Scope(None)
-    return Scope(principal.org_id, principal.user_id if question.is_private else None)
-
-
-def _answer_of(hit: Hit, asked: _Asked) -> Answer:
-    found = hit.answer
-    return Answer(
-        text=found.text,
-        state="complete",
-        model=found.model,
-        provider=found.provider,
-        is_offline=found.is_offline,
-        is_cached=True,
-        finish_reason=found.finish_reason,
-        usage=TokenUsage(found.prompt_tokens, found.completion_tokens),
-        is_estimated=False,
-        cost_usd=Decimal(0),
-        saved_usd=found.cost_usd,
-        price_version=found.price_version,
-        route_reason="answered from the cache",
-        considered=0,
-        request_id=asked.request_id,
-        plan=asked.plan.name,
-        latency_ms=0,
-        evidence=found.evidence,
-    )
-
-
-def _free_row(asked: _Asked, status: str, provider: str, model: str) -> FreeRow:
-    return FreeRow(
-        asked.principal,
-        asked.question.channel,
-        status,
-        asked.question.feature,
-        provider,
-        model,
-        asked.request_id,
-        asked.question.conversation_id,
-        TokenUsage(0, 0),
-    )
 
 
 def _quietly(step: Callable[[UUID], None], value: UUID) -> None:

@@ -5,33 +5,34 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from random import Random
 
 from core.ai.answer import Question
 from core.ai.attempts import CUT_REASONS, Attempt, Counted, counted, summed
-from core.ai.estimate import prompt_estimate
+from core.ai.bounds import asked_tokens, worst_case_usd
 from core.ai.evidence import Step
+from core.ai.health import Health, Permit, resting
 from core.ai.opening import opened
+from core.ai.own_keys import OwnKey
 from core.ai.providers.contract import ChatStream, Delta, Finish, Message, TimeLimits, ToolSpec
+from core.ai.retries import RetryPolicy, time_limit_error
 from core.ai.router import Candidate, Route
+from core.ai.screening import Incoming, Screen
 from core.ai.tools import Course, Turn
 from core.ai.watchdog import Watchdog
 from core.errors import (
     AssayError,
     ProviderBroke,
     ProviderError,
-    ProviderRateLimited,
-    ProviderRejectedRequest,
+    ProviderRefusedKey,
     ProviderTimeout,
     ProviderUnavailable,
     UnusableAnswer,
 )
 from core.metering.meter import Hold, Meter
 
-TRIES_PER_CANDIDATE = 2
-MAX_RETRY_WAIT_S = 2.0
-RETRY_WAIT_S = 0.2
 NEARLY_OVER_S = 5.0
 """With no more than this left of the total time (or a tenth of it) no further round is begun."""
 REPAIR = "Your answer does not follow the JSON schema it was asked for. Answer again with nothing but JSON that does."
@@ -44,6 +45,13 @@ class RoundsParts:
     meter: Meter
     watchdog: Watchdog
     limits: TimeLimits
+    health: Health = field(default_factory=Health)
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    random: Random = field(default_factory=Random)
+    screen: Screen | None = None
+    """The guards of this question; None: there are none."""
+    key_refused: Callable[[OwnKey], ProviderRefusedKey] | None = None
+    """Tells its owner that a provider does not accept an own key, and gives the error for the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,16 @@ class Rounds:
         self._cut: str | None = None
         self._cut_between: str | None = None
         """Why it was cut while no model was being asked."""
+        self._is_over = threading.Event()
+        """Set by a cut: nothing is waited for any more."""
+        self._waited_s = 0.0
+        """In pauses between tries."""
+        self._permit: Permit | None = None
+        """Of the model that is being asked, until it was said what came of it."""
+        self._outgoing: tuple[tuple[Message, ...], tuple[Message, ...]] | None = None
+        """What is asked in this round, and how it leaves for a provider."""
+        self._resting: list[Candidate] = []
+        """Candidates that were not asked because they rest."""
 
     @property
     def is_cut(self) -> bool:
@@ -123,6 +141,7 @@ class Rounds:
                 return
             self._cut = reason
             stream = self._stream
+        self._is_over.set()
         if stream is not None:
             stream.abort()
 
@@ -130,13 +149,18 @@ class Rounds:
         """Asks until it ends; `asks_provider` is called whenever that comes to waiting for a provider.
 
         Raises:
+            ProviderRateLimited, ProviderUnavailable: nobody was asked, since all rest.
+            PromptRejected: a guard refuses the question.
             DatabaseUnavailable: it cannot be known whether a further call is covered.
         """
         self._asks_provider = asks_provider
+        if self._parts.screen is not None:
+            self._parts.screen.check(self._question)
         if self._question.course is not None:
             self._course = self._question.course()
         last = self._round(self._question.messages)
-        assert last is not None  # a route has a candidate, and the hold covers the first
+        if last is None:
+            raise self._nobody()
         while (messages := self._onward(last)) is not None:
             following = self._round(messages)
             if following is None:
@@ -145,24 +169,67 @@ class Rounds:
         return self._ended(self._usable(last))
 
     def _round(self, messages: Sequence[Message]) -> Attempt | None:
-        """The attempt that ended a round; None where no candidate can be asked any more, and it stops."""
+        """The attempt that ended a round; None where no candidate can be asked any more."""
         shown, tools = tuple(messages), self._offered
-        prompt_tokens = prompt_estimate(shown, tools)
         attempt, why = None, "length"
-        for candidate in self._candidates:
-            if self._finished and not _has_room(candidate, prompt_tokens + self._question.max_tokens):
-                continue
-            most_usd = candidate.price.worst_case(prompt_tokens, self._question.max_tokens)
-            if not self._is_covered(self._spent_usd(self._finished) + most_usd):
+        candidates = [candidate for candidate in self._candidates if self._has_room(candidate, shown, tools)]
+        for place, candidate in enumerate(candidates):
+            if not self._is_covered(self._spent_usd(self._finished) + self._most_usd(candidate, shown, tools)):
                 why = "ceiling"
                 continue
-            attempt = self._tried(candidate, shown, tools)
+            permit = self._permit_for(candidate)
+            if permit is None:
+                why = "resting"
+                continue
+            attempt = self._tried(permit, candidate, shown, tools, has_others=place + 1 < len(candidates))
             is_over = attempt.finish is not None or attempt.deltas or self._cut is not None
-            if is_over or attempt.cut == "total" or self._seconds_left() <= 0:
+            is_ours = candidate.key is not None and isinstance(attempt.error, ProviderRefusedKey)
+            if is_over or is_ours or attempt.cut == "total" or self._seconds_left() <= 0:
                 break
-        if attempt is None:
+        if attempt is None and self._course is not None and self._finished:
             self._stop(why)
         return attempt
+
+    def _has_room(self, candidate: Candidate, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> bool:
+        """Whether a later round fits into the model; of the first one its route has made sure."""
+        if not self._finished:
+            return True
+        asked = asked_tokens(self._question, self._sent(candidate, messages), tools)
+        return asked + self._question.max_tokens <= candidate.model.context_window
+
+    def _most_usd(self, candidate: Candidate, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> Decimal:
+        """What asking a candidate can cost at most."""
+        sent = self._sent(candidate, messages)
+        return worst_case_usd(self._question, candidate.price, asked_tokens(self._question, sent, tools))
+
+    def _sent(self, candidate: Candidate, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """The messages as they leave for a candidate."""
+        screen = self._parts.screen
+        if screen is None or _is_local(candidate):
+            return messages
+        if self._outgoing is None or self._outgoing[0] is not messages:
+            self._outgoing = (messages, screen.outgoing(messages))
+        return self._outgoing[1]
+
+    def _permit_for(self, candidate: Candidate) -> Permit | None:
+        """Leave to ask a candidate; None where it rests."""
+        if candidate.provider.is_offline:
+            return Permit(candidate.provider.name, candidate.model.id, is_told=False)
+        own_key = candidate.key is not None
+        permit = self._parts.health.admit(candidate.provider.name, candidate.model.id, own_key=own_key)
+        if permit is None:
+            self._resting.append(candidate)
+        return permit
+
+    def _nobody(self) -> ProviderError:
+        """What is told where no candidate was asked: of those that rest, the one that rests for the shortest time."""
+        health = [
+            (one.provider.name, self._parts.health.of(one.provider.name, one.model.id, own_key=one.key is not None))
+            for one in self._resting
+        ]
+        if not health:
+            return ProviderUnavailable("No model could be asked. Try again, or choose another model.", provider="")
+        return resting(*min(health, key=lambda pair: pair[1].wait_s or 0.0))
 
     def _onward(self, last: Attempt) -> Sequence[Message] | None:
         """What is asked after a round that ended well; None where nothing is."""
@@ -194,43 +261,122 @@ class Rounds:
         if self._added and not self._question.is_checked:
             self._put(Delta(f"{self._course.joint}{self._added}" if before else self._added))
 
-    def _tried(self, candidate: Candidate, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> Attempt:
-        """One candidate, retried where that is safe: before the first token, after a refusal that passes."""
-        for _ in range(TRIES_PER_CANDIDATE - 1):
-            attempt = self._attempted(candidate, messages, tools)
-            wait_s = _retry_wait_s(attempt)
-            if wait_s is None or self._cut is not None or self._seconds_left() <= wait_s:
-                return attempt
-            time.sleep(wait_s)
-        return self._attempted(candidate, messages, tools)
+    def _tried(
+        self,
+        permit: Permit,
+        candidate: Candidate,
+        messages: tuple[Message, ...],
+        tools: tuple[ToolSpec, ...],
+        *,
+        has_others: bool = False,
+    ) -> Attempt:
+        """One candidate, retried where that is safe; what came of it in the end is held for or against it."""
+        self._permit = permit
+        retries, first_token_s = self._parts.retries, self._first_token_s(permit, has_others=has_others)
+        try:
+            attempt = self._attempted(candidate, messages, tools, first_token_s)
+            for number in range(1, retries.tries_with_others if has_others else retries.tries):
+                if not self._pauses(attempt, number):
+                    break
+                attempt = self._attempted(candidate, messages, tools, first_token_s)
+            self._tell(attempt)
+        finally:
+            if self._permit is not None:
+                self._parts.health.unknown(self._permit)
+            self._permit = None
+        if candidate.key is not None and isinstance(attempt.error, ProviderRefusedKey):
+            self._tell_owner(attempt, candidate.key)
+        return attempt
+
+    def _first_token_s(self, permit: Permit, *, has_others: bool) -> float:
+        """How long the first token is waited for."""
+        most_s = self._parts.limits.first_token_s
+        if not permit.probes or not has_others:
+            return most_s
+        of_late_ms = self._parts.health.of(permit.provider, permit.model).first_token_ms or 0
+        return min(most_s, max(self._parts.retries.probe_s, 3 * of_late_ms / 1000))
+
+    def _pauses(self, attempt: Attempt, tries: int) -> bool:
+        """Waits before another try; False where there is none."""
+        pause_s = self._parts.retries.pause_s(attempt, tries, self._parts.random)
+        if pause_s is None or self._waited_s + pause_s > self._parts.retries.waited_s:
+            return False
+        if self._seconds_left() <= pause_s or self._is_over.wait(pause_s):
+            return False
+        self._waited_s += pause_s
+        return True
+
+    def _tell(self, attempt: Attempt) -> None:
+        """Says of a model what came of asking it."""
+        permit, self._permit, health = self._permit, None, self._parts.health
+        if permit is None:
+            return
+        if attempt.finish is not None or isinstance(attempt.error, UnusableAnswer):
+            health.answered(permit, attempt.first_token_s)
+        elif attempt.cut in ("first_token", "gap"):
+            health.failed(permit, ProviderTimeout("", provider=permit.provider))
+        elif attempt.cut is not None or attempt.error is None:
+            health.unknown(permit)
+        else:
+            health.failed(permit, attempt.error)
+
+    def _tell_owner(self, attempt: Attempt, key: OwnKey) -> None:
+        if key.flaw is None and self._parts.key_refused is not None:
+            attempt.error = self._parts.key_refused(key)
 
     def _usable(self, last: Attempt) -> Attempt:
-        """The attempt, or the one that repaired its answer where the text is not of the form it has to be.
+        """The attempt, or the one that repaired its answer where the text is not of the form it has to be; where that
+        is not usable either, one of the class above, if the route has it.
 
         Of several rounds only the last is repaired.
         """
         if not self._question.is_checked or last.finish is None or self._cut_between is not None:
             return last
         text = self._question.usable(self._text(last))
-        if text is None:
+        before = [attempt for attempt in self._finished if attempt is not last]
+        wasted: list[Attempt] = []
+        for candidate, messages in self._second_chances(last) if text is None else ():
             last.error = _unusable(last)
-            candidate, messages = last.candidate, _repairing(last.messages, last.text)
-            most_usd = candidate.price.worst_case(prompt_estimate(messages), self._question.max_tokens)
-            before = [attempt for attempt in self._finished if attempt is not last]
-            spent_usd = self._spent_usd(before) + counted(last, self._question).cost_usd
-            if self._cut is None and self._is_covered(spent_usd + most_usd):
-                self._finished = before
-                last = self._attempted(candidate, messages, ())
-                text = self._question.usable(self._text(last)) if last.finish else None
-                if text is None and last.finish is not None:
-                    last.error = _unusable(last)
+            wasted.append(last)
+            following = self._mended(candidate, messages, before, wasted)
+            if following is None:
+                continue
+            last = following
+            text = self._question.usable(self._text(last)) if last.finish else None
+            if text is not None or last.finish is None:
+                break
         if text is not None:
             self._usable_text = text
             self._put(Delta(text))
+        elif last.finish is not None:
+            last.error = _unusable(last)
         return last
 
-    def _attempted(self, candidate: Candidate, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> Attempt:
-        attempt = Attempt(candidate, messages, time.monotonic(), tools)
+    def _second_chances(self, last: Attempt) -> Iterable[tuple[Candidate, tuple[Message, ...]]]:
+        """Who is asked, and what, after an answer that cannot be used: its model to repair it, then one above."""
+        yield last.candidate, _repairing(last.messages, last.text)
+        if self._route.escalation is not None:
+            yield self._route.escalation, last.messages
+
+    def _mended(
+        self, candidate: Candidate, messages: tuple[Message, ...], before: list[Attempt], wasted: Sequence[Attempt]
+    ) -> Attempt | None:
+        """An attempt to mend what cannot be used; None where it may not be made."""
+        lost_usd = sum((counted(attempt, self._question).cost_usd for attempt in wasted), Decimal(0))
+        spent_usd = self._spent_usd(before) + lost_usd
+        if self._cut is not None or not self._is_covered(spent_usd + self._most_usd(candidate, messages, ())):
+            return None
+        permit = self._permit_for(candidate)
+        if permit is None:
+            return None
+        self._finished = before
+        return self._tried(permit, candidate, messages, ())
+
+    def _attempted(
+        self, candidate: Candidate, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...], first_token_s: float
+    ) -> Attempt:
+        sent = self._sent(candidate, messages)
+        attempt = Attempt(candidate, messages, time.monotonic(), tools, sent=sent)
         self.attempts.append(attempt)
         self.asked = candidate
         limits = self._parts.limits
@@ -238,24 +384,15 @@ class Rounds:
         alarm = self._parts.watchdog.alarm(lambda: self._ring(attempt, last))
         stream: ChatStream | None = None
         try:
-            alarm.set(min(attempt.started + limits.connect_s + limits.first_token_s, last))
-            stream = opened(self._question, candidate, messages, tools, limits)
+            alarm.set(min(attempt.started + limits.connect_s + first_token_s, last))
+            stream = opened(self._question, candidate, sent, tools, limits)
             with self._lock:
                 self._stream = stream
                 is_cut = self._cut is not None or attempt.cut is not None
             if is_cut:
                 stream.abort()
             self._asks_provider()
-            for event in stream:
-                if isinstance(event, Finish):
-                    attempt.finish = event
-                    break
-                self._take(attempt, event)
-                alarm.set(min(time.monotonic() + limits.between_tokens_s, last))
-            if attempt.finish is None:
-                attempt.error = ProviderBroke(
-                    "The answer ended before it was complete.", provider=candidate.provider.name
-                )
+            self._read(attempt, stream, lambda: alarm.set(min(time.monotonic() + limits.between_tokens_s, last)))
         except ProviderError as error:
             attempt.error = error
         finally:
@@ -270,6 +407,29 @@ class Rounds:
             attempt.cut = None if attempt.finish else attempt.cut or self._cut
         return attempt
 
+    def _read(self, attempt: Attempt, stream: ChatStream, on_delta: Callable[[], None]) -> None:
+        """Takes an answer down as it comes, through the guards.
+
+        Raises:
+            ProviderError: it broke, or is withheld.
+        """
+        screen = self._parts.screen
+        flow = None if screen is None or _is_local(attempt.candidate) else screen.incoming(self._question)
+        finish: Finish | None = None
+        try:
+            for event in stream:
+                if isinstance(event, Finish):
+                    finish = event
+                    break
+                self._take(attempt, event, flow)
+                on_delta()
+        finally:
+            if flow is not None:
+                self._show(attempt, flow.rest())
+        if finish is None:
+            raise ProviderBroke("The answer ended before it was complete.", provider=attempt.candidate.provider.name)
+        attempt.finish = finish if flow is None else flow.finish(finish)
+
     def _ring(self, attempt: Attempt, last: float) -> None:
         """A time limit of this attempt has passed: closes its stream."""
         with self._lock:
@@ -278,21 +438,35 @@ class Rounds:
         if stream is not None:
             stream.abort()
 
-    def _take(self, attempt: Attempt, delta: Delta) -> None:
+    def _take(self, attempt: Attempt, delta: Delta, flow: Incoming | None) -> None:
         if attempt.first_token_s is None:
             attempt.first_token_s = time.monotonic() - attempt.started
+            self._revive(attempt)
+        attempt.deltas += 1
         piece = _storable(delta.text)
-        if not self._question.is_checked:  # otherwise it is shown once it is known to be usable
+        self._show(attempt, piece if flow is None else flow.text(piece))
+
+    def _show(self, attempt: Attempt, piece: str) -> None:
+        """Adds to the answer; what is checked is shown once it is known to be usable."""
+        if not piece:
+            return
+        if not self._question.is_checked:
             is_next = self._course is not None and not attempt.text and self._text()
             self._put(Delta(f"{self._course.joint}{piece}" if is_next and self._course else piece))
         attempt.text += piece
-        attempt.deltas += 1
+
+    def _revive(self, attempt: Attempt) -> None:
+        """A model that was being found out about answers: others need not wait for the end."""
+        permit = self._permit
+        if permit is not None and permit.probes:
+            self._parts.health.answered(permit, attempt.first_token_s)
+            self._permit = replace(permit, probes=frozenset())
 
     def _ended(self, last: Attempt) -> Ended:
         if self._cut_between is not None:
             if self._cut_between in self._charged_cuts:
                 return self._as(last, "cut", cut=self._cut_between)
-            return self._free(last, _time_limit_error(last, self._cut_between))
+            return self._free(last, time_limit_error(last, self._cut_between))
         if last.finish is not None and last.error is None:
             return self._as(last, "success")
         if last.finish is None and last.cut in self._charged_cuts and (last.deltas or self._finished):
@@ -300,7 +474,7 @@ class Rounds:
         if last.finish is None and last.cut == "client":
             return self._as(last, "early_cut", cut=last.cut)
         if last.cut is not None:
-            last.error = _time_limit_error(last, last.cut)
+            last.error = time_limit_error(last, last.cut)
         assert last.error is not None
         return self._free(last, last.error)
 
@@ -376,8 +550,9 @@ def _with(finished: Sequence[Attempt], last: Attempt) -> list[Attempt]:
     return [*(attempt for attempt in finished if attempt is not last), last]
 
 
-def _has_room(candidate: Candidate, tokens: int) -> bool:
-    return tokens <= candidate.model.context_window
+def _is_local(candidate: Candidate) -> bool:
+    """Whether it runs on the operator's own machines: from these nothing is hidden."""
+    return candidate.provider.is_offline or candidate.price.is_local
 
 
 def _storable(text: str) -> str:
@@ -394,23 +569,3 @@ def _unusable(attempt: Attempt) -> UnusableAnswer:
         "The model's answer does not follow the schema, also after a repair. It cost you nothing.",
         provider=attempt.candidate.provider.name,
     )
-
-
-def _retry_wait_s(attempt: Attempt) -> float | None:
-    """How long to wait before the same candidate is tried again; None where it is not."""
-    error = attempt.error
-    if attempt.deltas or not isinstance(error, ProviderRateLimited | ProviderUnavailable):
-        return None
-    if isinstance(error, ProviderRejectedRequest | ProviderTimeout):
-        return None
-    wait_s = error.retry_after_s if error.retry_after_s is not None else RETRY_WAIT_S
-    return wait_s if wait_s <= MAX_RETRY_WAIT_S else None
-
-
-def _time_limit_error(last: Attempt, reason: str) -> ProviderError:
-    provider = last.candidate.provider.name
-    if reason == "shutdown":
-        return ProviderUnavailable("The workbench was restarted; ask again. It cost you nothing.", provider=provider)
-    if last.deltas:
-        return ProviderBroke("The model stopped in the middle of its answer. It cost you nothing.", provider=provider)
-    return ProviderTimeout("The model did not begin to answer in time. It cost you nothing.", provider=provider)
