@@ -25,7 +25,7 @@ _ADD_MESSAGE = text(
         cast(:evidence AS jsonb), assay_now())
     """
 )
-_ROW = "c.id, c.title, c.created_at, c.updated_at, c.portfolio_id"
+_ROW = "c.id, c.title, c.created_at, c.updated_at, c.portfolio_id, c.branched_from"
 _PAGE = """
     WHERE c.org_id = bound_org() AND c.user_id = bound_user()
         AND (cast(:before_id AS uuid) IS NULL OR (c.updated_at, c.id) < (cast(:before_at AS timestamptz), :before_id))
@@ -51,6 +51,47 @@ _FOUND = text(
     ORDER BY c.updated_at DESC, c.id DESC LIMIT :most
     """  # noqa: S608 (the parts are written above)
 )
+_SHOWN_UNTIL = text(
+    """
+    SELECT m.id FROM messages m, messages until
+    WHERE m.conversation_id = :id AND m.state <> 'replaced'
+        AND until.id = :message_id AND until.conversation_id = :id AND until.state <> 'replaced'
+        AND (m.created_at, m.id) <= (until.created_at, until.id)
+    ORDER BY m.created_at, m.id
+    """
+)
+_BRANCH = text(
+    """
+    INSERT INTO conversations (id, org_id, user_id, title, portfolio_id, branched_from, created_at, updated_at)
+    SELECT :target, org_id, user_id, :title, portfolio_id, id, assay_now(), assay_now()
+    FROM conversations WHERE id = :id
+    """
+)
+_COPY_MESSAGES = text(
+    """
+    INSERT INTO messages (id, conversation_id, org_id, user_id, role, text, state, request_id, provider, model,
+        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, note, evidence, created_at)
+    SELECT copied.new_id, :target, m.org_id, m.user_id, m.role, m.text, m.state, m.request_id, m.provider, m.model,
+        m.is_cached, m.is_offline, m.is_estimated, m.prompt_tokens, m.completion_tokens, m.cost_usd, m.note, m.evidence,
+        m.created_at
+    FROM unnest(cast(:old_ids AS uuid[]), cast(:new_ids AS uuid[])) AS copied(old_id, new_id)
+    JOIN messages m ON m.id = copied.old_id
+    """
+)
+_COPY_ATTACHMENTS = text(
+    """
+    INSERT INTO attachments (id, org_id, user_id, conversation_id, message_id, name, kind, media_type, size_bytes,
+        sha256, text, image, width, height, pages, notes, created_at)
+    SELECT gen_random_uuid(), a.org_id, a.user_id, :target, copied.new_id, a.name, a.kind, a.media_type, a.size_bytes,
+        a.sha256, a.text, a.image, a.width, a.height, a.pages, a.notes, a.created_at
+    FROM unnest(cast(:old_ids AS uuid[]), cast(:new_ids AS uuid[])) AS copied(old_id, new_id)
+    JOIN attachments a ON a.message_id = copied.old_id
+    """
+)
+_ATTACHED = text(
+    "SELECT message_id, id, name, kind, size_bytes FROM attachments "
+    "WHERE conversation_id = :id AND message_id IS NOT NULL ORDER BY created_at, id"
+)
 _COST = text(
     """
     SELECT coalesce(sum(charged_usd), 0) AS charged_usd,
@@ -71,6 +112,8 @@ class ConversationRow:
     updated_at: datetime
     portfolio_id: UUID | None
     """The portfolio that its questions are about."""
+    branched_from: UUID | None
+    """The conversation whose beginning it shares; it may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +160,17 @@ class MessageRow:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class AttachedRow:
+    """A file that came with a question, without what is in it."""
+
+    message_id: UUID
+    id: UUID
+    name: str
+    kind: str
+    size_bytes: int
+
+
 Place = tuple[datetime, UUID]
 """Where a page of the list ends: time and id of its last row."""
 
@@ -140,7 +194,7 @@ def found(
 
 def conversation(connection: Connection, conversation_id: UUID) -> ConversationRow | None:
     """One of the bound user's conversations; None where there is none of that id for them."""
-    statement = text("SELECT id, title, created_at, updated_at, portfolio_id FROM conversations WHERE id = :id")
+    statement = text(f"SELECT {_ROW} FROM conversations c WHERE id = :id")  # noqa: S608 (ours)
     row = connection.execute(statement, {"id": conversation_id}).mappings().one_or_none()
     return ConversationRow(**row) if row else None
 
@@ -173,7 +227,7 @@ def rename_conversation(
     None where nothing was named. Its place in the list stays."""
     statement = text(
         "UPDATE conversations SET title = :title WHERE id = :id AND (cast(:only_from AS text) IS NULL "
-        "OR title = :only_from) RETURNING id, title, created_at, updated_at, portfolio_id"
+        "OR title = :only_from) RETURNING id, title, created_at, updated_at, portfolio_id, branched_from"
     )
     values = {"id": conversation_id, "title": title, "only_from": only_from}
     row = connection.execute(statement, values).mappings().one_or_none()
@@ -199,6 +253,28 @@ def evidence(connection: Connection, conversation_id: UUID) -> dict[UUID, Any]:
         "SELECT id, evidence FROM messages WHERE conversation_id = :id AND state <> 'replaced' AND evidence IS NOT NULL"
     )
     return {row.id: row.evidence for row in connection.execute(statement, {"id": conversation_id})}
+
+
+def attached(connection: Connection, conversation_id: UUID) -> list[AttachedRow]:
+    """The files that came with the questions of a conversation."""
+    return [AttachedRow(**row) for row in connection.execute(_ATTACHED, {"id": conversation_id}).mappings()]
+
+
+def shown_until(connection: Connection, conversation_id: UUID, message_id: UUID) -> list[UUID]:
+    """The messages of a conversation that are shown, up to one of them; none where it is not one of them."""
+    values = {"id": conversation_id, "message_id": message_id}
+    return list(connection.execute(_SHOWN_UNTIL, values).scalars())
+
+
+def branch(
+    connection: Connection, conversation_id: UUID, target: UUID, title: str, copies: Mapping[UUID, UUID]
+) -> None:
+    """Opens a conversation with copies of another's messages and of what came with them; `copies` are the new ids."""
+    values = {"id": conversation_id, "target": target, "title": title}
+    connection.execute(_BRANCH, values)
+    ids = {"target": target, "old_ids": list(copies), "new_ids": list(copies.values())}
+    connection.execute(_COPY_MESSAGES, ids)
+    connection.execute(_COPY_ATTACHMENTS, ids)
 
 
 def cost(connection: Connection, conversation_id: UUID) -> CostRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +11,19 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from core.accounts.permissions import Action, require
 from core.ai.evidence import Evidence
 from core.db import conversations_dao as dao
 from core.db import metering_dao
-from core.db.conversations_dao import ConversationRow, CostRow, FoundRow, MessageRow, Place
+from core.db.conversations_dao import AttachedRow, ConversationRow, CostRow, FoundRow, MessageRow, Place
 from core.db.engine import Database, Transaction
 from core.errors import Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
 from core.metering.usage import Allowance, allowances_of
 from core.portfolio.portfolios import PortfolioInfo, all_seen
 from core.principal import Principal
-from core.research.exports import Export, Form
+from core.research.exports import Export, Form, exported
+from core.research.reactions import Reaction, reactions_to
 
 MAX_CONVERSATIONS = 200
 MAX_MESSAGES = 1_000
@@ -35,6 +37,8 @@ BEFORE_CHARS, AFTER_CHARS = 30, 90
 """Characters of an excerpt before and after a hit, at most."""
 AROUND = (BEFORE_CHARS + 1, AFTER_CHARS + 1)
 """As they are read: one more tells whether there is more."""
+BRANCH = " (branch)"
+"""Ends the title of a conversation that begins as another."""
 UNTITLED = "New conversation"
 """Title of a conversation in which nothing was asked yet."""
 
@@ -53,6 +57,10 @@ class Opened:
     cost: CostRow
     evidence: Mapping[UUID, Evidence]
     """What answers rest on, by the id of their message."""
+    reactions: Mapping[UUID, Reaction]
+    """What the reader thought of answers, by the id of their message."""
+    attached: Mapping[UUID, Sequence[AttachedRow]]
+    """Files that came with questions, by the id of their message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +199,17 @@ class Conversations:
             NotFound: no conversation of that id that this caller may see, or no such message in it.
             Forbidden: as `create`.
         """
-        raise NotImplementedError
+        require(principal, Action.ASK)
+        with self._database.app(principal) as connection:
+            row = dao.conversation(connection, conversation_id)
+            if row is None:
+                raise NotFound(_NO_SUCH)
+            copies = {each: new_id() for each in dao.shown_until(connection, conversation_id, message_id)}
+            if not copies:
+                raise NotFound("There is no such message in this conversation.")
+            target = new_id()
+            dao.branch(connection, conversation_id, target, _branch_title(row.title), copies)
+        return target
 
     def export(self, principal: Principal, conversation_id: UUID, form: Form) -> Export:
         """A conversation as a file.
@@ -199,7 +217,8 @@ class Conversations:
         Raises:
             NotFound: no conversation of that id that this caller may see.
         """
-        raise NotImplementedError
+        opened = self.open(principal, conversation_id)
+        return exported(opened, form)
 
     def rename(self, principal: Principal, conversation_id: UUID, title: str) -> ConversationRow:
         """Gives one of the caller's conversations another title.
@@ -264,7 +283,22 @@ def title_of(question: str) -> str:
 
 def _opened(connection: Transaction, row: ConversationRow) -> Opened:
     messages = dao.messages(connection, row.id, most=MAX_MESSAGES)
-    return Opened(row, messages, dao.cost(connection, row.id), evidence_of(dao.evidence(connection, row.id)))
+    attached: dict[UUID, list[AttachedRow]] = {}
+    for file in dao.attached(connection, row.id):
+        attached.setdefault(file.message_id, []).append(file)
+    return Opened(
+        row,
+        messages,
+        dao.cost(connection, row.id),
+        evidence_of(dao.evidence(connection, row.id)),
+        reactions_to(connection, [message.id for message in messages if message.role == "assistant"]),
+        attached,
+    )
+
+
+def _branch_title(title: str) -> str:
+    room = MAX_TITLE_CHARS - len(BRANCH)
+    return title if title.endswith(BRANCH) else f"{title[:room].rstrip()}{BRANCH}"
 
 
 def evidence_of(kept: Mapping[UUID, Any]) -> dict[UUID, Evidence]:
