@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.ai.prompts import MAX_BYTES, load_prompt, read_prompt
 from core.errors import ConfigurationError
+from core.research.bundle_calls import SCHEMAS
 from core.settings import DATA
+from core.verdicts.answer import SCHEMA as VERDICT
+from core.yaml_lines import load_yaml
 
 GOOD = "---\nname: terse\nversion: 2\n---\nJudge.\n\nIn one word.\n"
 
@@ -24,6 +29,50 @@ def test_every_shipped_prompt_can_be_read_under_its_name() -> None:
     assert files
     for path in files:
         assert load_prompt(path.parent, path.stem) == read_prompt(path)
+
+
+def test_a_changed_prompt_has_another_version() -> None:
+    known = load_yaml(DATA / "prompts" / "versions.yaml").value
+    shipped = [read_prompt(path) for path in sorted((DATA / "prompts").glob("*.md"))]
+    assert set(known) == {prompt.name for prompt in shipped}
+    for prompt in shipped:
+        versions = {str(version): digest for version, digest in known[prompt.name].items()}
+        assert versions.get(prompt.number) == prompt.digest, (
+            f"{prompt.name}.md says something else than its version {prompt.number}: raise the version, and add it "
+            f"with {prompt.digest} to data/prompts/versions.yaml"
+        )
+        assert len(set(versions.values())) == len(versions)
+
+
+def test_a_prompt_that_asks_for_json_names_the_fields_of_its_schema() -> None:
+    schemas = {"verdict": VERDICT, "holdings_summary": SCHEMAS["news"], "holdings_tone": SCHEMAS["sentiment"]}
+    asked = set()
+    for path in sorted((DATA / "prompts").glob("*.md")):
+        prompt = read_prompt(path)
+        assert (prompt.schema is not None) == ("one JSON object" in prompt.text), path.name
+        if prompt.schema is not None:
+            asked.add(prompt.schema)
+            for field in _fields(schemas[prompt.schema]):
+                assert f'"{field}"' in prompt.text, f"{path.name} does not name {field}"
+    assert asked == set(schemas)
+    assert SCHEMAS["filings"] == SCHEMAS["news"]
+
+
+def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Names of all fields of a schema."""
+    for name, child in schema.get("properties", {}).items():
+        yield name
+        yield from _fields(child.get("items", child))
+
+
+def test_the_head_may_name_what_is_given_and_a_schema(file: Path) -> None:
+    file.write_text(GOOD.replace("version: 2", "schema: tone\nversion: 2\nvariables: facts,  outside_1"), "utf-8")
+    prompt = read_prompt(file)
+    assert (prompt.variables, prompt.schema, prompt.number) == (("facts", "outside_1"), "tone", "2")
+    file.write_text(GOOD.replace("version: 2", "version: 3"), "utf-8")
+    plain = read_prompt(file)
+    assert (plain.variables, plain.schema, plain.number) == ((), None, "3")
+    assert plain.digest != prompt.digest
 
 
 def test_name_and_version_come_from_the_head_and_any_change_makes_another_version(file: Path) -> None:
@@ -55,6 +104,11 @@ def test_a_prompt_is_loaded_under_its_own_name_alone(tmp_path: Path) -> None:
         (b"---\nname: terse\nversion 2\n---\nJudge.", "line 3: the head has one line each for"),
         (b"---\nname: ../x\nversion: 2\n---\nJudge.", "line 2: the name is a word"),
         (b"---\nname: terse\nversion:  \n---\nJudge.", "line 3: the version is a word"),
+        (b"---\nname: terse\nversion: 2\nvariables: a, A\n---\nJudge.", "line 4: variables are names"),
+        (b"---\nname: terse\nversion: 2\nvariables: \n---\nJudge.", "line 4: variables are names"),
+        (b"---\nname: terse\nversion: 2\nvariables: a, a\n---\nJudge.", "line 4: there are at most 20 variables"),
+        (b"---\nname: terse\nversion: 2\nschema: a, b\n---\nJudge.", "line 4: the schema is a word"),
+        (b"---\nname: terse\nversion: 2\nschema: ../x\n---\nJudge.", "line 4: the schema is a word"),
         (b"---\nname: terse\nversion: 2\n---\n \n", "line 5: no text follows the head"),
         (b"---\nname: terse\nversion: 2\n---\nJudge.\n\xff", "line 6: the text is not UTF-8"),
         (b"-" * (MAX_BYTES + 1), "is larger than 64 KiB"),
