@@ -281,7 +281,7 @@ class Router:
     def _read(self, asked: RouteQuestion) -> Reading:
         if asked.operation != "chat":
             return Reading("chat", "low")
-        return read(asked.messages, tools="tools" in asked.needs, has_schema="json" in asked.needs, task=asked.task)
+        return read(asked.messages, has_tools="tools" in asked.needs, has_schema="json" in asked.needs, task=asked.task)
 
     def _shelf(self, asked: RouteQuestion, is_offline: bool) -> tuple[Shelved, ...]:
         """The models that somebody may ask on that day, whatever they ask."""
