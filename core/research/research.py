@@ -20,12 +20,16 @@ from core.portfolio.portfolio import PortfolioArea
 from core.principal import Principal
 from core.research.answer_checks import AnswerChecks
 from core.research.assistant import Assistant, AssistantParts
+from core.research.attachments.attachments import Attachments
 from core.research.bundled import Bundled
 from core.research.bundles import BundleParts, Bundles
 from core.research.conversations import Conversations
 from core.research.details import Details
 from core.research.filings import Filings
 from core.research.measures import load_measures
+from core.research.reactions import Reactions
+from core.research.shipped_templates import load_templates
+from core.research.templates import Templates
 from core.research.tools.calculate import Calculate
 from core.research.tools.filing_search import FilingSearch
 from core.research.tools.filings import Filings as FilingsTool
@@ -57,6 +61,9 @@ class ResearchArea:
     checks: AnswerChecks
     filings: Filings
     toolbox: Toolbox
+    templates: Templates
+    reactions: Reactions
+    attachments: Attachments
 
     def close(self) -> None:
         """Waits a little for what is under way; after the gateway was closed."""
@@ -124,6 +131,9 @@ def open_research(parts: ResearchParts) -> ResearchArea:
         checks=checks,
         filings=Filings(parts.meter, parts.usage_log, market.filings, market.companies, market.time),
         toolbox=toolbox,
+        templates=Templates(database, load_templates(DATA / "templates.yaml")),
+        reactions=Reactions(database),
+        attachments=Attachments(database),
     )
 
 
