@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from genai_prices.data import providers
@@ -30,6 +30,10 @@ _LITELLM_PARTS = {
     "cached_input": "cache_read_input_token_cost",
     "cache_write": "cache_creation_input_token_cost",
 }
+_SOUND = "audio_transcription"
+"""Litellm's word for models that write recordings down."""
+_DIGITS = Context(prec=3)
+"""Litellm gives the price of a second, cut to four digits or so; that of the hour has three."""
 _ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
 
@@ -64,8 +68,13 @@ def genai_model(price_id: str) -> ModelInfo | None:
     return next((model for models in rows for model in models if model.id == model_id), None)
 
 
-def genai_periods(model: ModelInfo) -> dict[date, Figures]:
-    """Its figures by their first day. Prices by the hour belong to the last period, and the dearest of them counts."""
+def genai_periods(model: ModelInfo, *, is_of_sound: bool = False) -> dict[date, Figures]:
+    """Its figures by their first day. Prices by the hour belong to the last period, and the dearest of them counts.
+
+    Of a model that writes recordings down the input is sound.
+    """
+    if is_of_sound and isinstance(model.prices, ModelPrice):
+        return {FIRST_DAY: _genai_sound(model.prices)}
     if isinstance(model.prices, ModelPrice):
         return {FIRST_DAY: _genai_figures([model.prices])}
     hourly = [
@@ -93,6 +102,15 @@ def _genai_figures(prices: list[ModelPrice]) -> Figures:
     return figures
 
 
+def _genai_sound(price: ModelPrice) -> Figures:
+    hourly = _genai_rate(price.audio_hours, is_long=False)
+    if hourly is not None:
+        return {"per_request": "0", "per_audio_hour": plain(hourly)}
+    return complete(
+        {**_genai_parts(price, is_long=False), "input": _genai_rate(price.input_audio_mtok, is_long=False)}, None, 0
+    )
+
+
 def _genai_parts(price: ModelPrice, *, is_long: bool) -> dict[str, Decimal | None]:
     rates = {
         "input": price.input_mtok,
@@ -118,11 +136,15 @@ def litellm_key(price_id: str) -> str:
 def litellm_facts(price_id: str, row: Mapping[str, Any]) -> dict[str, Any]:
     """What the extract keeps of a row of litellm's: its price and its limits, in our words."""
     above = [int(match[1]) for key in row if (match := _ABOVE.fullmatch(key))]
-    figures = complete(
-        _litellm_parts(row, ""),
-        _litellm_parts(row, f"_above_{above[0]}k_tokens") if above else None,
-        above[0] * 1000 if above else 0,
-    )
+    if row.get("mode") == _SOUND and "output_cost_per_token" not in row:
+        hourly = _DIGITS.create_decimal(Decimal(row["input_cost_per_second"]) * 3600)
+        figures = {"per_request": "0", "per_audio_hour": plain(hourly)}
+    else:
+        figures = complete(
+            _litellm_parts(row, ""),
+            _litellm_parts(row, f"_above_{above[0]}k_tokens") if above else None,
+            above[0] * 1000 if above else 0,
+        )
     if price_id.partition("/")[0] in _SEARCHES_ALWAYS:
         figures["per_request"] = plain(max(row["search_context_cost_per_query"].values()))
     limits = {key: int(row[key]) for key in ("max_input_tokens", "max_output_tokens") if row.get(key)}
@@ -132,6 +154,10 @@ def litellm_facts(price_id: str, row: Mapping[str, Any]) -> dict[str, Any]:
 def _litellm_parts(row: Mapping[str, Any], suffix: str) -> dict[str, Decimal | None]:
     """Per million tokens; a part that litellm gives as 0 is one it does not know, save that of output."""
     found = {part: row.get(f"{key}{suffix}") for part, key in _LITELLM_PARTS.items()}
+    if row.get("mode") == _SOUND:
+        found["input"] = row.get("input_cost_per_audio_token")
+    if row.get("mode") == "image_generation" and found["output"] is None:
+        found["output"] = row.get("output_cost_per_image_token")
     return {
         part: None if rate is None or (rate == 0 and part != "output") else Decimal(rate) * 1_000_000
         for part, rate in found.items()

@@ -118,7 +118,7 @@ def _from_genai(model: Model, book: PriceBook) -> Iterator[_Difference]:
     row = genai_model(model.price)
     if row is None:
         return
-    periods = genai_periods(row)
+    periods = genai_periods(row, is_of_sound=model.task == "transcription")
     for day in sorted({FIRST_DAY, *periods, *(price.valid_from for price in book.history(model.price))}):
         theirs = periods[max(start for start in periods if start <= day)]
         when = "" if day == FIRST_DAY else f" from {day}"
@@ -131,12 +131,12 @@ def _from_litellm(model: Model, price: Price, facts: dict[str, Any] | None) -> I
     if facts is None:
         return
     yield from _differences(model.price, LITELLM, _figures(price), facts["figures"], "")
-    most_input, most_output = facts["max_input_tokens"], facts.get("max_output_tokens")
+    most_input, most_output = facts.get("max_input_tokens"), facts.get("max_output_tokens")
     windows = (model.context_window, model.context_window - model.max_output)  # some of its rows leave the output out
-    if not any(_is_about(window, most_input) for window in windows):
+    if most_input is not None and not any(_is_about(window, most_input) for window in windows):
         yield _Difference(model.price, LITELLM, "context_window", str(model.context_window), str(most_input))
     # An output limit that is the whole window stands for one that litellm does not know.
-    if most_output is not None and most_output < most_input and most_output != model.max_output:
+    if most_output is not None and most_output < (most_input or 0) and most_output != model.max_output:
         yield _Difference(model.price, LITELLM, "max_output", str(model.max_output), str(most_output))
     ends, theirs = str(model.deprecated_on), facts["deprecated_on"]
     if theirs is not None and theirs != ends:
@@ -160,6 +160,8 @@ def _ours(book: PriceBook, price_id: str, day: date) -> Figures:
 
 
 def _figures(price: Price) -> Figures:
+    if price.per_audio_hour:  # of it nothing else is priced
+        return {"per_request": plain(price.per_request), "per_audio_hour": plain(price.per_audio_hour)}
     long = asdict(price.long) if price.long else None
     figures = complete(asdict(price.base), long, price.long_context_above or 0)
     return {**figures, "per_request": plain(price.per_request)}

@@ -338,12 +338,16 @@ def _check_changes(entries: Iterable[_Entry]) -> None:
     last: dict[str, Price] = {}
     for entry in sorted(entries, key=lambda entry: _precedence(entry.price)):
         new, old = entry.price, last.get(entry.price.id)
-        if old is not None and (old.is_local, old.is_embedding) != (new.is_local, new.is_embedding):
-            raise entry.error(f"local and embedding must be as in {old.version}.")
+        if old is not None and _kind(old) != _kind(new):
+            raise entry.error(f"local, embedding and what is charged by the hour must be as in {old.version}.")
         slipped = None if old is None or entry.is_large_change else _too_far(old, new)
         if slipped:
             raise entry.error(f"{slipped}; `large_change: true` says that this is meant.")
         last[new.id] = new
+
+
+def _kind(price: Price) -> tuple[bool, bool, bool]:
+    return price.is_local, price.is_embedding, price.per_audio_hour > 0
 
 
 def _too_far(old: Price, new: Price) -> str | None:

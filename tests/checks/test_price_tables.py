@@ -92,6 +92,33 @@ def test_the_shipped_prices_and_limits_agree_with_both_tables_or_say_why_not(pro
             ],
         ),
         (
+            "data/prices/2026-11-23.yaml",
+            r'per_audio_hour: "0.111"',
+            'per_audio_hour: "0.112"',
+            [
+                "groq/whisper-large-v3: per_audio_hour is 0.112 with us and 0.111 in genai-prices;",
+                "groq/whisper-large-v3: per_audio_hour is 0.112 with us and 0.111 in litellm;",
+            ],
+        ),
+        (
+            "data/prices/2026-11-23.yaml",
+            r'(gpt-image-2.5-flare\n    valid_from: 2025-01-01\n    input: "5"\n    output: )"30"',
+            r'\g<1>"32"',
+            [
+                "openai/gpt-image-2.5-flare: output is 32 with us and 30 in genai-prices;",
+                "openai/gpt-image-2.5-flare: output is 32 with us and 30 in litellm;",
+            ],
+        ),
+        (
+            "data/prices/2026-11-23.yaml",
+            r'(openai/gpt-4o-transcribe\n    valid_from: 2025-01-01\n    input: "6"\n    output: )"10"',
+            r'\g<1>"12"',
+            [
+                "openai/gpt-4o-transcribe: output is 12 with us and 10 in genai-prices;",
+                "openai/gpt-4o-transcribe: output is 12 with us and 10 in litellm;",
+            ],
+        ),
+        (
             "data/models.yaml",
             r"(id: gpt-4o\n.*?context_window: )128000",
             r"\g<1>200000",

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from core.ai.catalogue import Catalogue
+from core.ai.pictures import QUALITIES, SIZES, painted_tokens
 from core.ai.prices import PriceBook
 from core.ai.providers.hosts import HOSTS
-from core.ai.providers.offline import OFFLINE_MODEL
+from core.ai.providers.offline import OFFLINE, OFFLINE_MODEL
 from core.errors import ConfigurationError, NotFound
 from core.settings import DATA
 
@@ -51,19 +52,41 @@ def test_every_shipped_model_has_a_provider_and_a_price_today(shipped_prices: Pr
         price = shipped_prices.price_of(model.price, datetime.now(UTC).date())
         assert price.is_local == (model.provider in {"offline", "ollama"})
         assert price.is_embedding == (model.task == "embedding" and not price.is_local)
-        assert price.worst_case(1000, 0) > 0 or price.is_local
-        assert price.worst_case(0, 1024) > 0 or price.is_local or price.is_embedding
+        assert price.worst_case(1000, 0, 60) > 0 or price.is_local
+        assert price.worst_case(0, 1024, 60) > 0 or price.is_local or price.is_embedding
+        assert bool(price.per_audio_hour) <= (model.task == "transcription")
 
 
-def test_a_model_either_answers_questions_or_makes_vectors(shipped_prices: PriceBook) -> None:
+def test_a_model_does_exactly_one_thing(shipped_prices: PriceBook) -> None:
     catalogue = Catalogue.load(DATA / "models.yaml", shipped_prices)
     vectors, chats = catalogue.embedding_models(), catalogue.chat_models()
+    painters, writers = catalogue.models_for("image"), catalogue.models_for("transcription")
 
     assert {model.id for model in vectors} >= {"text-embedding-3-small", "text-embedding-3-large", "mistral-embed"}
-    assert {*vectors, *chats} == {*catalogue.all()}
-    assert not {*vectors} & {*chats}
+    assert {model.id for model in painters} >= {"gpt-image-2.5-flare", "gpt-image-2.5-sunburst"}
+    assert {model.id for model in writers} >= {"gpt-transcribe", "gpt-4o-transcribe", "whisper-1"}
+    assert {model.provider for model in writers} == {"openai", "groq", "mistral"}
+    assert len(vectors) + len(chats) + len(painters) + len(writers) == len(catalogue.all())
+    assert {*vectors, *chats, *painters, *writers} == {*catalogue.all()}
+    assert all(len(model.capabilities) == 1 for model in (*vectors, *painters, *writers))
     assert all(model.dimensions and model.max_output == 0 for model in vectors)
     assert catalogue.get("text-embedding-3-small").dimensions == 1536
+
+
+def test_the_issues_breadth_is_there(shipped_prices: PriceBook) -> None:
+    served = [m for m in Catalogue.load(DATA / "models.yaml", shipped_prices).all() if m.is_served(date(2026, 11, 22))]
+
+    assert len(served) >= 30
+    assert len({model.provider for model in served} - {OFFLINE}) >= 9
+    assert {"economy", "standard", "frontier"} == {model.model_class for model in served}
+    assert any("qwen" in model.id for model in served)
+    wanted = {"chat", "tools", "vision", "json", "embedding", "image", "audio", "transcription", "long_context"}
+    assert {*wanted, "web_search"} <= {capability for model in served for capability in model.capabilities}
+
+
+def test_every_picture_fits_every_model_that_makes_one(shipped_prices: PriceBook) -> None:
+    for model in Catalogue.load(DATA / "models.yaml", shipped_prices).models_for("image"):
+        assert max(painted_tokens(size, quality) for size in SIZES for quality in QUALITIES) <= model.max_output
 
 
 def test_a_model_is_served_until_the_day_before_its_last(shipped_prices: PriceBook) -> None:
@@ -114,6 +137,9 @@ def test_a_model_is_found_by_its_exact_id(folder: Path, shipped_prices: PriceBoo
         ({"capabilities": "[chat, long_context]"}, 16, "long_context is for"),
         ({"capabilities": "[vision]"}, 16, "chat with more"),
         ({"capabilities": "[chat, embedding]"}, 16, "chat with more"),
+        ({"capabilities": "[image, vision]"}, 16, "chat with more"),
+        ({"capabilities": "[image, transcription]"}, 16, "chat with more"),
+        ({"price": "openai/gpt-transcribe"}, 19, "price by the hour of sound"),
         ({"capabilities": "[embedding]"}, 19, "not the price of an embedding model"),
         ({**VECTORS, "capabilities": "[embedding, vision]"}, 16, "chat with more"),
         ({**VECTORS, "dimensions": None}, 12, "an embedding model has them"),

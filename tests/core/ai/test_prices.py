@@ -70,6 +70,21 @@ def test_a_request_may_have_a_price_of_its_own(folder: Path) -> None:
     assert price.worst_case(0, 0) == Decimal("0.012")
 
 
+def test_a_recording_is_charged_by_its_seconds_and_by_so_many_at_least(folder: Path) -> None:
+    row = _row('input: "0", output: "0", per_audio_hour: "0.111", audio_at_least_s: 10')
+    price = _book(folder, row).price_of("a/y", DAY)
+
+    assert price.cost(TokenUsage(0, 0, audio_s=3600)) == Decimal("0.111")
+    assert price.cost(TokenUsage(700, 90, audio_s=61)) == Decimal("0.001880834")
+    assert price.cost(TokenUsage(0, 0, audio_s=1)) == price.cost(TokenUsage(0, 0, audio_s=10)) == Decimal("0.000308334")
+    assert price.worst_case(0, 2000, 61) == Decimal("0.001880834")
+
+
+def test_a_recording_of_less_than_no_time_is_not_priced(folder: Path) -> None:
+    with pytest.raises(ValueError, match="impossible"):
+        _price(folder, "").cost(TokenUsage(0, 0, audio_s=-1))
+
+
 @pytest.mark.parametrize("prompt_tokens", [0, 1, 999, 1000, 1001, 5000])
 def test_no_usage_within_its_bounds_costs_more_than_the_worst_case(folder: Path, prompt_tokens: int) -> None:
     price = _price(
@@ -175,6 +190,12 @@ def test_an_unknown_price_means_no_call_and_never_a_free_one_librechat_14398(fol
         (_row('input: "0", output: "0", embedding: true'), "zero"),
         (_row('input: "0", output: "0", local: true, per_request: "0.01"'), "no per_request"),
         (_row('input: "0.02", output: "0", embedding: yes please'), "embedding"),
+        (_row('input: "0", output: "0", per_audio_hour: "101"'), "100 USD per hour"),
+        (_row('input: "0", output: "0", per_audio_hour: 0.36'), "text"),
+        (_row('input: "3", output: "15", per_audio_hour: "0.36"'), "zero in every part"),
+        (_row('input: "0", output: "0", per_audio_hour: "0.36", local: true'), "neither local"),
+        (_row('input: "3", output: "15", audio_at_least_s: 10'), "audio_at_least_s"),
+        (_row('input: "0", output: "0", per_audio_hour: "0.36", audio_at_least_s: 61'), "audio_at_least_s"),
         ("  - just text", ""),
     ],
 )
@@ -264,13 +285,15 @@ def test_a_price_may_change_as_much_as_prices_do(folder: Path) -> None:
         ('input: "3", output: "15"', 'input: "0", output: "0", local: true'),
         ('input: "0", output: "0", local: true', 'input: "3", output: "15"'),
         ('input: "3", output: "15"', 'input: "3", output: "0", embedding: true'),
+        ('input: "3", output: "15"', 'input: "0", output: "0", per_audio_hour: "0.36"'),
     ],
 )
 def test_a_paid_model_never_becomes_a_free_one(folder: Path, before: str, after: str) -> None:
     later = _row(f"{after}, large_change: true").replace("2026-01-01", "2026-06-01")
 
     with pytest.raises(
-        ConfigurationError, match=r"^2026-11-21\.yaml, line 6: prices\.a/y: local and embedding must be"
+        ConfigurationError,
+        match=r"^2026-11-21\.yaml, line 6: prices\.a/y: local, embedding and what is charged by the hour must",
     ):
         _book(folder, _row(before), later)
 
