@@ -90,6 +90,7 @@ large_requests = Table(
     Column("kind", Text, nullable=False),
     Column("parameters", JSONB, nullable=False),
     Column("total", Integer, nullable=False),
+    Column("body_sha256", LargeBinary),
     Column("created_at", Moment, nullable=False),
     Column("ended_at", Moment),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),

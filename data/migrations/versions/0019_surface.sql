@@ -109,6 +109,7 @@ CREATE TABLE large_requests (
     kind text NOT NULL,
     parameters jsonb NOT NULL,
     total integer NOT NULL,
+    body_sha256 bytea,
     created_at timestamptz NOT NULL,
     ended_at timestamptz,
     CONSTRAINT pk_large_requests PRIMARY KEY (id),
@@ -119,6 +120,7 @@ CREATE TABLE large_requests (
     CONSTRAINT ck_large_requests_total CHECK (total BETWEEN 1 AND 10000)
 );
 CREATE INDEX ix_large_requests_user ON large_requests (org_id, user_id, created_at DESC);
+COMMENT ON COLUMN large_requests.body_sha256 IS 'Of the request that brought it, where that had an Idempotency-Key.';
 COMMENT ON TABLE large_requests IS 'Many questions of one user, asked one after the other by a job; each is metered by itself.';
 
 CREATE TABLE large_request_items (
