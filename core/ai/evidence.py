@@ -129,6 +129,8 @@ class Evidence(_Frozen):
     """What a reader has to know: that it stopped at the ceiling, that a part is missing."""
     keep_s: float | None = Field(None, ge=0)
     """So long what it rests on is fresh, in seconds; None: as long as any answer."""
+    is_private: bool = False
+    """Whether the answer was made for its asker alone: what follows it in a conversation is too."""
 
     @property
     def verified_share(self) -> float | None:

@@ -29,8 +29,9 @@ _CONTENT = text(f"SELECT {_ROW}, text, image FROM attachments WHERE id = :id")  
 _OF_MESSAGES = text(
     f"SELECT {_ROW} FROM attachments WHERE message_id = ANY(:messages) {_ORDER}"  # noqa: S608 (ours)
 )
-_CONTENTS_OF_MESSAGES = text(
-    f"SELECT {_ROW}, text, image FROM attachments WHERE message_id = ANY(:messages) {_ORDER}"  # noqa: S608 (ours)
+_LATEST_OF_MESSAGES = text(
+    f"SELECT {_ROW}, text, image FROM attachments WHERE message_id = ANY(:messages) "  # noqa: S608 (ours)
+    "ORDER BY created_at DESC, id DESC LIMIT :most"
 )
 _OF_CONVERSATION = text(
     f"SELECT {_ROW} FROM attachments WHERE conversation_id = :id {_ORDER} LIMIT :most"  # noqa: S608 (ours)
@@ -43,15 +44,20 @@ _BIND = text(
     "UPDATE attachments SET conversation_id = :conversation_id, message_id = :message_id, created_at = assay_now() "
     "WHERE id = :id AND message_id IS NULL RETURNING id"
 )
-_COPY = """
+_COPY = text(
+    """
     INSERT INTO attachments (id, org_id, user_id, conversation_id, message_id, name, kind, media_type, size_bytes,
         sha256, text, image, width, height, pages, notes, created_at)
-    SELECT {id}, org_id, user_id, :conversation_id, :message_id, name, kind, media_type, size_bytes, sha256,
-        text, image, width, height, pages, notes, {created_at} FROM attachments WHERE {which}
+    SELECT :new_id, org_id, user_id, :conversation_id, :message_id, name, kind, media_type, size_bytes, sha256,
+        text, image, width, height, pages, notes, assay_now() FROM attachments WHERE id = :id RETURNING id
     """
-_COPY_ONE = text(_COPY.format(id=":new_id", created_at="assay_now()", which="id = :id RETURNING id"))
-_COPY_OF_MESSAGE = text(
-    _COPY.format(id="gen_random_uuid()", created_at="created_at", which="message_id = :from_message_id")
+)
+_IS_PRIVATE = text(
+    """
+    SELECT EXISTS (SELECT 1 FROM attachments WHERE conversation_id = :id)
+        OR EXISTS (SELECT 1 FROM messages WHERE conversation_id = :id AND role = 'assistant' AND state <> 'replaced'
+            AND evidence IS NOT NULL AND coalesce(evidence ->> 'is_private', 'true') = 'true')
+    """
 )
 
 
@@ -105,12 +111,10 @@ def of_messages(connection: Connection, message_ids: Sequence[UUID]) -> list[Att
     return [AttachmentRow(**row) for row in _rows(connection, _OF_MESSAGES, {"messages": list(message_ids)})]
 
 
-def contents_of_messages(connection: Connection, message_ids: Sequence[UUID]) -> list[AttachmentContent]:
-    """As `of_messages`, with what was read of them."""
-    if not message_ids:
-        return []
-    values = {"messages": list(message_ids)}
-    return [AttachmentContent(**row) for row in _rows(connection, _CONTENTS_OF_MESSAGES, values)]
+def latest_contents(connection: Connection, message_ids: Sequence[UUID], *, most: int) -> list[AttachmentContent]:
+    """The latest files that came with some questions, with what was read of them, in order."""
+    values = {"messages": list(message_ids), "most": most}
+    return [AttachmentContent(**row) for row in _rows(connection, _LATEST_OF_MESSAGES, values)][::-1]
 
 
 def of_conversation(connection: Connection, conversation_id: UUID, *, most: int) -> list[AttachmentRow]:
@@ -138,19 +142,13 @@ def bind(connection: Connection, attachment_id: UUID, *, conversation_id: UUID, 
     values = {"id": attachment_id, "conversation_id": conversation_id, "message_id": message_id}
     if connection.execute(_BIND, values).scalar() is not None:
         return True
-    return connection.execute(_COPY_ONE, {**values, "new_id": new_id}).scalar() is not None
+    return connection.execute(_COPY, {**values, "new_id": new_id}).scalar() is not None
 
 
 def unbind(connection: Connection, message_id: UUID) -> None:
     """Takes a question's files back from it: they wait for another."""
     statement = text("UPDATE attachments SET conversation_id = NULL, message_id = NULL WHERE message_id = :id")
     connection.execute(statement, {"id": message_id})
-
-
-def copy_of_message(connection: Connection, from_message_id: UUID, *, conversation_id: UUID, message_id: UUID) -> None:
-    """Gives a copy of one question's files to another, as a branch of its conversation needs them."""
-    values = {"from_message_id": from_message_id, "conversation_id": conversation_id, "message_id": message_id}
-    connection.execute(_COPY_OF_MESSAGE, values)
 
 
 def remove(connection: Connection, attachment_id: UUID) -> bool:
@@ -166,6 +164,12 @@ def forget_unused(connection: Connection, *, hours: int, most: int) -> int:
         "AND created_at < assay_now() - make_interval(hours => :hours) LIMIT :most)"
     )
     return connection.execute(statement, {"hours": hours, "most": most}).rowcount
+
+
+def is_private(connection: Connection, conversation_id: UUID) -> bool:
+    """Whether a conversation holds what is its owner's alone: a file, or an answer that was made for them alone. One of
+    which that is not known counts."""
+    return bool(connection.execute(_IS_PRIVATE, {"id": conversation_id}).scalar_one())
 
 
 def keeps_conversation(connection: Connection, conversation_id: UUID) -> bool:

@@ -13,12 +13,13 @@ from core.accounts.permissions import Action, may
 from core.accounts.profiles import MAX_BENCHMARK_CHARS, Profiles
 from core.ai.answer import Answer, Draft, Question, draft_of
 from core.ai.cache import earlier_turn
+from core.ai.evidence import Evidence
 from core.ai.gateway import Gateway
 from core.ai.outside import as_json, cleaned
 from core.ai.prompts import Prompt
 from core.ai.providers.contract import Message
 from core.ai.session import Given, Session
-from core.ai.tool_loop import ToolLoop
+from core.db import attachments_dao
 from core.db import conversations_dao as dao
 from core.db.conversations_dao import MessageRow
 from core.db.engine import Database
@@ -30,11 +31,13 @@ from core.portfolio.portfolio import PortfolioArea
 from core.principal import Principal
 from core.research.answer_checks import AnswerChecks
 from core.research.attachments.attachments import Attachments
+from core.research.attachments.questions import ConversationFiles, Files, bind_files
+from core.research.attachments.shown import FilesLoop
 from core.research.bundled import Bundled
 from core.research.conversations import MAX_MESSAGES, UNTITLED, Conversations, Turns, title_of
 from core.research.grounding import marks
 from core.research.measures import Measures
-from core.research.templates import FilledTemplate
+from core.research.templates import FilledTemplate, Templates
 from core.research.tools.toolbox import Toolbox
 
 CONTEXT = "Context, as JSON: "
@@ -105,6 +108,20 @@ class _About:
     """Whether the context names what is this user's alone."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A question as it is kept before it is asked."""
+
+    conversation_id: UUID
+    question_id: UUID
+    text: str
+    turn: Turns
+    """The conversation before it."""
+    portfolio_id: UUID | None
+    is_new: bool
+    """Whether the conversation begins with it."""
+
+
 class Assistant:
     """Questions of one user in one organisation."""
 
@@ -115,6 +132,8 @@ class Assistant:
         self._gateway = parts.gateway
         self.attachments = Attachments(parts.database)
         """Files that come with questions."""
+        self._files = ConversationFiles(parts.database)
+        self._templates = Templates(parts.database)
 
     def ask(
         self,
@@ -131,41 +150,46 @@ class Assistant:
     ) -> Exchange:
         """Takes a question, in a conversation of the caller or (None) in a new one.
 
-        It is about the portfolio given, or else the conversation's; the next questions of the conversation then too.
+        Files that come with it, and those of the conversation's earlier questions, are shown to the model as data. It
+        is about the portfolio given, or else the conversation's; the next questions of the conversation then too.
         Where the caller sees the conversation's no more, they are about none.
         `idempotency` and `runs_here` are as `Gateway.session` has them.
 
         Raises:
-            NotFound: no conversation or portfolio of that id that this caller may see.
-            AssayError: as `Gateway.session`; then the question is not kept.
+            NotFound: no conversation, portfolio or file of that id that this caller may see.
+            InvalidRequest: too many files, or the conversation is full.
+            AssayError: as `Gateway.session`; then the question is not kept, and the conversation is as it was.
         """
-        asked = self._turn(principal, conversation_id)
-        history = asked.messages
-        if len(history) >= MAX_MESSAGES:
+        template = beside.get("template")
+        text = text if template is None or text.strip() else template.text
+        turn = self._turn(principal, conversation_id)
+        if len(turn.messages) >= MAX_MESSAGES:
             raise InvalidRequest("This conversation is full; start a new one.")
-        about = self._about_turn(principal, portfolio_id, asked, text)
-        portfolio_id = about.portfolio_id
-        question = self._question(principal, history, text, about, model, channel)
-        question = replace(question, idempotency=idempotency)
+        about = self._about_turn(principal, portfolio_id, turn, text)
+        files = self._files.given(principal, beside.get("attachment_ids", ()), conversation_id, turn.messages)
+        question = self._question(principal, turn.messages, text, about, files)
+        version = question.prompt_version if template is None else f"{question.prompt_version}+{template.version}"
+        question = replace(
+            question, model=model or "", channel=channel, idempotency=idempotency, prompt_version=version
+        )
         self._gateway.guard(principal, question)
-        target, question_id = conversation_id or new_id(), new_id()
-        with self._database.app(principal) as connection:
-            if conversation_id is None:
-                dao.add_conversation(connection, target, title_of(text), portfolio_id=portfolio_id)
-            elif not history:
-                dao.rename_conversation(connection, target, title_of(text), only_from=UNTITLED)
-            if conversation_id is not None and portfolio_id != asked.portfolio_id:
-                dao.set_portfolio(connection, target, portfolio_id)
-            dao.add_message(connection, _user_message(question_id, target, text))
-            dao.touch_conversation(connection, target)
+        taken = _Taken(
+            conversation_id or new_id(), new_id(), text, turn, about.portfolio_id, is_new=conversation_id is None
+        )
+        self._keep(principal, taken, files)
         try:
-            known = self._known(principal, about, text, channel)
+            known = None if files.own else self._known(principal, about, text, channel)
             if known is not None:
-                return self._given(principal, known, target)
-            return self._exchange(principal, question, target, runs_here=runs_here)
+                exchange = self._given(principal, known, taken.conversation_id)
+            else:
+                exchange = self._exchange(principal, question, taken.conversation_id, runs_here=runs_here)
         except AssayError:
-            self._forget(principal, question_id, target if conversation_id is None else None)
+            self._forget(principal, taken)
             raise
+        if template is not None:
+            with suppress(AssayError):
+                self._templates.used(principal, template.template_id)
+        return exchange
 
     def regenerate(
         self, principal: Principal, conversation_id: UUID, *, model: str | None = None, channel: str = "page"
@@ -182,7 +206,9 @@ class Assistant:
         if asked is None:
             raise NotFound("There is nothing to answer again in this conversation.")
         about = self._about(principal, turn.portfolio_id, shown[asked].text)
-        question = self._question(principal, shown[:asked], shown[asked].text, about, model, channel)
+        files = self._files.of_question(principal, conversation_id, shown[: asked + 1])
+        question = self._question(principal, shown[:asked], shown[asked].text, about, files)
+        question = replace(question, model=model or "", channel=channel)
         replaced = [message.id for message in shown[asked + 1 :]]
         return self._exchange(principal, replace(question, skips_cache=True), conversation_id, replaced)
 
@@ -225,32 +251,34 @@ class Assistant:
         history: Sequence[MessageRow],
         text: str,
         about: _About,
-        model: str | None,
-        channel: str,
+        files: Files,
     ) -> Question:
         parts = self._parts
         system = Message("system", f"{parts.prompt.text}\n\n{about.context}")
-        asked = Message("user", text.strip())
-        turns = _turns(history)
-        earlier = earlier_turn(turns, text)
-        before = None if earlier is None else (system, *_context(turns[:earlier]), asked)
-        messages = (system, *_context(turns), asked)
+        turns = [row for row in history if row.text and row.state != "failed"]
+        shown = files.shown()
+        messages = (
+            system,
+            *_context(turns, files),
+            *shown.messages,
+            Message("user", text.strip(), pictures=files.pictures()),
+        )
 
-        def course() -> ToolLoop:
+        def course() -> FilesLoop:
             runner = parts.toolbox.runner(principal, about.portfolio_id)
-            return ToolLoop(runner, messages, lambda answer, evidence: marks(answer, evidence, parts.measures))
+            loop = FilesLoop(runner, messages, lambda answer, evidence: marks(answer, evidence, parts.measures))
+            loop.files = shown.files
+            return loop
 
         return Question(
             messages=messages,
-            model=model or "",
             max_tokens=MAX_TOKENS,
             temperature=TEMPERATURE,
             prompt_version=parts.prompt.version,
             data_version=about.data_version,
-            channel=channel,
-            earlier=before,
+            earlier=_asked_before(system, turns, text, files),
             is_normalised=True,
-            is_private=about.is_private,
+            is_private=about.is_private or files.is_private,
             tools=parts.toolbox.specs(with_portfolio=about.portfolio_id is not None),
             course=course,
         )
@@ -264,7 +292,7 @@ class Assistant:
     def _given(self, principal: Principal, answer: Answer, conversation_id: UUID) -> Exchange:
         """Keeps an answer that is there already."""
         message_id = new_id()
-        self._saver(principal, conversation_id, message_id, ())(draft_of(answer))
+        self._saver(principal, conversation_id, message_id, (), is_private=True)(draft_of(answer))
         return Exchange(conversation_id, message_id, Session(answer.request_id, Given(answer)))
 
     def _exchange(
@@ -277,7 +305,7 @@ class Assistant:
         runs_here: bool = False,
     ) -> Exchange:
         message_id = new_id()
-        save = self._saver(principal, conversation_id, message_id, replaced)
+        save = self._saver(principal, conversation_id, message_id, replaced, is_private=question.is_private)
         question = replace(question, conversation_id=conversation_id)
         if question.idempotency is not None:
             context = {"conversation_id": str(conversation_id), "message_id": str(message_id)}
@@ -286,14 +314,24 @@ class Assistant:
         return Exchange(conversation_id, message_id, session)
 
     def _saver(
-        self, principal: Principal, conversation_id: UUID, message_id: UUID, replaced: Sequence[UUID]
+        self,
+        principal: Principal,
+        conversation_id: UUID,
+        message_id: UUID,
+        replaced: Sequence[UUID],
+        *,
+        is_private: bool,
     ) -> Callable[[Draft], None]:
+        """What keeps an answer; of a conversation that was deleted meanwhile it keeps what is known of its figures."""
+
         def save(draft: Draft) -> None:
             with self._database.app(principal) as connection:
-                if draft.state != "failed" or not replaced:
+                is_there = attachments_dao.keeps_conversation(connection, conversation_id)
+                if is_there and (draft.state != "failed" or not replaced):
                     for old in replaced:
                         dao.replace_message(connection, old)
-                    dao.add_message(connection, _answer_message(message_id, conversation_id, draft))
+                    answer = _answer_message(message_id, conversation_id, draft, is_private=is_private)
+                    dao.add_message(connection, answer)
                     dao.touch_conversation(connection, conversation_id)
                 if draft.evidence is not None and not draft.is_cached:
                     self._parts.checks.add(
@@ -306,31 +344,67 @@ class Assistant:
 
         return save
 
-    def _forget(self, principal: Principal, question_id: UUID, new_conversation_id: UUID | None) -> None:
+    def _keep(self, principal: Principal, taken: _Taken, files: Files) -> None:
+        """Keeps a question with its files, and what its conversation is about from now on.
+
+        Raises:
+            NotFound: a file, or the conversation, was deleted meanwhile.
+        """
+        target, turn = taken.conversation_id, taken.turn
         with self._database.app(principal) as connection:
-            dao.replace_message(connection, question_id)
-            if new_conversation_id is not None:
-                dao.delete_conversation(connection, new_conversation_id)
+            if taken.is_new:
+                dao.add_conversation(connection, target, title_of(taken.text), portfolio_id=taken.portfolio_id)
+            elif not attachments_dao.keeps_conversation(connection, target):
+                raise NotFound("There is no such conversation.")
+            elif not turn.messages:
+                dao.rename_conversation(connection, target, title_of(taken.text), only_from=UNTITLED)
+            if not taken.is_new and taken.portfolio_id != turn.portfolio_id:
+                dao.set_portfolio(connection, target, taken.portfolio_id)
+            dao.add_message(connection, _user_message(taken.question_id, target, taken.text))
+            bind_files(connection, files.own, target, taken.question_id)
+            dao.touch_conversation(connection, target)
+
+    def _forget(self, principal: Principal, taken: _Taken) -> None:
+        """Leaves the conversation as it was before a question that was not taken; its files wait for another."""
+        target, turn = taken.conversation_id, taken.turn
+        with self._database.app(principal) as connection:
+            attachments_dao.unbind(connection, taken.question_id)
+            dao.replace_message(connection, taken.question_id)
+            if taken.is_new:
+                dao.delete_conversation(connection, target)
+                return
+            if not turn.messages:
+                dao.rename_conversation(connection, target, UNTITLED, only_from=title_of(taken.text))
+            if taken.portfolio_id != turn.portfolio_id:
+                dao.set_portfolio(connection, target, turn.portfolio_id)
 
 
-def _turns(history: Sequence[MessageRow]) -> list[Message]:
-    return [
-        Message("user" if row.role == "user" else "assistant", row.text)
-        for row in history
-        if row.text and row.state != "failed"
-    ]
+def _asked_before(system: Message, turns: Sequence[MessageRow], text: str, files: Files) -> tuple[Message, ...] | None:
+    """The messages of an earlier turn that asked the same, with the files that it had; None where there is none."""
+    messages = [_message(row) for row in turns]
+    earlier = None if files.own else earlier_turn(messages, text)
+    if earlier is None:
+        return None
+    then = files.as_of(turns[: earlier + 1])
+    asked = Message("user", text.strip(), pictures=then.pictures())
+    return (system, *_context(turns[:earlier], then), *then.shown().messages, asked)
 
 
-def _context(turns: Sequence[Message]) -> list[Message]:
-    """The latest turns that fit, oldest first."""
-    kept: list[Message] = []
+def _context(turns: Sequence[MessageRow], files: Files) -> list[Message]:
+    """The latest turns that fit, oldest first, with the pictures that came with them."""
+    kept: list[MessageRow] = []
     room = CONTEXT_CHARS
-    for message in reversed(turns[-CONTEXT_MESSAGES:]):
-        room -= len(message.text)
+    for row in reversed(turns[-CONTEXT_MESSAGES:]):
+        room -= len(row.text)
         if room < 0:
             break
-        kept.append(message)
-    return kept[::-1]
+        kept.append(row)
+    pictures = files.earlier_pictures([row.id for row in kept])
+    return [replace(_message(row), pictures=pictures.get(row.id, ())) for row in reversed(kept)]
+
+
+def _message(row: MessageRow) -> Message:
+    return Message("user" if row.role == "user" else "assistant", row.text)
 
 
 def _user_message(message_id: UUID, conversation_id: UUID, text: str) -> dict[str, object]:
@@ -359,7 +433,10 @@ def _user_message(message_id: UUID, conversation_id: UUID, text: str) -> dict[st
     }
 
 
-def _answer_message(message_id: UUID, conversation_id: UUID, draft: Draft) -> dict[str, object]:
+def _answer_message(message_id: UUID, conversation_id: UUID, draft: Draft, *, is_private: bool) -> dict[str, object]:
+    evidence = draft.evidence
+    if is_private or evidence is not None:
+        evidence = (evidence or Evidence()).model_copy(update={"is_private": is_private})
     return {
         "id": message_id,
         "conversation_id": conversation_id,
@@ -376,5 +453,5 @@ def _answer_message(message_id: UUID, conversation_id: UUID, draft: Draft) -> di
         "completion_tokens": draft.usage.completion_tokens if draft.usage else None,
         "cost_usd": draft.cost_usd,
         "note": draft.note,
-        "evidence": None if draft.evidence is None else draft.evidence.model_dump_json(),
+        "evidence": None if evidence is None else evidence.model_dump_json(),
     }

@@ -10,6 +10,7 @@ from typing import Literal, cast
 from uuid import UUID
 
 from core.accounts.permissions import Action, require
+from core.ai.outside import plain
 from core.ai.providers.contract import Picture
 from core.db import attachments_dao as dao
 from core.db.attachments_dao import AttachmentContent, AttachmentRow
@@ -26,6 +27,7 @@ from core.research.attachments.limits import (
     UNUSED_HOURS,
 )
 from core.research.attachments.reader import FileReader
+from core.research.attachments.texts import kept_text
 
 MAX_LISTED = 1_000
 """Files of a conversation that are listed."""
@@ -209,12 +211,12 @@ def _values(made: UUID, name: str, data: bytes, found: Found) -> dict[str, objec
         "media_type": found.media_type,
         "size_bytes": len(data),
         "sha256": hashlib.sha256(data).digest(),
-        "text": found.text,
+        "text": kept_text(found.text),
         "image": found.image,
         "width": found.width,
         "height": found.height,
         "pages": found.pages,
-        "notes": [note[:MAX_NOTE_CHARS] for note in found.notes],
+        "notes": [plain(note)[:MAX_NOTE_CHARS] for note in found.notes],
     }
 
 
