@@ -18,16 +18,19 @@ from core.accounts.joining import Joining
 from core.accounts.members import Members
 from core.accounts.openid import OpenId
 from core.accounts.profiles import Profiles
+from core.accounts.provider_keys import ProviderKeys
 from core.accounts.seats import Seats
 from core.accounts.tokens import Tokens
+from core.ai.area import AiArea, AiParts, open_ai
 from core.ai.cache import AnswerCache
 from core.ai.catalogue import Catalogue
-from core.ai.gateway import Gateway, GatewayParts
-from core.ai.health import Health, HealthPolicy
+from core.ai.experiments import Experiments
+from core.ai.flags import Flags
+from core.ai.gateway import Gateway
+from core.ai.health import Health
 from core.ai.prices import PriceBook
-from core.ai.providers.contract import Provider, TimeLimits
+from core.ai.providers.contract import Provider
 from core.ai.providers.registry import build_providers
-from core.ai.quality import Quality
 from core.ai.router import Router
 from core.clock import SystemClock
 from core.db.embedded import EmbeddedServer, attach
@@ -53,12 +56,15 @@ from core.portfolio.portfolio import AreaParts, PortfolioArea, open_portfolio
 from core.research import offline_bundle
 from core.research.answer_checks import AnswerChecks
 from core.research.assistant import Assistant
+from core.research.attachments.attachments import Attachments
 from core.research.bundles import Bundles
 from core.research.conversations import Conversations
 from core.research.details import Details
 from core.research.filings import Filings
 from core.research.offline.plan import planner
+from core.research.reactions import Reactions
 from core.research.research import ResearchArea, ResearchParts, open_research
+from core.research.templates import Templates
 from core.screener.screener import Screener, open_screener
 from core.settings import DATA, Settings, load_settings
 from core.verdicts import offline_rule
@@ -91,8 +97,7 @@ class Workbench:
     profiles: Profiles
     tokens: Tokens
     meter: Meter
-    gateway: Gateway
-    health: Health
+    ai: AiArea
     usage: Usage
     usage_log: UsageLog
     research: ResearchArea
@@ -107,6 +112,31 @@ class Workbench:
     theses: Theses
     checklists: Checklists
     notifications: Notifications
+
+    @property
+    def gateway(self) -> Gateway:
+        """The one door to every model."""
+        return self.ai.gateway
+
+    @property
+    def health(self) -> Health:
+        """How models and their providers fare."""
+        return self.ai.health
+
+    @property
+    def provider_keys(self) -> ProviderKeys:
+        """Keys with which organisations and users pay providers themselves."""
+        return self.ai.provider_keys
+
+    @property
+    def flags(self) -> Flags:
+        """Switches of the installation."""
+        return self.ai.flags
+
+    @property
+    def experiments(self) -> Experiments:
+        """Comparisons of models and prompts."""
+        return self.ai.experiments
 
     @property
     def assistant(self) -> Assistant:
@@ -138,6 +168,21 @@ class Workbench:
         """Lists of filings, counted."""
         return self.research.filings
 
+    @property
+    def templates(self) -> Templates:
+        """Questions with variables."""
+        return self.research.templates
+
+    @property
+    def reactions(self) -> Reactions:
+        """What readers thought of answers."""
+        return self.research.reactions
+
+    @property
+    def attachments(self) -> Attachments:
+        """Files that come with questions."""
+        return self.research.attachments
+
     def load_demo(self) -> str | None:
         """Loads the demo where the settings ask for it; gives its sign-ins as they are printed, or None."""
         if not self.settings.loads_demo:
@@ -162,7 +207,7 @@ class Workbench:
 
     def close(self) -> None:
         """Ends calls under way, writes what waits, and closes connections."""
-        self.gateway.close()
+        self.ai.close()
         self.research.close()
         for provider in self.providers.values():
             provider.close()
@@ -197,8 +242,13 @@ def open_workbench(settings: Settings) -> Workbench:
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)
     notifications = Notifications(database)
-    health = _health(settings, database)
-    gateway = _gateway(settings, meter, plans, router, cache, usage_log, quality=TrackRecords(database), health=health)
+    ai = open_ai(
+        AiParts(
+            *(settings, database, plans, catalogue, router, meter, usage_log, cache, queue, notifications),
+            quality=TrackRecords(database),
+        )
+    )
+    gateway = ai.gateway
     usage = Usage(database, plans, usage_log)
     screener = open_screener(settings, database, queue, market, mailer, notifications)
     verdicts = open_verdicts(VerdictParts(database, queue, gateway, meter, usage, market, screener))
@@ -228,8 +278,7 @@ def open_workbench(settings: Settings) -> Workbench:
         profiles=profiles,
         tokens=Tokens(database),
         meter=meter,
-        gateway=gateway,
-        health=health,
+        ai=ai,
         usage=usage,
         usage_log=usage_log,
         cache=cache,
@@ -289,38 +338,6 @@ def _queue(database: Database) -> Queue:
     return queue
 
 
-def _gateway(
-    settings: Settings,
-    meter: Meter,
-    plans: Plans,
-    router: Router,
-    cache: AnswerCache,
-    usage_log: UsageLog,
-    *,
-    quality: Quality,
-    health: Health,
-) -> Gateway:
-    return Gateway(
-        GatewayParts(
-            meter=meter,
-            plans=plans,
-            router=router,
-            cache=cache,
-            usage_log=usage_log,
-            clock=SystemClock(),
-            limits=_time_limits(settings),
-            max_prompt_chars=settings.max_prompt_chars,
-            default_model=settings.default_model,
-            quality=quality,
-            health=health,
-        )
-    )
-
-
-def _health(settings: Settings, database: Database) -> Health:
-    return Health(database, HealthPolicy(probe_s=settings.connect_timeout_s + settings.first_token_timeout_s + 5.0))
-
-
 def _profiles(database: Database, catalogue: Catalogue) -> Profiles:
     answering, known = catalogue.chat_models(), catalogue.all()
     return Profiles(database, answering=[model.id for model in answering], known=[model.id for model in known])
@@ -332,13 +349,4 @@ def _cache(settings: Settings, database: Database) -> AnswerCache:
         database,
         machine_bytes=settings.cache_machine_bytes,
         entries_per_scope=settings.cache_entries_per_organisation,
-    )
-
-
-def _time_limits(settings: Settings) -> TimeLimits:
-    return TimeLimits(
-        connect_s=settings.connect_timeout_s,
-        first_token_s=settings.first_token_timeout_s,
-        between_tokens_s=settings.token_gap_timeout_s,
-        total_s=settings.total_timeout_s,
     )

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from core.ai.answer import Answer, Draft, Question
+from core.ai.estimate import prompt_estimate
 from core.ai.providers.contract import Message
 from core.ai.router import RouteQuestion
 from core.ai.session import Session
@@ -452,7 +453,9 @@ def test_a_dearer_model_that_the_budget_does_not_cover_is_skipped(
         ask(live, ann, model="auto")
     assert chat_server.calls == 3
     cheapest = service.execute("SELECT min(held_usd) FROM holds").fetchone()
-    asked = RouteQuestion("auto", live.plans.get("basic"), TODAY, prompt_tokens=25, max_tokens=64)
+    plan, guards = live.plans.get("basic"), live.ai.guards
+    sent = guards.outgoing(guards.check(ann, plan, question()), ann, question().messages, is_local=False)
+    asked = RouteQuestion("auto", plan, TODAY, prompt_tokens=prompt_estimate(sent), max_tokens=64)
     held = live.router.route(asked).candidates
     assert cheapest == (held[-1].worst_case_usd,)
     service.execute("UPDATE organisations SET budget_usd_month = %s", (held[0].worst_case_usd,))
