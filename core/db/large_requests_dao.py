@@ -32,12 +32,12 @@ _STATE = """
     FROM large_requests r, LATERAL (
         SELECT count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'failed') AS failed,
             count(*) FILTER (WHERE state = 'waiting') AS waiting, count(*) FILTER (WHERE state = 'running') AS running,
-            coalesce(sum((result ->> 'cost_usd')::numeric), 0) AS cost_usd
+            coalesce(sum(cost_usd), 0) AS cost_usd
         FROM large_request_items i WHERE i.request_id = r.id) AS counted
 """
 _ITEMS = text(
     """
-    SELECT number, input, state, tries, result, error_code, error FROM large_request_items
+    SELECT number, input, state, tries, result, cost_usd, error_code, error FROM large_request_items
     WHERE request_id = :id AND number > :after AND (cast(:state AS text) IS NULL OR state = :state)
     ORDER BY number LIMIT :most
     """
@@ -45,7 +45,7 @@ _ITEMS = text(
 _AGAIN = text(
     """
     WITH again AS (
-        UPDATE large_request_items SET state = 'waiting', result = NULL, error_code = NULL, error = NULL, ended_at = NULL
+        UPDATE large_request_items SET state = 'waiting', error_code = NULL, error = NULL, ended_at = NULL
         WHERE request_id = :id AND state = 'failed' RETURNING request_id),
     open AS (UPDATE large_requests SET ended_at = NULL WHERE id = :id AND EXISTS (SELECT FROM again))
     SELECT count(*) FROM again
@@ -57,13 +57,13 @@ _CLAIM = text(
     FROM (SELECT number FROM large_request_items WHERE request_id = :id AND state = 'waiting'
         ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED) AS next
     WHERE i.request_id = :id AND i.number = next.number
-    RETURNING i.number, i.input, i.state, i.tries, i.result, i.error_code, i.error
+    RETURNING i.number, i.input, i.state, i.tries, i.result, i.cost_usd, i.error_code, i.error
     """
 )
 _END_ITEM = text(
     """
-    UPDATE large_request_items SET state = :state, result = cast(:result AS jsonb), error_code = :error_code,
-        error = :error, ended_at = assay_now()
+    UPDATE large_request_items SET state = :state, result = cast(:result AS jsonb), cost_usd = :cost_usd,
+        error_code = :error_code, error = :error, ended_at = assay_now()
     WHERE request_id = :id AND number = :number AND state <> 'done'
     """
 )
@@ -76,7 +76,8 @@ _STOP = text(
 _END = text(
     """
     UPDATE large_requests SET ended_at = assay_now() WHERE id = :id AND ended_at IS NULL
-        AND NOT EXISTS (SELECT FROM large_request_items i WHERE i.request_id = :id AND i.state IN ('waiting', 'running'))
+        AND NOT EXISTS (
+            SELECT FROM large_request_items i WHERE i.request_id = :id AND i.state IN ('waiting', 'running'))
     """
 )
 _LEFT = text(
@@ -121,6 +122,7 @@ class ItemRow:
     state: str
     tries: int
     result: dict[str, Any] | None
+    cost_usd: Decimal
     error_code: str | None
     error: str | None
 
@@ -211,15 +213,15 @@ def claim(connection: Connection, request_id: UUID) -> ItemRow | None:
     return ItemRow(**row) if row else None
 
 
-def finish(connection: Connection, request_id: UUID, number: int, result: Mapping[str, Any]) -> None:
+def finish(connection: Connection, request_id: UUID, number: int, result: Mapping[str, Any], cost_usd: Decimal) -> None:
     """Keeps what came of an item; one that is done stays as it is."""
-    values = {"state": "done", "result": json.dumps(result), "error_code": None, "error": None}
+    values = {"state": "done", "result": json.dumps(result), "cost_usd": cost_usd, "error_code": None, "error": None}
     connection.execute(_END_ITEM, {"id": request_id, "number": number, **values})
 
 
 def fail(connection: Connection, request_id: UUID, number: int, code: str, error: str) -> None:
     """Keeps why an item failed; one that is done stays so."""
-    values = {"state": "failed", "result": None, "error_code": code, "error": error}
+    values = {"state": "failed", "result": None, "cost_usd": Decimal(0), "error_code": code, "error": error}
     connection.execute(_END_ITEM, {"id": request_id, "number": number, **values})
 
 

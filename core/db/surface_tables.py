@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ARRAY, Column, ForeignKeyConstraint, Integer, LargeBinary, Table, Text, UniqueConstraint, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
-from core.db.schema import METADATA, Moment
+from core.db.schema import METADATA, Moment, Usd
 
 prompt_templates = Table(
     "prompt_templates",
@@ -108,6 +108,7 @@ large_request_items = Table(
     Column("state", Text, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("result", JSONB),
+    Column("cost_usd", Usd, nullable=False),
     Column("error_code", Text),
     Column("error", Text),
     Column("ended_at", Moment),

@@ -132,6 +132,7 @@ CREATE TABLE large_request_items (
     state text NOT NULL DEFAULT 'waiting',
     tries integer NOT NULL DEFAULT 0,
     result jsonb,
+    cost_usd numeric(20, 9) NOT NULL DEFAULT 0,
     error_code text,
     error text,
     ended_at timestamptz,
@@ -141,6 +142,7 @@ CREATE TABLE large_request_items (
     CONSTRAINT ck_large_request_items_state CHECK (state IN ('waiting', 'running', 'done', 'failed')),
     CONSTRAINT ck_large_request_items_tries CHECK (tries >= 0)
 );
+COMMENT ON COLUMN large_request_items.cost_usd IS 'What its user was charged for the result.';
 CREATE INDEX ix_large_request_items_state ON large_request_items (request_id, state);
 CREATE INDEX ix_large_request_items_tenant ON large_request_items (org_id, user_id);
 
