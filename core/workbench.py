@@ -242,21 +242,16 @@ def open_workbench(settings: Settings) -> Workbench:
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)
     notifications = Notifications(database)
-    ai = open_ai(
-        AiParts(
-            *(settings, database, plans, catalogue, router, meter, usage_log, cache, queue, notifications),
-            quality=TrackRecords(database),
-        )
-    )
-    gateway = ai.gateway
+    parts = (settings, database, plans, catalogue, router, meter, usage_log, cache, queue, notifications)
+    ai = open_ai(AiParts(*parts, quality=TrackRecords(database)))
     usage = Usage(database, plans, usage_log)
     screener = open_screener(settings, database, queue, market, mailer, notifications)
-    verdicts = open_verdicts(VerdictParts(database, queue, gateway, meter, usage, market, screener))
+    verdicts = open_verdicts(VerdictParts(database, queue, ai.gateway, meter, usage, market, screener))
     profiles = _profiles(database, catalogue)
     portfolio = open_portfolio(AreaParts(database, plans, meter, usage_log, market, profiles))
     research = open_research(
         ResearchParts(
-            *(database, gateway, meter, plans, usage, usage_log, market, screener, portfolio, profiles),
+            *(database, ai.gateway, meter, plans, usage, usage_log, market, screener, portfolio, profiles),
             total_s=settings.total_timeout_s,
         )
     )
