@@ -93,7 +93,7 @@ def class_above(model_class: ModelClass) -> ModelClass | None:
 
 
 def expected_usd(row: Shelved, reading: Reading, prompt_tokens: int, max_tokens: int) -> float:
-    """What an answer is expected to cost: a usual prompt and answer, not the worst case that is held."""
+    """What an answer in words is expected to cost: a usual prompt and answer, not the worst case that is held."""
     is_long = row.price.long_context_above is not None and prompt_tokens > row.price.long_context_above
     said = ANSWER_TOKENS[reading.intent] * TIMES[reading.complexity]
     hidden = HIDDEN_TOKENS[reading.complexity] if row.reasons else 0
@@ -118,8 +118,9 @@ class Ranked:
     has_key: bool
     """Whether it is asked on the caller's own key."""
     expected_usd: float
-    place: tuple[bool, bool, int, bool, float, str]
-    """Its record, whether it may reason in the room that there is, its class, the key, the cost and speed, its id."""
+    place: tuple[bool, bool, bool, int, bool, float, str]
+    """Whether its record, its room to reason and its search of the web are wanting, how far its class is from the
+    wanted one, whether the platform pays, the cost with the speed, and its id."""
 
 
 def spread(ranked: Sequence[Ranked]) -> list[Ranked]:
@@ -131,7 +132,7 @@ def spread(ranked: Sequence[Ranked]) -> list[Ranked]:
     closed = [each for each in ranked if each.health.state == "closed"]
     local = _of_many_providers([each for each in closed if each.row.price.is_local])
     others = _of_many_providers([each for each in closed if not each.row.price.is_local])
-    kept = sorted((local, others), key=lambda those: those[0].place if those else ((True, True, 9, True, 0.0, "")))
+    kept = sorted(filter(None, (local, others)), key=lambda those: those[0].place)
     probed = ranked[:1] if ranked[0].health.state == "half_open" else []
     found = [*probed, *chain.from_iterable(kept)]
     return found or list(ranked[:MAX_CANDIDATES])

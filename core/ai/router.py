@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from core.ai.answer import Operation, Question
-from core.ai.catalogue import Capability, Catalogue, Model, Task
+from core.ai.catalogue import LONG_CONTEXT, Capability, Catalogue, Model, Task
 from core.ai.health import HEALTHY, ModelHealth
 from core.ai.intents import Complexity, Intent, Reading, read
 from core.ai.own_keys import OF_NOBODY, OwnKey
@@ -20,7 +20,6 @@ from core.ai.providers.contract import Message, Provider
 from core.ai.providers.hosts import HOSTS
 from core.ai.quality import AS_GOOD, TrackRecord
 from core.ai.ranking import (
-    MAX_CANDIDATES,
     ROOM_TO_REASON,
     Ranked,
     Shelved,
@@ -265,7 +264,9 @@ class Router:
             first = self._candidate(ranked[0].row, asked)
             return Route((first,), f"{why}; answered from the offline glossary", considered)
         chosen = _of_one_payer(ranked, asked)
-        asked_first = spread(chosen)[: 1 if asked.operation != "chat" else None]
+        asked_first = spread(chosen)[
+            : 1 if asked.operation == "embedding" else None
+        ]  # vectors of two cannot be compared
         reason = _reason(asked_first[0], ranked, reading, asked)
         others = considered - 1
         return Route(
@@ -349,15 +350,17 @@ class Router:
         best = max((asked.records[row.model.id].quality for row in rows if row.model.id in asked.records), default=0.0)
         order = class_order(wanted_class(reading))
         has_room = asked.operation != "chat" or asked.max_tokens >= ROOM_TO_REASON
+        searches = reading.intent == "web" and not asked.needs.intersection(WISHED)
         found = []
         for row in rows:
             model, has_key = row.model, row.model.provider in asked.own_keys
             health = HEALTHY if asked.health is None else asked.health(model.provider, model.id, own_key=has_key)
             record = asked.records.get(model.id)
-            cost = expected_usd(row, reading, asked.prompt_tokens, asked.max_tokens)
+            cost = _cost(row, reading, asked)
             place = (
                 record is None or record.quality < best - AS_GOOD,
                 row.reasons and not has_room,
+                searches and "web_search" not in model.capabilities,
                 order.index(model.model_class),
                 not has_key,
                 cost * slowness(health),
@@ -405,6 +408,13 @@ def _is_offered(model: Model, offers: Callable[[str], bool] | None) -> bool:
     return offers is None or (offers(f"model:{model.id}") and offers(f"provider:{model.provider}"))
 
 
+def _cost(row: Shelved, reading: Reading, asked: RouteQuestion) -> float:
+    """What is expected; vectors, pictures and transcripts cost what they are held at."""
+    if asked.operation == "chat":
+        return expected_usd(row, reading, asked.prompt_tokens, asked.max_tokens)
+    return float(row.price.worst_case(asked.prompt_tokens, asked.max_tokens, asked.audio_s))
+
+
 def _holds(model: Model, asked: RouteQuestion) -> bool:
     is_within_window = asked.prompt_tokens + asked.max_tokens <= model.context_window
     return is_within_window and asked.max_tokens <= model.max_output
@@ -418,20 +428,25 @@ def _of_one_payer(ranked: Sequence[Ranked], asked: RouteQuestion) -> list[Ranked
 
 def _reason(first: Ranked, ranked: Sequence[Ranked], reading: Reading, asked: RouteQuestion) -> str:
     """Why the first of the candidates is the first, as users read it."""
-    model, wanted = first.row.model, wanted_class(reading)
-    record = asked.records.get(model.id)
-    like = [each for each in ranked if each.row.model.model_class == model.model_class]
-    is_cheapest = all(first.expected_usd <= each.expected_usd for each in like)
-    chosen = f"{'cheapest' if is_cheapest else 'cheap and quick'} healthy {model.model_class} model"
+    record, own = asked.records.get(first.row.model.id), " on your own key" if first.has_key else ""
     if record is not None and not first.place[0]:
-        chosen = f"best record of verdicts: {record.words}"
+        chosen = f"best record of verdicts: {record.words}{own}"
     elif first.health.state == "open":
-        chosen = f"every {model.model_class} model rests after failures, this one for the shortest time"
-    elif asked.operation == "chat" and model.model_class != wanted:
-        chosen = f"{chosen}, as no {wanted} one can be asked"
-    if first.has_key:
-        chosen = f"{chosen} on your own key"
+        chosen = f"every model rests after failures, this one for the shortest time{own}"
+    else:
+        like = [each for each in ranked if each.place[:-2] == first.place[:-2]]
+        is_cheapest = all(first.expected_usd <= each.expected_usd for each in like)
+        chosen = f"{'cheapest' if is_cheapest else 'cheap and quick'} healthy {_kind(first.row, reading, asked)}{own}"
+        chosen += _instead(first.row.model, reading, asked)
     return chosen if asked.operation != "chat" else f"{reading.intent}, {reading.complexity}; {chosen}"
 
 
-__all__ = ["AUTO", "MAX_CANDIDATES", "Candidate", "HealthOf", "Route", "RouteQuestion", "Router"]
+def _kind(row: Shelved, reading: Reading, asked: RouteQuestion) -> str:
+    searches = " that searches the web" if reading.intent == "web" and "web_search" in row.model.capabilities else ""
+    long = " of long context" if asked.operation == "chat" and asked.prompt_tokens >= LONG_CONTEXT else ""
+    return f"{row.model.model_class} model{long}{searches}"
+
+
+def _instead(model: Model, reading: Reading, asked: RouteQuestion) -> str:
+    wanted = wanted_class(reading)
+    return "" if asked.operation != "chat" or model.model_class == wanted else f", as no {wanted} one fits"

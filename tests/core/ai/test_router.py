@@ -11,7 +11,8 @@ import pytest
 from core.ai.catalogue import Catalogue
 from core.ai.prices import PriceBook, UnknownPrice
 from core.ai.providers.contract import ChatRequest, ChatStream, TimeLimits
-from core.ai.router import MAX_CANDIDATES, Route, RouteQuestion, Router
+from core.ai.ranking import MAX_CANDIDATES
+from core.ai.router import Route, RouteQuestion, Router
 from core.errors import InvalidRequest, NotConfigured, NotFound, PlanRequired
 from core.metering.plans import Plan, load_plans
 from core.settings import DATA
