@@ -7,7 +7,10 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
+from core.ai.pictures import painted_tokens
+from tests.fakes.pictures import base64_of, picture_bytes
 from tests.fakes.scripted_server import Received, Reply, ScriptedServer, Stage, Usage, closed_address
+from tests.fakes.sounds import wav_seconds
 from tests.fakes.words import vectors_of, words_in
 
 __all__ = ["ChatFormat", "ChatServer", "Reply", "Stage", "closed_address"]
@@ -26,7 +29,11 @@ class ChatFormat:
         return path.startswith(self.base_path)
 
     def whole(self, received: Received, reply: Reply) -> Any:
-        """The vectors, where embeddings are asked for."""
+        """The vectors, the picture or the transcript, where they are asked for."""
+        if received.path.endswith("/images/generations"):
+            return self.painted(received, reply)
+        if received.path.endswith("/audio/transcriptions"):
+            return self.transcribed(received, reply)
         if not received.path.endswith("/embeddings"):
             return None
         vectors = vectors_of(received.body["input"], received.body.get("dimensions"))
@@ -34,9 +41,33 @@ class ChatFormat:
         usage = self.usage(received, 0) if reply.usage == "honest" else reply.usage
         return {"object": "list", "data": rows, "model": received.body["model"], "usage": usage}
 
+    def painted(self, received: Received, reply: Reply) -> Any:
+        """A picture of the size and format that are asked for, with as many tokens as its vendor counts."""
+        asked = received.body
+        width, height = map(int, asked["size"].split("x"))
+        made = picture_bytes(f"image/{asked['output_format']}", width, height, asked["prompt"])
+        words, tokens = words_in(asked["prompt"]), painted_tokens(asked["size"], asked["quality"])
+        usage = {"input_tokens": words, "output_tokens": tokens, "total_tokens": words + tokens}
+        counted = usage if reply.usage == "honest" else reply.usage
+        return {
+            "created": 0,
+            "data": [{"b64_json": base64_of(made)}],
+            **({} if counted is None else {"usage": counted}),
+        }
+
+    def transcribed(self, received: Received, reply: Reply) -> Any:
+        """The text; the usage of newer models is of tokens, ten a second of sound, that of others of time."""
+        seconds = wav_seconds(received.body["file"]["data"])
+        usage: Usage = {"type": "duration", "seconds": seconds}
+        if "4o" in received.body["model"]:
+            asked, said = round(10 * seconds), words_in(reply.text)
+            usage = {"type": "tokens", "input_tokens": asked, "output_tokens": said, "total_tokens": asked + said}
+        counted = usage if reply.usage == "honest" else reply.usage
+        return {"text": reply.text, **({} if counted is None else {"usage": counted})}
+
     def usage(self, received: Received, completion_tokens: int) -> Usage:
         """Words for tokens."""
-        texts = [message.get("content") or "" for message in received.body.get("messages", [])]
+        texts = [_text(message.get("content")) for message in received.body.get("messages", [])]
         prompt = words_in(*texts, *received.body.get("input", []))
         return {
             "prompt_tokens": prompt,
@@ -99,6 +130,12 @@ class ChatServer(ScriptedServer):
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(ChatFormat(), tls)
+
+
+def _text(content: object) -> str:
+    """The text of a message, which with pictures is one of its parts."""
+    parts = content if isinstance(content, list) else [{"text": content or ""}]
+    return " ".join(part.get("text", "") for part in parts)
 
 
 def _call_chunk(received: Received, piece: dict[str, Any]) -> dict[str, Any]:

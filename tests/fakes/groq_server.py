@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.fakes.chat_server import ChatFormat, chat_chunk
-from tests.fakes.scripted_server import Received, ScriptedServer, Usage
+from tests.fakes.scripted_server import Received, Reply, ScriptedServer, Usage
+from tests.fakes.sounds import wav_seconds
 
 
 class GroqFormat(ChatFormat):
@@ -16,8 +17,14 @@ class GroqFormat(ChatFormat):
     base_path = ""
 
     def is_served(self, path: str) -> bool:
-        """Whether the path is the one of this format."""
-        return path == "/openai/v1/chat/completions"
+        """Whether the path is one of this format."""
+        return path in ("/openai/v1/chat/completions", "/openai/v1/audio/transcriptions")
+
+    def transcribed(self, received: Received, reply: Reply) -> Any:
+        """The text; how long the recording is stands beside it where it is asked for at length."""
+        is_long = received.body.get("response_format") == "verbose_json"
+        seconds = {"duration": wav_seconds(received.body["file"]["data"])} if is_long and reply.usage else {}
+        return {"text": reply.text, **seconds, "x_groq": {"id": "req_fake"}}
 
     def finish(self, received: Received, reason: str | None, usage: Usage | None) -> Iterator[Any]:
         """The finish reason with the usage of all."""

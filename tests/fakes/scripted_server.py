@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from email.parser import BytesParser
+from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import zip_longest
 from types import TracebackType
@@ -108,6 +110,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    """JSON, or the fields of a form."""
 
 
 class WireFormat(Protocol):
@@ -248,6 +251,20 @@ def closed_address(base_path: str = "/v1") -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}{base_path}"
 
 
+def form_of(raw: bytes, content_type: str) -> dict[str, Any]:
+    """The fields of a form, a file as its name, type and bytes."""
+    form = BytesParser(policy=HTTP).parsebytes(b"content-type: " + content_type.encode() + b"\r\n\r\n" + raw)
+    fields: dict[str, Any] = {}
+    for part in form.iter_parts():
+        data = part.get_payload(decode=True)
+        assert isinstance(data, bytes)
+        name = str(part.get_param("name", header="content-disposition"))
+        file_name = part.get_filename()
+        file = {"name": file_name, "type": part.get_content_type(), "data": data}
+        fields[name] = data.decode() if file_name is None else file
+    return fields
+
+
 class _ClientLeft(Exception):
     pass
 
@@ -276,7 +293,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing is printed."""
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        raw = self.rfile.read(int(self.headers["content-length"]))
+        content_type = self.headers.get("content-type", "")
+        body = form_of(raw, content_type) if content_type.startswith("multipart/") else json.loads(raw)
         headers = {name.lower(): value for name, value in self.headers.items()}
         received = Received(self.path, headers, body)
         reply = self.server.owner._next(received)
