@@ -1,0 +1,422 @@
+"""The phrases by which orders to a model are told: rules with weights, over text as `core.ai.guards.folded` folds it.
+
+A rule is tried where one of its needles stands in the text. Weights add up, each kind at most
+by its two heaviest rules; `core.ai.guards.injection` has the scores from which something is done.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One rule."""
+
+    kind: str
+    weight: float
+    pattern: re.Pattern[str]
+    needles: tuple[tuple[str, ...], ...]
+    """Of each group one is in every text that it matches; a pattern alone would take long to find nothing."""
+    is_outside: bool = False
+    """Whether it means something in texts from outside alone: a user may say it."""
+
+
+def _phrase(kind: str, weight: float, needles: str, pattern: str, *, is_outside: bool = False) -> Phrase:
+    return Phrase(kind, weight, re.compile(pattern), needle_groups(needles), is_outside)
+
+
+def needle_groups(needles: str) -> tuple[tuple[str, ...], ...]:
+    """Groups of needles, parted by `&`, and the needles of each, parted by `|`."""
+    return tuple(tuple(group.split("|")) for group in needles.split("&"))
+
+
+_DROP = (
+    r"(?:ignor(?:e|ing)|disregard|forget(?: about)?|overrid(?:e|ing)|bypass|neglect|circumvent|never ?mind|set aside"
+    r"|put aside|throw away|skip|(?:stop|quit) (?:following|obeying)|(?:do not|don'?t|never) (?:follow|obey|apply|use))"
+)
+_WORDS = r"(?:(?!and |but |if |until )[\w'’,/-]+ ){0,5}?"
+_EARLIER = r"(?:previous|prior|above|earlier|preceding|foregoing|initial|original|former|past|old|existing)"
+_RULES = (
+    r"(?:instructions?|directions?|directives?|rules?|guidelines?|guidance|prompts?|commands?|programming"
+    r"|polic(?:y|ies)"
+    r"|constraints?|restrictions?|safeguards?|guardrails?|safety|filters?|training)"
+)
+_AT_START = r"(?:^|[.!?:;,\n\"'(] ?|please |also |now |then |must |should |shall |just |and |to |, )"
+_SHOW = (
+    r"(?:print|reveal|show|repeat|output|display|tell|give|write|leak|expose|quote|recite|dump|translate"
+    r"|encode|disclose"
+    r"|summari[sz]e|list|copy|paste|return|spell|say|share|provide|describe|what(?:'s| is| are| was| were))"
+)
+_OUR_WORDS = (
+    r"(?:system ?(?:prompt|message|instructions?)\b"
+    r"|(?:your|the) (?:[\w-]+ ){0,2}?(?:initial|hidden|secret|internal|original|confidential|system) "
+    r"(?:system )?(?:prompt|instructions?|rules|guidelines|directives|mark|message)\b"
+    r"|your (?:own |full |entire |whole |exact |complete )*(?:prompt|instructions|directives|guidelines|rules)\b"
+    r"|developer (?:message|prompt|instructions)|hidden (?:prompt|instructions?)|your context\b"
+    r"|(?:prompt|instructions?|rules) (?:that |which )?you (?:were|have been|are|had been|received|got|have))"
+)
+_PERSONA = (
+    r"(?:pretend|act(?:ing)? as|imagine|simulate|respond as|reply as|answer as|you are|you're|stay in character|role"
+    r"|be an? )"
+)
+_UNBOUND = (
+    r"(?:(?:without|no|not bound by|free (?:of|from)|has no|have no|had no|ignores?) (?:[\w'’]+ ){0,3}?"
+    r"(?:restrictions?|filters?|limits?|limitations|rules|guidelines|polic(?:y|ies)|morals?|moral constraints"
+    r"|ethic(?:s|al guidelines)|constraints?|censorship)|unrestricted|uncensored|unfiltered"
+    r"|never refuses?|jailbroken|amoral)"
+)
+
+_DROPPING = (
+    "&ignor|disregard|forget|overrid|bypass|neglect|circumvent|never mind|nevermind|set aside|put aside|throw away|skip"
+    "|stop following|stop obeying|quit |not follow|n't follow|not obey|not apply|never follow|never obey"
+    "|not use|never use"
+    "|never apply|nt follow"
+)
+
+ENGLISH = (
+    _phrase(
+        "override",
+        5,
+        "instruction|direction|directive|rule|guideline|guidance|prompt|command|programming|polic|constraint"
+        "|restriction"
+        "|safe|guardrail|filter|training" + _DROPPING,
+        rf"{_DROP} {_WORDS}(?:{_EARLIER} {_WORDS}{_RULES}\b|{_RULES} (?:above|before|that came|you (?:were|have))"
+        rf"|the above {_RULES})",
+    ),
+    _phrase(
+        "override_order",
+        4,
+        "instruction|direction|directive|rule|guideline|prompt|command|programming|polic|constraint"
+        "|restriction|safe|guardrail" + _DROPPING,
+        rf"{_AT_START}{_DROP} {_WORDS}(?:{_EARLIER}|above) {_WORDS}{_RULES}\b(?! (?:that|of|from|given|to|for|which) "
+        r"(?:the|a|an|conflict|my|our|its)\b)",
+    ),
+    _phrase(
+        "override_yours",
+        8,
+        "your|you were|you are|you have|apply to me" + _DROPPING,
+        rf"{_DROP} {_WORDS}(?:your (?:[\w-]+ ){{0,3}}?{_RULES}\b|{_RULES} (?:that |which )?you (?:were|are"
+        rf"|have|had|received)"
+        rf"|{_RULES}[^.!?]{{0,30}}do(?:es)? not apply to me)",
+    ),
+    _phrase(
+        "override_all",
+        8,
+        "everything|all that|anything|all of the above|all above|all before" + _DROPPING,
+        rf"{_DROP} (?:absolutely )?(?:everything|all|anything) (?:that |which )?"
+        r"(?:above|before|prior|you (?:were|have been|are|know|learned)|(?:was|has been) (?:said|told)|(?:i"
+        r"|they|we) told you)",
+    ),
+    _phrase(
+        "override_policy",
+        6,
+        "content polic|safety rules|safety guidelines",
+        rf"{_DROP} {_WORDS}(?:content polic(?:y|ies)|safety (?:rules|guidelines))",
+    ),
+    _phrase(
+        "void",
+        5,
+        "instruction|rules|guideline|prompt&void|cancel|obsolete|replaced|revoked|lifted|suspended|no longer"
+        "|only a test"
+        "|a mistake|deleted|they were",
+        rf"(?:your|{_EARLIER}) (?:[\w-]+ )?(?:instructions|rules|guidelines|prompt)s? "
+        r"(?:are|is|were|have been|has been) (?:now )?(?:hereby )?(?:void|cancell?ed|obsolete|replaced|revoked|lifted"
+        r"|suspended|no longer|only a test|a mistake|deleted)|\b(?:rules|instructions) above are (?:obsolete|void)"
+        r"|\b(?:rules|instructions); they were",
+    ),
+    _phrase("no_longer", 5, "no longer appl", r"(?:it|they|rules|instructions|prompt) no longer appl(?:y|ies) to you"),
+    _phrase(
+        "new_orders",
+        4,
+        "new instruction|new rules|real instructions|following instructions|replaced by the ones",
+        r"(?:new|real|updated|actual) (?:system )?(?:instructions?|rules|task)(?:\s?[:.]| follow| begin"
+        r"| are| from now)"
+        r"|replaced by the ones",
+    ),
+    _phrase(
+        "new_task",
+        5,
+        "task",
+        r"your (?:only|new|real|true|sole) (?:task|job|purpose|goal|role)\b[^.!?\n]{0,12}\b(?:is|now|will)\b",
+    ),
+    _phrase(
+        "obey",
+        4,
+        "obey|every request|exactly what i say|answer everything|you answer every|in everything",
+        r"(?:obey (?:the user|me|every)|comply with (?:every|any|all) requests?|do exactly what i say"
+        r"|answers? (?:to )?every(?:thing|one)|you answer everything|restrictions? lifted)",
+    ),
+    _phrase(
+        "from_now_on",
+        3,
+        "from now on|from this point",
+        r"from (?:now on|this point(?: on)?),? you (?:will|must|ignore|are|shall|respond|obey|have no)\b",
+    ),
+    _phrase(
+        "persona",
+        8,
+        "do anything now|stands for do|dan mode|godmode|god mode",
+        r"do anything now\b|\b(?:dan|god|dev(?:eloper)?) ?mode (?:on|enabled|activated)|\b(?:enable|enter"
+        r"|activate) god ?mode",
+    ),
+    _phrase(
+        "persona",
+        8,
+        "you are now|you are no longer|you're now|become dan|are dan",
+        r"you(?:'re| are) now (?:dan\b|an? (?:unrestricted|uncensored|unfiltered|evil|jailbroken|rogue|free|hacker)"
+        r"|in (?:maintenance|developer|debug|god|jailbreak|admin|unrestricted) mode|free (?:of|from))"
+        r"|\byou are no longer (?:an? (?:ai|assistant|language|chatbot|bot)|bound|restricted|limited)|\byou are dan\b",
+    ),
+    _phrase(
+        "persona",
+        8,
+        "restriction|filter|limit|rules|guideline|polic|moral|ethic|constraint|censor|uncensored|amoral"
+        "|unrestricted|never refuse|jailbroken"
+        "&pretend|act as|acting as|imagine|simulate|respond as|reply as|answer as|you are|you're"
+        "|in character|role|be an",
+        rf"{_PERSONA}\b[^.!?\n]{{0,70}}\b(?:ai|a\.i\.|model|assistant|bots?|chatbot|gpt|you|character"
+        rf"|persona|who|\w+gpt|\w+bot)\b"
+        rf"[^.!?\n]{{0,80}}\b{_UNBOUND}",
+    ),
+    _phrase(
+        "persona",
+        8,
+        "without any restriction|without restriction|without any filter|without limit|without any limit|"
+        "without censorship|answer freely",
+        r"(?:answer|respond|reply|speak|act)(?: \w+){0,4} (?:without (?:any )?(?:restrictions?|filters?"
+        r"|limits?|censorship|rules)"
+        r"|freely)\b(?! imposed)",
+    ),
+    _phrase(
+        "persona",
+        5,
+        "uncensored|unfiltered|jailbroken|no rules|no restrictions|no content policy|evil",
+        r"(?:uncensored|unfiltered|jailbroken|evil) (?:ai|model|assistant|chatbot|gpt|version|persona)|\bjailbroken\b"
+        r"|\bwho has no (?:rules|limits)|\bno content policy",
+    ),
+    _phrase(
+        "mode",
+        8,
+        "developer mode|dev mode|debug mode|god mode|jailbreak mode|dan mode|sudo mode|admin mode|maintenance mode"
+        "|unrestricted mode|unsafe mode",
+        r"(?:enter|enable|activate|switch (?:in)?to|turn on|start|go into) (?:the )?(?:developer|dev|debug"
+        r"|god|jailbreak|dan"
+        r"|sudo|admin|maintenance|unrestricted|unsafe) mode",
+    ),
+    _phrase(
+        "unlock",
+        8,
+        "unlock all|guards are|guardrails|filters are|policies are disabled|system override",
+        r"unlock all (?:functions|features of yours|restrictions)|\ball (?:guards|guardrails|filters|content policies"
+        r"|safety (?:checks|filters)) (?:are )?(?:switched |turned )?(?:off|disabled|removed|gone)"
+        r"|\[ ?system override ?\]",
+    ),
+    _phrase("jailbreak", 3, "jailbreak", r"jailbreak"),
+    _phrase(
+        "authority",
+        2,
+        "i am |i'm |user is |by the admin",
+        r"(?:i am|i'm|user is) (?:the |an? )?(?:admin|administrator|developer|owner|authori[sz]ed)\b"
+        r"|by the administrators",
+    ),
+    _phrase(
+        "ignore_my",
+        8,
+        "my rules|its rules|my instructions|its instructions|my guidelines",
+        r"(?:ignore|break|forget|drop) (?:all )?(?:of )?(?:my|its) (?:own )?(?:rules|instructions|guidelines)",
+    ),
+    _phrase(
+        "prompt_leak",
+        8,
+        "prompt|instruction|rules|guideline|directive|system message|developer message|your context| mark"
+        "&your |system|you were|you have|you are|you received|you got|you had|developer |hidden|secret|initial|internal"
+        "|original|confidential",
+        rf"{_SHOW}\b(?:[^\w.!?]+[\w'’]+){{0,8}}?[^\w.!?]+{_OUR_WORDS}",
+    ),
+    _phrase(
+        "prompt_leak",
+        8,
+        "developer message|system message|system prompt",
+        r"(?:developer|system) (?:message|prompt)\b[^.!?\n]{0,20}\b(?:tell you|told you|say to you|you were given)",
+    ),
+    _phrase(
+        "prompt_leak",
+        8,
+        "above|before this|before my first&verbatim|word for word|starting with|exactly|code block|this line"
+        "|this message"
+        "|my first message",
+        rf"{_SHOW}\b[^.!?\n]{{0,30}}\b(?:everything|text|words|all)\b[^.!?\n]{{0,30}}\b(?:above"
+        rf"|before (?:this|my first))\b"
+        r"[^\n]{0,60}(?:verbatim|word for word|starting with|exactly|code block|this line|this message"
+        r"|my first message)",
+    ),
+    _phrase(
+        "secret_mark",
+        6,
+        "confidential|secret",
+        r"(?:confidential|secret) (?:rules|mark|token|canary|code ?word|instructions)\b",
+    ),
+    _phrase("secret_mark", 4, "never to|told not to", r"you were told (?:never|not) to\b"),
+    _phrase("secret_mark", 4, "leak|reveal", r"(?:leak|reveal|betray)\b"),
+    _phrase(
+        "key_leak",
+        8,
+        "your api|your own api|your secret|your private|your access|api key|api-key|api_key|secret key"
+        "|private key|/etc/"
+        "|.env file|all keys|all secrets|of other|of the other|password of the|database_url",
+        r"(?:print|show|reveal|give|tell|list|dump|leak|output|send|expose|display|what(?:'s| is"
+        r"| are))\b[^.!?\n]{0,50}?"
+        r"(?:\byour (?:own )?(?:api|secret|private|access)[ _-]?(?:keys?|tokens?)|\bapi[ _-]keys? (?:that "
+        r"|which )?you\b"
+        r"|(?:secret|api|private) keys? (?:stored|kept|on this|of this)|/etc/(?:passwd|shadow)|\.env file|\ball keys\b"
+        r"|(?:access )?tokens? of (?:the )?other|password of the (?:database|server|admin)|\ball secrets\b"
+        r"|(?:value of )?(?:database_url|openai_api_key|anthropic_api_key)\b[^.!?\n]{0,30}\b(?:your"
+        r"|configuration|server))",
+    ),
+    _phrase(
+        "key_leak",
+        8,
+        "environment variables|env vars",
+        r"(?:print|show|reveal|list|dump|leak|output|send|expose|display)\b[^.!?\n]{0,20}\b(?:all |your |the )*"
+        r"(?:environment variables|env vars)(?![^.!?\n]{0,20}\b(?:in|on) (?:python|windows|linux|bash|mac))",
+    ),
+    _phrase(
+        "tool_hijack",
+        8,
+        "tool&delete|without asking|without confirmation|somebody else|someone else|another |other ",
+        r"(?:call|use|invoke|execute|run|using)\b[^.!?\n]{0,40}\btools?\b[^\n]{0,80}\b(?:deletes?"
+        r"|without (?:asking|confirmation)"
+        r"|somebody else|someone else|another (?:user|organi[sz]ation)|other (?:users?|organi[sz]ations?))\b",
+    ),
+    _phrase(
+        "tool_hijack",
+        8,
+        "id of another|id of somebody|id of someone|user id of|ids of other",
+        r"ids? of (?:another|some(?:body|one) else|other) ?(?:user|organi[sz]ation|customer)?",
+    ),
+    _phrase("tool_hijack", 8, "delete", r"delete[_ ](?:every|all|portfolio)\b[^\n]{0,80}\bwithout (?:asking|confirm)"),
+    _phrase(
+        "data_leak",
+        8,
+        "http&conversation|chat history|holdings|portfolio|messages|email address|e-mail address|password"
+        "|user's|secret|keys",
+        r"(?:send|post|upload|exfiltrate|forward|append|leak|transmit"
+        r"|include)\b[^\n]{0,80}\b(?:conversation|chat history|holdings"
+        r"|portfolio|messages|e-?mail address|password|user's|secrets?|keys)\b[^\n]{0,80}https?://",
+    ),
+    _phrase(
+        "data_leak",
+        8,
+        "http&user's|portfolio|conversation|history|messages",
+        r"(?:send|post|upload|exfiltrate|forward|append|leak|transmit|include)\b[^\n]{0,60}https?://\S+[^\n]{0,60}"
+        r"\b(?:user's|portfolio|conversation|history|messages)\b",
+    ),
+    _phrase("data_leak", 8, "](http", r"!\[[^\]]*\]\(https?://[^)\s]*[?=][^)]*\{"),
+    _phrase("data_leak", 8, "exfiltrate", r"exfiltrate\b[^.!?\n]{0,40}\b(?:portfolio|data|conversation|holdings|keys)"),
+    _phrase(
+        "fake_turn",
+        8,
+        "<|im_|<|sys|<|user|<|end|<<sys>>|[inst]|[/inst]|<|assistant|<|start",
+        r"<\|(?:im_start|im_end|system|user|assistant|end|endoftext|start_header_id|eot_id)\|>|<</?sys>>|\[/?inst\]",
+    ),
+    _phrase(
+        "fake_turn",
+        8,
+        "system>|user>|assistant>|tool_result>|instructions>",
+        r"</?(?:system|assistant|tool_result|instructions?)>[^\n]{0,120}\S|</user>\s*<system>",
+    ),
+    _phrase("fake_turn", 8, "[system]|[/system]|[assistant]", r"\[/?(?:system|assistant)\][^\n]{3,}"),
+    _phrase(
+        "fake_turn", 8, "system:", r"(?:^|\n) ?(?:### ?)?system ?:[^\n]*\n[\s\S]{0,400}?(?:^|\n) ?(?:### ?)?user ?:"
+    ),
+    _phrase("fake_turn", 8, "### instruction", r"### ?instructions?:?[\s\S]{0,300}### ?response"),
+    _phrase("fake_turn", 4, "assistant:", r"(?:^|\n) ?assistant ?:"),
+    _phrase("fake_turn", 4, "system:", r"(?:^|\n) ?(?:### ?)?system ?:"),
+)
+
+_ADDRESSED = (
+    r"(?:(?:ai|a\.i\.|llms?|language models?|chat ?bots?|ai (?:assistants?|systems?|models?|agents?)"
+    r"|assistants?|gpt|chatgpt"
+    r"|claude|gemini)\b)"
+)
+_ORDER = (
+    r"(?:ignore|disregard|do not|don't|must not|never|always|rate|recommend|output|answer|say|tell"
+    r"|include|call|ask|send"
+    r"|praise|mention|reply|respond|please)"
+)
+OUTSIDE = (
+    _phrase(
+        "addressed",
+        6,
+        "ai|llm|language model|chatbot|assistant|gpt|claude|gemini"
+        "&attention|note to|dear|to the|to all|instruction|hidden text|message|if you are",
+        rf"(?:attention|note to|dear|to the|to all|instructions? (?:for|to)|hidden text:?|message (?:for|to)"
+        rf"|if you are an?) "
+        rf"(?:[\w-]+ )?{_ADDRESSED}[^.!?\n]{{0,80}}\b{_ORDER}\b",
+        is_outside=True,
+    ),
+    _phrase(
+        "addressed",
+        6,
+        " ai |ai assistant|ai system|ai model|ai agent|llm|language model|chatbot|assistant|chatgpt|ai:",
+        rf"{_ADDRESSED}(?: (?:reading|processing|that reads?|who reads?|summari[sz]ing)[^.!?\n:,]{{0,40}})?[:,]? "
+        r"(?:must|should|shall|please|:|,|are instructed to|is instructed to|will now|has to|have to)[^.!?\n]{0,60}"
+        rf"\b{_ORDER}\b",
+        is_outside=True,
+    ),
+    _phrase(
+        "addressed",
+        6,
+        "assistant",
+        r"the assistant (?:must|shall|should|has to) (?:now |always |never )?"
+        r"(?:call|recommend|say|tell|answer|ignore|delete|send|output)",
+        is_outside=True,
+    ),
+    _phrase(
+        "order",
+        6,
+        "summari",
+        r"when(?:ever)? (?:you )?(?:are )?summari[sz](?:e|ing) this[^.!?\n]{0,60}"
+        r"\b(?:always|never|do not|don't|say|must)\b",
+        is_outside=True,
+    ),
+    _phrase(
+        "order",
+        6,
+        "the user|their password",
+        r"(?:tell|ask|instruct|urge) the user (?:to|for|that)\b[^.!?\n]{0,60}"
+        r"\b(?:password|send|click|visit|key|credentials|account|wire|pay)",
+        is_outside=True,
+    ),
+    _phrase(
+        "order",
+        6,
+        "the user",
+        r"(?:do not|don't|never) (?:tell|reveal|mention|show)\b[^.!?\n]{0,40}\bthe user\b",
+        is_outside=True,
+    ),
+    _phrase(
+        "order",
+        6,
+        "the user's question|user's portfolio|the link http",
+        r"(?:disregard|ignore) the user's (?:question|request)|\binclude the link\b[^\n]{0,120}\buser",
+        is_outside=True,
+    ),
+    _phrase("order", 6, "call the tool|use the tool", r"(?:call|use|invoke) the tool\b", is_outside=True),
+    _phrase(
+        "order",
+        4,
+        "answer only|output buy|the word buy",
+        r"answer only with\b|\boutput (?:buy|sell)\b",
+        is_outside=True,
+    ),
+    _phrase(
+        "order",
+        4,
+        "system message|system note|new policy",
+        r"(?:important )?system (?:message|note)\b ?:|\bnew policy ?:",
+        is_outside=True,
+    ),
+)
