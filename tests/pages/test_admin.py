@@ -50,6 +50,7 @@ def test_each_source_shows_its_allowance_and_its_last_failure(
     with pytest.raises(SourceError):
         market.gate.call(fmp, lambda: fmp.quote("AAPL"))
     app = AppTest.from_file(MAIN, default_timeout=20).run()
+    app.query_params["section"] = "sources"
     app.switch_page("admin.py").run()
     assert not app.exception
     words = " ".join(part.value for part in (*app.markdown, *app.text)).replace("\\", "")
