@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_verdicts(commands.add_parser("verdicts", help="verdicts").add_subparsers(required=True, metavar="COMMAND"))
 
+    _add_keys(commands.add_parser("keys", help="encryption keys").add_subparsers(required=True, metavar="COMMAND"))
+
     doctor = commands.add_parser("doctor", help="what is configured, reachable and missing")
     doctor.add_argument("--accounting", action="store_true", help="check that the books balance")
     doctor.set_defaults(run=_doctor)
@@ -123,6 +125,13 @@ def _add_bars(bars: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     check.add_argument("--universe", metavar="ID", help="universe that is looked at (the default one)")
     check.add_argument("--org", metavar="NAME", help="organisation whose own universe or bars they are")
     check.set_defaults(run=_bars_check)
+
+
+def _add_keys(keys: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    rotate = keys.add_parser(
+        "rotate", help="re-encrypt everything under the newest of ENCRYPTION_KEYS; can be interrupted and begun again"
+    )
+    rotate.set_defaults(run=_keys_rotate)
 
 
 def _add_verdicts(verdicts: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -193,6 +202,12 @@ def _bars_check(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import bars
 
     return bars.check(settings, universe=given.universe, org=given.org)
+
+
+def _keys_rotate(settings: Settings, _given: argparse.Namespace) -> int:
+    from core.commands import keys
+
+    return keys.rotate_all(settings)
 
 
 def _serve(settings: Settings, given: argparse.Namespace) -> int:

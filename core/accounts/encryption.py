@@ -8,6 +8,7 @@ runs.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,9 @@ MAX_KEYS = 20
 MARK = "fernet:"
 """Before a value that is kept as text, so that one from the time before encryption can be told from it."""
 HOW_TO_MAKE = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+
+
+_KEY = re.compile(r"[\w-]{43}=", re.ASCII)
 
 
 class Undecryptable(AssayError):
@@ -130,17 +134,20 @@ class Encryption:
         return self._all
 
 
+UNENCRYPTED = Encryption(())
+"""Of an installation without a key: texts are kept as they are, and nothing else is kept."""
+
+
 def _split(text: str) -> list[str]:
     return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
 
 
 def _fernet(key: str, place: int) -> Fernet:
-    try:
-        return Fernet(key)
-    except ValueError:
+    if not _KEY.fullmatch(key):
         raise ConfigurationError(
             f"{VARIABLE}: key {place} is no Fernet key (32 bytes in URL-safe base64); {HOW_TO_MAKE} prints one."
-        ) from None
+        )
+    return Fernet(key)
 
 
 def _kept(path: Path) -> list[str]:
@@ -165,6 +172,6 @@ def _make_file(path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):
-            draft.hardlink_to(path)
+            path.hardlink_to(draft)
     finally:
         draft.unlink()

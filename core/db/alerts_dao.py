@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -213,7 +213,8 @@ class DueRow:
     name: str
     tells_by_mail: bool
     webhook_url: str | None
-    webhook_secret: str | None
+    webhook_secret: str | None = field(repr=False)
+    """As it is kept: encrypted, or as it was from before."""
 
 
 def own(connection: Connection, alert_id: UUID | None = None, *, most: int) -> list[AlertRow]:

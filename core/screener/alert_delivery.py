@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core.accounts.accounts import principal_of
+from core.accounts.encryption import UNENCRYPTED, Encryption, Undecryptable
 from core.accounts.permissions import Action, may
 from core.db import alerts_dao as dao
 from core.db import sign_in_dao
 from core.db.alerts_dao import DueRow
 from core.db.engine import Database
-from core.errors import place_of
+from core.errors import NotConfigured, place_of
 from core.ops.mail import Mailer
 from core.ops.notifications import Notifications
 from core.ops.webhooks import Message, Outcome, Webhooks
@@ -47,6 +48,8 @@ class AlertDelivery:
     webhooks: Webhooks
     address: str
     """Of the workbench, as users see it."""
+    encryption: Encryption = UNENCRYPTED
+    """Under which the secrets of webhooks are kept; one from before encryption is read as it is."""
 
     def deliver_due(self) -> int:
         """Makes an attempt at everything that is due; how many there were."""
@@ -110,5 +113,9 @@ class AlertDelivery:
     def _posted(self, due: DueRow) -> Outcome:
         if due.webhook_url is None or due.webhook_secret is None:
             return Outcome(is_delivered=False, said="The alert has no webhook any more.")
+        try:
+            secret = self.encryption.decrypt_text(due.webhook_secret)
+        except (Undecryptable, NotConfigured):
+            return Outcome(is_delivered=False, said="Its secret cannot be read any more: give the webhook another one.")
         body = body_of(due.message, due.id, self.address)
-        return self.webhooks.deliver(Message(due.webhook_url, due.webhook_secret, str(due.id), body))
+        return self.webhooks.deliver(Message(due.webhook_url, secret, str(due.id), body))

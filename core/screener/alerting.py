@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from core.accounts.encryption import Encryption
 from core.clock import SystemClock
 from core.db.engine import Database
 from core.ops.jobs import TIDY_MINUTES, JobContext, Queue
@@ -50,7 +51,8 @@ def open_alerting(
     """
     matching = AlertMatching(screens, find_universe, latest_scan)
     webhooks = Webhooks(SystemClock(), own_host=urlsplit(settings.address).hostname)
-    delivery = AlertDelivery(database, notifications, mailer, webhooks, settings.address)
+    encryption = Encryption.of(settings)
+    delivery = AlertDelivery(database, notifications, mailer, webhooks, settings.address, encryption)
 
     def wake() -> None:
         queue.submit(DELIVER, {}, key=DELIVER, org_id=None)
@@ -66,4 +68,5 @@ def open_alerting(
     queue.every(DELIVER, DELIVER_MINUTES, deliver_round)
     queue.every("alerts_catch_up", CATCH_UP_MINUTES, watch.catch_up)
     queue.every("forget_deliveries", TIDY_MINUTES, delivery.tidy)
-    return Alerting(Alerts(database, matching, has_mail=mailer.is_configured), watch, delivery)
+    alerts = Alerts(database, matching, has_mail=mailer.is_configured, encryption=encryption)
+    return Alerting(alerts, watch, delivery)

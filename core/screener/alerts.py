@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from core.accounts.encryption import UNENCRYPTED, Encryption
 from core.accounts.permissions import Action, require
 from core.accounts.secrets import new_secret
 from core.db import alerts_dao as dao
@@ -75,9 +76,17 @@ class KeptAlert:
 class Alerts:
     """A principal's own alerts."""
 
-    def __init__(self, database: Database, alert_matching: AlertMatching, *, has_mail: bool) -> None:
-        """`has_mail` says whether mails reach people."""
+    def __init__(
+        self,
+        database: Database,
+        alert_matching: AlertMatching,
+        *,
+        has_mail: bool,
+        encryption: Encryption = UNENCRYPTED,
+    ) -> None:
+        """`has_mail` says whether mails reach people; the secrets of webhooks are kept under `encryption`."""
         self._database = database
+        self._encryption = encryption
         self._matching = alert_matching
         self.has_mail = has_mail
 
@@ -126,7 +135,7 @@ class Alerts:
         with self._database.app(principal) as connection:
             if dao.count_own(connection) >= MAX_ALERTS:
                 raise InvalidRequest(f"A person has at most {MAX_ALERTS} alerts; delete one first.")
-            dao.add(connection, alert_id, **asdict(wanted), webhook_secret=secret)
+            dao.add(connection, alert_id, **asdict(wanted), webhook_secret=self._kept(secret))
             _take_as_known(connection, alert_id, matched)
             return KeptAlert(_one(connection, alert_id), secret)
 
@@ -159,7 +168,7 @@ class Alerts:
                 if wanted.webhook_url and (renews_secret or wanted.webhook_url != before.webhook_url):
                     secret = SECRET_PREFIX + new_secret()
                 if secret is not None or wanted.webhook_url is None:
-                    dao.set_webhook(connection, alert_id, wanted.webhook_url, secret)
+                    dao.set_webhook(connection, alert_id, wanted.webhook_url, self._kept(secret))
                 dao.change(connection, alert_id, **asdict(wanted))
             if is_paused is not None:
                 dao.pause(connection, alert_id, is_paused=is_paused)
@@ -188,6 +197,9 @@ class Alerts:
         with self._database.app(principal) as connection:
             if not dao.delete(connection, alert_id):
                 raise NotFound(_NO_SUCH)
+
+    def _kept(self, secret: str | None) -> str | None:
+        return None if secret is None else self._encryption.encrypt_text(secret)
 
     def _checked(self, settings: AlertSettings) -> AlertSettings:
         name = " ".join(settings.name.split())

@@ -75,6 +75,9 @@ COMMENT ON COLUMN provider_keys.secret IS 'Encrypted under ENCRYPTION_KEYS (Fern
 COMMENT ON COLUMN provider_keys.month_start IS 'The calendar month, in the organisation''s zone, that used_usd and held_usd count.';
 COMMENT ON COLUMN provider_keys.refused_at IS 'When its provider last said that it does not accept it; NULL: it did not, or it was mended.';
 
+COMMENT ON COLUMN alerts.webhook_secret IS 'What messages are signed with, encrypted under ENCRYPTION_KEYS (Fernet) after
+"fernet:", or as it is from before there was a key; the app role cannot read it.';
+
 ALTER TABLE holds ADD COLUMN key_id uuid, ADD COLUMN key_month_start timestamptz,
     ADD CONSTRAINT fk_holds_key_id_provider_keys FOREIGN KEY (key_id, org_id) REFERENCES provider_keys (id, org_id),
     ADD CONSTRAINT ck_holds_key CHECK ((key_id IS NULL) = (key_month_start IS NULL)),
