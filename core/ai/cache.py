@@ -37,6 +37,7 @@ LIFETIMES_S = {
     "completion": 7 * 86_400,
     "embedding": 30 * 86_400,
     "image": 90 * 86_400,
+    "transcription": 7 * 86_400,
     "signal_validation": 24 * 3600,
     "risk_figures": 6 * 3600,
     "news": 30 * 60,

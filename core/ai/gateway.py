@@ -361,7 +361,7 @@ class Gateway:
         if not model:
             model = principal.default_model or principal.org_default_model or self._parts.default_model
             model = model if model == AUTO or self._parts.router.allows(model, principal) else AUTO
-        if model == AUTO and not principal.uses_router and not question.is_embedding:
+        if model == AUTO and not principal.uses_router and question.operation == "chat":
             model = principal.default_model or AUTO
         return replace(question, model=model)
 
