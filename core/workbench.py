@@ -61,6 +61,7 @@ from core.research.bundles import Bundles
 from core.research.conversations import Conversations
 from core.research.details import Details
 from core.research.filings import Filings
+from core.research.large_requests import LargeRequests
 from core.research.offline.plan import planner
 from core.research.reactions import Reactions
 from core.research.research import ResearchArea, ResearchParts, open_research
@@ -174,6 +175,11 @@ class Workbench:
         return self.research.templates
 
     @property
+    def large_requests(self) -> LargeRequests:
+        """Many questions of one user, asked by jobs."""
+        return self.research.large_requests
+
+    @property
     def reactions(self) -> Reactions:
         """What readers thought of answers."""
         return self.research.reactions
@@ -251,7 +257,7 @@ def open_workbench(settings: Settings) -> Workbench:
     portfolio = open_portfolio(AreaParts(database, plans, meter, usage_log, market, profiles))
     research = open_research(
         ResearchParts(
-            *(database, ai.gateway, meter, plans, usage, usage_log, market, screener, portfolio, profiles),
+            *(database, ai.gateway, meter, plans, usage, usage_log, market, screener, portfolio, profiles, queue),
             total_s=settings.total_timeout_s,
         )
     )

@@ -16,6 +16,7 @@ from core.metering.meter import Meter
 from core.metering.plans import Plans
 from core.metering.usage import Usage
 from core.metering.usage_log import UsageLog
+from core.ops.jobs import Queue
 from core.portfolio.portfolio import PortfolioArea
 from core.principal import Principal
 from core.research.answer_checks import AnswerChecks
@@ -26,6 +27,7 @@ from core.research.bundles import BundleParts, Bundles
 from core.research.conversations import Conversations
 from core.research.details import Details
 from core.research.filings import Filings
+from core.research.large_requests import LargeParts, LargeRequests, open_large_requests
 from core.research.measures import load_measures
 from core.research.reactions import Reactions
 from core.research.shipped_templates import load_templates
@@ -49,6 +51,9 @@ from core.research.tools.what_if import WhatIf
 from core.screener.screener import Screener
 from core.settings import DATA
 
+FORGET_MINUTES = 6 * 60.0
+"""How often files are forgotten that no question was asked with."""
+
 
 @dataclass(frozen=True)
 class ResearchArea:
@@ -64,6 +69,7 @@ class ResearchArea:
     templates: Templates
     reactions: Reactions
     attachments: Attachments
+    large_requests: LargeRequests
 
     def close(self) -> None:
         """Waits a little for what is under way; after the gateway was closed."""
@@ -84,6 +90,7 @@ class ResearchParts:
     screener: Screener
     portfolio: PortfolioArea
     profiles: Profiles
+    queue: Queue
     total_s: float
     """Longest that an answer may take."""
 
@@ -109,22 +116,24 @@ def open_research(parts: ResearchParts) -> ResearchArea:
         total_s=parts.total_s,
     )
     measures, bundles = load_measures(DATA / "measures.yaml"), Bundles(reading)
+    assistant = Assistant(
+        AssistantParts(
+            database=database,
+            gateway=parts.gateway,
+            prompt=shipped["chat"],
+            conversations=conversations,
+            market=market,
+            portfolio=parts.portfolio,
+            profiles=parts.profiles,
+            toolbox=toolbox,
+            measures=measures,
+            checks=checks,
+            bundled=Bundled(bundles, measures),
+        )
+    )
+    parts.queue.every("forget_attachments", FORGET_MINUTES, lambda: _forget(assistant.attachments))
     return ResearchArea(
-        assistant=Assistant(
-            AssistantParts(
-                database=database,
-                gateway=parts.gateway,
-                prompt=shipped["chat"],
-                conversations=conversations,
-                market=market,
-                portfolio=parts.portfolio,
-                profiles=parts.profiles,
-                toolbox=toolbox,
-                measures=measures,
-                checks=checks,
-                bundled=Bundled(bundles, measures),
-            )
-        ),
+        assistant=assistant,
         conversations=conversations,
         bundles=bundles,
         details=Details(reading),
@@ -133,8 +142,13 @@ def open_research(parts: ResearchParts) -> ResearchArea:
         toolbox=toolbox,
         templates=Templates(database, load_templates(DATA / "templates.yaml")),
         reactions=Reactions(database),
-        attachments=Attachments(database),
+        attachments=assistant.attachments,
+        large_requests=open_large_requests(LargeParts(database, parts.queue, parts.gateway, parts.meter, parts.plans)),
     )
+
+
+def _forget(attachments: Attachments) -> None:
+    attachments.forget_unused()
 
 
 def _tools(parts: ResearchParts) -> Sequence[Tool]:
