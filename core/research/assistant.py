@@ -23,15 +23,14 @@ from core.db import attachments_dao
 from core.db import conversations_dao as dao
 from core.db.conversations_dao import MessageRow
 from core.db.engine import Database
-from core.errors import AssayError, InvalidRequest, NotFound
+from core.errors import AssayError, InvalidRequest, NotFound, PromptRejected
 from core.ids import new_id
 from core.market.market import Market
 from core.metering.repeats import Idempotency
 from core.portfolio.portfolio import PortfolioArea
 from core.principal import Principal
 from core.research.answer_checks import AnswerChecks
-from core.research.attachments.attachments import Attachments
-from core.research.attachments.questions import ConversationFiles, Files, bind_files
+from core.research.attachments.questions import LEAST_ROOM, ConversationFiles, Files, bind_files
 from core.research.attachments.shown import FilesLoop
 from core.research.bundled import Bundled
 from core.research.conversations import MAX_MESSAGES, UNTITLED, Conversations, Turns, title_of
@@ -130,8 +129,6 @@ class Assistant:
         self._database = parts.database
         self._conversations = parts.conversations
         self._gateway = parts.gateway
-        self.attachments = Attachments(parts.database)
-        """Files that come with questions."""
         self._files = ConversationFiles(parts.database)
         self._templates = Templates(parts.database)
 
@@ -167,12 +164,11 @@ class Assistant:
             raise InvalidRequest("This conversation is full; start a new one.")
         about = self._about_turn(principal, portfolio_id, turn, text)
         files = self._files.given(principal, beside.get("attachment_ids", ()), conversation_id, turn.messages)
-        question = self._question(principal, turn.messages, text, about, files)
+        question = self._guarded(principal, turn.messages, text, about, files)
         version = question.prompt_version if template is None else f"{question.prompt_version}+{template.version}"
         question = replace(
             question, model=model or "", channel=channel, idempotency=idempotency, prompt_version=version
         )
-        self._gateway.guard(principal, question)
         taken = _Taken(
             conversation_id or new_id(), new_id(), text, turn, about.portfolio_id, is_new=conversation_id is None
         )
@@ -207,7 +203,7 @@ class Assistant:
             raise NotFound("There is nothing to answer again in this conversation.")
         about = self._about(principal, turn.portfolio_id, shown[asked].text)
         files = self._files.of_question(principal, conversation_id, shown[: asked + 1])
-        question = self._question(principal, shown[:asked], shown[asked].text, about, files)
+        question = self._guarded(principal, shown[:asked], shown[asked].text, about, files)
         question = replace(question, model=model or "", channel=channel)
         replaced = [message.id for message in shown[asked + 1 :]]
         return self._exchange(principal, replace(question, skips_cache=True), conversation_id, replaced)
@@ -244,6 +240,25 @@ class Assistant:
         if names:
             told["portfolios"] = names[:MOST_NAMED]
         return _About(f"{CONTEXT}{as_json(told)}", version, portfolio_id, bool(names) or portfolio_id is not None)
+
+    def _guarded(
+        self, principal: Principal, history: Sequence[MessageRow], text: str, about: _About, files: Files
+    ) -> Question:
+        """The question with as much of its files as the caller's plan lets a model be sent.
+
+        Raises:
+            Forbidden, PromptRejected: as `Gateway.guard`.
+        """
+        while True:
+            question = self._question(principal, history, text, about, files)
+            try:
+                self._gateway.guard(principal, question)
+            except PromptRejected as error:
+                if error.rule != "prompt_tokens" or not files.has_text or files.room < LEAST_ROOM:
+                    raise
+                files = files.shorter()
+            else:
+                return question
 
     def _question(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from core.ai.providers.contract import Picture
@@ -15,9 +15,11 @@ from core.errors import InvalidRequest, NotFound
 from core.ids import new_id
 from core.principal import Principal
 from core.research.attachments.attachments import picture_of
-from core.research.attachments.limits import MAX_OF_QUESTION
+from core.research.attachments.limits import MAX_OF_QUESTION, MAX_QUESTION_CHARS
 from core.research.attachments.shown import Shown, shown
 
+LEAST_ROOM = 4_000
+"""Characters of files below which a question is refused that is too long for its asker's plan."""
 MAX_EARLIER = 10
 """Files of earlier questions that are shown with the next, the latest."""
 _NO_SUCH = "There is no such file."
@@ -30,12 +32,23 @@ class Files:
     own: Sequence[AttachmentContent] = ()
     earlier: Sequence[AttachmentContent] = ()
     """Of earlier questions, in order."""
-    is_private: bool = field(default=False)
+    is_private: bool = False
     """Whether these, or what was said in the conversation, are the caller's alone."""
+    room: int = MAX_QUESTION_CHARS
+    """Characters of their texts that are shown."""
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is any that could be shown in part."""
+        return any(file.text for file in (*self.own, *self.earlier))
+
+    def shorter(self) -> Files:
+        """The same, with half of the room."""
+        return replace(self, room=self.room // 2)
 
     def shown(self) -> Shown:
         """As a model is shown them."""
-        return shown(self.own, self.earlier)
+        return shown(self.own, self.earlier, self.room)
 
     def pictures(self) -> tuple[Picture, ...]:
         """Those that are shown with the question."""
@@ -60,6 +73,7 @@ class Files:
             [file for file in self.earlier if file.message_id == turns[-1].id],
             [file for file in self.earlier if file.message_id in before],
             self.is_private,
+            self.room,
         )
 
 

@@ -64,7 +64,9 @@ class FilesLoop(ToolLoop):
         return with_files(super().evidence(text), text, self.files)
 
 
-def shown(own: Sequence[AttachmentContent], earlier: Sequence[AttachmentContent]) -> Shown:
+def shown(
+    own: Sequence[AttachmentContent], earlier: Sequence[AttachmentContent], room: int = MAX_QUESTION_CHARS
+) -> Shown:
     """The files of a question, and those of earlier questions as far as there is room, the latest first to have it.
 
     What came again is shown once.
@@ -72,7 +74,6 @@ def shown(own: Sequence[AttachmentContent], earlier: Sequence[AttachmentContent]
     seen = {file.sha256 for file in own}
     latest = {file.sha256: file.id for file in earlier}
     earlier = [file for file in earlier if file.sha256 not in seen and latest[file.sha256] == file.id]
-    room = MAX_QUESTION_CHARS
     own_chars = _shares([len(file.text) for file in own], room)
     room -= sum(own_chars)
     earlier_chars: list[int] = []
