@@ -116,6 +116,7 @@ def open_research(parts: ResearchParts) -> ResearchArea:
         total_s=parts.total_s,
     )
     measures, bundles = load_measures(DATA / "measures.yaml"), Bundles(reading)
+    attachments = Attachments(database)
     assistant = Assistant(
         AssistantParts(
             database=database,
@@ -131,7 +132,7 @@ def open_research(parts: ResearchParts) -> ResearchArea:
             bundled=Bundled(bundles, measures),
         )
     )
-    parts.queue.every("forget_attachments", FORGET_MINUTES, lambda: _forget(assistant.attachments))
+    parts.queue.every("forget_attachments", FORGET_MINUTES, lambda: _forget(attachments))
     return ResearchArea(
         assistant=assistant,
         conversations=conversations,
@@ -142,7 +143,7 @@ def open_research(parts: ResearchParts) -> ResearchArea:
         toolbox=toolbox,
         templates=Templates(database, load_templates(DATA / "templates.yaml")),
         reactions=Reactions(database),
-        attachments=assistant.attachments,
+        attachments=attachments,
         large_requests=open_large_requests(LargeParts(database, parts.queue, parts.gateway, parts.meter, parts.plans)),
     )
 
