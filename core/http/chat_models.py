@@ -7,13 +7,23 @@ from typing import Literal
 from pydantic import Field
 
 from core.http.models import Answer, AnswerFacts, Body, Moment, Money, Source
+from core.http.template_models import MAX_VALUES, Values
+
+MAX_ATTACHED = 20
+"""Files that one call may name; how many a question may have is told by the assistant."""
 
 
 class ConversationQuestion(Body):
     """A question to a model, in the conversation that the address names."""
 
-    message: str
-    """The question."""
+    message: str = ""
+    """The question; it may be empty where a template is given, and otherwise stands after the template's text."""
+    template_id: str | None = None
+    """A template that the question is made of."""
+    variables: Values = Field({}, max_length=MAX_VALUES)
+    """Values for the template, by name."""
+    attachment_ids: list[str] = Field([], max_length=MAX_ATTACHED)
+    """Files of the caller that come with the question, by the ids that they were uploaded under."""
     portfolio_id: str | None = None
     """A portfolio that the caller sees: what this question and the next ones in the conversation are about."""
     model: str | None = Field(None, min_length=1)
@@ -78,6 +88,39 @@ class ChatAnswer(ChatSummary):
     text: str
 
 
+class BranchGiven(Body):
+    """Where a conversation branches off."""
+
+    message_id: str
+    """The last message that the branch has in common with it."""
+
+
+class ReactionGiven(Body):
+    """What the caller thinks of an answer; nothing of both takes back what was kept."""
+
+    reaction: Literal["up", "down"] | None = None
+    note: str | None = None
+    """At most 2,000 characters."""
+
+
+class ReactionTold(Answer):
+    """What the caller thought of an answer."""
+
+    reaction: Literal["up", "down"] | None
+    note: str | None
+    changed_at: Moment | None
+    """Null where nothing is kept."""
+
+
+class AttachedFile(Answer):
+    """A file that came with a question."""
+
+    id: str
+    name: str
+    kind: str
+    size_bytes: int
+
+
 class NewConversation(Body):
     """A conversation to open."""
 
@@ -102,6 +145,8 @@ class ConversationHead(Answer):
     """When something was last asked or answered in it."""
     portfolio_id: str | None
     """The portfolio that its questions are about."""
+    branched_from: str | None
+    """The conversation whose beginning it shares; it may be gone."""
 
 
 class ConversationItem(ConversationHead):
@@ -156,6 +201,10 @@ class ConversationMessage(Answer):
     notes: list[str]
     confidence: float | None
     """Share of the figures that were verified; null where there are none."""
+    attachments: list[AttachedFile]
+    """Files that came with a question."""
+    reaction: ReactionTold | None
+    """What the caller thought of an answer; null where nothing is kept."""
 
 
 class Conversation(ConversationHead):

@@ -37,6 +37,8 @@ MAX_CATEGORY_CHARS = 40
 MAX_DESCRIPTION_CHARS = 500
 MAX_TEXT_CHARS = 20_000
 MAX_SOUGHT_CHARS = 100
+OF_NAMES = 5
+"""Version of the ids of shipped templates, which are made of their names; others have another."""
 _NO_SUCH = "There is no such template."
 _MOST_TITLED = 20
 
@@ -248,7 +250,7 @@ class Templates:
     def used(self, principal: Principal, template_id: UUID) -> None:
         """Counts a question that was made of it; of one that is gone nothing is counted."""
         with self._database.service() as connection:
-            if template_id in self._shipped:
+            if template_id.version == OF_NAMES:
                 dao.count_shipped_use(connection, template_id)
             else:
                 dao.count_use(connection, template_id, principal.org_id, principal.user_id)

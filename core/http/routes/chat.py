@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from core.ai.answer import Answer
 from core.ai.evidence import Step
 from core.ai.session import Session
-from core.errors import AssayError, NotFound
+from core.errors import AssayError, InvalidRequest, NotFound
 from core.http.asking import Asked, Asker, Errand
 from core.http.authentication import SignedIn, SignedInRoute
 from core.http.chat_models import ChatAnswer, ChatQuestion, ChatSummary, ConversationQuestion
@@ -22,7 +22,9 @@ from core.http.metered import CHAT_QUOTA
 from core.http.models import RouteTaken, Tokens
 from core.http.problems import problem_of, unexpected
 from core.http.routes.portfolios import id_of
+from core.http.routes.templates import template_id_of
 from core.http.streams import DONE, EventStream, event
+from core.research.templates import FilledTemplate
 
 router = APIRouter(route_class=SignedInRoute, tags=["AI"])
 
@@ -50,18 +52,22 @@ async def answered(question: ConversationQuestion, conversation_id: UUID | None,
     """
     idempotency = await idempotency_of(asker.request)
     portfolio_id = None if question.portfolio_id is None else id_of(question.portfolio_id)
+    attachment_ids = [attachment_id_of(given) for given in question.attachment_ids]
     saved: dict[str, str] = {}
 
     def open_session(runs_here: bool) -> Session:
+        template = _filled(question, asker)
         exchange = asker.bench.assistant.ask(
             asker.principal,
-            question.message,
+            question.message if template is None else f"{template.text}\n\n{question.message}".strip(),
             conversation_id=conversation_id,
             portfolio_id=portfolio_id,
             model=question.model,
             channel="api",
             idempotency=idempotency,
             runs_here=runs_here,
+            template=template,
+            attachment_ids=attachment_ids,
         )
         saved.update(conversation_id=str(exchange.conversation_id), message_id=str(exchange.message_id))
         return exchange.session
@@ -74,6 +80,26 @@ async def answered(question: ConversationQuestion, conversation_id: UUID | None,
     answer = asked.complete
     content = ChatAnswer(text=answer.text, **dict(_summary(answer, saved or asked.context)))
     return Response(content.model_dump_json(), headers=asked.headers, media_type="application/json")
+
+
+def _filled(question: ConversationQuestion, asker: Asker) -> FilledTemplate | None:
+    if question.template_id is None:
+        if question.variables:
+            raise InvalidRequest("The field variables is of a template; give its template_id too.")
+        return None
+    return asker.bench.templates.filled(asker.principal, template_id_of(question.template_id), question.variables)
+
+
+def attachment_id_of(given: str) -> UUID:
+    """The id of a file.
+
+    Raises:
+        NotFound: what cannot be an id names none that exists.
+    """
+    try:
+        return UUID(given)
+    except ValueError:
+        raise NotFound("There is no such file.") from None
 
 
 def conversation_id_of(given: str) -> UUID:

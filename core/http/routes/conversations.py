@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.ai.evidence import Evidence
 from core.db.conversations_dao import ConversationRow, MessageRow
+from core.errors import NotFound
 from core.http.asking import Asker
 from core.http.authentication import SignedIn, SignedInRoute
 from core.http.chat_models import (
+    AttachedFile,
+    BranchGiven,
     ChatAnswer,
     Conversation,
     ConversationCost,
@@ -23,6 +26,8 @@ from core.http.chat_models import (
     ConversationQuestion,
     ConversationTitle,
     NewConversation,
+    ReactionGiven,
+    ReactionTold,
 )
 from core.http.context import Bench, Threads, in_thread
 from core.http.cursors import cursor_of, place_of_cursor
@@ -30,6 +35,7 @@ from core.http.evidence import evidence_fields
 from core.http.routes.chat import answered, conversation_id_of
 from core.principal import Principal
 from core.research.conversations import MAX_SOUGHT_CHARS, Found, Opened
+from core.research.reactions import Reaction
 from core.workbench import Workbench
 
 MAX_ROWS = 200
@@ -49,6 +55,14 @@ class ConversationsQuery(BaseModel):
     cursor: str | None = None
     """`next_cursor` of the page before."""
     limit: int = Field(50, ge=1, le=MAX_ROWS)
+
+
+class ExportQuery(BaseModel):
+    """How a conversation is exported."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    format: Literal["markdown", "json"] = "markdown"
 
 
 @reads.get(PATH, summary="The caller's conversations, the latest first")
@@ -108,6 +122,74 @@ async def ask_in_conversation(
     return await answered(question, conversation_id_of(conversation_id), asker)
 
 
+@writes.post(f"{PATH}/{{conversation_id}}/branch", status_code=201, summary="Branch off from a conversation")
+async def branch_conversation(
+    conversation_id: str, given: BranchGiven, principal: SignedIn, bench: Bench, threads: Threads
+) -> ConversationHead:
+    """Another conversation that begins with what was said up to a message, with files and what answers rest on."""
+    source, message = conversation_id_of(conversation_id), message_id_of(given.message_id)
+
+    def branched() -> ConversationRow:
+        return bench.conversations.open(principal, bench.conversations.branch(principal, source, message)).row
+
+    return _head(await in_thread(branched, threads))
+
+
+@reads.get(
+    f"{PATH}/{{conversation_id}}/export",
+    response_class=Response,
+    responses={200: {"content": {"text/markdown": {}, "application/json": {}}}},
+    summary="A conversation as a file",
+)
+async def export_conversation(
+    conversation_id: str, asked: Annotated[ExportQuery, Query()], principal: SignedIn, bench: Bench, threads: Threads
+) -> Response:
+    """Markdown or JSON, with figures and their marks, sources, and what it cost."""
+    export = partial(bench.conversations.export, principal, conversation_id_of(conversation_id), asked.format)
+    made = await in_thread(export, threads)
+    headers = {"Content-Disposition": f'attachment; filename="{made.name}"'}
+    return Response(made.data, media_type=made.media_type, headers=headers)
+
+
+@writes.put(f"{PATH}/{{conversation_id}}/messages/{{message_id}}/reaction", summary="React to an answer")
+async def react(
+    conversation_id: str,
+    message_id: str,
+    given: ReactionGiven,
+    principal: SignedIn,
+    bench: Bench,
+    threads: Threads,
+) -> ReactionTold:
+    """In place of what was kept; nothing of both takes it back."""
+    conversation, message = conversation_id_of(conversation_id), message_id_of(message_id)
+    put = partial(bench.reactions.react, principal, message, given.reaction, given.note, conversation_id=conversation)
+    kept = await in_thread(put, threads)
+    return ReactionTold(reaction=None, note=None, changed_at=None) if kept is None else _reaction(kept)
+
+
+@writes.delete(
+    f"{PATH}/{{conversation_id}}/messages/{{message_id}}/reaction", status_code=204, summary="Take a reaction back"
+)
+async def take_reaction_back(
+    conversation_id: str, message_id: str, principal: SignedIn, bench: Bench, threads: Threads
+) -> None:
+    """Where there is none, nothing changes."""
+    conversation, message = conversation_id_of(conversation_id), message_id_of(message_id)
+    await in_thread(partial(bench.reactions.react, principal, message, None, conversation_id=conversation), threads)
+
+
+def message_id_of(given: str) -> UUID:
+    """The id of a message.
+
+    Raises:
+        NotFound: what cannot be an id names none that exists.
+    """
+    try:
+        return UUID(given)
+    except ValueError:
+        raise NotFound("There is no such message in this conversation.") from None
+
+
 router = APIRouter()
 router.include_router(reads)
 router.include_router(writes)
@@ -134,6 +216,7 @@ def _head(row: ConversationRow) -> ConversationHead:
         created_at=row.created_at,
         updated_at=row.updated_at,
         portfolio_id=None if row.portfolio_id is None else str(row.portfolio_id),
+        branched_from=None if row.branched_from is None else str(row.branched_from),
     )
 
 
@@ -144,11 +227,13 @@ def _whole(opened: Opened) -> Conversation:
         cost=ConversationCost(
             charged_usd=cost.charged_usd, estimated=cost.is_estimated, unresolved_usd=cost.unresolved_usd
         ),
-        messages=[_message(row, opened.evidence.get(row.id)) for row in opened.messages],
+        messages=[_message(row, opened) for row in opened.messages],
     )
 
 
-def _message(row: MessageRow, evidence: Evidence | None) -> ConversationMessage:
+def _message(row: MessageRow, opened: Opened) -> ConversationMessage:
+    reaction = opened.reactions.get(row.id)
+    files = opened.attached.get(row.id, ())
     return ConversationMessage.model_validate(
         {
             "id": str(row.id),
@@ -156,9 +241,18 @@ def _message(row: MessageRow, evidence: Evidence | None) -> ConversationMessage:
             "offline": row.is_offline,
             "estimated": row.is_estimated,
             **{name: getattr(row, name) for name in _SAME},
-            **evidence_fields(evidence, row.text),
+            **evidence_fields(opened.evidence.get(row.id), row.text),
+            "attachments": [
+                AttachedFile(id=str(file.id), name=file.name, kind=file.kind, size_bytes=file.size_bytes)
+                for file in files
+            ],
+            "reaction": None if reaction is None else _reaction(reaction),
         }
     )
+
+
+def _reaction(kept: Reaction) -> ReactionTold:
+    return ReactionTold(reaction=kept.reaction, note=kept.note, changed_at=kept.changed_at)
 
 
 _SAME = (
