@@ -22,12 +22,17 @@ from pages.components import (
     chat_actions,
     chat_conversations,
     chat_cost,
+    chat_export,
+    chat_files,
     chat_history,
     chat_live,
     chat_marks,
-    chat_models,
+    chat_model_choice,
     chat_portfolio,
+    chat_reactions,
+    chat_services,
     chat_stream,
+    chat_templates,
     chat_turn,
     chat_waiting,
     quota,
@@ -49,13 +54,6 @@ VIEWER = (
 principal = require()
 bench = workbench.current()
 assistant = bench.assistant
-labels = {model.id: model.label for model in bench.catalogue.all()}
-
-
-def show_models() -> str:
-    """The choice of a model; gives its id, or `auto`."""
-    models, plan, default = bench.catalogue.chat_models(), bench.plans.get(principal.plan), bench.settings.default_model
-    return chat_models.show("chat_model", models, bench.router, plan, principal=principal, installed_default=default)
 
 
 def keep(conversation_id: UUID, portfolio_id: UUID | None) -> None:
@@ -64,23 +62,44 @@ def keep(conversation_id: UUID, portfolio_id: UUID | None) -> None:
 
 
 def ask(turn: Turn, opened: UUID | None, model: str, about: PortfolioInfo | None) -> Exchange:
-    """Sends a question on its way, or the last one again."""
+    """Sends a question on its way with the files that wait for it, or the last one again."""
     if turn.is_again and opened is not None:
         return assistant.regenerate(principal, opened, model=model)
-    portfolio_id = None if about is None else about.id
-    return assistant.ask(
-        principal, turn.text, conversation_id=opened, portfolio_id=portfolio_id, model=model, channel="page"
+    exchange = assistant.ask(
+        principal,
+        turn.text,
+        conversation_id=opened,
+        portfolio_id=None if about is None else about.id,
+        model=model,
+        channel="page",
+        attachment_ids=[file.id for file in chat_files.waiting(opened)],
+        template=turn.template,
     )
+    chat_files.forget(opened)
+    return exchange
+
+
+def take_turn(opened: UUID | None) -> Turn | None:
+    """What is to be asked in this run, once its files are read; with one that cannot be, or without words, nothing."""
+    turn = chat_turn.take(opened)
+    if turn is None or not turn.uploads:
+        return turn
+    with st.bottom, st.spinner(f"Reading {len(turn.uploads)} file{'' if len(turn.uploads) == 1 else 's'}…"):
+        were_read = chat_files.take_in(turn.uploads, opened, chat_services.add_file)
+    if were_read and turn.text.strip():
+        return chat_turn.without_uploads(turn, opened)
+    chat_turn.edit(PROMPT, turn.text)
+    return None
 
 
 def show_conversation(desk: Desk, messages: Sequence[MessageRow], opened: UUID | None) -> str:
     """The conversation at rest, with what can be done next; gives the words for a screen reader."""
-    now, evidence = datetime.now(UTC), chat_history.NO_EVIDENCE if desk.opened is None else desk.opened.evidence
+    now, along = datetime.now(UTC), chat_services.along(principal, desk)
     left = quota.sentence(desk.allowances[CHAT_QUOTA].state, now, principal.zone)
     unanswered = chat_turn.unanswered(opened)
     awaited = chat_history.awaited(messages, chat_turn.under_way(opened), now, bench.settings.total_timeout_s)
     if awaited is not None and opened is not None:
-        chat_history.show("chat_history", messages, labels, left, evidence)
+        chat_history.show("chat_history", messages, along, left)
         with show_model():
             chat_waiting.show(
                 "chat_ask_again",
@@ -90,18 +109,19 @@ def show_conversation(desk: Desk, messages: Sequence[MessageRow], opened: UUID |
             )
         return "The answer is being written."
     if unanswered is not None:
-        chat_history.show("chat_history", messages, labels, left, evidence)
-        chat_history.show_unanswered("chat_retry", unanswered, principal)
+        chat_history.show("chat_history", messages, along, left)
+        chat_history.show_unanswered("chat_retry", unanswered, principal, PROMPT)
         return "The question was not answered."
     if messages:
-        chat_history.show_rest("chat_history", messages, labels, left, evidence, may_ask=principal.role.may_ask)
+        may_ask, until = principal.role.may_ask, chat_turn.rests_until(opened)
+        chat_history.show_rest("chat_history", messages, along, left, may_ask=may_ask, until=until)
         return f"The answer is complete: {left}."
     if principal.role.may_ask:
         chat_history.show_suggestions("chat_suggestions")
     return ""
 
 
-def show_head(desk: Desk) -> str:
+def show_head(desk: Desk, *, is_busy: bool) -> str:
     """The title, what can be done with the open conversation, and the choice of a model, which it gives."""
     with page_head("Chat", plan=principal.plan):
         if desk.opened is not None:
@@ -109,8 +129,11 @@ def show_head(desk: Desk) -> str:
             chat_conversations.show_rename(
                 "chat_rename", row, lambda title: bench.conversations.rename(require(), row.id, title)
             )
+            chat_export.show("chat_export", row.title, lambda form: bench.conversations.export(require(), row.id, form))
             chat_conversations.show_delete("chat_delete", row, lambda: bench.conversations.delete(require(), row.id))
-        return show_models() if principal.role.may_ask else AUTO
+        if not principal.role.may_ask:
+            return AUTO
+        return chat_model_choice.show("chat_model", chat_services.choice(principal), is_busy=is_busy)
 
 
 def bundle_of(about: PortfolioInfo | None) -> Bundle | None:
@@ -121,8 +144,8 @@ def bundle_of(about: PortfolioInfo | None) -> Bundle | None:
     return None
 
 
-def show_surroundings(desk: Desk, about: PortfolioInfo | None) -> None:
-    """Above the input: quick actions, the portfolio that questions are about, and what it cost so far."""
+def show_surroundings(desk: Desk, about: PortfolioInfo | None, opened: UUID | None, last_question: str) -> None:
+    """Above the input: quick actions, the portfolio that questions are about, templates, the cost, files that wait."""
     row, is_busy = desk.opened.row if desk.opened else None, turn is not None
     with st.bottom:
         if principal.role.may_ask:
@@ -131,24 +154,32 @@ def show_surroundings(desk: Desk, about: PortfolioInfo | None) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if principal.role.may_ask:
                 chat_portfolio.show("chat_portfolio", desk.portfolios, row, keep, is_busy=is_busy)
+                shelf = chat_templates.Shelf(bench.templates, require, last_question)
+                chat_templates.show("chat_templates", shelf, is_busy=is_busy)
             else:
                 chat_portfolio.show_told(desk.portfolios, row)
             chat_cost.show(desk.opened.cost if desk.opened else None, desk.allowances[MONTH].used)
+        if principal.role.may_ask and not is_busy:
+            chat_files.show_waiting("chat_files", opened, chat_services.remove_file)
 
 
-def show_input() -> str | None:
-    """The input, or why there is none; gives what was just sent."""
+def show_input(*, is_noted: bool) -> bool:
+    """The input, or why there is none; whether something was sent that nobody had noted."""
     if not principal.role.may_ask:
         show_message(*VIEWER, icon=":material/visibility:")
-        return None
-    return st.chat_input(
+        return False
+    sent = st.chat_input(
         "Ask about a holding, a figure, a measure or a term",
         key=PROMPT,
         max_chars=bench.settings.max_prompt_chars,
+        accept_file="multiple",
+        file_type=chat_files.FILE_TYPES,
+        max_upload_size=chat_files.MAX_MEGABYTES,
         submit_mode="stop",
         on_submit=chat_turn.wish_from,
         args=(PROMPT,),
     )
+    return not is_noted and chat_turn.wish_sent(sent)
 
 
 with show_errors(principal):
@@ -158,17 +189,17 @@ with show_errors(principal):
         principal, chat_conversations.named(), chat_conversations.sought("chat_conversations")
     )
     chat_conversations.show("chat_conversations", desk)
-    model = show_head(desk)
-    show_acknowledged()
     opened, messages = chat_conversations.opened("chat_missing", desk)
+    is_noted = chat_turn.is_wished()
+    turn = take_turn(opened)
+    model = show_head(desk, is_busy=turn is not None)
+    show_acknowledged()
+    chat_reactions.show_failed()
     row = desk.opened.row if desk.opened else None
     chat_portfolio.follow(row)
     about = chat_portfolio.chosen(desk.portfolios, row)
-    turn = chat_turn.take(opened)
-    show_surroundings(desk, about)
-    sent = show_input()
-    if turn is None and sent and sent.strip():  # the first run of a new process: it did not know what to call
-        chat_turn.wish(sent, is_typed=True)
+    show_surroundings(desk, about, opened, chat_history.last_question(messages))
+    if show_input(is_noted=is_noted):  # the first run of a new process: it did not know what to call
         st.rerun()
     if turn is None:
         chat_live.say(live, show_conversation(desk, messages, opened))
@@ -176,10 +207,10 @@ with show_errors(principal):
             chat_portfolio.show_missing("chat_portfolio_missing", desk.portfolios, row, keep)
     else:
         chat_live.say(live, "The question is being answered.")
-        evidence = desk.opened.evidence if desk.opened else chat_history.NO_EVIDENCE
-        chat_history.show("chat_history", chat_history.before(turn, messages), labels, "", evidence)
+        along = chat_services.along(principal, desk, is_busy=True)
+        chat_history.show("chat_history", chat_history.before(turn, messages), along)
         if not turn.is_again:
-            show_question(turn.text)
+            show_question(turn.text, chat_files.waiting(opened), along.picture_of)
         place = show_model()
         st.empty()  # in place of the buttons that stood under the last answer
         with place:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
+from functools import partial
 from uuid import UUID
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.ai.evidence import Evidence
 from core.db.conversations_dao import MessageRow
-from core.errors import MeteringDenied
+from core.errors import MeteringDenied, PromptRejected
 from core.principal import Principal
-from pages.components import chat_turn
+from core.research.attachments.attachments import Attachment
+from pages.components import chat_files, chat_patience, chat_reactions, chat_turn
 from pages.components.chat_message import show_answer, show_model, show_question
 from pages.components.chat_turn import Turn, Unanswered, UnderWay
 from pages.components.errors import show_error, show_message
@@ -25,7 +27,6 @@ AGAIN_AFTER = timedelta(seconds=10)
 """From so long after a question on that nobody here waits for, it can be asked again."""
 STOP_WAIT = timedelta(seconds=5)
 """What was stopped here is saved within this time, or not at all."""
-NO_EVIDENCE: Mapping[UUID, Evidence] = MappingProxyType({})
 SUGGESTIONS = (
     "What is portfolio diversification?",
     "How is the Sharpe ratio calculated?",
@@ -34,17 +35,23 @@ SUGGESTIONS = (
 )
 
 
-def show(
-    key: str,
-    messages: Sequence[MessageRow],
-    labels: Mapping[str, str],
-    remaining: str,
-    evidence: Mapping[UUID, Evidence] = NO_EVIDENCE,
-) -> None:
-    """The messages, the latest at the bottom; what is left of today stands under the last answer.
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What goes along with messages, by their ids, and what can be done with them."""
 
-    `evidence` is what answers rest on, by the id of their message.
-    """
+    labels: Mapping[str, str]
+    """Names of the models."""
+    evidence: Mapping[UUID, Evidence] = field(default_factory=dict)
+    """What answers rest on."""
+    files: Mapping[UUID, Sequence[Attachment]] = field(default_factory=dict)
+    """What questions came with."""
+    picture_of: chat_files.PictureOf | None = None
+    deeds: chat_reactions.Deeds | None = None
+    """None: answers can only be read."""
+
+
+def show(key: str, messages: Sequence[MessageRow], along: Along, remaining: str = "") -> None:
+    """The messages, the latest at the bottom; what is left of today stands under the last answer."""
     shown = messages
     if len(messages) > SHOWN_AT_FIRST and not st.session_state.get(f"{key}_all"):
         shown = messages[-SHOWN_AT_FIRST:]
@@ -57,33 +64,53 @@ def show(
         )
     for row in shown:
         if row.role == "user":
-            show_question(row.text)
+            show_question(row.text, along.files.get(row.id, ()), along.picture_of)
         else:
             with show_model():
-                show_answer(row, labels, remaining if row is messages[-1] else "", evidence.get(row.id))
+                _show_answer(row, along, remaining if row is messages[-1] else "")
+                if along.deeds is not None and row.state != "failed":
+                    with _deeds_row(f"{key}_deeds_{row.id}"):
+                        chat_reactions.show(key, row.id, along.deeds)
 
 
 def show_rest(
     key: str,
     messages: Sequence[MessageRow],
-    labels: Mapping[str, str],
+    along: Along,
     remaining: str,
-    evidence: Mapping[UUID, Evidence] = NO_EVIDENCE,
     *,
     may_ask: bool,
+    until: datetime | None = None,
 ) -> None:
-    """As `show`, with the button to ask the last question again in its bubble."""
-    is_answered = messages[-1].role != "user"
-    show(key, messages[:-1] if is_answered else messages, labels, "", evidence)
+    """As `show`, with the button to ask the last question again in its bubble; before `until` it is too early to."""
+    last = messages[-1]
+    is_answered = last.role != "user"
+    show(key, messages[:-1] if is_answered else messages, along)
     with show_model():
         if is_answered:
-            show_answer(messages[-1], labels, remaining, evidence.get(messages[-1].id))
+            _show_answer(last, along, remaining)
         else:
             show_message("This question was not answered.", "It cost you nothing.", icon=":material/cloud_off:")
-        if not may_ask:
+        has_failed = not is_answered or last.state == "failed"
+        if may_ask and has_failed and chat_patience.left(until):
+            chat_patience.show(f"{key}_again", "The question can be asked again soon.", until, chat_turn.wish)
             return
-        with st.container():  # a block gives way at once, a button would stay until the next answer is finished
-            _show_again(f"{key}_again", has_failed=not is_answered or messages[-1].state == "failed")
+        with _deeds_row(
+            f"{key}_deeds_{last.id}"
+        ):  # gives way at once; a button would stay until the next answer is there
+            if along.deeds is not None and not has_failed:
+                chat_reactions.show(key, last.id, along.deeds)
+            if may_ask:
+                _show_again(f"{key}_again", has_failed=has_failed)
+
+
+def _deeds_row(key: str) -> DeltaGenerator:
+    """A block: it gives way at once, where buttons would stay until the next answer is finished."""
+    return st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=key)
+
+
+def _show_answer(row: MessageRow, along: Along, remaining: str) -> None:
+    show_answer(row, along.labels, remaining, along.evidence.get(row.id))
 
 
 def _show_again(key: str, *, has_failed: bool) -> None:
@@ -110,12 +137,28 @@ def show_suggestions(key: str) -> None:
                 st.button(text, key=f"{key}_{number}", on_click=chat_turn.wish, args=(text,), wrap=True)
 
 
-def show_unanswered(key: str, unanswered: Unanswered, principal: Principal) -> None:
-    """A question that brought no answer, why, and the button to try again; its text stays until then."""
-    if not unanswered.turn.is_again:
-        show_question(unanswered.turn.text)
+def show_unanswered(key: str, unanswered: Unanswered, principal: Principal, prompt_key: str) -> None:
+    """A question that brought no answer, why, and the button that helps; its text stays until then.
+
+    What has to be written otherwise goes back into the input of that key.
+    """
+    turn, error = unanswered.turn, unanswered.error
+    if not turn.is_again:
+        show_question(turn.text)
     with show_model(), st.container(horizontal=True, vertical_alignment="center"):
-        error = unanswered.error
+        if error is not None and chat_patience.left(unanswered.until):
+            chat_patience.show(key, error.detail, unanswered.until, partial(chat_turn.wish_turn, turn))
+            return
+        if isinstance(error, PromptRejected) and not turn.is_again:
+            show_message(error.detail, "Nothing was sent or counted.", icon=":material/shield:", box=st.warning)
+            st.button(
+                "Edit the question",
+                icon=":material/edit:",
+                key=key,
+                on_click=chat_turn.edit,
+                args=(prompt_key, turn.text),
+            )
+            return
         if isinstance(error, MeteringDenied):
             show_error(error, principal)
         elif error is not None:
@@ -126,9 +169,14 @@ def show_unanswered(key: str, unanswered: Unanswered, principal: Principal) -> N
             "Try again",
             icon=":material/refresh:",
             key=key,
-            on_click=chat_turn.wish,
-            args=(unanswered.turn.text,),
+            on_click=chat_turn.wish_turn,
+            args=(turn,),
         )
+
+
+def last_question(messages: Sequence[MessageRow]) -> str:
+    """What was asked last; empty where nothing was."""
+    return next((row.text for row in reversed(messages) if row.role == "user"), "")
 
 
 @dataclass(frozen=True, slots=True)

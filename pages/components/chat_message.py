@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.ai.evidence import Evidence
 from core.db.conversations_dao import MessageRow
-from pages.components import chat_evidence, chat_marks, chat_steps
+from core.research.attachments.attachments import Attachment
+from pages.components import chat_evidence, chat_files, chat_marks, chat_steps
 from pages.components.errors import show_message
 from pages.components.words import plain, usd
 
 USER_ICON, MODEL_ICON = ":material/person:", ":material/neurology:"
 
 
-def show_question(text: str) -> None:
-    """What somebody typed, as they typed it."""
+def show_question(text: str, files: Sequence[Attachment] = (), picture_of: chat_files.PictureOf | None = None) -> None:
+    """What somebody typed, as they typed it, below the files that came with it."""
     with st.chat_message("user", avatar=USER_ICON):
+        if files and picture_of is not None:
+            chat_files.show(files, picture_of)
         st.text(text)
 
 

@@ -2,17 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 
 import streamlit as st
 
-from core.ai.catalogue import Model
+from core.ai.catalogue import Catalogue, Model
+from core.ai.health import HEALTHY, Health, ModelHealth
+from core.ai.own_keys import OF_NOBODY, OwnKey
+from core.ai.prices import PriceBook
+from core.ai.providers.hosts import HOSTS
 from core.ai.router import AUTO, Router
-from core.errors import Forbidden, PlanRequired
+from core.errors import AssayError, Forbidden, PlanRequired
 from core.metering.plans import Plan
 from core.principal import Principal
 
 AUTO_LABEL = "Auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model as somebody finds it who chooses one."""
+
+    model: Model
+    provider_label: str
+    per_million: tuple[Decimal, Decimal] | None
+    """USD for a million tokens of input and of output; None: its price is not known."""
+    refusal: AssayError | None = None
+    """Why they may not ask it; None: they may."""
+    health: ModelHealth = HEALTHY
+    successor_label: str = ""
+    """What its provider names in its place; empty: nothing."""
+    key_last_four: str = ""
+    """End of the own key that it is asked with; empty: the platform's is."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModels:
+    """What is known of models here: which there are, what they cost, and how they fare."""
+
+    catalogue: Catalogue
+    router: Router
+    prices: PriceBook
+    health: Health
+    today: date
+
+
+def offers(
+    known: KnownModels,
+    plan: Plan,
+    principal: Principal,
+    own_keys: Mapping[str, OwnKey] = OF_NOBODY,
+    flags: Callable[[str], bool] | None = None,
+) -> list[Offer]:
+    """Every model that answers questions and is still served, in the catalogue's order.
+
+    `own_keys` are by the provider's name; `flags` says whether a name is offered to this person (None: all are).
+    """
+    labels = {model.id: model.label for model in known.catalogue.all()}
+    return [
+        Offer(
+            model,
+            provider_label(model.provider),
+            _per_million(known, model),
+            _refusal(known.router, model, plan, principal, own_keys, flags),
+            known.health.of(model.provider, model.id, own_key=model.provider in own_keys),
+            labels.get(model.successor or "", ""),
+            own_keys[model.provider].last_four if model.provider in own_keys else "",
+        )
+        for model in known.catalogue.chat_models()
+        if model.is_served(known.today)
+    ]
+
+
+def provider_label(provider: str) -> str:
+    """What users call a provider."""
+    return HOSTS[provider].label if provider in HOSTS else provider.capitalize()
+
+
+def auto_words(router: Router, principal: Principal, own_keys: Mapping[str, OwnKey] = OF_NOBODY) -> str:
+    """What `auto` does for this person, in a sentence."""
+    if not principal.asks_models:
+        return "Answers from the offline glossary: your organisation has switched off the models of providers."
+    if router.answers_offline(asks_models=True, own_keys=own_keys):
+        return "Answers from the offline glossary, because no provider is configured here."
+    return "Takes the cheapest healthy model that fits each question, and says under the answer why."
 
 
 def show(
@@ -40,7 +116,7 @@ def show(
 
 def offered(models: Sequence[Model], router: Router, plan: Plan, principal: Principal) -> dict[str, str]:
     """The labels of the models that this person may ask here, by id."""
-    return {model.id: model.label for model in models if router.refusal(model, plan, principal.allowed_models) is None}
+    return {model.id: model.label for model in models if _refusal(router, model, plan, principal) is None}
 
 
 def _help(models: Sequence[Model], router: Router, plan: Plan, principal: Principal) -> str:
@@ -50,7 +126,7 @@ def _help(models: Sequence[Model], router: Router, plan: Plan, principal: Princi
         else "Auto takes the cheapest live model of your plan."
     ]
     live = [model for model in models if router.unavailable_reason(model) is None]
-    refused = {model.label: router.refusal(model, plan, principal.allowed_models) for model in live}
+    refused = {model.label: _refusal(router, model, plan, principal) for model in live}
     beyond = [label for label, reason in refused.items() if isinstance(reason, PlanRequired)]
     if beyond:
         sentences.append(f"Not part of the {plan.label} plan: {', '.join(beyond)}.")
@@ -60,3 +136,27 @@ def _help(models: Sequence[Model], router: Router, plan: Plan, principal: Princi
     if len(live) < len(models):
         sentences.append(f"{len(models) - len(live)} more are there once your operator sets their providers' keys.")
     return " ".join(sentences)
+
+
+def _refusal(
+    router: Router,
+    model: Model,
+    plan: Plan,
+    principal: Principal,
+    own_keys: Mapping[str, OwnKey] = OF_NOBODY,
+    flags: Callable[[str], bool] | None = None,
+) -> AssayError | None:
+    return router.refusal(
+        model,
+        plan,
+        principal.allowed_models,
+        allowed_providers=principal.allowed_providers,
+        asks_models=principal.asks_models,
+        own_keys=own_keys,
+        offers=flags,
+    )
+
+
+def _per_million(known: KnownModels, model: Model) -> tuple[Decimal, Decimal] | None:
+    rows = [price for price in known.prices.history(model.price) if price.valid_from <= known.today]
+    return (rows[-1].base.input, rows[-1].base.output) if rows else None

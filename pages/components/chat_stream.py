@@ -55,6 +55,7 @@ def show(turn: Turn, conversation_id: UUID | None, ask: Callable[[], Exchange]) 
             draw = partial(chat_steps.show, taken)
             st.write_stream(pieces(session, lambda waited_s: _show_patience(waiting, waited_s), draw))
     except AssayError as error:
+        chat_turn.rest(exchange.conversation_id, error)
         if turn.is_again:
             chat_turn.note(Unanswered(turn, exchange.conversation_id, error))
     chat_turn.end()

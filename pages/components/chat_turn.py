@@ -6,30 +6,46 @@ twice, and a question that was not answered is still there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import streamlit as st
+from streamlit.typing import ChatInputValue, UploadedFile
 
-from core.errors import AssayError
+from core.errors import AssayError, MeteringDenied, ProviderError
 from core.research.assistant import Exchange
+from core.research.templates import FilledTemplate
 
 _NEXT, _UNANSWERED, _UNDER_WAY = "chat_turn_next", "chat_turn_unanswered", "chat_turn_under_way"
+_RESTING = "chat_turn_resting"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file as the browser sent it; nothing about it is known yet."""
+
+    name: str
+    media_type: str
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A wish: a new question, or (without text) the last one of the conversation again."""
+    """A wish: a new question, or (without text and files) the last one of the conversation again."""
 
     text: str = ""
     is_typed: bool = False
     """Whether it came from the input, which then has a button to stop it."""
+    uploads: tuple[Upload, ...] = ()
+    """Files that came with it and were not read yet."""
+    template: FilledTemplate | None = None
+    """What its text was made of."""
 
     @property
     def is_again(self) -> bool:
         """Whether the last question is asked again."""
-        return not self.text
+        return not self.text and not self.uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,8 @@ class Unanswered:
     turn: Turn
     conversation_id: UUID | None
     error: AssayError | None = None
+    until: datetime | None = None
+    """When it can be asked again; None: at once, or waiting does not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +73,31 @@ def wish(text: str = "", *, is_typed: bool = False) -> None:
     st.session_state[_NEXT] = Turn(text, is_typed)
 
 
+def wish_turn(turn: Turn) -> None:
+    """Notes that this very turn is to be taken once more; for `on_click`."""
+    st.session_state[_NEXT] = turn
+
+
 def wish_from(key: str) -> None:
-    """Notes what was typed into the input of that key; for `on_submit`."""
-    text = st.session_state[key]
-    if isinstance(text, str) and text.strip():
-        wish(text, is_typed=True)
+    """Notes what was sent from the input of that key; for `on_submit`."""
+    wish_sent(st.session_state[key])
+
+
+def wish_sent(sent: str | ChatInputValue | None) -> bool:
+    """Notes what was sent from the input; whether there was anything."""
+    text, files = (sent, []) if sent is None or isinstance(sent, str) else (sent.text, sent.files)
+    uploads = tuple(Upload(file.name, file.type, file.getvalue()) for file in files if isinstance(file, UploadedFile))
+    if not uploads and not (text or "").strip():
+        return False
+    wish_turn(Turn(text or "", is_typed=True, uploads=uploads))
+    return True
+
+
+def edit(key: str, text: str) -> None:
+    """Puts a question back into the input of that key, in place of asking it; for `on_click`."""
+    st.session_state.pop(_UNANSWERED, None)
+    if text.strip():
+        st.session_state[key] = text
 
 
 def take(conversation_id: UUID | None) -> Turn | None:
@@ -72,9 +110,42 @@ def take(conversation_id: UUID | None) -> Turn | None:
     return turn
 
 
+def is_wished() -> bool:
+    """Whether something is to be asked that nobody has taken yet."""
+    return isinstance(st.session_state.get(_NEXT), Turn)
+
+
+def without_uploads(turn: Turn, conversation_id: UUID | None) -> Turn:
+    """The turn once its files were read; as after `take`, its text is never lost."""
+    read = replace(turn, uploads=())
+    note(Unanswered(read, conversation_id))
+    return read
+
+
 def note(unanswered: Unanswered) -> None:
     """Keeps a turn that brought no answer."""
-    st.session_state[_UNANSWERED] = unanswered
+    st.session_state[_UNANSWERED] = replace(unanswered, until=wait_of(unanswered.error))
+
+
+def rest(conversation_id: UUID, error: AssayError) -> None:
+    """Keeps how long to wait before the last question of a conversation is asked again."""
+    st.session_state[_RESTING] = (conversation_id, wait_of(error))
+
+
+def rests_until(conversation_id: UUID | None) -> datetime | None:
+    """When the last question of a conversation can be asked again; None: at once."""
+    rested_id, until = st.session_state.get(_RESTING, (None, None))
+    return until if rested_id == conversation_id else None
+
+
+def wait_of(error: AssayError | None) -> datetime | None:
+    """When what was refused in this moment may be tried again; None where nobody knows, or waiting does not help."""
+    seconds: float | None = None
+    if isinstance(error, ProviderError):
+        seconds = error.retry_after_s
+    elif isinstance(error, MeteringDenied) and error.denial.code == "rate_limited":
+        seconds = error.denial.retry_after_s
+    return None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
 
 
 def unanswered(conversation_id: UUID | None) -> Unanswered | None:

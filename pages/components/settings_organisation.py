@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from core.accounts.permissions import Action, may
 from core.accounts.profiles import OrganisationSettings, zones
 from core.errors import AssayError, InvalidRequest
 from core.principal import Principal
-from pages.components import switcher
+from pages.components import settings_models, switcher
 from pages.components.badges import role_badge, show_badge, show_plan_badge
 from pages.components.confirm import Question, confirm_button
 from pages.components.forms import saving, submit_button, text_field
@@ -22,7 +23,6 @@ from pages.components.session import require
 from pages.components.words import plain
 
 MAX_RATE_CHARS = 20
-ALL_MODELS, THESE_MODELS = "All that the plan includes", "Only these"
 
 
 def show(principal: Principal) -> None:
@@ -83,43 +83,20 @@ def _show_form(principal: Principal, settings: OrganisationSettings) -> None:
                 required=True,
                 hint="Symbol of the index or fund that performance is compared with.",
             )
-        allowed = _show_allowed(settings.allowed_models)
+        changed = settings_models.show_fields(settings, settings_models.names())
         if submit_button("Save organisation"):
             with saving("The organisation is saved", principal):
-                kept = OrganisationSettings(name, zone or "", fraction(rate), benchmark, allowed)
+                kept = replace(changed, name=name, zone=zone or "", risk_free_rate=fraction(rate), benchmark=benchmark)
                 workbench.current().profiles.keep_organisation(principal, kept)
-
-
-def _show_allowed(allowed: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """The models that members may ask; None is all."""
-    labels = {model.id: model.label for model in workbench.current().catalogue.all()}
-    which = st.radio(
-        "Models that members may ask",
-        [ALL_MODELS, THESE_MODELS],
-        index=0 if allowed is None else 1,
-        horizontal=True,
-    )
-    chosen = st.multiselect(
-        "Allowed models",
-        list(labels),
-        [model_id for model_id in allowed or () if model_id in labels],
-        format_func=lambda model_id: labels.get(model_id, model_id),
-        placeholder="Choose models",
-        help=f"Counts where “{THESE_MODELS}” is chosen above.",
-        filter_mode="contains",
-    )
-    return None if which == ALL_MODELS else tuple(chosen)
 
 
 def _show_settings(settings: OrganisationSettings) -> None:
     """What others than managers read."""
-    labels = {model.id: model.label for model in workbench.current().catalogue.all()}
-    allowed = settings.allowed_models
     lines = {
         "Time zone": settings.zone.replace("_", " "),
         "Risk-free rate": f"{percent(settings.risk_free_rate)} % a year",
         "Benchmark": settings.benchmark,
-        "Models": ALL_MODELS if allowed is None else ", ".join(labels.get(model_id, model_id) for model_id in allowed),
+        **settings_models.told(settings, settings_models.names()),
     }
     with st.container(border=True, gap="xsmall", key="settings_organisation_read"):
         for label, value in lines.items():

@@ -7,6 +7,7 @@ from decimal import Decimal
 from core.db.conversations_dao import CostRow
 from core.errors import MeteringDenied, ProviderUnavailable
 from pages.components import chat_cost, chat_history
+from pages.components.chat_history import Along
 from pages.components.chat_turn import Turn, Unanswered
 from tests.gallery.samples import MODELS, denial, messages, principal
 from tests.gallery.texts import TEXTS
@@ -14,7 +15,7 @@ from tests.gallery.texts import TEXTS
 
 def answers() -> None:
     """Questions and answers of each kind"""
-    chat_history.show("answers", messages(), MODELS, "9 of 10 questions left today")
+    chat_history.show("answers", messages(), Along(MODELS), "9 of 10 questions left today")
 
 
 def suggestions() -> None:
@@ -28,7 +29,7 @@ def unanswered() -> None:
     broke = ProviderUnavailable("The provider does not answer. It cost you nothing.", provider="provider")
     for number, error in enumerate((MeteringDenied(denial()), broke, None)):
         turn = Unanswered(Turn(TEXTS["short"]), None, error)
-        chat_history.show_unanswered(f"unanswered_{number}", turn, ann)
+        chat_history.show_unanswered(f"unanswered_{number}", turn, ann, "unanswered_prompt")
 
 
 def costs() -> None:

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Radio
 
 from core import workbench as workbench_module
 from core.ai.providers.offline import Offline
@@ -268,8 +269,20 @@ def test_who_may_ask_finds_the_input_and_the_models_of_the_plan(
     _sign_in(member("eva", plan="team", role=role), workbench, monkeypatch)
     app = _open()
     assert app.chat_input
-    assert app.selectbox(key="chat_model").options == ["Auto", "Offline glossary"]
-    assert "no provider is configured" in app.selectbox(key="chat_model").help
+    assert app.button(key="chat_model").label == "Auto"
+    assert _models(app) == ["Auto", "Offline glossary"]
+    assert "no provider is configured" in _radio(app).proto.captions[0]
+
+
+def _models(app: AppTest) -> list[str]:
+    """The models that can be chosen, from the dialog, which stays open."""
+    app.button(key="chat_model").click().run()
+    assert not app.exception
+    return [label.partition(" :")[0] for label in _radio(app).options]  # without what is marked beside it
+
+
+def _radio(app: AppTest) -> Radio[str]:
+    return app.radio(key="chat_model_picked")
 
 
 def _opened(workbench: Workbench, who: Principal, text: str = QUESTION) -> str:
@@ -412,9 +425,9 @@ def test_the_choice_of_a_model_begins_with_the_profiles_own(
     chosen: str,
 ) -> None:
     monkeypatch.setattr(session, "current_principal", lambda: replace(ann, **principal))
-    shown = _open().selectbox(key="chat_model")
-    assert shown.options == options
-    assert shown.value == chosen
+    app = _open()
+    assert _models(app) == options
+    assert _radio(app).value == chosen
 
 
 def test_models_that_the_organisation_does_not_allow_are_not_offered(
@@ -426,8 +439,10 @@ def test_models_that_the_organisation_does_not_allow_are_not_offered(
         principal = member_factory(opened)("eva", plan="team")
         allowed = replace(principal, allowed_models=("gpt-4o-mini",))
         monkeypatch.setattr(session, "current_principal", lambda: allowed)
-        shown = _open().selectbox(key="chat_model")
         labels = {model.id: model.label for model in opened.catalogue.chat_models()}
-        assert labels["gpt-4o-mini"] in shown.options
-        assert labels["gpt-4o"] not in shown.options
-        assert "not allowed by your organisation" in shown.help
+        app = _open()
+        offered = _models(app)
+        assert labels["gpt-4o-mini"] in offered
+        assert labels["gpt-4o"] not in offered
+        barred = f"**{labels['gpt-4o']}**: Your organisation does not allow {labels['gpt-4o']}"
+        assert barred in _captions(app)

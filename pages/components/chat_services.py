@@ -1,0 +1,79 @@
+"""What the Chat page asks of services beside the assistant: files, templates, reactions, and the models there are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import streamlit as st
+
+from core import workbench
+from core.ai.router import AUTO
+from core.principal import Principal
+from core.research.attachments.attachments import Attachment
+from core.research.conversations import Desk
+from core.research.reactions import Thumb
+from pages.components import chat_models
+from pages.components.chat_conversations import PARAMETER
+from pages.components.chat_history import Along
+from pages.components.chat_model_choice import Choice
+from pages.components.chat_models import KnownModels
+from pages.components.chat_reactions import Deeds
+from pages.components.chat_turn import Upload
+from pages.components.forms import acknowledge
+from pages.components.session import require
+
+
+def along(principal: Principal, desk: Desk, *, is_busy: bool = False) -> Along:
+    """What goes along with the messages of the open conversation, and what this person can do with answers."""
+    bench = workbench.current()
+    labels = {model.id: model.label for model in bench.catalogue.all()}
+    if desk.opened is None:
+        return Along(labels, picture_of=_picture)
+    conversation_id = desk.opened.row.id
+
+    def branch(message_id: UUID) -> None:
+        made = bench.conversations.branch(require(), conversation_id, message_id)
+        st.query_params[PARAMETER] = str(made)
+        acknowledge("You are in a new conversation that goes on from there")
+
+    deeds = Deeds(_react, branch, desk.opened.reactions, is_busy)
+    return Along(
+        labels,
+        evidence=desk.opened.evidence,
+        files=bench.attachments.of_conversation(principal, conversation_id) if desk.opened.attached else {},
+        picture_of=_picture,
+        deeds=deeds if principal.role.may_ask else None,
+    )
+
+
+def choice(principal: Principal) -> Choice:
+    """The models that this person chooses among, and what holds until they do."""
+    bench, today = workbench.current(), datetime.now(UTC).date()
+    keys = bench.ai.own_keys.of(principal)
+    known = KnownModels(bench.catalogue, bench.router, bench.prices, bench.health, today)
+    plan, flags = bench.plans.get(principal.plan), bench.flags.offers(principal)
+    offers = chat_models.offers(known, plan, principal, keys, flags)
+    default = principal.default_model or principal.org_default_model or bench.settings.default_model or AUTO
+    words = chat_models.auto_words(bench.router, principal, keys)
+    return Choice(offers, words, default, today, principal.uses_router)
+
+
+def add_file(upload: Upload) -> Attachment:
+    """Has a file read; raises as `Attachments.add`."""
+    return workbench.current().attachments.add(
+        require(), upload.name, upload.data, media_type=upload.media_type or None
+    )
+
+
+def remove_file(file_id: UUID) -> None:
+    """Forgets a file that waited."""
+    workbench.current().attachments.remove(require(), file_id)
+
+
+def _react(message_id: UUID, thumb: Thumb | None, note: str | None) -> None:
+    workbench.current().reactions.react(require(), message_id, thumb, note)
+
+
+def _picture(file_id: UUID) -> bytes:
+    return workbench.current().attachments.picture(require(), file_id).data
