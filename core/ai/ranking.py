@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import chain
 
 from core.ai.catalogue import Model, ModelClass
@@ -46,6 +47,8 @@ PROMPT_SHARE = 0.5
 """Of the bound for the hold, what a prompt really is: our bound counts two bytes a token, English has four."""
 SLOW_MS = 6_000
 """A model whose first token takes this long or longer counts as the slowest."""
+ROUGHLY = 1.000001
+"""A bound reckoned in floating point is below an amount if it is so with this margin, above any rounding."""
 MOST_FOR_SPEED = 0.25
 """A model is preferred that is dearer by at most this share, because it is quicker."""
 
@@ -62,18 +65,33 @@ class Shelved:
     long_output: float
     fee: float
     """USD per request."""
-
-    @property
-    def reasons(self) -> bool:
-        """Whether it reasons unasked."""
-        return "reasoning" in self.model.capabilities
+    dearest: tuple[float, float]
+    """The highest rate that a token of input, and one of output, can meet."""
+    reasons: bool
+    """Whether it reasons unasked."""
 
 
 def shelved(model: Model, price: Price) -> Shelved:
     """A model, ready to be compared."""
     base, long = price.base, price.long or price.base
+    most_in, most_out = max(base.dearest_input, long.dearest_input), max(base.output, long.output)
     rates = (base.input, base.output, long.input, long.output)
-    return Shelved(model, price, *(float(rate) / 1e6 for rate in rates), fee=float(price.per_request))
+    return Shelved(
+        model,
+        price,
+        *(float(rate) / 1e6 for rate in rates),
+        fee=float(price.per_request),
+        dearest=(float(most_in) / 1e6, float(most_out) / 1e6),
+        reasons="reasoning" in model.capabilities,
+    )
+
+
+def is_within(row: Shelved, most_usd: Decimal, prompt_tokens: int, max_tokens: int, audio_s: int) -> bool:
+    """Whether the worst case is at most so much; reckoned exactly where a rough bound does not settle it."""
+    bound = prompt_tokens * row.dearest[0] + max_tokens * row.dearest[1] + row.fee
+    if not row.price.per_audio_hour and bound * ROUGHLY < float(most_usd):
+        return True
+    return row.price.worst_case(prompt_tokens, max_tokens, audio_s) <= most_usd
 
 
 def wanted_class(reading: Reading) -> ModelClass:

@@ -26,6 +26,7 @@ from core.ai.ranking import (
     class_above,
     class_order,
     expected_usd,
+    is_within,
     shelved,
     slowness,
     spread,
@@ -343,7 +344,7 @@ class Router:
         most = asked.plan.limits.request_ceiling_usd
         if most is None or row.price.is_local or row.model.provider in asked.own_keys:
             return True
-        return row.price.worst_case(asked.prompt_tokens, asked.max_tokens, asked.audio_s) <= most
+        return is_within(row, most, asked.prompt_tokens, asked.max_tokens, asked.audio_s)
 
     def _ranked(self, rows: Sequence[Shelved], asked: RouteQuestion, reading: Reading) -> list[Ranked]:
         """The models in order, those that rest last and only where all do."""

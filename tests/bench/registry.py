@@ -23,6 +23,7 @@ from tests.bench import (
     records,
     research,
     risk,
+    routing,
     scan,
     start,
     verdict_scores,
@@ -78,6 +79,9 @@ MEASUREMENTS = {
         "research: tool steps, a bundle's calls, the first word of offline answers, marks", research.all_figures
     ),
     "day": Measurement("a replayed day of analysts' questions: what cache and router save", day.saved),
+    "routing": Measurement(
+        "routing among all models: time, accuracy on labelled prompts, expected cost", routing.all_figures
+    ),
     "risk": Measurement("all risk figures of 5,000 daily returns against a benchmark", risk.all_figures),
     "warm-start": Measurement("a second start, until the page and the API answer", start.warm),
     "cold-start": Measurement("from `git clone` to a page that answers, on nothing but Python", start.cold),
