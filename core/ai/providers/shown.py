@@ -37,10 +37,15 @@ def content_parts(message: Message, host: Host) -> list[dict[str, Any]]:
     return [*parts, {"type": "text", "text": message.text}] if message.text else parts
 
 
+def base64_text(data: bytes) -> str:
+    """Bytes as they are sent in JSON."""
+    return base64.b64encode(data).decode()
+
+
 def _encoded(picture: Picture, host: Host) -> tuple[str, str]:
     is_read = picture.media_type in host.picture_types
     media_type, data = (picture.media_type, picture.data) if is_read else ("image/png", _as_png(picture))
-    return media_type, base64.b64encode(data).decode()
+    return media_type, base64_text(data)
 
 
 def _as_png(picture: Picture) -> bytes:
