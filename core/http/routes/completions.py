@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from core.ai.answer import Answer, Question
 from core.ai.providers.contract import Message
 from core.ai.providers.vectors import vectors_of
 from core.ai.router import AUTO
+from core.errors import InvalidRequest, PayloadTooLarge
 from core.http.asking import Asker
 from core.http.authentication import SignedIn, SignedInRoute
 from core.http.context import Bench, Threads, in_thread
 from core.http.idempotency import idempotency_of
 from core.http.models import Completion, Prompt, RouteTaken, Texts, Tokens, Vectors
-from core.http.parameters import embedding_question
+from core.http.parameters import MAX_INPUTS, embedding_question
+from core.research.large_requests import HINT
 
 CHANNEL = "api"
 
-router = APIRouter(route_class=SignedInRoute, tags=["AI"])
+
+class OrdinaryRoute(SignedInRoute):
+    """A route that says of a body which is too large where it can be sent instead."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        app = self.app
+
+        async def telling(scope: AsgiScope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except PayloadTooLarge as error:
+                raise PayloadTooLarge(f"{error.detail} {HINT}") from None
+
+        self.app = telling
+
+
+router = APIRouter(route_class=OrdinaryRoute, tags=["AI"])
 
 
 @router.post("/ai/completions", response_model=Completion, summary="Ask a model without a conversation")
@@ -46,6 +68,8 @@ async def complete(body: Prompt, request: Request, principal: SignedIn, bench: B
 @router.post("/ai/embeddings", response_model=Vectors, summary="Turn texts into vectors")
 async def embed(body: Texts, request: Request, principal: SignedIn, bench: Bench, threads: Threads) -> Response:
     """One vector for each text, in their order."""
+    if isinstance(body.input, list) and len(body.input) > MAX_INPUTS:
+        raise InvalidRequest(f"The field input holds {len(body.input):,} texts, of at most {MAX_INPUTS:,}. {HINT}")
     question = embedding_question(
         body.input, model=body.model or AUTO, channel=CHANNEL, idempotency=await idempotency_of(request)
     )

@@ -229,3 +229,73 @@ def test_the_cost_counts_replaced_and_cut_answers_and_tells_lost_ones_apart(
 def _cost(client: httpx2.Client, path: str) -> dict[str, Any]:
     cost: dict[str, Any] = client.get(path).json()["cost"]
     return cost
+
+
+def _asked(client: httpx2.Client) -> tuple[str, str, str]:
+    """A conversation with one question: its id, that of the question, and that of the answer."""
+    answer = client.post("/ai/chat", json={"message": QUESTION, "model": MODEL}).json()
+    question, said = client.get(f"{PATH}/{answer['conversation_id']}").json()["messages"]
+    return answer["conversation_id"], question["id"], said["id"]
+
+
+def test_a_reaction_is_put_shown_and_taken_back(basic: httpx2.Client) -> None:
+    conversation, question, said = _asked(basic)
+    path = f"{PATH}/{conversation}/messages/{said}/reaction"
+    put = basic.put(path, json={"reaction": "down", "note": "Which day?"})
+    assert put.status_code == 200, put.text
+    assert {name: put.json()[name] for name in ("reaction", "note")} == {"reaction": "down", "note": "Which day?"}
+    messages = basic.get(f"{PATH}/{conversation}").json()["messages"]
+    assert [message["reaction"] for message in messages] == [None, put.json()]
+    assert basic.put(path, json={"reaction": None}).json() == {"reaction": None, "note": None, "changed_at": None}
+    basic.put(path, json={"reaction": "up"})
+    for _ in range(2):
+        assert basic.delete(path).status_code == 204
+    assert basic.get(f"{PATH}/{conversation}").json()["messages"][1]["reaction"] is None
+    assert_problem(basic.put(path, json={"reaction": "sideways"}), 422, "invalid_request")
+    assert_problem(basic.put(path, json={"reaction": "up", "note": "x" * 2001}), 422, "invalid_request")
+    for wrong in (f"{PATH}/{conversation}/messages/{question}/reaction", f"{PATH}/{uuid4()}/messages/{said}/reaction"):
+        assert_problem(basic.put(wrong, json={"reaction": "up"}), 404, "not_found")
+        assert_problem(basic.delete(wrong), 404, "not_found")
+
+
+def test_a_conversation_branches_off(basic: httpx2.Client) -> None:
+    conversation, question, said = _asked(basic)
+    made = basic.post(f"{PATH}/{conversation}/branch", json={"message_id": said})
+    assert made.status_code == 201, made.text
+    assert (made.json()["title"], made.json()["branched_from"]) == (f"{QUESTION} (branch)", conversation)
+    branch = basic.get(f"{PATH}/{made.json()['id']}").json()
+    assert [message["text"] for message in branch["messages"]] == [
+        message["text"] for message in basic.get(f"{PATH}/{conversation}").json()["messages"]
+    ]
+    assert branch["cost"]["charged_usd"] == "0"
+    for message in (str(uuid4()), "x"):
+        answer = basic.post(f"{PATH}/{conversation}/branch", json={"message_id": message})
+        assert_problem(answer, 404, "not_found")
+
+
+def test_a_conversation_is_exported(basic: httpx2.Client) -> None:
+    conversation, _, said = _asked(basic)
+    markdown = basic.get(f"{PATH}/{conversation}/export")
+    assert markdown.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert markdown.headers["content-disposition"].startswith('attachment; filename="what-is-portfolio-diversificatio')
+    assert markdown.text.startswith(f"# {QUESTION}\n")
+    whole = basic.get(f"{PATH}/{conversation}/export", params={"format": "json"})
+    assert whole.headers["content-type"] == "application/json"
+    assert whole.json()["messages"][1]["id"] == said
+    assert whole.json()["cost"] == basic.get(f"{PATH}/{conversation}").json()["cost"]
+    assert_problem(basic.get(f"{PATH}/{conversation}/export", params={"format": "pdf"}), 422, "invalid_request")
+
+
+def test_what_others_said_is_neither_branched_off_from_nor_exported_nor_reacted_to(api: Api) -> None:
+    owner = api.member("ann", plan="team", org="Acme")
+    with api.client(owner) as ann:
+        conversation, _, said = _asked(ann)
+    for other in (api.member("ben", plan="team", org="Acme", role=Role.ADMIN), api.member("eve")):
+        with api.client(other) as client:
+            for answer in (
+                client.post(f"{PATH}/{conversation}/branch", json={"message_id": said}),
+                client.get(f"{PATH}/{conversation}/export"),
+                client.put(f"{PATH}/{conversation}/messages/{said}/reaction", json={"reaction": "up"}),
+                client.delete(f"{PATH}/{conversation}/messages/{said}/reaction"),
+            ):
+                assert_problem(answer, 404, "not_found")

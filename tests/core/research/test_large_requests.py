@@ -350,7 +350,8 @@ def test_after_a_kill_every_item_is_done_and_charged_once(
 def _keys_are_one_each(service: Service, request_id: UUID, number: int) -> None:
     """Each item has one settled hold under its key."""
     rows = service.execute(
-        "SELECT idempotency_key, count(*) FROM holds WHERE idempotency_route = %s AND resolution = 'success' GROUP BY 1",
+        "SELECT idempotency_key, count(*) FROM holds WHERE idempotency_route = %s AND resolution = 'success' "
+        "GROUP BY 1",
         (f"large/{request_id}",),
     ).fetchall()
     assert sorted(int(str(key)) for key, _ in rows) == list(range(1, number + 1))
