@@ -186,6 +186,8 @@ class Draft:
     """What went wrong, in one sentence for the reader."""
     evidence: Evidence | None = None
     """What it rests on, where tools were used or figures checked."""
+    route: str = ""
+    """Why this model answered, in words; empty: nothing is to be said."""
 
 
 def draft_of(answer: Answer) -> Draft:

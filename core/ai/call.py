@@ -21,6 +21,7 @@ from core.ai.evidence import Evidence
 from core.ai.feed import Feed
 from core.ai.kept import Keeper, storable
 from core.ai.rounds import Ended, Rounds, RoundsParts
+from core.ai.route_words import route_words
 from core.ai.router import Route
 from core.errors import AssayError, DatabaseUnavailable, PromptRejected, ProviderError, ProviderTimeout, place_of
 from core.metering.meter import CallRecord, Hold, QuotaState
@@ -265,6 +266,7 @@ class Call:
             request_id=self._request_id,
             note=note,
             evidence=evidence,
+            route=route_words(self._route, self._question.model, candidate),
         )
 
     def _attempt_rows(self) -> list[dict[str, object]]:

@@ -13,15 +13,16 @@ from sqlalchemy import Connection, text
 
 _MESSAGES = text(
     "SELECT id, role, text, state, request_id, provider, model, is_cached, is_offline, is_estimated, prompt_tokens, "
-    "completion_tokens, cost_usd, note, created_at FROM messages "
+    "completion_tokens, cost_usd, note, route, created_at FROM messages "
     "WHERE conversation_id = :id AND state <> 'replaced' ORDER BY created_at, id LIMIT :most"
 )
 _ADD_MESSAGE = text(
     """
     INSERT INTO messages (id, conversation_id, org_id, user_id, role, text, state, request_id, provider, model,
-        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, note, evidence, created_at)
+        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, note, route, evidence,
+        created_at)
     VALUES (:id, :conversation_id, bound_org(), bound_user(), :role, :text, :state, :request_id, :provider, :model,
-        :is_cached, :is_offline, :is_estimated, :prompt_tokens, :completion_tokens, :cost_usd, :note,
+        :is_cached, :is_offline, :is_estimated, :prompt_tokens, :completion_tokens, :cost_usd, :note, :route,
         cast(:evidence AS jsonb), assay_now())
     """
 )
@@ -70,10 +71,11 @@ _BRANCH = text(
 _COPY_MESSAGES = text(
     """
     INSERT INTO messages (id, conversation_id, org_id, user_id, role, text, state, request_id, provider, model,
-        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, note, evidence, created_at)
+        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, note, route, evidence,
+        created_at)
     SELECT copied.new_id, :target, m.org_id, m.user_id, m.role, m.text, m.state, m.request_id, m.provider, m.model,
-        m.is_cached, m.is_offline, m.is_estimated, m.prompt_tokens, m.completion_tokens, m.cost_usd, m.note, m.evidence,
-        m.created_at
+        m.is_cached, m.is_offline, m.is_estimated, m.prompt_tokens, m.completion_tokens, m.cost_usd, m.note, m.route,
+        m.evidence, m.created_at
     FROM unnest(cast(:old_ids AS uuid[]), cast(:new_ids AS uuid[])) AS copied(old_id, new_id)
     JOIN messages m ON m.id = copied.old_id
     """
@@ -158,6 +160,8 @@ class MessageRow:
     cost_usd: Decimal | None
     note: str | None
     created_at: datetime
+    route: str | None = None
+    """Why this model answered, in words; None: nothing is to be said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -442,6 +442,7 @@ messages = Table(
     Column("note", Text),
     Column("created_at", Moment, nullable=False),
     Column("evidence", JSONB),
+    Column("route", Text),
     UniqueConstraint("id", "org_id", "user_id"),
 )
 

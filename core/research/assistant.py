@@ -431,6 +431,7 @@ def _user_message(message_id: UUID, conversation_id: UUID, text: str) -> dict[st
         "completion_tokens",
         "cost_usd",
         "note",
+        "route",
         "evidence",
     )
     empty = dict.fromkeys(of_answers)
@@ -468,5 +469,6 @@ def _answer_message(message_id: UUID, conversation_id: UUID, draft: Draft, *, is
         "completion_tokens": draft.usage.completion_tokens if draft.usage else None,
         "cost_usd": draft.cost_usd,
         "note": draft.note,
+        "route": draft.route or None,
         "evidence": None if evidence is None else evidence.model_dump_json(),
     }

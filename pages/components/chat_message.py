@@ -53,11 +53,13 @@ def show_answer(
 
 
 def line(row: MessageRow, labels: Mapping[str, str], remaining: str = "") -> str:
-    """How an answer came about, in one quiet line of markdown."""
+    """How an answer came about, in one quiet line of markdown; beneath it why its model was taken, where there is more
+    to say than its name."""
     model = "" if row.is_offline else plain(labels.get(row.model or "", row.model or "unknown model"))
     note = "" if _was_stopped(row) else plain((row.note or "").rstrip("."))
     facts = " · ".join(fact for fact in (note, model, _tokens(row), _cost(row), remaining) if fact)
-    return " ".join([*_marks(row), f":small[:gray[{facts}]]"])
+    told = " ".join([*_marks(row), f":small[:gray[{facts}]]"])
+    return f"{told}  \n:small[:gray[:material/route: {plain(row.route)}]]" if row.route else told
 
 
 def _marks(row: MessageRow) -> list[str]:

@@ -1,7 +1,8 @@
 -- Around the questions: templates, files that come with them, reactions to answers, and large requests.
 
 ALTER TABLE conversations ADD COLUMN branched_from uuid, ADD CONSTRAINT uq_conversations_id UNIQUE (id, org_id, user_id);
-ALTER TABLE messages ADD CONSTRAINT uq_messages_id UNIQUE (id, org_id, user_id);
+ALTER TABLE messages ADD COLUMN route text, ADD CONSTRAINT uq_messages_id UNIQUE (id, org_id, user_id);
+COMMENT ON COLUMN messages.route IS 'Why this model answered, in the words that stand under the answer; NULL: nothing is to be said.';
 COMMENT ON COLUMN conversations.branched_from IS 'The conversation whose beginning it shares; it may be gone.';
 
 CREATE TABLE prompt_templates (
