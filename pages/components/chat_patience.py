@@ -16,7 +16,7 @@ MAX_COUNTED_S = 3_600
 """Longer waits are not counted down: nobody stays for them."""
 
 
-def show(key: str, sentence: str, until: datetime | None, again: Callable[[], object]) -> None:
+def show(key: str, sentence: str, until: datetime | None, again: Callable[[], None]) -> None:
     """The sentence, and the button; while it is too early the button counts the seconds and cannot be pressed."""
     if not 0 < left(until) <= MAX_COUNTED_S:
         _show(key, sentence, 0, again)
@@ -37,7 +37,7 @@ def left(until: datetime | None) -> int:
     return 0 if until is None else max(0, ceil((until - datetime.now(UTC)).total_seconds()))
 
 
-def _show(key: str, sentence: str, seconds: int, again: Callable[[], object]) -> None:
+def _show(key: str, sentence: str, seconds: int, again: Callable[[], None]) -> None:
     with st.container(gap="small"):
         show_message(TITLE, sentence, icon=":material/hourglass_top:", box=st.warning)
         st.button(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import streamlit as st
-from streamlit.typing import ChatInputValue, UploadedFile
+from streamlit.typing import ChatInputValue
 
 from core.errors import AssayError, MeteringDenied, ProviderError
 from core.research.assistant import Exchange
@@ -86,7 +86,8 @@ def wish_from(key: str) -> None:
 def wish_sent(sent: str | ChatInputValue | None) -> bool:
     """Notes what was sent from the input; whether there was anything."""
     text, files = (sent, []) if sent is None or isinstance(sent, str) else (sent.text, sent.files)
-    uploads = tuple(Upload(file.name, file.type, file.getvalue()) for file in files if isinstance(file, UploadedFile))
+    sendable = [file for file in files if hasattr(file, "getvalue")]  # one that is gone again has no bytes
+    uploads = tuple(Upload(file.name, file.type, file.getvalue()) for file in sendable)
     if not uploads and not (text or "").strip():
         return False
     wish_turn(Turn(text or "", is_typed=True, uploads=uploads))

@@ -125,7 +125,7 @@ def _show_sharing(key: str, sharing: Sharing, *, may_publish: bool) -> Sharing:
         required=True,
         key=f"{key}_sharing",
     )
-    return chosen or sharing
+    return chosen
 
 
 def _kind_of(name: str) -> Kind:

@@ -14,7 +14,8 @@ from core.ai.catalogue import Capability, Model, ModelClass
 from core.ai.health import HEALTHY, ModelHealth
 from core.ai.router import AUTO
 from core.errors import AssayError, Forbidden, InvalidRequest, NotConfigured, PlanRequired
-from core.research.attachments.attachments import Attachment, Kind
+from core.research.attachments.attachments import Attachment
+from core.research.attachments.found import Kind
 from core.research.exports import Export, Form
 from core.research.reactions import Reaction, Thumb
 from core.research.template_texts import Value, Variable
