@@ -9,6 +9,7 @@ from core.ai.providers.hosts import Host
 from core.ai.providers.sdk import inner_error, sdk_translated
 from core.errors import (
     ProviderError,
+    ProviderLacksModel,
     ProviderRateLimited,
     ProviderRefusedKey,
     ProviderRejectedRequest,
@@ -36,7 +37,7 @@ KINDS: dict[type[Exception], type[ProviderError]] = {
     anthropic.LinkedOrganizationBillingUnavailableError: ProviderRateLimited,
     anthropic.LinkedOrganizationSpendLimitReachedError: ProviderRateLimited,
     anthropic.BadRequestError: ProviderRejectedRequest,
-    anthropic.NotFoundError: ProviderRejectedRequest,
+    anthropic.NotFoundError: ProviderLacksModel,
     anthropic.ConflictError: ProviderRejectedRequest,
     anthropic.PreconditionFailedError: ProviderRejectedRequest,
     anthropic.ContentTooLargeError: ProviderRejectedRequest,

@@ -17,6 +17,7 @@ from core.ai.providers.hosts import Host
 from core.errors import (
     ProviderBroke,
     ProviderError,
+    ProviderLacksModel,
     ProviderRateLimited,
     ProviderRefusedKey,
     ProviderRejectedRequest,
@@ -47,7 +48,7 @@ BY_STATUS: dict[int, type[ProviderError]] = {
     401: ProviderRefusedKey,
     402: ProviderRateLimited,
     403: ProviderRefusedKey,
-    404: ProviderRejectedRequest,
+    404: ProviderLacksModel,
     408: ProviderTimeout,
     409: ProviderRejectedRequest,
     413: ProviderRejectedRequest,
@@ -72,12 +73,14 @@ HTTP_FOREIGN = tuple(HTTP_KINDS)
 
 _SENTENCES: dict[type[ProviderError], str] = {
     ProviderRefusedKey: "{label} did not accept the key. Set {key_variable} to a valid one.",
-    ProviderRateLimited: "{label} asks us to wait{wait}. Try again then, or choose another model.",
+    ProviderRateLimited: "{label} asks us to wait{wait}. Please wait a moment, or choose another model.",
     ProviderUnavailable: "{label} cannot be reached or has a fault. Try again, or choose another model.",
     ProviderTimeout: "{label} did not answer in time. Try again, or choose another model.",
     ProviderRejectedRequest: "{label} cannot serve this request. Shorten it, or choose another model.",
+    ProviderLacksModel: "{label} does not serve this model. Choose another one.",
     ProviderBroke: "{label} broke off before the answer was complete. Ask again.",
 }
+_REFUSED = "{label} refuses to answer this: its rules do not allow what is asked for. Ask for something else."
 _NO_CREDIT = "The account with {label} has no credit left; the operator can top it up. Choose another model."
 
 
@@ -91,6 +94,11 @@ def told(kind: type[ProviderError], host: Host, *, retry_after_s: float | None =
 def told_no_credit(host: Host) -> ProviderError:
     """The error of an account that has to be topped up."""
     return ProviderRateLimited(_NO_CREDIT.format(label=host.label), provider=host.name, retry_after_s=NO_CREDIT_RETRY_S)
+
+
+def told_refused(host: Host) -> ProviderError:
+    """The error of a request whose content the host does not allow."""
+    return ProviderRejectedRequest(_REFUSED.format(label=host.label), provider=host.name)
 
 
 def http_translated(error: Exception, host: Host, *, has_begun: bool) -> ProviderError:

@@ -10,6 +10,7 @@ from core.ai.providers.hosts import Host
 from core.ai.providers.sdk import sdk_translated
 from core.errors import (
     ProviderError,
+    ProviderLacksModel,
     ProviderRateLimited,
     ProviderRefusedKey,
     ProviderRejectedRequest,
@@ -23,7 +24,7 @@ KINDS: dict[type[Exception], type[ProviderError]] = {
     groq.PermissionDeniedError: ProviderRefusedKey,
     groq.RateLimitError: ProviderRateLimited,
     groq.BadRequestError: ProviderRejectedRequest,
-    groq.NotFoundError: ProviderRejectedRequest,
+    groq.NotFoundError: ProviderLacksModel,
     groq.ConflictError: ProviderRejectedRequest,
     groq.UnprocessableEntityError: ProviderRejectedRequest,
     groq.InternalServerError: ProviderUnavailable,

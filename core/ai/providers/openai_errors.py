@@ -9,6 +9,7 @@ from core.ai.providers.hosts import Host
 from core.ai.providers.sdk import sdk_translated
 from core.errors import (
     ProviderError,
+    ProviderLacksModel,
     ProviderRateLimited,
     ProviderRefusedKey,
     ProviderRejectedRequest,
@@ -23,7 +24,7 @@ KINDS: dict[type[Exception], type[ProviderError]] = {
     openai.PermissionDeniedError: ProviderRefusedKey,
     openai.RateLimitError: ProviderRateLimited,
     openai.BadRequestError: ProviderRejectedRequest,
-    openai.NotFoundError: ProviderRejectedRequest,
+    openai.NotFoundError: ProviderLacksModel,
     openai.ConflictError: ProviderRejectedRequest,
     openai.UnprocessableEntityError: ProviderRejectedRequest,
     openai.LengthFinishReasonError: ProviderRejectedRequest,

@@ -135,8 +135,9 @@ def test_the_model_is_shown_its_calls_and_their_results(
     ask(live, ann, researched(desk))
     before, after = (received.body for received in chat_server.requests)
     assert before["tools"] == after["tools"]
-    assert [message["role"] for message in after["messages"]] == ["user", "assistant", "tool"]
-    assert after["messages"][2]["tool_call_id"] == after["messages"][1]["tool_calls"][0]["id"]
+    told = after["messages"]
+    assert [message["role"] for message in told] == ["system", "user", "assistant", "tool"]
+    assert told[3]["tool_call_id"] == told[2]["tool_calls"][0]["id"]
 
 
 def test_each_further_call_is_covered_before_it_is_made_with_what_was_spent(

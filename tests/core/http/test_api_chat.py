@@ -107,17 +107,22 @@ def test_a_failure_before_the_first_event_has_its_status(
     basic: httpx2.Client, chat_server: ChatServer, stream: bool
 ) -> None:
     body = {"message": QUESTION, "model": MODEL, "stream": stream}
-    chat_server.reply(status=429, headers={"Retry-After": "7"})
-    busy = basic.post("/ai/chat", json=body)
-    assert_problem(busy, 503, "provider_rate_limited")
-    assert busy.headers["retry-after"] == "7"
-    assert (busy.headers["x-plan"], busy.headers["x-quota-remaining"]) == ("basic", "100")
     chat_server.reply(status=401)
     assert "OPENAI_API_KEY" in str(
         assert_problem(basic.post("/ai/chat", json=body), 503, "provider_unavailable")["detail"]
     )
     chat_server.reply(hangs="first_token")
     assert_problem(basic.post("/ai/chat", json=body), 503, "provider_unavailable")
+    chat_server.reply(status=429, headers={"Retry-After": "7"})
+    busy = basic.post("/ai/chat", json=body)
+    assert_problem(busy, 503, "provider_rate_limited")
+    assert busy.headers["retry-after"] == "7"
+    assert (busy.headers["x-plan"], busy.headers["x-quota-remaining"]) == ("basic", "100")
+    calls = chat_server.calls
+    refused = basic.post("/ai/chat", json=body)
+    assert "wait a moment" in str(assert_problem(refused, 503, "provider_rate_limited")["detail"])
+    assert 1 <= int(refused.headers["retry-after"]) <= 7
+    assert chat_server.calls == calls
 
 
 def test_a_failure_after_the_first_event_is_an_event(

@@ -17,6 +17,7 @@ from core.ai.providers.vectors import vectors_of as vectors_in
 from core.errors import (
     ProviderBroke,
     ProviderError,
+    ProviderLacksModel,
     ProviderRateLimited,
     ProviderRefusedKey,
     ProviderRejectedRequest,
@@ -209,7 +210,7 @@ class TestFailures:
         [
             ({"status": 400}, ProviderRejectedRequest),
             ({"status": 401}, ProviderRefusedKey),
-            ({"status": 404}, ProviderRejectedRequest),
+            ({"status": 404}, ProviderLacksModel),
             ({"status": 429}, ProviderRateLimited),
             ({"status": 500}, ProviderUnavailable),
             ({"hangs_up": True}, ProviderUnavailable),

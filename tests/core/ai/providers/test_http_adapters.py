@@ -17,6 +17,7 @@ from core.ai.providers.contract import ChatStream, Provider, TimeLimits
 from core.errors import (
     ProviderBroke,
     ProviderError,
+    ProviderLacksModel,
     ProviderRateLimited,
     ProviderRefusedKey,
     ProviderRejectedRequest,
@@ -252,7 +253,7 @@ class TestRefusals:
             ({"status": 401}, ProviderRefusedKey),
             ({"status": 402}, ProviderRateLimited),
             ({"status": 403}, ProviderRefusedKey),
-            ({"status": 404}, ProviderRejectedRequest),
+            ({"status": 404}, ProviderLacksModel),
             ({"status": 408}, ProviderTimeout),
             ({"status": 413}, ProviderRejectedRequest),
             ({"status": 418}, ProviderUnavailable),

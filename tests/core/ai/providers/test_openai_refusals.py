@@ -10,6 +10,7 @@ import pytest
 from core.ai.providers.openai_chat import OpenAIChat
 from core.errors import (
     ProviderError,
+    ProviderLacksModel,
     ProviderRateLimited,
     ProviderRefusedKey,
     ProviderRejectedRequest,
@@ -26,7 +27,7 @@ from tests.fakes.chat_server import ChatServer, closed_address
         ({"status": 400}, ProviderRejectedRequest),
         ({"status": 401}, ProviderRefusedKey),
         ({"status": 403}, ProviderRefusedKey),
-        ({"status": 404}, ProviderRejectedRequest),
+        ({"status": 404}, ProviderLacksModel),
         ({"status": 408}, ProviderTimeout),
         ({"status": 409}, ProviderRejectedRequest),
         ({"status": 413}, ProviderRejectedRequest),
