@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from core.ai.providers.failures import BY_STATUS, Refusal, nearest, retry_after_s, told, told_no_credit
+from core.ai.providers.failures import BY_STATUS, Refusal, nearest, retry_after_s, told, told_no_credit, told_refused
 from core.ai.providers.hosts import Host
 from core.ai.providers.http_stream import mapping
 from core.errors import ProviderBroke, ProviderError, ProviderUnavailable
@@ -25,6 +25,8 @@ NO_CREDIT_WORDS = frozenset(
     }
 )
 """What vendors call an account that may not spend, as `type` or `code` of an error."""
+REFUSED_WORDS = frozenset({"moderation_blocked", "content_policy_violation"})
+"""What vendors call a request whose content they do not allow, likewise."""
 NO_KEY = "none"
 """Sent where a host needs no key, since the SDKs insist on one and look for it elsewhere otherwise."""
 
@@ -41,6 +43,8 @@ def sdk_translated(error: Exception, host: Host, kinds: Kinds, *, has_begun: boo
     status = _status(error)
     if status == 402 or not NO_CREDIT_WORDS.isdisjoint(words_of(error)):
         return told_no_credit(host)
+    if not REFUSED_WORDS.isdisjoint(words_of(error)):
+        return told_refused(host)
     kind = nearest(error, kinds)
     if kind is ProviderUnavailable:  # the SDK has no class for the status, or it came in the stream
         kind = BY_STATUS.get(status or 0, kind)
