@@ -71,10 +71,9 @@ def _respelt(text: str, plain: str) -> Iterator[str]:
     spaced = text.casefold() if text.isascii() else _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).casefold()
     if _APART.search(spaced):
         yield folded(_APART.sub(lambda found: _joined(found[0]), spaced))
-    if plain.count("-") >= 2:
-        whole = _BROKEN.sub("", plain)
-        if _more_words(whole, plain) > 0:
-            yield whole
+    broken = " ".join(word for word in plain.split() if "-" in word)
+    if broken and _more_words(broken.replace("-", ""), broken) > 0:
+        yield _BROKEN.sub("", plain)
 
 
 def _decoded(text: str, plain: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from uuid import UUID
 from core.ai.answer import Question
 from core.ai.estimate import prompt_estimate
 from core.ai.guards.events import GuardEvent, GuardEvents
+from core.ai.guards.folded import folded
 from core.ai.guards.injection import defanged, judged
 from core.ai.guards.moderation import moderated
 from core.ai.guards.outflow import CANARY, Outflow
@@ -156,8 +157,9 @@ class Guards:
             )
 
     def _check_words(self, principal: Principal, words: str, request_id: UUID | None) -> None:
+        plain = folded(words)
         for look in (judged, moderated):
-            verdict = look(words)
+            verdict = look(words, plain)
             if verdict.is_refused:
                 raise self.refused(principal, verdict, request_id)
 

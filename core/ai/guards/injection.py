@@ -43,15 +43,15 @@ _SENTENCE_TEXT = (
 )
 
 
-def judged(text: str) -> Verdict:
-    """What a user's own words are judged to be."""
-    found = score(text)
+def judged(text: str, plain: str | None = None) -> Verdict:
+    """What a user's own words are judged to be; `plain` is the text as it is folded, where that is known."""
+    found = score(text, plain)
     return Verdict(True, "injection", _SENTENCE_TEXT, found) if found >= REFUSED_FROM else FINE
 
 
-def score(text: str, *, is_outside: bool = False) -> float:
+def score(text: str, plain: str | None = None, *, is_outside: bool = False) -> float:
     """How much a text is an order to a model; 0 where nothing of one is in it."""
-    rules, plain = _FROM_OUTSIDE if is_outside else _OWN, folded(text)
+    rules, plain = _FROM_OUTSIDE if is_outside else _OWN, folded(text) if plain is None else plain
     found = _score(plain, rules)
     for hidden in undisguised(text, plain):
         behind = _score(hidden, rules)

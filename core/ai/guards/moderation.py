@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from core.ai.guards.folded import folded
 from core.ai.guards.verdict import FINE, Verdict
 
-_HELP = (
+HELP = (
     "If you are thinking of harming yourself, please talk to someone now: in the US and Canada call or text 988, in the"
     " UK and Ireland call 116 123, in the EU call 112, elsewhere see findahelpline.com. Your message was not sent."
 )
-_REFUSED = (
+REFUSED = (
     "This asks for help with harming people, which no model here answers. Nothing was sent, and nothing was counted."
 )
-_CHILDREN = "This sexualises children, which no model here answers. Nothing was sent, and nothing was counted."
+CHILDREN = "This sexualises children, which no model here answers. Nothing was sent, and nothing was counted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ _ASKED = r"(?:write|describe|show|generate|draw|tell|make|create|give|find|send|
 _HARMS = (
     _harm(
         "self_harm",
-        _HELP,
+        HELP,
         "myself|my life|suicide",
         r"\b(?:kill|hang|drown|hurt) myself\b(?! (?:for|over) (?:buying|selling|not|missing|holding))"
         r"|\bend my (?:own )?life\b"
@@ -79,22 +79,22 @@ _HARMS = (
     ),
     _harm(
         "self_harm",
-        _HELP,
+        HELP,
         "umbringen|mein leben|suicid|me tuer|matarme|selbstmord",
         r"\bmich (?:selbst )?umbringen|mein leben beenden|\bme suicider|\bme tuer\b|\bsuicidarme|\bmatarme\b"
         r"|\bselbstmord begehen",
     ),
     _harm(
         "weapons",
-        _REFUSED,
-        "bomb|explosive|ied|molotov|sarin|nerve|mustard gas|ricin|anthrax|botulinum|weapon|vx |spreng",
+        REFUSED,
+        "bomb|explosive| ied|molotov|sarin|nerve|mustard gas|ricin|anthrax|botulinum|weapon|vx |spreng",
         rf"\b{_HOW}\b[^.!?\n]{{0,60}}\b{_MAKE}\b[^.!?\n]{{0,40}}{_WEAPON}"
         rf"|\b(?:recipe|instructions?) (?:for|to)\b[^.!?\n]{{0,30}}{_WEAPON}|\b{_HOW}\b[^.!?\n]{{0,20}}\b{_WEAPON}"
         r"[^.!?\n]{0,40}\b(?:bauen|baue|herstellen|spreads? in)",
     ),
     _harm(
         "violence",
-        _REFUSED,
+        REFUSED,
         "kill|murder|shoot|stab|poison|behead|massacre",
         rf"\b(?:i|i'm|i am|we)\b[^.!?\n]{{0,20}}\b(?:want|going|plan|planning|will|intend|about|need"
         rf"|like)\b[^.!?\n]{{0,12}}"
@@ -104,14 +104,14 @@ _HARMS = (
     ),
     _harm(
         "violence",
-        _REFUSED,
+        REFUSED,
         "threaten",
         r"\b(?:write|help me|draft|compose)\b[^.!?\n]{0,30}\b(?:death threats?|threatening "
         r"(?:messages?|letters?|e-?mails?|texts?)[^.!?\n]{0,60}\b(?:stab|kill|hurt|shoot|fear))",
     ),
     _harm(
         "minors",
-        _CHILDREN,
+        CHILDREN,
         "sex|erotic|nude|porn",
         rf"\b{_ASKED}\b[^.!?\n]{{0,40}}\b{_SEXUAL}\b[^.!?\n]{{0,40}}\b{_MINOR}"
         rf"|\b{_ASKED}\b[^.!?\n]{{0,40}}\b{_MINOR}[^.!?\n]{{0,40}}\b{_SEXUAL}\b",
@@ -119,9 +119,12 @@ _HARMS = (
 )
 
 
-def moderated(text: str) -> Verdict:
-    """Whether a text asks for what no provider serves, and what its asker is told."""
-    plain = folded(text)
+def moderated(text: str, plain: str | None = None) -> Verdict:
+    """Whether a text asks for what no provider serves, and what its asker is told.
+
+    `plain` is the text as it is folded, where that is known.
+    """
+    plain = folded(text) if plain is None else plain
     for harm in _HARMS:
         if any(needle in plain for needle in harm.needles) and harm.pattern.search(plain):
             return Verdict(True, harm.rule, harm.sentence)

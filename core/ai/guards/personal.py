@@ -17,10 +17,12 @@ from core.ai.guards.spans import Span, without_overlaps
 CONTEXT_CHARS = 40
 """Characters before a number that say what it is."""
 
-_EMAIL = re.compile(
-    r"(?<![\w.+%-])[A-Za-z0-9_%+-]+(?:\.[A-Za-z0-9_%+-]+)*@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*\.[A-Za-z]{2,24}(?![\w@])"
+_NAME = re.compile(r"(?<![\w.+%-])[A-Za-z0-9_%+-]+(?:\.[A-Za-z0-9_%+-]+)*$")
+_DOMAIN = re.compile(
+    r"@[^\W_](?:[\w-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w-]{0,61}[^\W_])?){0,8}\.[^\W\d_]{2,24}(?![\w@])"
 )
+MAX_NAME_CHARS = 64
+"""Characters before the sign of an address at most (RFC 5321)."""
 _ASSIGNED = re.compile(
     r"(?<![a-z])(?:(?:pass(?:word|wd|phrase)|passwor[dt]|kennwort|mot de passe|contrase[nñ]a|api[_ -]?key"
     r"|secret[_ -]?key|access[_ -]?key|client[_ -]?secret|auth[_ -]?token|access[_ -]?token)[\"']?"
@@ -33,7 +35,7 @@ _CALLED = re.compile(
     r"(?:phone|telephone|tel|call(?: me| us)?(?: at| on|:)|mobile|cell|fax|whatsapp|sms|telefon|handy|mobil|rufnummer"
     r"|t[eé]l[eé]phone|portable|tel[eé]fono|m[oó]vil|telefone|celular|cellulare|telefoon)"
     r"(?: (?:no|nr|number|nummer|is|ist|me|at|on|est"
-    r"|es)\b)*[.:#]? ?(?:\+\d{1,3} )?(\(?\d[\d ().\-/]{6,18}\d)(?!\w|[.,]\d)"
+    r"|es)\b)*[ .:#]{0,3}(?:\+\d{1,3} )?(\(?\d[\d ().\-/]{6,18}\d)(?!\w|[.,]\d)"
 )
 _CALLED_MARKS = (
     "phone",
@@ -85,7 +87,7 @@ def _all_in(text: str) -> Iterator[Span]:
         small = "".join(each.lower()[:1] for each in text)
     yield from _assigned_in(text, small)
     if "@" in text:
-        yield from (Span(*found.span(), "EMAIL") for found in _EMAIL.finditer(text) if not found[0].startswith("git@"))
+        yield from _emails_in(text)
     if _HAS_DIGITS.search(text):
         yield from _phones_in(text, small)
         yield from _cards_in(text, small)
@@ -105,6 +107,14 @@ def _assigned_in(text: str, small: str) -> Iterator[Span]:
         has_both = any(each.isdigit() for each in value) and any(each.isalpha() for each in value)
         if has_both and len(value) >= 8 and "://" not in value and not value.startswith(("$", "os.", "env.")):
             yield Span(found.start(1), found.start(1) + len(value), "SECRET")
+
+
+def _emails_in(text: str) -> Iterator[Span]:
+    for domain in _DOMAIN.finditer(text):
+        first = max(0, domain.start() - MAX_NAME_CHARS)
+        name = _NAME.search(text, first, domain.start())
+        if name is not None and name[0] != "git":
+            yield Span(name.start(), domain.end(), "EMAIL")
 
 
 def _phones_in(text: str, small: str) -> Iterator[Span]:

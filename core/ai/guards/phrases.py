@@ -313,7 +313,7 @@ ENGLISH = (
         r"(?:send|post|upload|exfiltrate|forward|append|leak|transmit|include)\b[^\n]{0,60}https?://\S+[^\n]{0,60}"
         r"\b(?:user's|portfolio|conversation|history|messages)\b",
     ),
-    _phrase("data_leak", 8, "](http", r"!\[[^\]]*\]\(https?://[^)\s]*[?=][^)]*\{"),
+    _phrase("data_leak", 8, "](http", r"!\[[^\]]{0,200}\]\(https?://[^)\s]{0,300}[?=][^)]{0,300}\{"),
     _phrase("data_leak", 8, "exfiltrate", r"exfiltrate\b[^.!?\n]{0,40}\b(?:portfolio|data|conversation|holdings|keys)"),
     _phrase(
         "fake_turn",
