@@ -7,8 +7,11 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from types import MappingProxyType
 from uuid import UUID
+
+from pydantic import SecretStr
 
 from core.accounts.provider_keys import ProviderKeys, UsableKey
 from core.ai.providers.contract import ChatRequest, ChatStream, Delta, Finish, Provider, TimeLimits, TokenUsage
@@ -55,7 +58,7 @@ class OwnKeys:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[UUID, UUID], tuple[float, int, tuple[OwnKey, ...]]] = OrderedDict()
-        self._adapters: OrderedDict[UUID, Provider] = OrderedDict()
+        self._adapters: OrderedDict[tuple[UUID, bytes], Provider] = OrderedDict()
         self._leaving: deque[tuple[float, Provider]] = deque()
 
     def of(self, principal: Principal, *, only_shared: bool = False) -> Mapping[str, OwnKey]:
@@ -105,20 +108,24 @@ class OwnKeys:
 
     def _own_key(self, row: UsableKey) -> OwnKey:
         flaw = row.flaw
-        provider = self._adapter(row) if flaw is None else Unusable(row.provider, flaw)
+        provider: Provider = Unusable(row.provider, flaw or "")
+        if row.secret is not None:
+            provider = self._adapter(row, row.secret)
         return OwnKey(row.id, row.name, row.last_four, row.is_shared, provider, row.provider, flaw)
 
-    def _adapter(self, row: UsableKey) -> Provider:
+    def _adapter(self, row: UsableKey, secret: SecretStr) -> Provider:
+        """The adapter of a key as it now is; another secret in its place has another."""
+        name = (row.id, sha256(secret.get_secret_value().encode()).digest())
         with self._lock:
-            adapter = self._adapters.get(row.id)
+            adapter = self._adapters.get(name)
             if adapter is not None:
-                self._adapters.move_to_end(row.id)
+                self._adapters.move_to_end(name)
                 return adapter
         host = HOSTS[row.provider]
         base_url = checked_base_url(host, self._settings.text(host.base_url_variable))
-        made = ADAPTERS[host.wire]()(host, row.secret, base_url)
+        made = ADAPTERS[host.wire]()(host, secret, base_url)
         with self._lock:
-            kept = self._adapters.setdefault(row.id, made)
+            kept = self._adapters.setdefault(name, made)
             if kept is not made:
                 self._drop(made)
             while len(self._adapters) > MAX_ADAPTERS:
