@@ -75,11 +75,13 @@ def shelved(model: Model, price: Price) -> Shelved:
     """A model, ready to be compared."""
     base, long = price.base, price.long or price.base
     most_in, most_out = max(base.dearest_input, long.dearest_input), max(base.output, long.output)
-    rates = (base.input, base.output, long.input, long.output)
     return Shelved(
-        model,
-        price,
-        *(float(rate) / 1e6 for rate in rates),
+        model=model,
+        price=price,
+        input=float(base.input) / 1e6,
+        output=float(base.output) / 1e6,
+        long_input=float(long.input) / 1e6,
+        long_output=float(long.output) / 1e6,
         fee=float(price.per_request),
         dearest=(float(most_in) / 1e6, float(most_out) / 1e6),
         reasons="reasoning" in model.capabilities,

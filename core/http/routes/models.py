@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from fastapi import APIRouter
 
 from core.ai.catalogue import Model
 from core.ai.prices import Price, UnknownPrice
 from core.http.authentication import SignedIn, SignedInRoute
-from core.http.context import Bench
+from core.http.context import Bench, Threads, in_thread
 from core.http.models import ModelPrice, ModelRow
 from core.principal import Principal
 from core.workbench import Workbench
@@ -18,27 +20,35 @@ router = APIRouter(route_class=SignedInRoute, tags=["AI"])
 
 
 @router.get("/ai/models", summary="The models, and which of them the caller may ask")
-async def models(principal: SignedIn, bench: Bench) -> list[ModelRow]:
+async def models(principal: SignedIn, bench: Bench, threads: Threads) -> list[ModelRow]:
     """Every model of the catalogue; one that the caller may not ask has the reason."""
-    return [_row(bench, model, principal) for model in bench.catalogue.all()]
+    why_not = await in_thread(partial(refusals, bench, principal), threads)
+    return [_row(bench, model, why_not(model)) for model in bench.catalogue.all()]
 
 
-def refusal(bench: Workbench, model: Model, principal: Principal) -> str | None:
-    """Why a caller may not ask a model; None where they may."""
-    if _price(bench, model) is None:
-        return "No price is known for this model."
-    refused = bench.router.refusal(
-        model,
-        bench.plans.get(principal.plan),
-        principal.allowed_models,
-        allowed_providers=principal.allowed_providers,
-        asks_models=principal.asks_models,
-    )
-    return None if refused is None else refused.detail
+def refusals(bench: Workbench, principal: Principal) -> Callable[[Model], str | None]:
+    """Why a caller may not ask a model, and None where they may; their own keys are read from the database once."""
+    plan, own_keys = bench.plans.get(principal.plan), bench.ai.own_keys.of(principal)
+    offers = bench.ai.flags.offers(principal)
+
+    def refusal(model: Model) -> str | None:
+        if _price(bench, model) is None:
+            return "No price is known for this model."
+        refused = bench.router.refusal(
+            model,
+            plan,
+            principal.allowed_models,
+            allowed_providers=principal.allowed_providers,
+            asks_models=principal.asks_models,
+            own_keys=own_keys,
+            offers=offers,
+        )
+        return None if refused is None else refused.detail
+
+    return refusal
 
 
-def _row(bench: Workbench, model: Model, principal: Principal) -> ModelRow:
-    reason = refusal(bench, model, principal)
+def _row(bench: Workbench, model: Model, reason: str | None) -> ModelRow:
     return ModelRow(
         id=model.id,
         label=model.label,

@@ -98,6 +98,12 @@ def test_what_no_profile_can_hold_is_refused_and_nothing_is_kept(
         {"benchmark": "ДАКС"},
         {"allowed_models": ()},
         {"allowed_models": ("no-such-model",)},
+        {"allowed_providers": ()},
+        {"allowed_providers": ("no-such-provider",)},
+        {"allowed_providers": ("offline",)},
+        {"default_model": "no-such-model"},
+        {"default_model": "text-embedding-3-small"},
+        {"default_model": "gpt-4o", "allowed_models": ("gpt-4o-mini",)},
     ],
 )
 def test_what_no_organisation_can_hold_is_refused_and_nothing_is_kept(
@@ -123,11 +129,19 @@ def test_an_organisations_settings_are_kept_in_one_form_and_for_itself_alone(
             risk_free_rate=Decimal("0.0312345678"),
             benchmark=" ^gspc ",
             allowed_models=(model, model),
+            allowed_providers=("openai", "anthropic", "openai"),
+            default_model=model,
+            asks_models=False,
         ),
     )
     assert kept == profiles.organisation(ann)
     assert (kept.name, kept.risk_free_rate, kept.benchmark) == (MARKUP, Decimal("0.031235"), "^GSPC")
-    assert kept.allowed_models == (model,)
+    assert (kept.allowed_models, kept.allowed_providers) == ((model,), ("anthropic", "openai"))
+    assert (kept.default_model, kept.asks_models) == (model, False)
+    who = signed_in(workbench, ann)
+    assert (who.allowed_providers, who.org_default_model, who.asks_models) == (("anthropic", "openai"), model, False)
+    anew = profiles.keep_organisation(ann, replace(kept, allowed_providers=None, default_model=AUTO, asks_models=True))
+    assert (anew.allowed_providers, anew.default_model, anew.asks_models) == (None, None, True)
     assert profiles.organisation(other) == before
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import get_args
 from uuid import uuid4
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.ai.catalogue import Capability, Catalogue, Model
-from core.ai.health import ModelHealth
+from core.ai.health import ModelHealth, State
 from core.ai.own_keys import OwnKey
 from core.ai.prices import PriceBook
 from core.ai.providers.contract import Message
@@ -392,7 +393,7 @@ def test_the_name_of_auto_tells_apart_from_what_it_chooses(
 
 
 _MODELS = [model.id for model in Catalogue.load(DATA / "models.yaml", PriceBook.load(DATA / "prices")).all()]
-_STATES = st.sampled_from(["closed", "open", "half_open"])
+_STATES: st.SearchStrategy[State] = st.sampled_from(get_args(State))
 
 
 def _maybe(names: list[str], least: int = 1) -> st.SearchStrategy[tuple[str, ...] | None]:
