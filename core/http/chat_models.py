@@ -195,6 +195,8 @@ class ConversationMessage(Answer):
     cost_usd: Money | None
     note: str | None
     """What went wrong, in a sentence."""
+    route: str | None
+    """Why this model answered; null where nothing is to be said."""
     sources: list[Source]
     steps: list[StepTaken]
     figures: list[FigureChecked]

@@ -129,6 +129,7 @@ def _message(whole: Whole, message: MessageRow) -> dict[str, Any]:
         "completion_tokens": message.completion_tokens,
         "cost_usd": None if message.cost_usd is None else _amount(message.cost_usd),
         "note": message.note,
+        "route": message.route,
         "steps": [
             {
                 "number": step.number,
@@ -205,6 +206,8 @@ def _answer(whole: Whole, message: MessageRow) -> Iterator[str]:
             yield f"| {figure} | {'yes' if mark.is_verified else 'no'} | {mark.step or ''} | {which} |"
     yield ""
     yield from (f"Note: {_line(note)}" for note in (*evidence.notes, *([message.note] if message.note else [])))
+    if message.route:
+        yield f"Route: {_line(message.route)}"
     yield _price(message)
     reaction = whole.reactions.get(message.id)
     if reaction is not None:

@@ -171,7 +171,7 @@ class Templates:
         """
         require(principal, Action.KEEP_TEMPLATES)
         _check_sharing(principal, draft.sharing)
-        template_id, checked = new_id(), _checked(draft)
+        template_id, checked = new_id(), checked_draft(draft)
         with self._database.app(principal) as connection:
             if dao.count_own(connection) >= MAX_TEMPLATES:
                 raise InvalidRequest(f"You have {MAX_TEMPLATES} templates; delete one that you no longer use.")
@@ -195,7 +195,7 @@ class Templates:
             InvalidRequest, Forbidden: as `create`; a shared one is changed by its author and by managers.
         """
         require(principal, Action.KEEP_TEMPLATES)
-        checked = _checked(draft)
+        checked = checked_draft(draft)
         with self._database.app(principal) as connection:
             known = self._to_change(connection, principal, template_id)
             if checked.sharing != known.sharing:
@@ -336,10 +336,6 @@ def checked_draft(draft: TemplateDraft) -> TemplateDraft:
     Raises:
         InvalidRequest: the sentence says what is wrong, with names.
     """
-    return _checked(draft)
-
-
-def _checked(draft: TemplateDraft) -> TemplateDraft:
     if draft.sharing not in SHARINGS:
         raise InvalidRequest(f"A template is {', '.join(SHARINGS[:-1])} or {SHARINGS[-1]}.")
     text = checked_text(draft.text, MAX_TEXT_CHARS, "template")

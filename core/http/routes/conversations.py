@@ -257,6 +257,6 @@ def _reaction(kept: Reaction) -> ReactionTold:
 
 _SAME = (
     *("role", "text", "state", "created_at", "model", "provider"),
-    *("prompt_tokens", "completion_tokens", "cost_usd", "note"),
+    *("prompt_tokens", "completion_tokens", "cost_usd", "note", "route"),
 )
 """Fields of a message that are called as their columns are."""

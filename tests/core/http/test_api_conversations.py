@@ -259,7 +259,7 @@ def test_a_reaction_is_put_shown_and_taken_back(basic: httpx2.Client) -> None:
 
 
 def test_a_conversation_branches_off(basic: httpx2.Client) -> None:
-    conversation, question, said = _asked(basic)
+    conversation, _, said = _asked(basic)
     made = basic.post(f"{PATH}/{conversation}/branch", json={"message_id": said})
     assert made.status_code == 201, made.text
     assert (made.json()["title"], made.json()["branched_from"]) == (f"{QUESTION} (branch)", conversation)
@@ -286,12 +286,12 @@ def test_a_conversation_is_exported(basic: httpx2.Client) -> None:
     assert_problem(basic.get(f"{PATH}/{conversation}/export", params={"format": "pdf"}), 422, "invalid_request")
 
 
-def test_what_others_said_is_neither_branched_off_from_nor_exported_nor_reacted_to(api: Api) -> None:
-    owner = api.member("ann", plan="team", org="Acme")
-    with api.client(owner) as ann:
+def test_what_others_said_is_neither_branched_off_from_nor_exported_nor_reacted_to(live_api: Api) -> None:
+    owner = live_api.member("ann", plan="team", org="Acme")
+    with live_api.client(owner) as ann:
         conversation, _, said = _asked(ann)
-    for other in (api.member("ben", plan="team", org="Acme", role=Role.ADMIN), api.member("eve")):
-        with api.client(other) as client:
+    for other in (live_api.member("ben", plan="team", org="Acme", role=Role.ADMIN), live_api.member("eve")):
+        with live_api.client(other) as client:
             for answer in (
                 client.post(f"{PATH}/{conversation}/branch", json={"message_id": said}),
                 client.get(f"{PATH}/{conversation}/export"),

@@ -31,12 +31,12 @@ def _ended(client: httpx2.Client, request_id: str) -> dict[str, Any]:
         time.sleep(0.05)
 
 
-def test_a_large_request_is_taken_and_worked_off(api: Api, basic: httpx2.Client) -> None:
+def test_a_large_request_is_taken_and_worked_off(live_api: Api, basic: httpx2.Client) -> None:
     taken = basic.post(PATH, json=_given(7))
     assert taken.status_code == 202, taken.text
     head = taken.json()
     assert (head["status"], head["total"], head["waiting"], head["cost_usd"]) == ("waiting", 7, 7, "0")
-    with working(api.workbench):
+    with working(live_api.workbench):
         ended = _ended(basic, head["id"])
     assert basic.get(f"/jobs/{head['job_id']}").json()["kind"] == "large_request"
     assert (ended["status"], ended["done"], ended["failed"], ended["waiting"]) == ("done", 7, 0, 0)
@@ -65,11 +65,11 @@ def test_a_large_request_is_taken_and_worked_off(api: Api, basic: httpx2.Client)
         assert_problem(answer, 404, "not_found")
 
 
-def test_vectors_are_given_as_numbers(api: Api, basic: httpx2.Client) -> None:
+def test_vectors_are_given_as_numbers(live_api: Api, basic: httpx2.Client) -> None:
     given = {"kind": "embedding", "items": ["one", "two"], "parameters": {"dimensions": 8}}
     taken = basic.post(PATH, json=given)
     assert taken.status_code == 202, taken.text
-    with working(api.workbench):
+    with working(live_api.workbench):
         _ended(basic, taken.json()["id"])
     rows = basic.get(f"{PATH}/{taken.json()['id']}/results", params={"state": "done"}).json()["data"]
     assert [len(row["vector"]) for row in rows] == [8, 8]
@@ -79,9 +79,8 @@ def test_vectors_are_given_as_numbers(api: Api, basic: httpx2.Client) -> None:
 def test_a_key_takes_it_once(basic: httpx2.Client) -> None:
     key = {"Idempotency-Key": "mine"}
     first = basic.post(PATH, json=_given(2), headers=key).json()
-    again = basic.post(
-        PATH, content=json.dumps(_given(2), indent=1), headers={**key, "Content-Type": "application/json"}
-    )
+    spelt_anew = json.dumps(_given(2), indent=1)
+    again = basic.post(PATH, content=spelt_anew, headers={**key, "Content-Type": "application/json"})
     assert (again.status_code, again.json()["id"], again.json()["job_id"]) == (202, first["id"], None)
     assert_problem(basic.post(PATH, json=_given(3), headers=key), 409, "conflict")
     assert_problem(basic.post(PATH, json=_given(2), headers={"Idempotency-Key": ""}), 422, "invalid_request")
@@ -127,9 +126,9 @@ def test_what_is_no_json_is_told(basic: httpx2.Client) -> None:
     assert_problem(basic.post(PATH, content=b"{}", headers={"Content-Type": "text/plain"}), 422, "invalid_request")
 
 
-def test_others_requests_are_not_found(api: Api, basic: httpx2.Client) -> None:
+def test_others_requests_are_not_found(live_api: Api, basic: httpx2.Client) -> None:
     request_id = basic.post(PATH, json=_given(1)).json()["id"]
-    with api.client(api.member("eve")) as eve:
+    with live_api.client(live_api.member("eve")) as eve:
         for answer in (
             eve.get(f"{PATH}/{request_id}"),
             eve.get(f"{PATH}/{request_id}/results"),
