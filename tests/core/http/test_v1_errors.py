@@ -264,6 +264,8 @@ def _one_of_each() -> Iterator[AssayError]:
             yield kind("It failed.", source="fmp")
         elif kind.__name__ == "InvalidParameter":
             yield kind("It is wrong.", None)  # type: ignore[call-arg]
+        elif kind.__name__ == "Undecryptable":
+            yield kind()  # type: ignore[call-arg]
         else:
             yield kind("It failed.")
 
