@@ -108,6 +108,18 @@ class _About:
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question, and what it is asked with."""
+
+    history: Sequence[MessageRow]
+    text: str
+    about: _About
+    files: Files
+    model: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Taken:
     """A question as it is kept before it is asked."""
 
@@ -164,11 +176,10 @@ class Assistant:
             raise InvalidRequest("This conversation is full; start a new one.")
         about = self._about_turn(principal, portfolio_id, turn, text)
         files = self._files.given(principal, beside.get("attachment_ids", ()), conversation_id, turn.messages)
-        question = self._guarded(principal, turn.messages, text, about, files)
+        asked = _Asked(turn.messages, text, about, files, model or "", channel)
+        question = self._fitting(principal, asked)
         version = question.prompt_version if template is None else f"{question.prompt_version}+{template.version}"
-        question = replace(
-            question, model=model or "", channel=channel, idempotency=idempotency, prompt_version=version
-        )
+        question = replace(question, idempotency=idempotency, prompt_version=version)
         taken = _Taken(
             conversation_id or new_id(), new_id(), text, turn, about.portfolio_id, is_new=conversation_id is None
         )
@@ -203,8 +214,9 @@ class Assistant:
             raise NotFound("There is nothing to answer again in this conversation.")
         about = self._about(principal, turn.portfolio_id, shown[asked].text)
         files = self._files.of_question(principal, conversation_id, shown[: asked + 1])
-        question = self._guarded(principal, shown[:asked], shown[asked].text, about, files)
-        question = replace(question, model=model or "", channel=channel)
+        question = self._fitting(
+            principal, _Asked(shown[:asked], shown[asked].text, about, files, model or "", channel)
+        )
         replaced = [message.id for message in shown[asked + 1 :]]
         return self._exchange(principal, replace(question, skips_cache=True), conversation_id, replaced)
 
@@ -241,43 +253,39 @@ class Assistant:
             told["portfolios"] = names[:MOST_NAMED]
         return _About(f"{CONTEXT}{as_json(told)}", version, portfolio_id, bool(names) or portfolio_id is not None)
 
-    def _guarded(
-        self, principal: Principal, history: Sequence[MessageRow], text: str, about: _About, files: Files
-    ) -> Question:
-        """The question with as much of its files as the caller's plan lets a model be sent.
+    def _fitting(self, principal: Principal, asked: _Asked) -> Question:
+        """The question with as much of its files as the caller's plan and model let it be sent.
+
+        Pictures of earlier questions are left out for a model that sees none.
 
         Raises:
-            Forbidden, PromptRejected: as `Gateway.guard`.
+            AssayError: as `Gateway.session`, before anything is reserved.
         """
-        while True:
-            question = self._question(principal, history, text, about, files)
-            try:
-                self._gateway.guard(principal, question)
-            except PromptRejected as error:
-                if error.rule != "prompt_tokens" or not files.has_text or files.room < LEAST_ROOM:
-                    raise
-                files = files.shorter()
+        question = self._question(principal, asked)
+        sees = any(message.pictures for message in question.messages) and not asked.files.pictures()
+        try:
+            if sees:
+                self._gateway.estimate(principal, question)
             else:
-                return question
+                self._gateway.guard(principal, question)
+        except PromptRejected as error:
+            files = asked.files
+            if error.rule != "prompt_tokens" or not files.has_text or files.room < LEAST_ROOM:
+                raise
+            return self._fitting(principal, replace(asked, files=files.shorter()))
+        except InvalidRequest:
+            if not sees:
+                raise
+            return self._fitting(principal, replace(asked, files=asked.files.blind()))
+        return question
 
-    def _question(
-        self,
-        principal: Principal,
-        history: Sequence[MessageRow],
-        text: str,
-        about: _About,
-        files: Files,
-    ) -> Question:
-        parts = self._parts
+    def _question(self, principal: Principal, asked: _Asked) -> Question:
+        parts, about, files = self._parts, asked.about, asked.files
         system = Message("system", f"{parts.prompt.text}\n\n{about.context}")
-        turns = [row for row in history if row.text and row.state != "failed"]
-        shown = files.shown()
-        messages = (
-            system,
-            *_context(turns, files),
-            *shown.messages,
-            Message("user", text.strip(), pictures=files.pictures()),
-        )
+        turns = [row for row in asked.history if row.text and row.state != "failed"]
+        latest = _latest(turns)
+        shown = files.shown(latest)
+        messages = _messages(system, latest, asked.text, files)
 
         def course() -> FilesLoop:
             runner = parts.toolbox.runner(principal, about.portfolio_id)
@@ -287,11 +295,13 @@ class Assistant:
 
         return Question(
             messages=messages,
+            model=asked.model,
             max_tokens=MAX_TOKENS,
             temperature=TEMPERATURE,
             prompt_version=parts.prompt.version,
             data_version=about.data_version,
-            earlier=_asked_before(system, turns, text, files),
+            channel=asked.channel,
+            earlier=_asked_before(system, turns, asked.text, files),
             is_normalised=True,
             is_private=about.is_private or files.is_private,
             tools=parts.toolbox.specs(with_portfolio=about.portfolio_id is not None),
@@ -396,17 +406,21 @@ class Assistant:
 
 def _asked_before(system: Message, turns: Sequence[MessageRow], text: str, files: Files) -> tuple[Message, ...] | None:
     """The messages of an earlier turn that asked the same, with the files that it had; None where there is none."""
-    messages = [_message(row) for row in turns]
-    earlier = None if files.own else earlier_turn(messages, text)
+    earlier = None if files.own else earlier_turn([_message(row) for row in turns], text)
     if earlier is None:
         return None
-    then = files.as_of(turns[: earlier + 1])
-    asked = Message("user", text.strip(), pictures=then.pictures())
-    return (system, *_context(turns[:earlier], then), *then.shown().messages, asked)
+    return _messages(system, _latest(turns[:earlier]), text, files.as_of(turns[: earlier + 1]))
 
 
-def _context(turns: Sequence[MessageRow], files: Files) -> list[Message]:
-    """The latest turns that fit, oldest first, with the pictures that came with them."""
+def _messages(system: Message, latest: Sequence[MessageRow], text: str, files: Files) -> tuple[Message, ...]:
+    """What a model is shown: the turns before the question with their pictures, the files, and the question."""
+    pictures = files.earlier_pictures(latest)
+    before = [replace(_message(row), pictures=pictures.get(row.id, ())) for row in latest]
+    return (system, *before, *files.shown(latest).messages, Message("user", text.strip(), pictures=files.pictures()))
+
+
+def _latest(turns: Sequence[MessageRow]) -> list[MessageRow]:
+    """The latest turns that fit, oldest first."""
     kept: list[MessageRow] = []
     room = CONTEXT_CHARS
     for row in reversed(turns[-CONTEXT_MESSAGES:]):
@@ -414,8 +428,7 @@ def _context(turns: Sequence[MessageRow], files: Files) -> list[Message]:
         if room < 0:
             break
         kept.append(row)
-    pictures = files.earlier_pictures([row.id for row in kept])
-    return [replace(_message(row), pictures=pictures.get(row.id, ())) for row in reversed(kept)]
+    return kept[::-1]
 
 
 def _message(row: MessageRow) -> Message:

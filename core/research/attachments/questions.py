@@ -36,6 +36,8 @@ class Files:
     """Whether these, or what was said in the conversation, are the caller's alone."""
     room: int = MAX_QUESTION_CHARS
     """Characters of their texts that are shown."""
+    sees_earlier: bool = True
+    """Whether pictures of earlier questions are shown again."""
 
     @property
     def has_text(self) -> bool:
@@ -46,34 +48,40 @@ class Files:
         """The same, with half of the room."""
         return replace(self, room=self.room // 2)
 
-    def shown(self) -> Shown:
-        """As a model is shown them."""
-        return shown(self.own, self.earlier, self.room)
+    def blind(self) -> Files:
+        """The same, for a model that sees no pictures of earlier questions."""
+        return replace(self, sees_earlier=False)
+
+    def shown(self, after: Sequence[MessageRow]) -> Shown:
+        """As a model is shown them that is also shown these turns."""
+        seen = {file.id for file in (*self.own, *self._seen(after))}
+        return shown(self.own, self.earlier, seen, self.room)
 
     def pictures(self) -> tuple[Picture, ...]:
         """Those that are shown with the question."""
         return _pictures(self.own)
 
-    def earlier_pictures(self, message_ids: Sequence[UUID]) -> Mapping[UUID, tuple[Picture, ...]]:
-        """Those that are shown with these earlier questions: the latest, as far as one question may have pictures."""
-        room = MAX_OF_QUESTION - len(self.pictures())
-        known = set(message_ids)
-        seen = [file for file in self.earlier if file.message_id in known and file.image is not None]
-        kept = seen[len(seen) - room :] if 0 < room < len(seen) else seen if room > 0 else []
+    def earlier_pictures(self, turns: Sequence[MessageRow]) -> Mapping[UUID, tuple[Picture, ...]]:
+        """Those that are shown with these turns: the latest, as far as one question may have pictures."""
         found: dict[UUID, tuple[Picture, ...]] = {}
-        for file in kept:
+        for file in self._seen(turns):
             assert file.message_id is not None
             found[file.message_id] = (*found.get(file.message_id, ()), *_pictures([file]))
         return found
 
+    def _seen(self, turns: Sequence[MessageRow]) -> Sequence[AttachmentContent]:
+        room = MAX_OF_QUESTION - len(self.pictures())
+        known = {row.id for row in turns}
+        seen = [file for file in self.earlier if file.message_id in known and file.image is not None]
+        return seen[max(len(seen) - room, 0) :] if self.sees_earlier and room > 0 else []
+
     def as_of(self, turns: Sequence[MessageRow]) -> Files:
         """What the last of these turns came with."""
         before = {row.id for row in turns[:-1]}
-        return Files(
-            [file for file in self.earlier if file.message_id == turns[-1].id],
-            [file for file in self.earlier if file.message_id in before],
-            self.is_private,
-            self.room,
+        return replace(
+            self,
+            own=[file for file in self.earlier if file.message_id == turns[-1].id],
+            earlier=[file for file in self.earlier if file.message_id in before],
         )
 
 

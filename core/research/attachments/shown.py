@@ -7,8 +7,9 @@ right. It stays unverified, and its mark says in which file it stands.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from core.ai.evidence import Evidence, Mark, Source, Step
 from core.ai.outside import as_json, cleaned, fenced
@@ -65,15 +66,18 @@ class FilesLoop(ToolLoop):
 
 
 def shown(
-    own: Sequence[AttachmentContent], earlier: Sequence[AttachmentContent], room: int = MAX_QUESTION_CHARS
+    own: Sequence[AttachmentContent],
+    earlier: Sequence[AttachmentContent],
+    seen: Collection[UUID],
+    room: int = MAX_QUESTION_CHARS,
 ) -> Shown:
     """The files of a question, and those of earlier questions as far as there is room, the latest first to have it.
 
-    What came again is shown once.
+    What came again is shown once. `seen` are the pictures that are shown beside their question.
     """
-    seen = {file.sha256 for file in own}
+    again = {file.sha256 for file in own}
     latest = {file.sha256: file.id for file in earlier}
-    earlier = [file for file in earlier if file.sha256 not in seen and latest[file.sha256] == file.id]
+    earlier = [file for file in earlier if file.sha256 not in again and latest[file.sha256] == file.id]
     own_chars = _shares([len(file.text) for file in own], room)
     room -= sum(own_chars)
     earlier_chars: list[int] = []
@@ -81,8 +85,8 @@ def shown(
         earlier_chars.insert(0, min(len(file.text), room))
         room -= earlier_chars[0]
     kept = [pair for pair in zip(earlier, earlier_chars, strict=True) if pair[1] or not pair[0].text]
-    blocks = [_block(file, chars, "an earlier question") for file, chars in kept]
-    blocks += [_block(file, chars, "this question") for file, chars in zip(own, own_chars, strict=True)]
+    blocks = [_block(file, chars, "an earlier question", seen) for file, chars in kept]
+    blocks += [_block(file, chars, "this question", seen) for file, chars in zip(own, own_chars, strict=True)]
     if not blocks:
         return Shown()
     files = [_file(file, chars) for file, chars in [*kept, *zip(own, own_chars, strict=True)]]
@@ -129,7 +133,7 @@ def _shares(lengths: Sequence[int], room: int) -> list[int]:
     return shares
 
 
-def _block(file: AttachmentContent, chars: int, came_with: str) -> str:
+def _block(file: AttachmentContent, chars: int, came_with: str, seen: Collection[UUID]) -> str:
     told: dict[str, object] = {
         "file": cleaned(file.name),
         "kind": "picture" if file.kind == "image" else file.kind,
@@ -140,7 +144,9 @@ def _block(file: AttachmentContent, chars: int, came_with: str) -> str:
         told["sheets" if file.kind == "xlsx" else "pages"] = file.pages
     if file.notes:
         told["notes"] = [cleaned(note) for note in file.notes]
-    if file.kind != "image":
+    if file.kind == "image":
+        told["is_shown"] = file.id in seen
+    else:
         told["text"] = file.text[:chars].translate(_WIDE)
     if len(file.text) > chars:
         told["left_out_chars"] = len(file.text) - chars

@@ -18,6 +18,7 @@ from core.principal import Principal
 from core.research.attachments.attachments import Attachment
 from core.research.attachments.limits import MAX_OF_QUESTION, MAX_QUESTION_CHARS
 from core.research.attachments.shown import FILES, TAKEN
+from core.research.template_texts import Variable
 from core.research.templates import FilledTemplate, TemplateDraft
 from core.workbench import Workbench, open_workbench
 from tests.conftest import MakeMember, make_settings, member_factory
@@ -26,7 +27,7 @@ from tests.fakes.chat_server import ChatServer
 
 Service = psycopg.Connection[tuple[object, ...]]
 ASKED = "What was the revenue?"
-MODEL = "gpt-4o-mini"
+MODEL, BLIND = "gpt-4.1-nano", "gpt-4o-mini"
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def ask(workbench: Workbench, who: Principal, text: str, *files: Attachment, **o
 
 def sent(server: ChatServer, call: int = -1) -> list[dict[str, Any]]:
     """The messages of a call that are no system messages, as the provider received them."""
-    return [each for each in server.received[call].body["messages"] if each["role"] != "system"]
+    return [each for each in server.requests[call].body["messages"] if each["role"] != "system"]
 
 
 def blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
@@ -108,7 +109,7 @@ def test_a_model_that_sees_no_pictures_is_not_asked_about_one(
     ann = people(plan="basic")
     file = live.attachments.add(ann, "chart.png", made.picture(40, 30))
     with pytest.raises(InvalidRequest):
-        ask(live, ann, "What does the chart show?", file, model="gpt-3.5-turbo")
+        ask(live, ann, "What does the chart show?", file, model=BLIND)
     assert live.attachments.unused(ann) == [live.attachments.get(ann, file.id)]
     assert live.conversations.latest(ann) == []
     assert chat_server.calls == 0
@@ -131,6 +132,18 @@ def test_what_follows_in_a_conversation_is_shown_its_files(
         ("more.txt", "this question"),
     ]
     assert question["content"] == "And the costs?"
+
+
+def test_a_model_that_sees_no_pictures_goes_on_without_those_of_earlier_questions(
+    live: Workbench, people: MakeMember, chat_server: ChatServer
+) -> None:
+    ann = people(plan="basic")
+    chart = live.attachments.add(ann, "chart.png", made.picture(40, 30))
+    exchange, _ = ask(live, ann, "What does the chart show?", chart)
+    ask(live, ann, "And what is duration?", conversation_id=exchange.conversation_id, model=BLIND)
+    first, _, told, _, _ = sent(chat_server)
+    assert first["content"] == "What does the chart show?"
+    assert [block["is_shown"] for block in blocks(told)] == [False]
 
 
 def test_the_same_again_in_a_conversation_is_a_hit_with_the_files_that_it_had(
@@ -332,7 +345,7 @@ def test_a_template_is_counted_once_its_question_was_taken(
     workbench: Workbench, member: MakeMember, service: Service
 ) -> None:
     ann = member(plan="basic")
-    draft = TemplateDraft(title="Duration", text="What is {{term}}?")
+    draft = TemplateDraft(title="Duration", text="What is {{term}}?", variables=[Variable("term")])
     template = workbench.research.templates.create(ann, draft)
     filled = workbench.research.templates.filled(ann, template.id, {"term": "duration"})
     exchange = workbench.assistant.ask(ann, "", template=filled)
