@@ -44,7 +44,7 @@ class Question:
     messages: tuple[Message, ...]
     """The conversation, oldest first; for embeddings one user message for each text."""
     model: str = "auto"
-    """Id of a model, or `auto`; empty: the asker's default, or else that of the installation."""
+    """Id of a model, or `auto`; empty: the asker's default, that of their organisation, or else the installation's."""
     feature: Feature | None = Feature.CHAT_QUERY
     task: str = "chat"
     """Kind of task: how long the answer is kept."""
@@ -98,6 +98,8 @@ class Question:
     """The experiment that it takes part in, for the log."""
     arm: str | None = None
     """On which side: `control` or `variant`."""
+    named_by: str = "chosen by name"
+    """Who chose a model that is not `auto`, as its route says it."""
 
     def __post_init__(self) -> None:
         if self.is_public and (self.is_private or self.task not in PUBLIC_TASKS):

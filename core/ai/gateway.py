@@ -357,13 +357,19 @@ class Gateway:
 
     def _as_set(self, principal: Principal, question: Question) -> Question:
         """The question with a model where it names none, and where its asker's profile replaces `auto`."""
-        model = question.model
+        model, named_by = question.model, question.named_by
         if not model:
-            model = principal.default_model or principal.org_default_model or self._parts.default_model
-            model = model if model == AUTO or self._parts.router.allows(model, principal) else AUTO
+            defaults = {
+                "your default model": principal.default_model,
+                "your organisation's default model": principal.org_default_model,
+                "the installation's default model": self._parts.default_model,
+            }
+            allows = self._parts.router.allows
+            allowed = ((name, by) for by, name in defaults.items() if name and allows(name, principal))
+            model, named_by = next(allowed, (AUTO, named_by))
         if model == AUTO and not principal.uses_router and question.operation == "chat":
             model = principal.default_model or AUTO
-        return replace(question, model=model)
+        return replace(question, model=model, named_by=named_by)
 
     def _assigned(self, principal: Principal, plan: Plan, question: Question) -> Question:
         """The question as the experiment wants it that it takes part in; what is chosen by name takes part in none."""
@@ -420,6 +426,7 @@ class Gateway:
                 own_keys=self._keys(principal, question),
                 health=health.of,
                 offers=None if flags is None else flags.offers(principal),
+                named_by=question.named_by,
             )
         )
         model = route.candidates[0].model

@@ -164,7 +164,10 @@ class Router:
         return f"{AUTO}/{'offline' if is_offline else 'live'}/{'/'.join('+'.join(names) for names in among)}"
 
     def allows(self, model_id: str, principal: Principal) -> bool:
-        """Whether an organisation lets its members ask the model of this id; `route` says that there is none."""
+        """Whether an organisation lets its members ask `auto` or the model of this id; `route` says where there is
+        none."""
+        if model_id == AUTO:
+            return True
         try:
             model = self._catalogue.get(model_id)
         except NotFound:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import httpx2
 import pytest
@@ -24,6 +25,11 @@ def _of_scopes(api: Api, principal: Principal, *scopes: Scope) -> httpx2.Client:
 def _allow(api: Api, principal: Principal, *models: str) -> None:
     settings = OrganisationSettings(principal.org_name, "UTC", Decimal("0.04"), "SP500", models)
     api.workbench.profiles.keep_organisation(principal, settings)
+
+
+def _set(api: Api, principal: Principal, **changes: Any) -> None:
+    profiles = api.workbench.profiles
+    profiles.keep_organisation(principal, replace(profiles.organisation(principal), **changes))
 
 
 def test_a_profile_is_read_and_changed_in_part(live_api: Api) -> None:
@@ -125,3 +131,43 @@ def test_an_organisation_allows_models_to_its_members_alone(live_api: Api) -> No
         assert not rows[MODEL]["available"]
         assert "organisation" in rows[MODEL]["reason"]
         assert other.post("/ai/chat", json={"message": QUESTION, "model": MODEL}).status_code == 200
+
+
+def test_switched_off_a_live_model_answers_nobody_and_the_glossary_everybody(live_api: Api) -> None:
+    ann, eve = live_api.member("ann", plan="team"), live_api.member("eve", plan="team")
+    with live_api.client(ann) as client, live_api.client(eve) as other:
+        before = client.post("/ai/chat", json={"message": QUESTION}).json()
+        assert not before["offline"]
+        _set(live_api, ann, asks_models=False)
+        answer = client.post("/ai/chat", json={"message": QUESTION}).json()  # also what stands in the cache
+        assert (answer["offline"], answer["provider"]) == (True, "offline")
+        assert answer["route"]["reason"].startswith("your organisation has switched models off; ")
+        refused = client.post("/ai/chat", json={"message": QUESTION, "model": MODEL})
+        assert_problem(refused, 403, "forbidden")
+        assert "switched off the models of providers" in refused.json()["detail"]
+        rows = {row["id"]: row for row in client.get("/ai/models").json()}
+        assert {name for name, row in rows.items() if row["available"]} == {"offline-glossary"}
+        assert "switched off" in rows[MODEL]["reason"]
+        assert_problem(client.post("/ai/embeddings", json={"input": "x"}), 403, "forbidden")
+        assert not other.post("/ai/chat", json={"message": QUESTION}).json()["offline"]
+        _set(live_api, ann, asks_models=True)
+        assert not client.post("/ai/chat", json={"message": QUESTION}).json()["offline"]
+
+
+def test_an_organisations_default_model_answers_members_who_have_none(live_api: Api) -> None:
+    ann = live_api.member("ann", plan="team")
+    bob = live_api.member("bob", org=ann.org_name, plan="team", role=Role.ANALYST)
+    _set(live_api, ann, default_model=OTHER)
+    with live_api.client(bob) as client:
+        answer = client.post("/ai/chat", json={"message": QUESTION}).json()
+        assert (answer["model"], answer["route"]["reason"]) == (OTHER, "your organisation's default model")
+        named = client.post("/ai/chat", json={"message": "What is duration?", "model": MODEL}).json()
+        assert (named["model"], named["route"]["reason"]) == (MODEL, "chosen by name")
+        client.patch(PATH, json={"default_model": MODEL})
+        mine = client.post("/ai/chat", json={"message": "What is convexity?"}).json()
+        assert (mine["model"], mine["route"]["reason"]) == (MODEL, "your default model")
+        _set(live_api, ann, allowed_providers=("mistral",))
+        listed = {row["id"]: row for row in client.get("/ai/models").json()}
+        assert "Your organisation does not allow" in listed[MODEL]["reason"]
+        assert_problem(client.post("/ai/chat", json={"message": QUESTION, "model": MODEL}), 403, "forbidden")
+        assert_problem(client.post("/ai/chat", json={"message": QUESTION}), 501, "not_configured")
