@@ -28,7 +28,7 @@ _ICONS = {
     "text": ":material/description:",
     "image": ":material/image:",
 }
-WAITING, _REFUSED, _THUMBNAILS = "chat_files_waiting", "chat_files_refused", "chat_files_thumbnails"
+WAITING, _REFUSED, _THUMBNAILS = "chat_files_waiting_for", "chat_files_not_taken", "chat_files_thumbnails"
 Add = Callable[[Upload], Attachment]
 """Reads one file and keeps what was read."""
 PictureOf = Callable[[UUID], bytes]

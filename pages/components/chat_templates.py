@@ -63,24 +63,34 @@ def show(key: str, shelf: Shelf, *, is_busy: bool = False) -> None:
 
 def show_view(key: str, shelf: Shelf) -> None:
     """What stands in the dialog."""
-    view = st.session_state.get(_view(key), View())
+    place, view = st.empty(), st.session_state.get(_view(key), View())
     with show_errors(has_action=False):
         principal = shelf.principal()
-        if view == View():
-            _show_list(key, shelf, principal)
-            return
-        st.button(
-            "All templates",
-            icon=":material/arrow_back:",
-            type="tertiary",
-            key=f"{key}_back",
-            on_click=_go,
-            args=(key, View()),
-        )
-        if view.is_edited:
-            _show_edit(key, shelf.templates, principal, view)
-        elif view.template_id is not None:
-            _show_use(key, shelf.templates, principal, view.template_id)
+        with place.container():
+            has_left = _show(key, shelf, principal, view)
+        if has_left:
+            with place.container():
+                _show_list(key, shelf, principal)
+
+
+def _show(key: str, shelf: Shelf, principal: Principal, view: View) -> bool:
+    """One view; whether what was to be done in it is done, so that the list follows."""
+    if view == View():
+        _show_list(key, shelf, principal)
+        return False
+    st.button(
+        "All templates",
+        icon=":material/arrow_back:",
+        type="tertiary",
+        key=f"{key}_back",
+        on_click=_go,
+        args=(key, View()),
+    )
+    if view.is_edited:
+        return _show_edit(key, shelf.templates, principal, view)
+    if view.template_id is not None:
+        _show_use(key, shelf.templates, principal, view.template_id)
+    return False
 
 
 def _show_list(key: str, shelf: Shelf, principal: Principal) -> None:
@@ -127,15 +137,16 @@ def _show_use(key: str, templates: Templates, principal: Principal, template_id:
         st.rerun()
 
 
-def _show_edit(key: str, templates: Templates, principal: Principal, view: View) -> None:
+def _show_edit(key: str, templates: Templates, principal: Principal, view: View) -> bool:
+    """The form; whether the template was kept or deleted."""
     kept = None if view.template_id is None else templates.get(principal, view.template_id)
-    form = f"{key}_edit_{view.template_id or 'new'}"
+    form = f"{key}_edit_{view.template_id or 'new'}_{st.session_state.get(_done(key), 0)}"
     allowed = template_edit.Allowed(templates.categories(principal), may_publish=principal.is_operator)
     draft = template_edit.show(form, _draft_of(kept, view), allowed)
-    if kept is not None:
-        _show_delete(key, form, templates, principal, kept)
+    if kept is not None and _show_delete(form, templates, principal, kept):
+        return _leave(key, "The template is deleted")
     if draft is None:
-        return
+        return False
     try:
         if kept is None:
             templates.create(principal, draft)
@@ -143,26 +154,26 @@ def _show_edit(key: str, templates: Templates, principal: Principal, view: View)
             templates.change(principal, kept.id, draft, after=kept.version)
     except AssayError as error:
         show_error(error, principal, has_action=False)
-        return
-    _leave(key, form, "The template is kept")
+        return False
+    return _leave(key, "The template is kept")
 
 
-def _show_delete(key: str, form: str, templates: Templates, principal: Principal, kept: Template) -> None:
-    """The button, which asks first: a dialog cannot open another one."""
+def _show_delete(form: str, templates: Templates, principal: Principal, kept: Template) -> bool:
+    """The button, which asks first (a dialog cannot open another one); whether the template is deleted."""
     with st.popover("Delete", icon=":material/delete:", type="tertiary", key=f"{form}_delete"):
         st.markdown("It is gone for all who see it. Questions that were asked with it stay.")
-        if st.button("Delete template", type="primary", key=f"{form}_delete_yes"):
-            templates.delete(principal, kept.id)
-            _leave(key, form, "The template is deleted")
+        is_sure = st.button("Delete template", type="primary", key=f"{form}_delete_yes")
+    if is_sure:
+        templates.delete(principal, kept.id)
+    return is_sure
 
 
-def _leave(key: str, form: str, done: str) -> None:
-    """Back to the list; what was typed is forgotten."""
-    for name in [name for name in st.session_state if str(name).startswith(form)]:
-        del st.session_state[name]
+def _leave(key: str, done: str) -> bool:
+    """The list is what the dialog shows, and the next form begins anew."""
+    st.session_state[_done(key)] = st.session_state.get(_done(key), 0) + 1
     _go(key, View())
     st.toast(done, icon=":material/check_circle:")
-    st.rerun(scope="fragment")
+    return True
 
 
 def _draft_of(kept: Template | None, view: View) -> TemplateDraft:
@@ -178,6 +189,11 @@ def _title_of(question: str) -> str:
 
 def _go(key: str, view: View) -> None:
     st.session_state[_view(key)] = view
+
+
+def _done(key: str) -> str:
+    """Where it is kept how many forms were filled in."""
+    return f"{key}_done"
 
 
 def _view(key: str) -> str:

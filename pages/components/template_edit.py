@@ -117,7 +117,7 @@ def _show_category(key: str, category: str, categories: Sequence[str]) -> str:
 
 def _show_sharing(key: str, sharing: Sharing, *, may_publish: bool) -> Sharing:
     options = [each for each in _SHARING if each != "public" or may_publish or sharing == "public"]
-    chosen = st.segmented_control(
+    return st.segmented_control(
         "Who sees it",
         options,
         default=sharing,
@@ -125,7 +125,6 @@ def _show_sharing(key: str, sharing: Sharing, *, may_publish: bool) -> Sharing:
         required=True,
         key=f"{key}_sharing",
     )
-    return chosen
 
 
 def _kind_of(name: str) -> Kind:

@@ -64,7 +64,9 @@ def _number(key: str, variable: Variable) -> Value:
     with suppress(ValueError):
         default = float(variable.default)
     typed = st.number_input(_label(variable), value=default, format="%g", step=1.0, key=key)
-    return "" if typed is None else typed
+    if typed is None:
+        return ""
+    return int(typed) if float(typed).is_integer() else typed  # 5, and not 5.0
 
 
 def _date(key: str, variable: Variable) -> Value:
