@@ -10,6 +10,7 @@ from core.http.entrance import Entrance
 from core.http.problems import install_problems, problem_response
 from core.http.routes import (
     alerts,
+    attachments,
     audio,
     chat,
     completions,
@@ -48,6 +49,7 @@ AREAS = (
     large_requests,
     images,
     audio,
+    attachments,
     templates,
     models,
     profile,
