@@ -7,10 +7,10 @@ who charge tokens for sound, and what is charged by time is charged by its secon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from core.ai.answer import Question
+from core.ai.answer import Operation, Question
 from core.ai.estimate import completion_estimate, prompt_estimate
 from core.ai.prices import Price
 from core.ai.providers.contract import Message, TokenUsage, ToolCall, ToolSpec
@@ -47,17 +47,18 @@ def estimated_usage(
     calls: Sequence[ToolCall] = (),
 ) -> TokenUsage:
     """The tokens of an answer whose usage is not known; vectors have none of their own, a picture those it may take."""
-    written = {
-        "embedding": lambda: 0,
-        "image": lambda: question.max_tokens if text else 0,
-        "chat": lambda: completion_estimate(text, deltas, calls),
-        "transcription": lambda: completion_estimate(text, deltas),
-    }
-    return TokenUsage(
-        asked_tokens(question, messages, tools), written[question.operation](), audio_s=recorded_s(question)
-    )
+    written = _WRITTEN[question.operation](question, text, deltas, calls)
+    return TokenUsage(asked_tokens(question, messages, tools), written, audio_s=recorded_s(question))
 
 
 def has_counted_text(question: Question, text: str, calls: Sequence[ToolCall] = ()) -> bool:
     """Whether a usage without output tokens cannot be right: vectors have none, nor has sound charged by its time."""
     return question.operation in ("chat", "image") and bool(text or calls)
+
+
+_WRITTEN: dict[Operation, Callable[[Question, str, int, Sequence[ToolCall]], int]] = {
+    "chat": lambda question, text, deltas, calls: completion_estimate(text, deltas, calls),
+    "embedding": lambda question, text, deltas, calls: 0,
+    "image": lambda question, text, deltas, calls: question.max_tokens if text else 0,
+    "transcription": lambda question, text, deltas, calls: completion_estimate(text, deltas),
+}

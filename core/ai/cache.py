@@ -242,8 +242,10 @@ def _compared(message: Message, parts: KeyParts) -> str:
 
 
 def _named(message: Message) -> list[tuple[str, str]]:
+    """What a message has beside its text: calls of tools, and pictures by their hash."""
     calls = message.calls if message.call is None else (message.call,)
-    return [(call.name, call.arguments) for call in calls]
+    pictures = [(each.media_type, hashlib.sha256(each.data).hexdigest()) for each in message.pictures]
+    return [*((call.name, call.arguments) for call in calls), *pictures]
 
 
 def tools_digest(tools: Sequence[ToolSpec]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
+from core.ai.pictures import picture_tokens
 from core.ai.providers.contract import Message, TokenUsage, ToolCall, ToolSpec
 
 BYTES_PER_PROMPT_TOKEN = 2
@@ -69,7 +70,7 @@ def _told(message: Message) -> int:
         around, named = around + TOKENS_AROUND_CALL, _bytes(message.call.name)
     carried = sum(_bytes(call.carried) for call in message.calls)
     written = _bytes(message.text) + named + carried + sum(map(_call_bytes, message.calls))
-    return _ceil(written, BYTES_PER_PROMPT_TOKEN) + around
+    return _ceil(written, BYTES_PER_PROMPT_TOKEN) + around + sum(map(picture_tokens, message.pictures))
 
 
 def _described(tool: ToolSpec) -> int:

@@ -14,10 +14,10 @@ from core.ai.attempts import CUT_REASONS, Attempt, Counted, counted, summed
 from core.ai.bounds import asked_tokens, worst_case_usd
 from core.ai.evidence import Step
 from core.ai.health import Health, Permit, resting
-from core.ai.opening import opened
+from core.ai.opening import limits_of, opened
 from core.ai.own_keys import OwnKey
 from core.ai.providers.contract import ChatStream, Delta, Finish, Message, TimeLimits, ToolSpec
-from core.ai.retries import RetryPolicy, time_limit_error
+from core.ai.retries import RetryPolicy, passes, time_limit_error
 from core.ai.router import Candidate, Route
 from core.ai.screening import Incoming, Screen
 from core.ai.tools import Course, Turn
@@ -86,6 +86,18 @@ class Ended:
     def counted(self, question: Question) -> Counted:
         """The tokens of all rounds together."""
         return summed([counted(attempt, question) for attempt in self.made_of])
+
+
+@dataclass(slots=True)
+class _Lap:
+    """What came of asking candidates in turn."""
+
+    attempt: Attempt | None = None
+    why: str = ""
+    """Why none was asked."""
+    is_over: bool = False
+    again: list[Candidate] = field(default_factory=list)
+    """Those whose trouble passes."""
 
 
 class Rounds:
@@ -169,26 +181,51 @@ class Rounds:
         return self._ended(self._usable(last))
 
     def _round(self, messages: Sequence[Message]) -> Attempt | None:
-        """The attempt that ended a round; None where no candidate can be asked any more."""
+        """The attempt that ended a round; None where no candidate can be asked any more.
+
+        Where all failed, those whose trouble passes are asked once more.
+        """
         shown, tools = tuple(messages), self._offered
-        attempt, why = None, "length"
-        candidates = [candidate for candidate in self._candidates if self._has_room(candidate, shown, tools)]
+        left = [candidate for candidate in self._candidates if self._has_room(candidate, shown, tools)]
+        lap = _Lap(why="length")
+        for _ in range(self._parts.retries.laps if len(left) > 1 else 1):
+            if lap.attempt is not None and not self._waits(self._parts.retries.lap_pause_s(self._parts.random)):
+                break
+            lap = self._lap(left, shown, tools, lap.attempt)
+            left = lap.again
+            if lap.is_over or not left:
+                break
+        if lap.attempt is None and self._course is not None and self._finished:
+            self._stop(lap.why)
+        return lap.attempt
+
+    def _lap(
+        self,
+        candidates: Sequence[Candidate],
+        shown: tuple[Message, ...],
+        tools: tuple[ToolSpec, ...],
+        attempt: Attempt | None,
+    ) -> _Lap:
+        """Each candidate in turn, until one answers."""
+        lap = _Lap(attempt, why="length")
         for place, candidate in enumerate(candidates):
             if not self._is_covered(self._spent_usd(self._finished) + self._most_usd(candidate, shown, tools)):
-                why = "ceiling"
+                lap.why = "ceiling"
                 continue
             permit = self._permit_for(candidate)
             if permit is None:
-                why = "resting"
+                lap.why = "resting"
                 continue
             attempt = self._tried(permit, candidate, shown, tools, has_others=place + 1 < len(candidates))
+            lap.attempt = attempt
             is_over = attempt.finish is not None or attempt.deltas or self._cut is not None
             is_ours = candidate.key is not None and isinstance(attempt.error, ProviderRefusedKey)
             if is_over or is_ours or attempt.cut == "total" or self._seconds_left() <= 0:
+                lap.is_over = True
                 break
-        if attempt is None and self._course is not None and self._finished:
-            self._stop(why)
-        return attempt
+            if passes(attempt):
+                lap.again.append(candidate)
+        return lap
 
     def _has_room(self, candidate: Candidate, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> bool:
         """Whether a later round fits into the model; of the first one its route has made sure."""
@@ -290,7 +327,7 @@ class Rounds:
 
     def _first_token_s(self, permit: Permit, *, has_others: bool) -> float:
         """How long the first token is waited for."""
-        most_s = self._parts.limits.first_token_s
+        most_s = limits_of(self._question, self._parts.limits).first_token_s
         if not permit.probes or not has_others:
             return most_s
         of_late_ms = self._parts.health.of(permit.provider, permit.model).first_token_ms or 0
@@ -299,12 +336,14 @@ class Rounds:
     def _pauses(self, attempt: Attempt, tries: int) -> bool:
         """Waits before another try; False where there is none."""
         pause_s = self._parts.retries.pause_s(attempt, tries, self._parts.random)
-        if pause_s is None or self._waited_s + pause_s > self._parts.retries.waited_s:
-            return False
-        if self._seconds_left() <= pause_s or self._is_over.wait(pause_s):
+        return pause_s is not None and self._waits(pause_s)
+
+    def _waits(self, pause_s: float) -> bool:
+        """Waits so long; False where it would be for too long, or somebody ended it."""
+        if self._waited_s + pause_s > self._parts.retries.waited_s or self._seconds_left() <= pause_s:
             return False
         self._waited_s += pause_s
-        return True
+        return not self._is_over.wait(pause_s)
 
     def _tell(self, attempt: Attempt) -> None:
         """Says of a model what came of asking it."""
@@ -379,7 +418,7 @@ class Rounds:
         attempt = Attempt(candidate, messages, time.monotonic(), tools, sent=sent)
         self.attempts.append(attempt)
         self.asked = candidate
-        limits = self._parts.limits
+        limits = limits_of(self._question, self._parts.limits)
         last = self._deadline
         alarm = self._parts.watchdog.alarm(lambda: self._ring(attempt, last))
         stream: ChatStream | None = None

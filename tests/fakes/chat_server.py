@@ -135,7 +135,7 @@ class ChatServer(ScriptedServer):
 def _text(content: object) -> str:
     """The text of a message, which with pictures is one of its parts."""
     parts = content if isinstance(content, list) else [{"text": content or ""}]
-    return " ".join(part.get("text", "") for part in parts)
+    return " ".join(str(part.get("text", "")) for part in parts)
 
 
 def _call_chunk(received: Received, piece: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def wav_seconds(data: bytes) -> float:
     """How long a WAV file is; 1 for what is none."""
     try:
         with wave.open(io.BytesIO(data)) as sound:
-            return sound.getnframes() / sound.getframerate()
+            return float(sound.getnframes() / sound.getframerate())
     except (wave.Error, EOFError):
         return 1.0
 

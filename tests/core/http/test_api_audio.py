@@ -22,7 +22,8 @@ SAID = "Sell nothing before noon."
 HOUR_USD = Decimal("0.27")
 
 
-def _post(client: httpx2.Client, data: bytes, headers: dict[str, str] | None = None, **fields: str) -> httpx2.Response:
+def _post(client: httpx2.Client, data: bytes, key: str = "", **fields: str) -> httpx2.Response:
+    headers = {"Idempotency-Key": key} if key else {}
     return client.post(PATH, files={"file": ("call.wav", data, "audio/wav")}, data=fields, headers=headers)
 
 
@@ -126,7 +127,7 @@ def test_a_recording_in_which_nothing_is_said_has_no_words(
 
 
 def test_a_repeat_with_a_key_is_the_same_transcript(basic: httpx2.Client, chat_server: ChatServer) -> None:
-    key = {"Idempotency-Key": "one"}
+    key = "one"
     first, again = (_post(basic, wav(2), key) for _ in range(2))
 
     assert again.json() == first.json()
