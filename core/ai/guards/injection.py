@@ -22,6 +22,8 @@ DEFANGED_FROM = 6.0
 """Score of a text from outside from which its orders are left out."""
 DISGUISED = 2.0
 """What is added where an order was disguised."""
+PASSAGE_CHARS = 1_000
+"""Characters of a passage within which what is found counts together."""
 LEFT_OUT = "[a sentence that gives orders was left out]"
 
 _OWN: Sequence[Phrase] = (*ENGLISH, *FOREIGN)
@@ -52,9 +54,9 @@ def judged(text: str, plain: str | None = None) -> Verdict:
 def score(text: str, plain: str | None = None, *, is_outside: bool = False) -> float:
     """How much a text is an order to a model; 0 where nothing of one is in it."""
     rules, plain = _FROM_OUTSIDE if is_outside else _OWN, folded(text) if plain is None else plain
-    found = _score(plain, rules)
+    found = _nearby(plain, rules)
     for hidden in undisguised(text, plain):
-        behind = _score(hidden, rules)
+        behind = _nearby(hidden, rules)
         if behind > found:
             found = behind + DISGUISED
     return found
@@ -86,6 +88,15 @@ def _without_orders(text: str) -> tuple[str, float]:
     if score(clean, is_outside=True) >= DEFANGED_FROM:  # an order of several sentences: each that is part of it goes
         clean = _SENTENCE.sub(lambda each: LEFT_OUT if score(each[0], is_outside=True) > 0 else each[0], clean)
     return clean, found
+
+
+def _nearby(plain: str, rules: Sequence[Phrase]) -> float:
+    """The score of a text; of a long one that of its worst passage, since words far apart are no order together."""
+    found = _score(plain, rules)
+    if found == 0 or len(plain) <= PASSAGE_CHARS:
+        return found
+    starts = range(0, len(plain), PASSAGE_CHARS // 2)
+    return max(_score(plain[at : at + PASSAGE_CHARS], rules) for at in starts)
 
 
 def _score(plain: str, rules: Sequence[Phrase]) -> float:

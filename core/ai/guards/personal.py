@@ -18,9 +18,7 @@ CONTEXT_CHARS = 40
 """Characters before a number that say what it is."""
 
 _NAME = re.compile(r"(?<![\w.+%-])[A-Za-z0-9_%+-]+(?:\.[A-Za-z0-9_%+-]+)*$")
-_DOMAIN = re.compile(
-    r"@[^\W_](?:[\w-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w-]{0,61}[^\W_])?){0,8}\.[^\W\d_]{2,24}(?![\w@])"
-)
+_DOMAIN = re.compile(r"@[^\W_](?:[\w-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w-]{0,61}[^\W_])?){0,8}\.[^\W\d_]{2,24}(?![\w@])")
 MAX_NAME_CHARS = 64
 """Characters before the sign of an address at most (RFC 5321)."""
 _ASSIGNED = re.compile(
@@ -149,7 +147,10 @@ def _cards_in(text: str, small: str) -> Iterator[Span]:
         if not _BRANDS.fullmatch(digits) or not _passes_luhn(digits):
             continue
         before = small[max(0, found.start() - CONTEXT_CHARS) : found.start()]
-        is_another = _OF_SOMETHING_ELSE.search(before) or _is_in_a_table(text, found) or _is_a_row(found[0])
+        is_bare = len(digits) == len(found[0])
+        is_another = (
+            (_OF_SOMETHING_ELSE.search(before) or _is_in_a_table(text, found)) if is_bare else _is_a_row(found[0])
+        )
         if _OF_A_CARD.search(before) or not is_another:
             yield Span(*found.span(), "CARD")
 
@@ -165,7 +166,7 @@ def _is_in_a_table(text: str, found: re.Match[str]) -> bool:
     begin = text.rfind("\n", 0, found.start()) + 1
     end = text.find("\n", found.end())
     line = text[begin : len(text) if end < 0 else end]
-    return "\t" in line or "|" in line or ";" in line or line.count(",") >= 2
+    return "\t" in line or "|" in line or ";" in line or line.count(",") - line.count(", ") >= 2
 
 
 def _is_a_row(text: str) -> bool:

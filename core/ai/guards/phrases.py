@@ -39,7 +39,7 @@ _DROP = (
 _WORDS = r"(?:(?!and |but |if |until )[\w'’,/-]+ ){0,5}?"
 _EARLIER = r"(?:previous|prior|above|earlier|preceding|foregoing|initial|original|former|past|old|existing)"
 _RULES = (
-    r"(?:instructions?|directions?|directives?|rules?|guidelines?|guidance|prompts?|commands?|programming"
+    r"(?:instructions?|directions?|directives?|rules?|guidelines?|prompts?|commands?|programming"
     r"|polic(?:y|ies)"
     r"|constraints?|restrictions?|safeguards?|guardrails?|safety|filters?|training)"
 )
@@ -79,7 +79,7 @@ ENGLISH = (
     _phrase(
         "override",
         5,
-        "instruction|direction|directive|rule|guideline|guidance|prompt|command|programming|polic|constraint"
+        "instruction|direction|directive|rule|guideline|prompt|command|programming|polic|constraint"
         "|restriction"
         "|safe|guardrail|filter|training" + _DROPPING,
         rf"{_DROP} {_WORDS}(?:{_EARLIER} {_WORDS}{_RULES}\b|{_RULES} (?:above|before|that came|you (?:were|have))"
@@ -213,7 +213,7 @@ ENGLISH = (
         r"|safety (?:checks|filters)) (?:are )?(?:switched |turned )?(?:off|disabled|removed|gone)"
         r"|\[ ?system override ?\]",
     ),
-    _phrase("jailbreak", 3, "jailbreak", r"jailbreak"),
+    _phrase("jailbreak", 2, "jailbreak", r"jailbreak"),
     _phrase(
         "authority",
         2,
@@ -286,7 +286,7 @@ ENGLISH = (
         "tool_hijack",
         8,
         "tool&delete|without asking|without confirmation|somebody else|someone else|another |other ",
-        r"(?:call|use|invoke|execute|run|using)\b[^.!?\n]{0,40}\btools?\b[^\n]{0,80}\b(?:deletes?"
+        r"(?:call|use|invoke|execute|run|using)\b[^.!?\n]{0,40}\btools?\b[^.!?\n]{0,80}\b(?:deletes?"
         r"|without (?:asking|confirmation)"
         r"|somebody else|someone else|another (?:user|organi[sz]ation)|other (?:users?|organi[sz]ations?))\b",
     ),
