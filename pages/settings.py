@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pages.components import (
+    settings_keys,
     settings_organisation,
     settings_password,
     settings_profile,
@@ -20,6 +21,7 @@ SECTIONS = {
     "password": Section("Password", settings_password.show),
     "sessions": Section("Sessions", settings_sessions.show),
     "tokens": Section("Access tokens", settings_tokens.show),
+    "keys": Section("Keys", settings_keys.show),
     "organisation": Section("Organisation", settings_organisation.show),
 }
 

@@ -38,6 +38,7 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "secret_once": (basics.secrets,),
     "new_password": (accounts.new_password,),
     "members_seats": (accounts.seats,),
+    "settings_keys": (accounts.keys, accounts.no_keys),
     "charts": (figures.chart,),
     "tables": (figures.table,),
     "quota": (figures.quotas,),
