@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
 
 from core.ai.answer import Answer
 from core.ai.evidence import Step
@@ -49,7 +50,10 @@ async def answered(question: ConversationQuestion, conversation_id: UUID | None,
 
     Raises:
         AssayError: it failed before its first piece.
+        RequestValidationError: it has neither a message nor a template.
     """
+    if question.template_id is None and "message" not in question.model_fields_set:
+        raise RequestValidationError([{"type": "missing", "loc": ("body", "message"), "input": {}}])
     idempotency = await idempotency_of(asker.request)
     portfolio_id = None if question.portfolio_id is None else id_of(question.portfolio_id)
     attachment_ids = [attachment_id_of(given) for given in question.attachment_ids]

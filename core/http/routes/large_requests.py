@@ -172,7 +172,7 @@ def _result(kind: str, item: ItemRow) -> LargeResult:
     is_vector = bool(told) and kind == "embedding"
     return LargeResult(
         number=item.number,
-        state=item.state,  # type: ignore[arg-type]  # the table holds no other
+        state=item.state,
         tries=item.tries,
         text=None if is_vector else told.get("text"),
         vector=vectors_of(told["text"])[0] if is_vector else None,

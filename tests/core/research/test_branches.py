@@ -104,7 +104,7 @@ def test_what_cannot_be_reacted_to(
     for who, message in ((ann, opened.messages[0].id), (ann, new_id()), (colleague, answer), (member("eve"), answer)):
         for thumb in ("up", None):
             with pytest.raises(NotFound):
-                reactions.react(who, message, thumb)  # type: ignore[arg-type]
+                reactions.react(who, message, thumb)
     with pytest.raises(NotFound):
         reactions.react(ann, answer, "up", conversation_id=new_id())
     with pytest.raises(InvalidRequest, match="at most 2,000"):
@@ -120,7 +120,7 @@ def test_of_many_reactions_at_one_moment_one_stays(workbench: Workbench, ann: Pr
     answer = _answers(workbench.conversations.open(ann, _talk(workbench, ann)))[0]
     wanted = [("up", "a"), ("down", "b"), (None, None), ("up", None), (None, "c")] * 6
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda each: reactions.react(ann, answer, each[0], each[1]), wanted))  # type: ignore[arg-type]
+        list(pool.map(lambda each: reactions.react(ann, answer, each[0], each[1]), wanted))
     last = reactions.react(ann, answer, "up", "the last")
     assert reactions.of(ann, [answer]) == {answer: last}
 
