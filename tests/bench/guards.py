@@ -23,6 +23,7 @@ CHARS = 8_000
 TIMES, WARM_UP = 300, 20
 PIECE_CHARS = 12
 """Of an answer, as providers send it."""
+USUAL = ("prose", "table")
 GOAL = (Goal("p50", 5.0), Goal("p95", 5.0))
 ASKER = Principal(UUID(int=1), UUID(int=2), Role.ANALYST, "team", "session", "UTC", "ann@test.example", "Ann", "Acme")
 
@@ -51,20 +52,21 @@ def _times(number: int) -> Iterator[Figure]:
 
     note = f"a question of {CHARS:,} characters: form, limits, orders, moderation, personal data, secrets, canary"
     for name, text in texts.items():
-        yield figure(f"guards, {name}", _timed(asks, text, number), goals=GOAL, note=note)
+        goals = GOAL if name in USUAL else ()
+        yield figure(f"guards, {name}", _timed(asks, text, number), goals=goals, note=note)
     note = f"an answer of {CHARS:,} characters in pieces of {PIECE_CHARS}: all pieces together"
     yield figure("guards, on the way back", _timed(answers, texts["prose"], number), goals=GOAL, note=note)
 
 
 def _texts() -> dict[str, str]:
-    """Prose of finance, a pasted table, and texts in several languages with personal data in them."""
+    """Prose of finance, a pasted table, and the worst there is: near misses, languages and personal data without end."""
     prose = (ROOT / "docs" / "screener.md").read_text("utf-8")
     rows = [
         f"2024-{number % 12 + 1:02d}-{number % 28 + 1:02d},187.{number:03d},{82_488_700 + 977 * number},US0378331005,AAPL"
         for number in range(200)
     ]
     mixed = "\n".join([*(each.text for each in planted()), *benign_texts()])
-    return {"prose": prose[:CHARS], "table": "\n".join(rows)[:CHARS], "languages and keys": mixed[:CHARS]}
+    return {"prose": prose[:CHARS], "table": "\n".join(rows)[:CHARS], "near misses and keys alone": mixed[:CHARS]}
 
 
 def _timed(step: Callable[[str], None], text: str, number: int) -> Sequence[float]:

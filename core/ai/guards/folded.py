@@ -38,6 +38,8 @@ _SPELT = re.compile(
     r"\b[a-z][0-9@$!|](?=[a-z0-9@$!|]*[a-z])[a-z0-9@$!|]+|\b[0-9@$!|][a-z][a-z0-9@$!|]+|\b[a-z]{2,}[0-9@$!|]+[a-z]\w*"
 )
 _APART = re.compile(r"\b[a-z](?:[ ._*-]{1,4}[a-z]){6,}\b")
+_ALONE = 6
+_BETWEEN = frozenset("-._*")
 _BROKEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-f]{2}){16,}")
@@ -68,12 +70,22 @@ def _respelt(text: str, plain: str) -> Iterator[str]:
         respelt = _SPELT.sub(lambda found: found[0].translate(_FIGURES), plain)
         if _more_words(respelt, plain) > 0:
             yield respelt
-    spaced = text.casefold() if text.isascii() else _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).casefold()
-    if _APART.search(spaced):
-        yield folded(_APART.sub(lambda found: _joined(found[0]), spaced))
-    broken = " ".join(word for word in plain.split() if "-" in word)
+    words = plain.split()
+    if _is_apart(words):
+        spaced = text.lower() if text.isascii() else _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).lower()
+        joined = _APART.sub(lambda found: _joined(found[0]), spaced)
+        if joined != spaced:
+            yield folded(joined)
+    broken = " ".join(word for word in words if "-" in word)
     if broken and _more_words(broken.replace("-", ""), broken) > 0:
         yield _BROKEN.sub("", plain)
+
+
+def _is_apart(words: list[str]) -> bool:
+    """Whether letters may stand apart: many alone, or one after the other with a sign between."""
+    return sum(len(word) == 1 for word in words) > _ALONE or any(
+        word[1:2] in _BETWEEN and word[3:4] in _BETWEEN for word in words if len(word) > _ALONE
+    )
 
 
 def _decoded(text: str, plain: str) -> Iterator[str]:

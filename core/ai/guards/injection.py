@@ -7,7 +7,9 @@ less suffices, and nothing is refused: the sentences that give them are left out
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from core.ai.guards.folded import folded, undisguised
 from core.ai.guards.foreign_phrases import FOREIGN
@@ -28,6 +30,9 @@ LEFT_OUT = "[a sentence that gives orders was left out]"
 
 _OWN: Sequence[Phrase] = (*ENGLISH, *FOREIGN)
 _FROM_OUTSIDE: Sequence[Phrase] = (*_OWN, *OUTSIDE)
+REACH = 500
+"""Characters around a needle within which its rule is tried; no rule reaches further."""
+_RARE = 6
 _BEGINNING = 4
 _WORD = re.compile(f"[a-z]{{{_BEGINNING},}}")
 _UNBOUND = frozenset(
@@ -92,29 +97,70 @@ def _without_orders(text: str) -> tuple[str, float]:
 
 def _nearby(plain: str, rules: Sequence[Phrase]) -> float:
     """The score of a text; of a long one that of its worst passage, since words far apart are no order together."""
-    found = _score(plain, rules)
-    if found == 0 or len(plain) <= PASSAGE_CHARS:
+    matched = _matching(plain, rules)
+    found = _weight(matched)
+    if len(matched) < 2 or len(plain) <= PASSAGE_CHARS:
         return found
-    starts = range(0, len(plain), PASSAGE_CHARS // 2)
-    return max(_score(plain[at : at + PASSAGE_CHARS], rules) for at in starts)
+    starts = [[match.start() for match in rule.pattern.finditer(plain)] for rule in matched]
+    passages = {start for each in starts for start in each}
+    return max((_weight(_beginning_in(matched, starts, first)) for first in passages), default=0.0)
 
 
-def _score(plain: str, rules: Sequence[Phrase]) -> float:
-    beginnings = {word[:_BEGINNING] for word in _WORD.findall(plain)}
+def _beginning_in(matched: Sequence[Phrase], starts: Sequence[Sequence[int]], first: int) -> list[Phrase]:
+    """The rules of which a match begins in the passage that begins there."""
+    found = []
+    for rule, each in zip(matched, starts, strict=True):
+        at = bisect_left(each, first)
+        if at < len(each) and each[at] - first <= PASSAGE_CHARS:
+            found.append(rule)
+    return found
+
+
+def _weight(rules: Sequence[Phrase]) -> float:
+    """What rules weigh together, each kind by its two heaviest."""
     weights: dict[str, list[float]] = {}
-    known: dict[tuple[str, ...], bool] = {}
-
-    def has_one(needles: tuple[str, ...]) -> bool:
-        if needles not in known:
-            known[needles] = _has_one(plain, beginnings, needles)
-        return known[needles]
-
     for rule in rules:
-        if all(map(has_one, rule.needles)) and rule.pattern.search(plain):
-            weights.setdefault(rule.kind, []).append(rule.weight)
+        weights.setdefault(rule.kind, []).append(rule.weight)
     return sum(sum(sorted(each, reverse=True)[:2]) for each in weights.values())
 
 
-def _has_one(plain: str, beginnings: set[str], needles: Sequence[str]) -> bool:
-    """Whether one of the needles stands in a text; one that no word begins like is not looked for."""
-    return any((needle[:_BEGINNING] in beginnings or needle in _UNBOUND) and needle in plain for needle in needles)
+def _matching(plain: str, rules: Sequence[Phrase]) -> list[Phrase]:
+    beginnings = {word[:_BEGINNING] for word in _WORD.findall(plain)}
+    known: dict[tuple[str, ...], list[str]] = {}
+
+    def present(needles: tuple[str, ...]) -> list[str]:
+        if needles not in known:
+            known[needles] = _present(plain, beginnings, needles)
+        return known[needles]
+
+    return [
+        rule
+        for rule in rules
+        if all(map(present, rule.needles)) and _matches(plain, rule, [known[needles] for needles in rule.needles])
+    ]
+
+
+def _present(plain: str, beginnings: set[str], needles: Sequence[str]) -> list[str]:
+    """The needles that stand in a text; one that no word begins like is not looked for."""
+    likely = [needle for needle in needles if needle[:_BEGINNING] in beginnings or needle in _UNBOUND]
+    return [needle for needle in likely if needle in plain]
+
+
+def _matches(plain: str, rule: Phrase, present: Sequence[Sequence[str]]) -> bool:
+    """Whether a rule matches; it is tried around the rarest of what it needs, or everywhere where nothing is rare."""
+    found: list[int] = []
+    for needles in present:
+        places = list(islice(_places(plain, needles), _RARE + 1))
+        if len(places) <= _RARE and (not found or len(places) < len(found)):
+            found = places
+    if not found:
+        return rule.pattern.search(plain) is not None
+    return any(rule.pattern.search(plain, max(0, at - REACH), at + REACH) for at in found)
+
+
+def _places(plain: str, needles: Sequence[str]) -> Iterator[int]:
+    for needle in needles:
+        at = plain.find(needle)
+        while at >= 0:
+            yield at
+            at = plain.find(needle, at + len(needle))

@@ -85,6 +85,8 @@ _IDS = (
     _id("contribuinte|nif", r"[123]\d{8}", _by("pt.nif")),
     _id("sozialversicherungsnummer|svnr", r"\d{4} ?\d{6}", _by("at.vnr")),
 )
+_LIKELY = re.compile(r"\d(?:[ .-]?\d){5}|[a-z]{5}\d{4}[a-z]|[a-z]{6}\d{2}[a-z]\d{2}")
+"""Every form has so many digits in a row, or letters before them."""
 _BY_WORD: dict[str, list[_NationalId]] = {}
 for _each in _IDS:
     for _word in _each.words:
@@ -108,6 +110,8 @@ _NOT_OF_A_PERSON = re.compile(
 
 def national_ids_in(text: str, small: str) -> Iterator[Span]:
     """The numbers in a text; `small` is the text in small letters, of the same length."""
+    if _LIKELY.search(small) is None:
+        return
     yield from _by_form(text)
     for word, ids in _BY_WORD.items():
         at = small.find(word)
