@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from core.ai.cache import KeyParts, cache_key
+from core.ai.estimate import prompt_estimate
 from core.ai.pictures import MAX_PATCHES, QUALITIES, SIZES, painted_tokens, picture_tokens
-from core.ai.providers.contract import Picture
+from core.ai.providers.contract import Message, Picture
+from tests.fakes.pictures import picture
 
 
 def _tokens(width: int, height: int) -> int:
@@ -78,3 +81,19 @@ def test_better_pictures_take_more_tokens_and_others_do_not_exist() -> None:
     for size, quality in [("1024x1025", "low"), ("1024x1024", "max"), ("", "")]:
         with pytest.raises(ValueError, match="one of"):
             painted_tokens(size, quality)
+
+
+def test_the_same_words_with_another_picture_are_another_question() -> None:
+    def key(*pictures: Picture) -> bytes:
+        message = Message("user", "What does this show?", pictures=pictures)
+        return cache_key(KeyParts("chat", "auto", (message,), 100, 0.7, ""))
+
+    one, other = picture(of="one"), picture(of="other")
+    assert len({key(), key(one), key(other), key(one, other), key(other, one)}) == 5
+    assert key(one) == key(picture(of="one"))
+
+
+def test_a_picture_is_counted_in_the_hold_of_its_question() -> None:
+    plain, shown = Message("user", "Look."), Message("user", "Look.", pictures=(picture(), picture()))
+
+    assert prompt_estimate([shown]) == prompt_estimate([plain]) + 2 * picture_tokens(picture())

@@ -60,7 +60,7 @@ def test_a_header_that_says_too_little_is_not_believed() -> None:
     short[40:44] = (RATE).to_bytes(4, "little")  # one second of sixty
     assert recording_of(bytes(short)).seconds == 60
 
-    pages = _ogg(1)[:-227] + _page(0, 0, 2, bytes(255)) * 4_000 + _ogg(1)[-227:]
+    pages = _ogg(1)[:-228] + _page(0, 0, 2, bytes(255)) * 4_000 + _ogg(1)[-228:]
     assert recording_of(pages).seconds == len(pages) // 64_000 > 10
 
     assert recording_of(_flac(1, bytes(RATE * 2 * 5))).seconds == 5
