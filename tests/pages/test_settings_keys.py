@@ -19,8 +19,6 @@ from pages.components.settings_keys import OURS
 from tests.pages.signed_in import carry, confirm, open_page, open_session, press, words_of
 
 if TYPE_CHECKING:
-    import psycopg
-
     from tests.conftest import MakeMember
 
 PLAIN = "sk-proj-0123456789-WXYZ"
@@ -114,7 +112,7 @@ def test_a_key_is_revoked_after_a_question(workbench: Workbench, olga: Principal
     assert workbench.provider_keys.usable(olga) == []
 
 
-def test_a_key_is_changed_and_replaced(workbench: Workbench, olga: Principal, service: psycopg.Connection) -> None:  # type: ignore[type-arg]
+def test_a_key_is_changed_and_replaced(workbench: Workbench, olga: Principal) -> None:
     expires_at = datetime.now(UTC) + timedelta(days=90)
     draft = KeyDraft("openai", "Research", SecretStr(PLAIN), expires_at=expires_at, limit_usd_month=Decimal(5))
     key_id = workbench.provider_keys.add(olga, draft)

@@ -85,7 +85,7 @@ def test_a_key_is_kept_encrypted_and_shown_by_its_last_four_characters(
     assert usable.secret is not None
     assert usable.secret.get_secret_value() == PLAIN
     [kept] = service.execute("SELECT secret FROM provider_keys").fetchone() or ()
-    assert PLAIN.encode() not in bytes(kept)  # type: ignore[arg-type]
+    assert isinstance(kept, bytes) and PLAIN.encode() not in kept
     assert PLAIN not in " ".join((repr(given), repr(row), repr(usable), repr(vars(keys)), caplog.text))
 
 
@@ -106,9 +106,10 @@ def test_a_members_key_is_seen_and_used_by_them_alone(
     for other in (ann, member("eve", org="Other", role="owner")):
         assert keys.all(other) == []
         assert keys.usable(other) == []
-        for action in (lambda who: keys.revoke(who, key_id), lambda who: keys.change(who, key_id, change())):
-            with pytest.raises(NotFound):
-                action(other)
+        with pytest.raises(NotFound):
+            keys.revoke(other, key_id)
+        with pytest.raises(NotFound):
+            keys.change(other, key_id, change())
         keys.note_refused(other, key_id)
     assert [row.refused_at for row in keys.all(bob)] == [None]
     assert [usable.id for usable in keys.usable(bob)] == [key_id]
@@ -122,9 +123,10 @@ def test_the_organisations_key_is_its_managers_to_keep_and_its_members_to_use(
     key_id = keys.add(ann, draft(is_shared=True))
     assert [row.id for row in keys.all(bob)] == [key_id]
     assert [(usable.id, usable.is_shared) for usable in keys.usable(bob)] == [(key_id, True)]
-    for action in (lambda: keys.revoke(bob, key_id), lambda: keys.change(bob, key_id, change())):
-        with pytest.raises(Forbidden):
-            action()
+    with pytest.raises(Forbidden):
+        keys.revoke(bob, key_id)
+    with pytest.raises(Forbidden):
+        keys.change(bob, key_id, change())
     vic = member("vic", org="Acme", plan="team", role="viewer")
     assert keys.usable(vic) == []
     with pytest.raises(Forbidden):
@@ -208,9 +210,10 @@ def test_a_revoked_key_is_gone_and_is_listed_for_a_while(
     assert keys.usable(ann) == []
     assert service.execute("SELECT secret FROM provider_keys").fetchone() == (None,)
     assert state_of(of(keys, ann, key_id)) is KeyState.REVOKED
-    for action in (lambda: keys.revoke(ann, key_id), lambda: keys.change(ann, key_id, change())):
-        with pytest.raises(NotFound):
-            action()
+    with pytest.raises(NotFound):
+        keys.revoke(ann, key_id)
+    with pytest.raises(NotFound):
+        keys.change(ann, key_id, change())
     move_time(timedelta(days=31))
     assert keys.all(ann) == []
 

@@ -61,10 +61,17 @@ def read(service: Connection, encryption: Encryption) -> dict[UUID, str]:
     """Every kept secret, decrypted."""
     keys = service.execute("SELECT id, secret FROM provider_keys WHERE secret IS NOT NULL").fetchall()
     hooks = service.execute("SELECT id, webhook_secret FROM alerts").fetchall()
-    return {
-        **{row_id: encryption.decrypt(bytes(kept)) for row_id, kept in keys},  # type: ignore[misc, arg-type]
-        **{row_id: encryption.decrypt_text(kept) for row_id, kept in hooks},  # type: ignore[misc, arg-type]
-    }
+    found = {}
+    for row_id, kept in (*keys, *hooks):
+        assert isinstance(row_id, UUID)
+        found[row_id] = encryption.decrypt_text(kept) if isinstance(kept, str) else decrypted(encryption, kept)
+    return found
+
+
+def decrypted(encryption: Encryption, kept: object) -> str:
+    """A secret as it was kept as bytes."""
+    assert isinstance(kept, bytes)
+    return encryption.decrypt(kept)
 
 
 def counts(done: Iterable[object]) -> list[tuple[object, ...]]:

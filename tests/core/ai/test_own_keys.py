@@ -16,11 +16,12 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from core.accounts.encryption import Encryption
-from core.accounts.provider_keys import KeyChange, KeyDraft, ProviderKeys
+from core.accounts.provider_keys import KeyChange, KeyDraft, ProviderKeys, UsableKey
 from core.ai import own_keys as module
 from core.ai.answer import Answer, Question
 from core.ai.own_keys import FRESH_S, OwnKeys
 from core.ai.providers.contract import ChatRequest, Message, Provider, TimeLimits
+from core.ai.providers.registry import ADAPTERS
 from core.db.engine import Database
 from core.errors import Forbidden, MeteringDenied, NotConfigured, ProviderRefusedKey
 from core.metering.books import audit
@@ -204,7 +205,7 @@ def bench(database: Database, database_url: str, tmp_path: Path, monkeypatch: py
         made.append(Adapter(*given))
         return made[-1]
 
-    monkeypatch.setitem(module.ADAPTERS, "openai", lambda: adapter)
+    monkeypatch.setitem(ADAPTERS, "openai", lambda: adapter)
     encryption = Encryption([Fernet.generate_key().decode()])
     notifications, providers = Notifications(database), {"openai": "OpenAI", "xai": "xAI", "mistral": "Mistral"}
     here, there = (ProviderKeys(database, encryption, notifications, providers=providers) for _ in range(2))
@@ -222,9 +223,14 @@ def test_keys_are_read_every_few_seconds_and_no_more(
     bench: Bench, member: MakeMember, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = member("ann", plan="team", role="owner")
-    reads = []
+    reads: list[Principal] = []
     usable = ProviderKeys.usable
-    monkeypatch.setattr(ProviderKeys, "usable", lambda self, who: reads.append(who) or usable(self, who))
+
+    def read(self: ProviderKeys, who: Principal) -> list[UsableKey]:
+        reads.append(who)
+        return usable(self, who)
+
+    monkeypatch.setattr(ProviderKeys, "usable", read)
     assert bench.own_keys.of(ann) == {}
     bench.keys.add(ann, draft())
     bench.now = FRESH_S - 0.1

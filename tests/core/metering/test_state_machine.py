@@ -209,7 +209,7 @@ class Books(RuleBasedStateMachine):
         self, number: int, feature: Feature | None, held: Decimal, pays: int | str | None, counts: bool, acts_as: str
     ) -> object:
         """A request, perhaps on an own key, which may be somebody else's; a denial changes nothing."""
-        asked = {"feature": feature, "held_usd": held, "counts_request": counts, "acts_as": acts_as}
+        asked: dict[str, Any] = {"feature": feature, "held_usd": held, "counts_request": counts, "acts_as": acts_as}
         if pays is not None:
             asked["own_key"], asked["key_id"] = True, [*self.model.keys][pays] if isinstance(pays, int) else None
         request = hold_request(**asked)

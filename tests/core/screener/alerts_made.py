@@ -12,6 +12,7 @@ from uuid import UUID
 import polars as pl
 from sqlalchemy import text
 
+from core.accounts.encryption import Encryption
 from core.db import scans_dao
 from core.db.engine import Database
 from core.db.scans_dao import ScanRow
@@ -62,8 +63,13 @@ class Bench:
         self.screens = Screens(self.database)
         matching = AlertMatching(self.screens, lambda _, universe_id: universe_id, self.latest)
         self.notifications = Notifications(self.database)
+        self._matching = matching
         self.alerts = Alerts(self.database, matching, has_mail=True)
         self.watch = AlertWatch(self.database, matching, self.notifications, self.wake)
+
+    def encrypt(self, encryption: Encryption) -> None:
+        """From now on secrets are kept under keys."""
+        self.alerts = Alerts(self.database, self._matching, has_mail=True, encryption=encryption)
 
     def wake(self) -> None:
         self.woken += 1

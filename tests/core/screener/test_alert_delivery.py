@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from cryptography.fernet import Fernet
 
+from core.accounts.encryption import MARK, Encryption
 from core.clock import SystemClock
 from core.db import alerts_dao
 from core.db.alerts_dao import DeliveryRow
@@ -227,3 +231,30 @@ def test_old_deliveries_are_forgotten(senders: Senders, member: MakeMember, move
     move_time(timedelta(days=91))
     senders.delivery.tidy()
     assert senders.bench.alerts.deliveries(ann, made.row.id) == []
+
+
+def test_the_secret_of_a_webhook_is_kept_encrypted_and_signs_as_it_was_shown(
+    senders: Senders, member: MakeMember, service: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    ann, encryption = member("ann"), Encryption([Fernet.generate_key().decode()])
+    senders.bench.encrypt(encryption)
+    made = senders.told(ann, webhook_url=senders.url)
+    assert made.webhook_secret is not None
+    [kept] = service.execute("SELECT webhook_secret FROM alerts").fetchone() or ()
+    assert str(kept).startswith(MARK) and made.webhook_secret not in str(kept)
+    delivery = replace(senders.delivery, encryption=encryption)
+    assert delivery.deliver_due() == 1
+    got = senders.hook.received.get_nowait()
+    moment, _, signed = got.headers["x-assay-signature"].removeprefix("t=").partition(",v1=")
+    assert signed == signature(made.webhook_secret, int(moment), got.body)
+
+
+def test_a_secret_that_cannot_be_read_any_more_is_said_and_nothing_is_sent(
+    senders: Senders, member: MakeMember
+) -> None:
+    ann = member("ann")
+    senders.bench.encrypt(Encryption([Fernet.generate_key().decode()]))
+    made = senders.told(ann, webhook_url=senders.url)
+    assert replace(senders.delivery, encryption=Encryption([Fernet.generate_key().decode()])).deliver_due() == 1
+    assert senders.state(ann, made).said == "Its secret cannot be read any more: give the webhook another one."
+    assert senders.hook.received.empty()
