@@ -82,7 +82,10 @@ def ask(turn: Turn, opened: UUID | None, model: str, about: PortfolioInfo | None
 def take_turn(opened: UUID | None) -> Turn | None:
     """What is to be asked in this run, once its files are read; with one that cannot be, or without words, nothing."""
     turn = chat_turn.take(opened)
-    if turn is None or not turn.uploads:
+    if turn is None:
+        return None
+    chat_files.dismiss()
+    if not turn.uploads:
         return turn
     with st.bottom, st.spinner(f"Reading {len(turn.uploads)} file{'' if len(turn.uploads) == 1 else 's'}…"):
         were_read = chat_files.take_in(turn.uploads, opened, chat_services.add_file)

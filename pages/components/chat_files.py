@@ -69,6 +69,10 @@ def take_in(uploads: Sequence[Upload], opened: UUID | None, add: Add) -> bool:
 def forget(opened: UUID | None) -> None:
     """The question that they waited for was taken."""
     _keep(opened, ())
+
+
+def dismiss() -> None:
+    """What was refused is not told any more."""
     st.session_state.pop(_REFUSED, None)
 
 
@@ -104,7 +108,7 @@ def show_refused(key: str, refused: Sequence[Refused]) -> None:
         st.warning(
             f"{lines}  \nYour question was not sent; it is in the input below.", icon=":material/attach_file_off:"
         )
-        st.button("Dismiss", key=key, type="tertiary", icon=":material/close:", on_click=_dismiss)
+        st.button("Dismiss", key=key, type="tertiary", icon=":material/close:", on_click=dismiss)
 
 
 def show(files: Sequence[Attachment], picture_of: PictureOf) -> None:
@@ -146,10 +150,6 @@ def _keep(opened: UUID | None, files: tuple[Attachment, ...]) -> None:
 def _take_away(file_id: UUID, opened: UUID | None, remove: Callable[[UUID], object]) -> None:
     _keep(opened, tuple(file for file in waiting(opened) if file.id != file_id))
     remove(file_id)
-
-
-def _dismiss() -> None:
-    st.session_state.pop(_REFUSED, None)
 
 
 def _thumbnail(file_id: UUID, picture_of: PictureOf) -> bytes:
