@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from core.errors import InvalidRequest, PayloadTooLarge, ProviderUnavailable
 from core.ids import new_id
-from core.research.attachments import reader as reader_module
 from core.research.attachments.formats import file_name
 from core.research.attachments.found import MAX_ANSWER_BYTES, Found, Refusal, taken, written
 from core.research.attachments.limits import (
@@ -32,6 +33,7 @@ from core.settings import ROOT
 from tests.core.research.attachments import files_made as made
 
 USER = new_id()
+POPEN = "core.research.attachments.reader.subprocess.Popen"
 
 
 def read(data: bytes, name: str = "file", media_type: str | None = None) -> Found:
@@ -159,7 +161,10 @@ def test_a_quote_that_is_never_closed_swallows_no_rows() -> None:
 
 
 def test_a_workbook_is_its_sheets_with_the_values_that_were_kept() -> None:
-    sheets = {"Sales": [["Region", "USD"], ["North", 1.5], ["Sum", ("SUM(B2:B2)", 1.5)]], "Notes": [["=HYPERLINK(1)"]]}
+    sheets: dict[str, list[list[made.Cell]]] = {
+        "Sales": [["Region", "USD"], ["North", 1.5], ["Sum", ("SUM(B2:B2)", 1.5)]],
+        "Notes": [["=HYPERLINK(1)"]],
+    }
     found = read(made.workbook(sheets, {"xl/vbaProject.bin": b"macro"}), "book.xlsx")
     assert (found.kind, found.pages) == ("xlsx", 2)
     assert found.text == "[sheet Sales]\nRegion,USD\nNorth,1.5\nSum,1.5\n\n[sheet Notes]\n'=HYPERLINK(1)"
@@ -265,7 +270,7 @@ def test_a_name_is_kept_without_folders_and_hidden_characters(given: str, kept: 
     assert file_name(given) == kept
 
 
-def test_a_reader_that_is_late_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_is_late_is_ended() -> None:
     with pytest.raises(InvalidRequest, match=TOO_LONG):
         FileReader(wall_s=0.01).read(USER, b"hello", "x.txt")
 
@@ -290,12 +295,8 @@ def test_a_reader_that_a_file_took_over_is_held(program: str, monkeypatch: pytes
         "import resource; from core.research.attachments import reading; reading._LIMITS[resource.RLIMIT_CPU] = 1; "
         f"reading.answer = lambda given: exec({PROGRAMS[program]!r}); reading.main()"
     )
-    started = reader_module.subprocess.Popen
-    monkeypatch.setattr(
-        reader_module.subprocess,
-        "Popen",
-        lambda command, **options: started([*command[:-2], "-c", taken_over], **options),
-    )
+    started = subprocess.Popen
+    monkeypatch.setattr(POPEN, lambda command, **options: started([*command[:-2], "-c", taken_over], **options))
     begun = time.monotonic()
     with pytest.raises(InvalidRequest, match=f"{TOO_LONG}|{UNREADABLE}"):
         FileReader(wall_s=20).read(USER, b"hello", "x.txt")
@@ -305,58 +306,55 @@ def test_a_reader_that_a_file_took_over_is_held(program: str, monkeypatch: pytes
 
 def test_a_reader_is_told_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    given: dict[str, str] = {}
-    started = reader_module.subprocess.Popen
+    given: list[dict[str, Any]] = []
+    started = subprocess.Popen
 
-    def noted(command: list[str], **options: object) -> object:
-        given.update(options["env"])  # type: ignore[arg-type,call-overload]  # as it is passed on
-        assert options["cwd"] == ROOT
-        return started(command, **options)  # type: ignore[call-overload]  # as it is passed on
+    def noted(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        given.append(options)
+        return started(command, **options)
 
-    monkeypatch.setattr(reader_module.subprocess, "Popen", noted)
+    monkeypatch.setattr(POPEN, noted)
     assert read(b"hello").text == "hello"
-    assert "sk-secret" not in str(given)
+    assert given[0]["cwd"] == ROOT
+    assert "OPENAI_API_KEY" not in given[0]["env"]
+
+
+class SlowReader(FileReader):
+    """One whose file is not read until it is let go."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(at_once=1, wait_s=wait_s)
+        self.inside, self.leave = threading.Event(), threading.Event()
+
+    def _answer(self, data: bytes, name: str, media_type: str | None) -> Found:
+        self.inside.set()
+        self.leave.wait(10)
+        return Found(kind="text", media_type="text/plain", text="x")
 
 
 def test_files_wait_for_their_turn_and_are_refused_when_it_does_not_come() -> None:
-    reader = FileReader(at_once=1, wait_s=0.05)
-    inside, leave = threading.Event(), threading.Event()
-
-    def slow(_data: bytes, _name: str, _media_type: str | None) -> Found:
-        inside.set()
-        leave.wait(10)
-        return Found(kind="text", media_type="text/plain", text="x")
-
-    reader._answer = slow  # type: ignore[method-assign]  # the seam to the process
+    reader = SlowReader(wait_s=0.05)
     thread = threading.Thread(target=reader.read, args=(USER, b"x", "x"))
     thread.start()
-    assert inside.wait(10)
+    assert reader.inside.wait(10)
     with pytest.raises(ProviderUnavailable, match=BUSY):
         reader.read(new_id(), b"x", "x")
-    leave.set()
+    reader.leave.set()
     thread.join()
     assert reader.read(USER, b"x", "x").text == "x"
     assert not reader._waiting
 
 
 def test_one_user_has_no_more_files_read_at_once_than_a_question_takes() -> None:
-    reader = FileReader(at_once=1, wait_s=10)
-    inside, leave = threading.Semaphore(0), threading.Event()
-
-    def slow(_data: bytes, _name: str, _media_type: str | None) -> Found:
-        inside.release()
-        leave.wait(10)
-        return Found(kind="text", media_type="text/plain", text="x")
-
-    reader._answer = slow  # type: ignore[method-assign]  # the seam to the process
+    reader = SlowReader(wait_s=10)
     threads = [threading.Thread(target=reader.read, args=(USER, b"x", "x")) for _ in range(MAX_OF_QUESTION)]
     for thread in threads:
         thread.start()
     while reader._waiting[USER] < MAX_OF_QUESTION:
-        time.sleep(0.01)
+        reader.inside.wait(0.01)
     with pytest.raises(ProviderUnavailable):
         reader.read(USER, b"x", "x")
-    leave.set()
+    reader.leave.set()
     for thread in threads:
         thread.join()
 
