@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from uuid import UUID
 
 from core.ai.answer import Question
@@ -59,11 +60,11 @@ def _times(number: int) -> Iterator[Figure]:
 
 
 def _texts() -> dict[str, str]:
-    """Prose of finance, a pasted table, and the worst there is: near misses, languages and personal data without end."""
+    """Prose of finance, a pasted table, and the worst there is: nothing but near misses and personal data."""
     prose = (ROOT / "docs" / "screener.md").read_text("utf-8")
     rows = [
-        f"2024-{number % 12 + 1:02d}-{number % 28 + 1:02d},187.{number:03d},{82_488_700 + 977 * number},US0378331005,AAPL"
-        for number in range(200)
+        f"2024-{at % 12 + 1:02d}-{at % 28 + 1:02d},187.{at:03d},{82_488_700 + 977 * at},US0378331005,AAPL"
+        for at in range(200)
     ]
     mixed = "\n".join([*(each.text for each in planted()), *benign_texts()])
     return {"prose": prose[:CHARS], "table": "\n".join(rows)[:CHARS], "near misses and keys alone": mixed[:CHARS]}
@@ -80,7 +81,7 @@ def _timed(step: Callable[[str], None], text: str, number: int) -> Sequence[floa
 
 def _shares() -> Iterator[Figure]:
     for kind in attacks()["open"]:
-        shares = [_share(attacks()[half][kind], lambda text, kind=kind: _is_caught(kind, text)) for half in HALVES]
+        shares = [_share(attacks()[half][kind], partial(_is_caught, kind)) for half in HALVES]
         counts = ", ".join(f"{len(attacks()[half][kind])} {half.replace('_', ' ')}" for half in HALVES)
         yield figure(f"attacks caught: {kind}", shares, unit="%", note=f"the worse and the better half; {counts}")
     for half in HALVES:

@@ -13,6 +13,7 @@ from tests.bench import (
     chart_patterns,
     day,
     filters,
+    guards,
     hot_row,
     metered_call,
     metering,
@@ -26,6 +27,7 @@ from tests.bench import (
     routing,
     scan,
     start,
+    survival,
     verdict_scores,
     verdicts,
 )
@@ -82,7 +84,11 @@ MEASUREMENTS = {
     "routing": Measurement(
         "routing among all models: time, accuracy on labelled prompts, expected cost", routing.all_figures
     ),
+    "guards": Measurement("the guards on 8,000 characters, and what they catch of the attack sets", guards.all_figures),
     "risk": Measurement("all risk figures of 5,000 daily returns against a benchmark", risk.all_figures),
+    "survival": Measurement(
+        "ten thousand requests while one of three providers is down, one is slow, one fails", survival.survived
+    ),
     "warm-start": Measurement("a second start, until the page and the API answer", start.warm),
     "cold-start": Measurement("from `git clone` to a page that answers, on nothing but Python", start.cold),
 }

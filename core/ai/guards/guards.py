@@ -21,7 +21,7 @@ from core.ai.guards.moderation import moderated
 from core.ai.guards.outflow import CANARY, Outflow
 from core.ai.guards.own_words import own_words
 from core.ai.guards.personal import found_in
-from core.ai.guards.vault import Vault
+from core.ai.guards.vault import MOST_REMEMBERED, Vault
 from core.ai.guards.verdict import FINE, Verdict
 from core.ai.providers.contract import Message, ToolCall
 from core.errors import AssayError, PromptRejected, place_of
@@ -166,7 +166,7 @@ class Guards:
     def _sent(self, vault: Vault, principal: Principal, message: Message) -> Message:
         text = message.text
         if message.role != "assistant":
-            text, score = defanged(text, is_all_outside=message.role == "tool")
+            text, score = _harmless(vault, message)
             if score and "injection" not in vault.noted:
                 vault.noted.add("injection")
                 self._note(principal, vault.request_id, "injection", "noted", "outside", score=score)
@@ -228,6 +228,16 @@ def _own(question: Question) -> list[str]:
         return texts or [""]
     last = texts[-1] if texts else ""
     return [own_words(last) if question.task in TYPED_TASKS else last]
+
+
+def _harmless(vault: Vault, message: Message) -> tuple[str, float]:
+    """A message without orders from outside, looked at once in all rounds, and their score."""
+    known = vault.made_harmless.get(message.text)
+    if known is None:
+        known = defanged(message.text, is_all_outside=message.role == "tool")
+        if len(vault.made_harmless) < MOST_REMEMBERED:
+            vault.made_harmless[message.text] = known
+    return known
 
 
 def _hidden_call(vault: Vault, call: ToolCall) -> ToolCall:

@@ -44,6 +44,7 @@ class Outflow:
         literals = [*BEGINNINGS, *self._placeholders, *([self._canary] if self._canary else [])]
         self._literal = BEGINNING if len(literals) == len(BEGINNINGS) else _any_of(literals)
         self._begun = _BEGUN | _begun(literals[len(BEGINNINGS) :])
+        self._firsts = frozenset(literal[0] for literal in literals)
         self._longest = max(map(len, literals))
 
     @property
@@ -124,11 +125,11 @@ class Outflow:
 
     def _without_begun(self) -> int:
         """How much of what waits cannot be the beginning of a literal."""
-        waiting = self._waiting
-        for number in range(min(self._longest - 1, len(waiting)), 0, -1):
-            if waiting[-number:] in self._begun:
-                return len(waiting) - number
-        return len(waiting)
+        tail = self._waiting[1 - self._longest :]
+        for at, sign in enumerate(tail):
+            if sign in self._firsts and tail[at:] in self._begun:
+                return len(self._waiting) - len(tail) + at
+        return len(self._waiting)
 
     def _tell(self, kind: str) -> None:
         if kind not in self._found:

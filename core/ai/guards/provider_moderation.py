@@ -33,6 +33,9 @@ REFUSED_CATEGORIES = {
 }
 """What is refused, and what its asker is told; the other categories, such as war in the news, are not."""
 
+FAILURES: tuple[type[Exception], ...] = (*FOREIGN, ValueError, AttributeError, TypeError)
+"""No answer, or none that can be read."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -63,7 +66,7 @@ class ProviderModeration:
         try:
             reply = self._sdk.moderations.create(model=MODEL, input=text)
             found = [result.categories.model_dump(by_alias=True) for result in reply.results]
-        except (*FOREIGN, AttributeError, TypeError) as error:  # no answer, or none that can be read
+        except FAILURES as error:
             _log.warning("The provider's moderation failed (%s); the rules stand.", type(error).__name__)
             return FINE
         for category, (rule, sentence) in REFUSED_CATEGORIES.items():

@@ -20,7 +20,7 @@ from core.ai.outside import as_json, cleaned, fenced
 from core.ai.providers.contract import Message, Picture, ToolCall
 from core.errors import PromptRejected
 from core.http.problems import problem_of
-from core.metering.plans import Plan, Plans
+from core.metering.plans import Limits, Plan, Plans
 from core.principal import Principal, Role
 
 ORG, OTHER_ORG, USER = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -40,7 +40,11 @@ def ann() -> Principal:
 
 @pytest.fixture
 def free(plans: Plans) -> Plan:
-    return plans.get("free")
+    """With limits of a prompt that are narrower than the installation's."""
+    plan = plans.get("free")
+    return plan.model_copy(
+        update={"limits": plan.limits.model_copy(update={"prompt_chars": 8_000, "prompt_tokens": 32_000})}
+    )
 
 
 def principal(org_id: UUID = ORG) -> Principal:
@@ -84,6 +88,17 @@ def test_the_tokens_of_a_whole_conversation_are_limited_by_the_plan(
     assert error.value.rule == "prompt_tokens"
     guards.check(ann, plans.get("basic"), Question(turns))
     guards.check(ann, plans.get("enterprise"), Question(turns * 20))
+
+
+def test_a_plan_without_limits_of_a_prompt_loads_and_has_none(guards: Guards, ann: Principal, free: Plan) -> None:
+    given = {
+        name: "unlimited" if value is None else str(value) if name == "request_ceiling_usd" else value
+        for name, value in free.limits.model_dump().items()
+        if not name.startswith("prompt_")
+    }
+    limits = Limits.model_validate(given)
+    assert (limits.prompt_chars, limits.prompt_tokens) == (None, None)
+    guards.check(ann, free.model_copy(update={"limits": limits}), asked("x " * 9_000))
 
 
 def test_what_the_server_builds_is_bounded_by_the_installation_alone(
@@ -227,6 +242,6 @@ def test_a_guard_that_breaks_on_the_way_lets_nothing_out(guards: Guards, ann: Pr
     question = asked("Hi?")
     vault = guards.check(ann, free, question)
     spoilt: Callable[[str], str] = lambda text: str(len(text) // 0)
-    vault.hidden = spoilt  # type: ignore[method-assign]  # as if a pattern broke half-way
+    vault.hidden = spoilt  # type: ignore[method-assign, assignment]  # as if a pattern broke half-way
     with pytest.raises(PromptRejected):
         guards.outgoing(vault, ann, question.messages, is_local=False)
