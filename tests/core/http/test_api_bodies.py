@@ -38,11 +38,6 @@ OF_ANOTHER_FORM: list[tuple[object, str]] = [
         "There is no field tools here, or it is not supported yet.",
     ),
     ({"message": "hi", "template_id": 5}, "The field template_id must be a text."),
-    (
-        {"message": "hi", "tools": []},
-        "There is no field tools here, or it is not supported yet.",
-    ),
-    ({"message": "hi", "template_id": 5}, "The field template_id must be a text."),
     ({"message": "hi", "tempr\x00": 1}, "There is no field tempr here, or it is not supported yet."),
     ({"message": "hi", "\ud800": 1}, "The field body holds characters that are not text."),
     ({"message": "hi", "x" * 9999: 1}, f"There is no field {'x' * 60}… here, or it is not supported yet."),
