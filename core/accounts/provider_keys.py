@@ -75,7 +75,7 @@ class KeyDraft:
 
     provider: str
     name: str
-    secret: SecretStr
+    secret: SecretStr = field(repr=False)
     is_shared: bool = False
     expires_at: datetime | None = None
     limit_usd_month: Decimal | None = None
@@ -84,12 +84,12 @@ class KeyDraft:
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """What a key is to be from now on; `secret` is None where it stays."""
+    """What a key is to be from now on, all of it; only its secret stays where none is given."""
 
     name: str
-    expires_at: datetime | None
-    limit_usd_month: Decimal | None
-    secret: SecretStr | None = None
+    expires_at: datetime | None = None
+    limit_usd_month: Decimal | None = None
+    secret: SecretStr | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,7 @@ class ProviderKeys:
             NotFound: they have no such key that is not revoked.
             Forbidden, InvalidRequest, NotConfigured: as `add`.
         """
+        require(principal, Action.KEEP_OWN_KEYS)
         name, limit = _checked_name(change.name), _checked_limit(change.limit_usd_month)
         with self._database.service() as connection:
             before = self._locked(connection, principal, key_id)

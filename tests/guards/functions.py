@@ -316,7 +316,7 @@ _RESOLVE = _of(
     (
         "settle: a key is counted",
         "PERFORM count_key(h, p_cost_usd, p_outcome <> 'early_cut');",
-        "",
+        "NULL;",
         f"{KEYS}::test_a_call_on_an_own_key_is_held_and_counted_at_its_key_and_charged_nothing",
     ),
     (

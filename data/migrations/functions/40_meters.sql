@@ -164,9 +164,6 @@ END $$;
 -- the hold itself is the record. An answer shows that its provider accepts the key. The key is locked by the caller.
 CREATE OR REPLACE FUNCTION count_key(h holds, p_cost numeric, p_has_answered boolean) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    IF h.key_id IS NULL THEN
-        RETURN;
-    END IF;
     UPDATE provider_keys AS k SET
         held_usd = k.held_usd - CASE k.month_start WHEN h.key_month_start THEN h.bound_usd ELSE 0 END,
         used_usd = k.used_usd + CASE k.month_start WHEN h.key_month_start THEN p_cost ELSE 0 END,

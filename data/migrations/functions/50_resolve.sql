@@ -114,7 +114,9 @@ BEGIN
         cost_usd = CASE h.state WHEN 'in_flight' THEN h.bound_usd ELSE 0 END,
         resolution = CASE h.state WHEN 'in_flight' THEN 'unresolved' ELSE 'never_called' END WHERE id = p_hold;
     PERFORM count_resolution(h, 0, 0, 0);
-    PERFORM count_key(h, CASE h.state WHEN 'in_flight' THEN h.bound_usd ELSE 0 END, false);
+    IF h.key_id IS NOT NULL THEN
+        PERFORM count_key(h, CASE h.state WHEN 'in_flight' THEN h.bound_usd ELSE 0 END, false);
+    END IF;
     IF h.state = 'in_flight' THEN
         PERFORM log_call(h, at, 'unresolved', h.bound_usd, 0, '{"estimated": true}', '[]');
     END IF;
@@ -174,7 +176,9 @@ BEGIN
         idempotency_key = CASE WHEN is_free THEN NULL ELSE idempotency_key END
         WHERE id = p_hold;
     used := count_resolution(h, quota, request, charge);
-    PERFORM count_key(h, p_cost_usd, p_outcome <> 'early_cut');
+    IF h.key_id IS NOT NULL THEN
+        PERFORM count_key(h, p_cost_usd, p_outcome <> 'early_cut');
+    END IF;
     PERFORM log_call(h, at, CASE p_outcome WHEN 'success' THEN 'success' ELSE 'cut' END, p_cost_usd, charge,
         p_usage, p_attempts);
     PERFORM keep_entry(p_entry);
@@ -201,7 +205,9 @@ BEGIN
     END IF;
     UPDATE holds SET state = 'released', resolved_at = at, resolution = p_status, cost_usd = p_cost_usd WHERE id = p_hold;
     used := count_resolution(h, 0, 0, 0);
-    PERFORM count_key(h, p_cost_usd, false);
+    IF h.key_id IS NOT NULL THEN
+        PERFORM count_key(h, p_cost_usd, false);
+    END IF;
     IF p_status <> 'never_called' THEN
         PERFORM log_call(h, at, p_status, p_cost_usd, 0, p_usage, p_attempts);
     END IF;

@@ -265,8 +265,10 @@ BEGIN
         charge_usd_held = o.charge_usd_held + charge, open_batch_holds = o.open_batch_holds + batch
         WHERE org_id = p_org;
     IF r.outcome = 'granted' THEN
-        UPDATE provider_keys SET month_start = key_month.starts_at, month_end = key_month.ends_at, used_usd = key_used,
-            held_usd = key_held + p_held_usd, last_used_at = at WHERE id = p_key;
+        IF p_key IS NOT NULL THEN
+            UPDATE provider_keys SET month_start = key_month.starts_at, month_end = key_month.ends_at,
+                used_usd = key_used, held_usd = key_held + p_held_usd, last_used_at = at WHERE id = p_key;
+        END IF;
         IF p_flight_key IS NOT NULL THEN  -- its leader is overdue or has followers enough; now others follow this one
             UPDATE holds SET flight_key = NULL WHERE flight_key = p_flight_key AND state IN ('reserved', 'in_flight');
         END IF;
