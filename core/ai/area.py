@@ -14,6 +14,7 @@ from core.ai.flags import Flags
 from core.ai.gateway import Gateway, GatewayParts
 from core.ai.guards.events import GuardEvents
 from core.ai.guards.guards import Guards, GuardsParts
+from core.ai.guards.provider_moderation import ProviderModeration
 from core.ai.health import Health, HealthPolicy
 from core.ai.own_keys import OwnKeys
 from core.ai.providers.contract import TimeLimits
@@ -65,12 +66,15 @@ class AiArea:
     flags: Flags
     experiments: Experiments
     encryption: Encryption
+    moderation: ProviderModeration | None
 
     def close(self) -> None:
         """Ends calls under way, and writes what waits."""
         self.gateway.close()
         self.own_keys.close()
         self.guard_events.close()
+        if self.moderation is not None:
+            self.moderation.close()
 
 
 def open_ai(parts: AiParts) -> AiArea:
@@ -85,7 +89,12 @@ def open_ai(parts: AiParts) -> AiArea:
     provider_keys = ProviderKeys(database, encryption, parts.notifications, providers=labels)
     parts.queue.every("warn_of_keys", WARN_MINUTES, lambda: _warn(provider_keys))
     own_keys, guard_events = OwnKeys(provider_keys, settings), GuardEvents(database)
-    guards = Guards(GuardsParts(settings.max_prompt_chars, canary_key=_canary_key(settings), events=guard_events))
+    moderation = ProviderModeration.of(settings)
+    guards = Guards(
+        GuardsParts(
+            settings.max_prompt_chars, canary_key=_canary_key(settings), events=guard_events, moderation=moderation
+        )
+    )
     health = Health(database, HealthPolicy(probe_s=settings.connect_timeout_s + settings.first_token_timeout_s + 5.0))
     flags, experiments = Flags(database, parts.plans), _experiments(parts)
     gateway = Gateway(
@@ -97,18 +106,20 @@ def open_ai(parts: AiParts) -> AiArea:
             usage_log=parts.usage_log,
             clock=SystemClock(),
             limits=time_limits(settings),
-            max_prompt_chars=settings.max_prompt_chars,
+            guards=guards,
             default_model=settings.default_model,
             quality=parts.quality,
             health=health,
-            guards=guards,
+            moderates=moderation is not None,
             own_keys=own_keys,
             flags=flags,
             experiments=experiments,
         )
     )
     return AiArea(
-        gateway, health, provider_keys, own_keys, guards, guard_events, flags, experiments, encryption=encryption
+        *(gateway, health, provider_keys, own_keys, guards, guard_events, flags, experiments),
+        encryption=encryption,
+        moderation=moderation,
     )
 
 

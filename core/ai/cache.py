@@ -19,7 +19,7 @@ from uuid import UUID
 from diskcache import Cache, JSONDisk, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.ai.answer import Answer
+from core.ai.answer import IMAGE, Answer
 from core.ai.evidence import Evidence
 from core.ai.providers.contract import Message, ToolSpec
 from core.db import cache_dao as dao
@@ -29,6 +29,8 @@ from core.errors import DatabaseUnavailable
 MACHINE_LIFE_S = 300
 """The machine's level holds nothing longer than this."""
 MAX_ENTRY_CHARS = 1_000_000
+MAX_PICTURE_CHARS = 8_000_000
+"""Of a picture, in base64: 6 MB."""
 TRIM_EVERY = 100
 KEY_FORMAT = 3
 
@@ -92,6 +94,10 @@ class KeyParts:
     dimensions: int | None = None
     tools: tuple[str, ...] = ()
     """What the model was offered to have done; see `tools_digest`."""
+    picture: str = ""
+    """Size and quality of a picture that is to be made."""
+    language: str = ""
+    """Of a recording."""
 
 
 class CachedAnswer(BaseModel):
@@ -101,7 +107,7 @@ class CachedAnswer(BaseModel):
 
     scope: str
     key: str
-    text: str = Field(min_length=1, max_length=MAX_ENTRY_CHARS)
+    text: str = Field(min_length=1, max_length=MAX_PICTURE_CHARS)
     model: str
     provider: str
     is_offline: bool
@@ -167,7 +173,8 @@ class AnswerCache:
         The machine's level takes it with its first hit: most answers are never asked for again.
         """
         life_s = _life_s(task, answer.evidence)
-        if answer.state != "complete" or not 0 < len(answer.text) <= MAX_ENTRY_CHARS or life_s < 1:
+        most = MAX_PICTURE_CHARS if task == IMAGE else MAX_ENTRY_CHARS
+        if answer.state != "complete" or not 0 < len(answer.text) <= most or life_s < 1:
             return None
         value = CachedAnswer(
             scope=str(scope),

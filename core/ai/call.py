@@ -22,7 +22,7 @@ from core.ai.feed import Feed
 from core.ai.kept import Keeper, storable
 from core.ai.rounds import Ended, Rounds, RoundsParts
 from core.ai.route_words import route_words
-from core.ai.router import Route
+from core.ai.router import Candidate, Route
 from core.errors import AssayError, DatabaseUnavailable, PromptRejected, ProviderError, ProviderTimeout, place_of
 from core.metering.meter import CallRecord, Hold, QuotaState
 
@@ -199,7 +199,7 @@ class Call:
             usage=count.usage,
             is_estimated=count.is_estimated,
             cost_usd=count.charge_usd,
-            route_reason=self._route.reason,
+            route_reason=self._reason(candidate),
             considered=self._route.considered,
             request_id=self._request_id,
             plan=self._hold.plan,
@@ -208,6 +208,13 @@ class Call:
             price_version=candidate.price.version,
             evidence=evidence,
         )
+
+    def _reason(self, answered: Candidate) -> str:
+        """Why this model answered, also where it stood in for another."""
+        first = self._route.candidates[0]
+        if answered.model.id == first.model.id:
+            return self._route.reason
+        return f"{self._route.reason}; {answered.model.label} answered, as {first.model.label} could not"
 
     def _failed(self, ended: Ended) -> None:
         """Returns everything the call held; a broken stream's partial text is kept and marked."""

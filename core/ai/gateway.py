@@ -60,13 +60,12 @@ class GatewayParts:
     usage_log: UsageLog
     clock: Clock
     limits: TimeLimits
-    max_prompt_chars: int
+    guards: Guards
     default_model: str = AUTO
     """Model of a question that names none, where neither its asker has a default."""
     quality: Quality | None = None
     """What became of models' answers, for `auto` to go by."""
     health: Health = field(default_factory=Health)
-    guards: Guards | None = None
     moderates: bool = False
     """Whether a provider's moderation is asked about what users write, once the cost is held."""
     own_keys: OwnKeys | None = None
@@ -204,31 +203,14 @@ class Gateway:
         """
         self._guarded(principal, self._parts.plans.get(principal.plan), question)
 
-    def _guarded(
-        self, principal: Principal, plan: Plan, question: Question, request_id: UUID | None = None
-    ) -> Screen | None:
-        """What stands between the question and its providers; None where there are no guards."""
+    def _guarded(self, principal: Principal, plan: Plan, question: Question, request_id: UUID | None = None) -> Screen:
+        """What stands between the question and its providers."""
         require(principal, Action.ASK)
-        screen = None
-        if self._parts.guards is not None:
-            vault = self._parts.guards.check(principal, plan, question, request_id=request_id)
-            screen = Screen(self._parts.guards, principal, vault, moderates=self._parts.moderates)
-        else:
-            texts = [message.text for message in question.messages if message.role == "user"]
-            for text in (texts if question.is_embedding else texts[-1:]) or [""]:
-                self._check_text(text)
+        guards = self._parts.guards
+        vault = guards.check(principal, plan, question, request_id=request_id)
         if question.json_schema is not None:
             check_schema(question.json_schema)
-        return screen
-
-    def _check_text(self, text: str) -> None:
-        if not text.strip():
-            raise PromptRejected("Write a question first: the message is empty.")
-        most = self._parts.max_prompt_chars
-        if len(text) > most:
-            raise PromptRejected(f"The message is too long: {len(text):,} characters, of at most {most:,}.")
-        if "\x00" in text or not _is_text(text):
-            raise PromptRejected("The message holds characters that are not text.")
+        return Screen(guards, principal, vault, moderates=self._parts.moderates)
 
     def _opened(self, asked: Asked) -> Source:
         """A call of this request's own, or its place in the flight that answers the same question."""
@@ -490,6 +472,8 @@ class Gateway:
                 json_schema=question.json_schema,
                 dimensions=question.dimensions,
                 tools=tools_digest(question.tools),
+                picture="" if question.picture is None else f"{question.picture.size}/{question.picture.quality}",
+                language=question.language or "",
             )
         )
 
@@ -517,14 +501,6 @@ class Gateway:
 def _quietly(step: Callable[[UUID], None], value: UUID) -> None:
     with suppress(AssayError):
         step(value)
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _save_nothing(_draft: Draft) -> None:

@@ -40,6 +40,8 @@ REFRESH_S = 1.5
 """Longest pause between two looks at what other processes wrote."""
 PAUSE_S = 0.05
 """Shortest one, so that many failures are written down together."""
+CLOSE_WAIT_S = 3.0
+"""Longest wait for a look that is under way."""
 MAX_PENDING = 10_000
 """Words that wait to be written; the oldest are given up first."""
 LONGEST_BLOCK_S = 3600.0
@@ -249,6 +251,9 @@ class Health:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(CLOSE_WAIT_S)
         if self._pending:
             self.refresh()
 
@@ -341,7 +346,9 @@ def resting(provider: str, health: ModelHealth) -> ProviderError:
     told = f"Please wait a moment and ask again {_in_words(wait_s)}, or choose another model."
     if health.failure == ProviderRateLimited.__name__:
         return ProviderRateLimited(f"{label} asks us to wait. {told}", provider=provider, retry_after_s=wait_s)
-    return ProviderUnavailable(f"{label} does not answer at present. {told}", provider=provider, retry_after_s=wait_s)
+    is_refused = health.failure == ProviderRefusedKey.__name__
+    why = "does not accept this installation's key" if is_refused else "does not answer"
+    return ProviderUnavailable(f"{label} {why} at present. {told}", provider=provider, retry_after_s=wait_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from random import Random
 
 from core.ai.attempts import Attempt
-from core.errors import ProviderBroke, ProviderError, ProviderRateLimited, ProviderTimeout, ProviderUnavailable
+from core.ai.providers.contract import Message
+from core.errors import (
+    ProviderBroke,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderTimeout,
+    ProviderUnavailable,
+    UnusableAnswer,
+)
+
+REPAIR = "Your answer does not follow the JSON schema it was asked for. Answer again with nothing but JSON that does."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,8 @@ class RetryPolicy:
     """Longest pause before the second try; before each further one it may be twice as long."""
     longest_pause_s: float = 2.0
     """A provider that asks us to wait for longer is not waited for."""
+    laps: int = 2
+    """How often candidates are gone through where all of them failed."""
     waited_s: float = 5.0
     """Longest that one request waits in all its pauses together."""
     probe_s: float = 5.0
@@ -37,17 +49,23 @@ class RetryPolicy:
         Anywhere from 0 to its longest (full jitter), so that callers do not march in step; on top of what the provider
         asks for.
         """
-        error = attempt.error
-        if attempt.deltas or attempt.cut is not None or not isinstance(error, _PASSING):
+        if not passes(attempt):
             return None
-        told_s = error.retry_after_s or 0.0
+        told_s = getattr(attempt.error, "retry_after_s", None) or 0.0
         if told_s > self.longest_pause_s:
             return None
         longest_s = self.first_pause_s if told_s else min(self.longest_pause_s, self.first_pause_s * 2 ** (tries - 1))
         return told_s + random.uniform(0, longest_s)
 
+    def lap_pause_s(self, random: Random) -> float:
+        """How long to wait before those are asked again that failed."""
+        return random.uniform(0, 2 * self.first_pause_s)
 
-_PASSING = (ProviderRateLimited, ProviderUnavailable)
+
+def passes(attempt: Attempt) -> bool:
+    """Whether its trouble passes, and the same may be asked again without being billed twice."""
+    is_fresh = not attempt.deltas and attempt.cut is None
+    return is_fresh and isinstance(attempt.error, ProviderRateLimited | ProviderUnavailable)
 
 
 def time_limit_error(last: Attempt, reason: str) -> ProviderError:
@@ -58,3 +76,16 @@ def time_limit_error(last: Attempt, reason: str) -> ProviderError:
     if last.deltas:
         return ProviderBroke("The model stopped in the middle of its answer. It cost you nothing.", provider=provider)
     return ProviderTimeout("The model did not begin to answer in time. It cost you nothing.", provider=provider)
+
+
+def repairing(messages: tuple[Message, ...], answer: str) -> tuple[Message, ...]:
+    """What is asked after an answer that cannot be used."""
+    return (*messages, Message("assistant", answer), Message("user", REPAIR))
+
+
+def unusable(attempt: Attempt) -> UnusableAnswer:
+    """What is told of an answer that cannot be used."""
+    return UnusableAnswer(
+        "The model's answer does not follow the schema, also after a repair. It cost you nothing.",
+        provider=attempt.candidate.provider.name,
+    )

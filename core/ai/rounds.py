@@ -17,7 +17,7 @@ from core.ai.health import Health, Permit, resting
 from core.ai.opening import limits_of, opened
 from core.ai.own_keys import OwnKey
 from core.ai.providers.contract import ChatStream, Delta, Finish, Message, TimeLimits, ToolSpec
-from core.ai.retries import RetryPolicy, passes, time_limit_error
+from core.ai.retries import RetryPolicy, passes, repairing, time_limit_error, unusable
 from core.ai.router import Candidate, Route
 from core.ai.screening import Incoming, Screen
 from core.ai.tools import Course, Turn
@@ -35,7 +35,6 @@ from core.metering.meter import Hold, Meter
 
 NEARLY_OVER_S = 5.0
 """With no more than this left of the total time (or a tenth of it) no further round is begun."""
-REPAIR = "Your answer does not follow the JSON schema it was asked for. Answer again with nothing but JSON that does."
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +135,6 @@ class Rounds:
         """In pauses between tries."""
         self._permit: Permit | None = None
         """Of the model that is being asked, until it was said what came of it."""
-        self._outgoing: tuple[tuple[Message, ...], tuple[Message, ...]] | None = None
-        """What is asked in this round, and how it leaves for a provider."""
         self._resting: list[Candidate] = []
         """Candidates that were not asked because they rest."""
 
@@ -242,11 +239,7 @@ class Rounds:
     def _sent(self, candidate: Candidate, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """The messages as they leave for a candidate."""
         screen = self._parts.screen
-        if screen is None or _is_local(candidate):
-            return messages
-        if self._outgoing is None or self._outgoing[0] is not messages:
-            self._outgoing = (messages, screen.outgoing(messages))
-        return self._outgoing[1]
+        return messages if screen is None or _is_local(candidate) else screen.outgoing(messages)
 
     def _permit_for(self, candidate: Candidate) -> Permit | None:
         """Leave to ask a candidate; None where it rests."""
@@ -375,7 +368,7 @@ class Rounds:
         before = [attempt for attempt in self._finished if attempt is not last]
         wasted: list[Attempt] = []
         for candidate, messages in self._second_chances(last) if text is None else ():
-            last.error = _unusable(last)
+            last.error = unusable(last)
             wasted.append(last)
             following = self._mended(candidate, messages, before, wasted)
             if following is None:
@@ -388,12 +381,12 @@ class Rounds:
             self._usable_text = text
             self._put(Delta(text))
         elif last.finish is not None:
-            last.error = _unusable(last)
+            last.error = unusable(last)
         return last
 
     def _second_chances(self, last: Attempt) -> Iterable[tuple[Candidate, tuple[Message, ...]]]:
         """Who is asked, and what, after an answer that cannot be used: its model to repair it, then one above."""
-        yield last.candidate, _repairing(last.messages, last.text)
+        yield last.candidate, repairing(last.messages, last.text)
         if self._route.escalation is not None:
             yield self._route.escalation, last.messages
 
@@ -597,14 +590,3 @@ def _is_local(candidate: Candidate) -> bool:
 def _storable(text: str) -> str:
     """Text that a database takes: no NUL, no half of a surrogate pair."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def _repairing(messages: tuple[Message, ...], answer: str) -> tuple[Message, ...]:
-    return (*messages, Message("assistant", answer), Message("user", REPAIR))
-
-
-def _unusable(attempt: Attempt) -> UnusableAnswer:
-    return UnusableAnswer(
-        "The model's answer does not follow the schema, also after a repair. It cost you nothing.",
-        provider=attempt.candidate.provider.name,
-    )

@@ -16,7 +16,7 @@ from core.principal import Principal
 WITHHELD = "The answer was withheld: it held what must not be told. It cost you nothing; ask in other words."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Screen:
     """What stands between one question and its providers."""
 
@@ -25,6 +25,8 @@ class Screen:
     vault: Vault
     moderates: bool = False
     """Whether a provider's moderation is asked as well, once the cost is held."""
+    _latest: tuple[Sequence[Message], tuple[Message, ...]] | None = None
+    """Messages, and how they leave: they are asked for several times in a row."""
 
     def check(self, question: Question) -> None:
         """Asks for the moderation of a provider, where that is switched on.
@@ -44,7 +46,11 @@ class Screen:
         Raises:
             PromptRejected: a guard broke; nothing may leave.
         """
-        return self.guards.outgoing(self.vault, self.principal, messages, is_local=False)
+        latest = self._latest
+        if latest is None or latest[0] is not messages:
+            sent = self.guards.outgoing(self.vault, self.principal, messages, is_local=False)
+            latest = self._latest = (messages, sent)
+        return latest[1]
 
     def incoming(self, question: Question) -> Incoming | None:
         """What an answer's text goes through; None where it is no text for a reader: vectors, a picture."""

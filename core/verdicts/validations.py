@@ -19,7 +19,7 @@ from core.ai.gateway import CallEstimate, Gateway
 from core.ai.kept import Replay
 from core.ai.prompts import Prompt
 from core.ai.providers.contract import Message
-from core.ai.rounds import REPAIR
+from core.ai.retries import REPAIR
 from core.ai.router import AUTO
 from core.ai.session import Session
 from core.db import verdicts_dao as dao

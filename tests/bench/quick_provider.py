@@ -1,7 +1,7 @@
 """A provider that takes as little of the machine as it can: one canned streamed answer, in a process of its own.
 
-`python -m tests.bench.quick_provider` prints its base URL and ends with its input. It may be given another answer, and
-after how many seconds it answers.
+`python -m tests.bench.quick_provider` prints its base URL and ends with its input. It may be given another answer,
+after how many seconds it answers, and how many of a hundred requests it fails with an error of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from random import Random
 
 from core.settings import ROOT
 
@@ -19,13 +20,15 @@ TEXT = ("Spreading", " money over things", " that do not move together.")
 SLOW = b"first byte later"
 """A question that holds this is answered after a while."""
 FIRST_AFTER_S = 0.05
+FAILURE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 USAGE = {"prompt_tokens": 20, "completion_tokens": 8, "total_tokens": 28}
 
 
 @contextmanager
-def running_quick_provider(text: str = "", *, after_s: float = 0.0) -> Iterator[str]:
-    """The base URL of a provider that answers at once with `TEXT`, or after a while with another."""
-    command = [sys.executable, "-m", "tests.bench.quick_provider", text, str(after_s)]
+def running_quick_provider(text: str = "", *, after_s: float = 0.0, failing: int = 0) -> Iterator[str]:
+    """The base URL of a provider that answers at once with `TEXT`, or after a while with another; so many of a hundred
+    requests, drawn by lot, it fails."""
+    command = [sys.executable, "-m", "tests.bench.quick_provider", text, str(after_s), str(failing)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -56,9 +59,11 @@ def _canned(texts: Sequence[str]) -> bytes:
 class _Answering(asyncio.Protocol):
     """Reads a request by its length and answers with the canned bytes."""
 
-    def __init__(self, answer: bytes, after_s: float) -> None:
+    def __init__(self, answer: bytes, after_s: float, failing: int, lots: Random) -> None:
         self._answer = answer
         self._after_s = after_s
+        self._failing = failing
+        self._lots = lots
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -75,16 +80,18 @@ class _Answering(asyncio.Protocol):
             return
         self._received = body[length:]
         after_s = FIRST_AFTER_S if SLOW in body else self._after_s
-        if after_s:
+        if self._lots.random() * 100 < self._failing:
+            self._transport.write(FAILURE)
+        elif after_s:
             asyncio.get_running_loop().call_later(after_s, self._transport.write, self._answer)
         else:
             self._transport.write(self._answer)
 
 
-async def _serve(text: str = "", after_s: str = "0") -> None:
+async def _serve(text: str = "", after_s: str = "0", failing: str = "0") -> None:
     loop = asyncio.get_running_loop()
-    answer = _canned([text] if text else TEXT)
-    server = await loop.create_server(lambda: _Answering(answer, float(after_s)), "127.0.0.1", 0)
+    answer, lots = _canned([text] if text else TEXT), Random(20)
+    server = await loop.create_server(lambda: _Answering(answer, float(after_s), int(failing), lots), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()

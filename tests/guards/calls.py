@@ -12,6 +12,9 @@ STEPS = "tests/core/ai/test_call_steps.py"
 TOOLS = "tests/core/ai/test_tool_accounting.py"
 PUBLIC = "tests/core/ai/test_public_cache.py"
 USAGE = f"{GATEWAY}::test_usage_is_believed_only_where_it_can_be"
+HEALTH = "tests/core/ai/test_health.py"
+SURVIVING = "tests/core/ai/test_surviving.py"
+AGAIN = f"{GATEWAY}::test_a_passing_refusal_is_tried_again_and_charged_once"
 REFUSED = f"{GATEWAY}::test_what_may_not_be_asked_is_refused_before_anything_is_counted"
 
 
@@ -75,14 +78,6 @@ _METER = _of(
 
 _GATEWAY = _of(
     "core/ai/gateway.py",
-    ("gateway: an empty prompt", "if not text.strip():", "if False:", f"{REFUSED}[change0-PromptRejected]"),
-    ("gateway: a prompt too long", "if len(text) > most:", "if False:", f"{REFUSED}[change1-PromptRejected]"),
-    (
-        "gateway: a prompt that is no text",
-        'if "\\x00" in text or not _is_text(text):',
-        "if False:",
-        f"{REFUSED}[change2-PromptRejected]",
-    ),
     (
         "gateway: more tokens than the model has",
         "if question.max_tokens > model.max_output:",
@@ -91,27 +86,9 @@ _GATEWAY = _of(
     ),
     (
         "gateway: a conversation longer than the model's window",
-        "if prompt_tokens + question.max_tokens > model.context_window:",
-        "if False:",
+        "and prompt_tokens + question.max_tokens > model.context_window:",
+        "and False:",
         f"{STEPS}::test_a_conversation_that_does_not_fit_the_model_is_refused_before_anything_is_counted",
-    ),
-    (
-        "gateway: an answer on private data is its user's",
-        "principal.user_id if question.is_private else None",
-        "None",
-        f"{GATEWAY}::test_an_answer_on_private_data_is_served_to_its_user_alone",
-    ),
-    (
-        "gateway: asked again on purpose leads and joins no flight",
-        "if self.question.skips_cache:\n            return None",
-        "if False:\n            return None",
-        f"{FLIGHTS}::test_asking_again_on_purpose_neither_leads_nor_follows",
-    ),
-    (
-        "gateway: a flight is one scope's",
-        'hashlib.sha256(str(self.scope).encode() + b"\\0" + self.key).digest()',
-        "hashlib.sha256(self.key).digest()",
-        f"{FLIGHTS}::test_another_organisation_never_joins",
     ),
     (
         "gateway: nothing begins once it closes",
@@ -130,6 +107,120 @@ _GATEWAY = _of(
         'call.cancel("shutdown")',
         "pass",
         f"{STEPS}::test_a_call_that_a_restart_stops_says_so",
+    ),
+)
+
+_ASKED = (
+    *_of(
+        "core/ai/guards/guards.py",
+        ("guards: an empty prompt", "if not text.strip():", "if False:", f"{REFUSED}[change0-PromptRejected]"),
+        ("guards: a prompt too long", "if len(text) > most:", "if False:", f"{REFUSED}[change1-PromptRejected]"),
+        (
+            "guards: a prompt that is no text",
+            'if "\\x00" in text or not _is_text(text):',
+            "if False:",
+            f"{REFUSED}[change2-PromptRejected]",
+        ),
+    ),
+    *_of(
+        "core/ai/asked.py",
+        (
+            "gateway: an answer on private data is its user's",
+            "principal.user_id if question.is_private else None",
+            "None",
+            f"{GATEWAY}::test_an_answer_on_private_data_is_served_to_its_user_alone",
+        ),
+        (
+            "gateway: an answer to what was hidden is its user's",
+            "is_private=question.is_private or has_secrets",
+            "is_private=question.is_private",
+            f"{SURVIVING}::test_personal_data_never_leaves_and_is_there_in_the_answer",
+        ),
+        (
+            "gateway: asked again on purpose leads and joins no flight",
+            "if self.question.skips_cache:\n            return None",
+            "if False:\n            return None",
+            f"{FLIGHTS}::test_asking_again_on_purpose_neither_leads_nor_follows",
+        ),
+        (
+            "gateway: a flight is one scope's",
+            'hashlib.sha256(str(self.scope).encode() + b"\\0" + self.key).digest()',
+            "hashlib.sha256(self.key).digest()",
+            f"{FLIGHTS}::test_another_organisation_never_joins",
+        ),
+        (
+            "cache: a public answer never comes of a question that is not",
+            'be served the answer."""\n    if question.is_public:\n',
+            'be served the answer."""\n    if question.task == "signal_validation":\n',
+            f"{PUBLIC}::test_a_public_answer_never_comes_of_a_question_that_is_not",
+        ),
+    ),
+    *_of(
+        "core/ai/screening.py",
+        (
+            "guards: what must not be told is withheld",
+            "if flow.has_leaked:",
+            "if False:",
+            f"{SURVIVING}::test_an_answer_with_the_canary_is_withheld_and_free",
+        ),
+    ),
+)
+
+_HEALTH = (
+    *_of(
+        "core/ai/gateway.py",
+        (
+            "health: nothing is reserved for a model that rests",
+            'if any(how.state != "open" for _, how in fare):',
+            "if True:",
+            f"{SURVIVING}::test_a_limited_model_is_refused_before_anything_is_reserved_until_its_time",
+        ),
+    ),
+    *_of(
+        "core/ai/health.py",
+        (
+            "health: what rests is not asked",
+            'if health.state == "open":\n            return None',
+            "if False:\n            return None",
+            f"{HEALTH}::test_failures_in_a_row_open_the_circuit_and_an_answer_between_them_does_not_let_it",
+        ),
+        (
+            "health: while one finds out the others of its process wait",
+            "if any(state.probed_until > self._monotonic() for _, state in taken):",
+            "if False:",
+            f"{HEALTH}::test_while_one_finds_out_nobody_else_is_let_through",
+        ),
+        (
+            "health: what happens on an own key is not kept",
+            "if not permit.is_told:",
+            "if False:",
+            f"{HEALTH}::test_an_own_key_is_not_held_up_by_the_platforms_and_says_nothing_of_itself",
+        ),
+    ),
+    *_of(
+        "data/migrations/functions/57_models.sql",
+        (
+            "health: one call of all processes finds out",
+            "granted := coalesce(wait_s, 0) <= 0;",
+            "granted := true;",
+            f"{HEALTH}::test_of_twenty_threads_in_two_processes_one_finds_out",
+        ),
+        (
+            "health: a late answer does not close what opened after it",
+            "AND (s.rests_until IS NULL OR answered >= s.failed_at)",
+            "AND true",
+            f"{HEALTH}::test_a_late_answer_of_a_call_that_left_before_does_not_close_it",
+        ),
+    ),
+    *_of(
+        "core/ai/retries.py",
+        ("call: a passing refusal is tried again", "tries: int = 3", "tries: int = 1", AGAIN),
+        (
+            "call: a wait that is too long is not waited",
+            "if told_s > self.longest_pause_s:\n            return None",
+            "if told_s > 60:\n            return None",
+            f"{STEPS}::test_a_refusal_that_lasts_is_not_tried_again",
+        ),
     ),
 )
 
@@ -213,8 +304,8 @@ _CALL = (
         ),
         (
             "call: each token sets the alarm anew",
-            "alarm.set(min(time.monotonic() + limits.between_tokens_s, last))",
-            "pass",
+            "lambda: alarm.set(min(time.monotonic() + limits.between_tokens_s, last))",
+            "lambda: None",
             f"{STEPS}::test_a_slow_stream_goes_on_while_tokens_come",
         ),
         (
@@ -236,21 +327,9 @@ _CALL = (
             f"{GATEWAY}::test_a_cut_before_the_first_token_is_free_five_times_a_day",
         ),
         (
-            "call: a passing refusal is tried again",
-            "TRIES_PER_CANDIDATE = 2",
-            "TRIES_PER_CANDIDATE = 1",
-            f"{GATEWAY}::test_a_passing_refusal_is_tried_again_and_charged_once",
-        ),
-        (
-            "call: a wait that is too long is not waited",
-            "return wait_s if wait_s <= MAX_RETRY_WAIT_S else None",
-            "return min(wait_s, 2.5)",
-            f"{STEPS}::test_a_refusal_that_lasts_is_not_tried_again",
-        ),
-        (
             "rounds: a further call is covered with what was spent",
-            "self._is_covered(self._spent_usd(self._finished) + most_usd)",
-            "self._is_covered(most_usd)",
+            "self._is_covered(self._spent_usd(self._finished) + self._most_usd(candidate, shown, tools))",
+            "self._is_covered(self._most_usd(candidate, shown, tools))",
             f"{TOOLS}::test_each_further_call_is_covered_before_it_is_made_with_what_was_spent",
         ),
         (
@@ -361,15 +440,6 @@ _CACHE = (
         ),
     ),
     *_of(
-        "core/ai/gateway.py",
-        (
-            "cache: a public answer never comes of a question that is not",
-            "if question.is_public:\n",
-            'if question.task == "signal_validation":\n',
-            f"{PUBLIC}::test_a_public_answer_never_comes_of_a_question_that_is_not",
-        ),
-    ),
-    *_of(
         "data/migrations/functions/60_reserve.sql",
         (
             "cache: what expired is not served",
@@ -398,4 +468,4 @@ _CACHE = (
     ),
 )
 
-CALL_GUARDS: tuple[Guard, ...] = (*_METER, *_GATEWAY, *_CALL, *_COUNTED, *_CACHE)
+CALL_GUARDS: tuple[Guard, ...] = (*_METER, *_GATEWAY, *_ASKED, *_HEALTH, *_CALL, *_COUNTED, *_CACHE)

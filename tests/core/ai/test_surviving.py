@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -20,7 +21,7 @@ from pydantic import SecretStr
 from core.accounts.provider_keys import KeyDraft
 from core.ai.answer import Draft
 from core.errors import (
-    MeteringDenied,
+    AssayError,
     ProviderError,
     ProviderRateLimited,
     ProviderRefusedKey,
@@ -184,8 +185,12 @@ def test_auto_leaves_out_what_rests_and_nobody_notices(two: Ground) -> None:
     with pytest.raises(ProviderUnavailable):
         ask(two.bench, two.ann, model="auto")
     two.servers["mistral"].reply()
+    calls = two.servers["openai"].calls
     for number in range(8):
-        assert ask(two.bench, two.ann, f"Question {number}?", model="auto").provider == "mistral"
+        answer = ask(two.bench, two.ann, f"Question {number}?", model="auto")
+        assert answer.provider == "mistral"
+        assert ("could not" in answer.route_reason) == (two.servers["openai"].calls > calls)
+        calls = two.servers["openai"].calls
     before = two.servers["openai"].calls
     for number in range(8, 12):
         assert ask(two.bench, two.ann, f"Question {number}?", model="auto").provider == "mistral"
@@ -325,13 +330,13 @@ def test_of_three_hundred_requests_all_are_answered_while_providers_fail(
         ground.servers["mistral"].reply(hangs="first_token")
         ground.servers["xai"].script = [Reply(status=500) if n % 20 == 7 else Reply() for n in range(400)]
 
-        def asked(number: int) -> bool:
+        def asked(number: int) -> str:
             try:
-                return ask(ground.bench, ground.ann, f"Question {number}?", model="auto").state == "complete"
-            except (ProviderError, MeteringDenied):
-                return False
+                return ask(ground.bench, ground.ann, f"Question {number}?", model="auto").state
+            except AssayError as error:
+                return f"{type(error).__name__}: {error}"
 
         with ThreadPoolExecutor(8) as pool:
-            answered = list(pool.map(asked, range(300)))
-        assert answered.count(True) == 300
+            ends = Counter(pool.map(asked, range(300)))
+        assert ends == {"complete": 300}
         assert service.execute("SELECT count(*) FROM usage_log WHERE status = 'success'").fetchone() == (300,)

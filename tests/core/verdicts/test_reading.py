@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.ai.answer import Answer
-from core.ai.rounds import REPAIR
+from core.ai.retries import REPAIR
 from core.errors import UnusableAnswer
 from core.metering.meter import Feature
 from core.principal import Principal
