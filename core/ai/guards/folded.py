@@ -38,7 +38,8 @@ _SPELT = re.compile(
     r"\b[a-z][0-9@$!|](?=[a-z0-9@$!|]*[a-z])[a-z0-9@$!|]+|\b[0-9@$!|][a-z][a-z0-9@$!|]+|\b[a-z]{2,}[0-9@$!|]+[a-z]\w*"
 )
 _APART = re.compile(r"\b[a-z](?:[ ._*-]{1,4}[a-z]){6,}\b")
-_ALONE = 6
+_ALONE = 1
+MOST_ALONE = 6
 _BETWEEN = frozenset("-._*")
 _BROKEN = re.compile(r"(?<=[a-z])-(?=[a-z])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
@@ -61,16 +62,16 @@ def undisguised(text: str, plain: str) -> Iterator[str]:
     """What a text says besides what it seems to; `plain` is the text as it is folded."""
     if not plain.isascii() and _LOOK_ALIKES.search(plain) and _LATIN.search(plain):
         yield plain.translate(_ALIKE)
-    yield from _respelt(text, plain)
-    yield from _decoded(text, plain)
+    words = plain.split()
+    yield from _respelt(text, plain, words)
+    yield from _decoded(text, plain, words)
 
 
-def _respelt(text: str, plain: str) -> Iterator[str]:
+def _respelt(text: str, plain: str, words: list[str]) -> Iterator[str]:
     if _AMONG_LETTERS.search(plain):
         respelt = _SPELT.sub(lambda found: found[0].translate(_FIGURES), plain)
         if _more_words(respelt, plain) > 0:
             yield respelt
-    words = plain.split()
     if _is_apart(words):
         spaced = text.lower() if text.isascii() else _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).lower()
         joined = _APART.sub(lambda found: _joined(found[0]), spaced)
@@ -83,14 +84,14 @@ def _respelt(text: str, plain: str) -> Iterator[str]:
 
 def _is_apart(words: list[str]) -> bool:
     """Whether letters may stand apart: many alone, or one after the other with a sign between."""
-    return sum(len(word) == 1 for word in words) > _ALONE or any(
-        word[1:2] in _BETWEEN and word[3:4] in _BETWEEN for word in words if len(word) > _ALONE
-    )
+    if sum(map(_ALONE.__eq__, map(len, words))) > MOST_ALONE:
+        return True
+    return any(word[1] in _BETWEEN and word[3] in _BETWEEN for word in words if len(word) > MOST_ALONE)
 
 
-def _decoded(text: str, plain: str) -> Iterator[str]:
-    long = " ".join(word for word in text.split() if len(word) >= LEAST_DECODED_CHARS)
-    if long:
+def _decoded(text: str, plain: str, words: list[str]) -> Iterator[str]:
+    if max(map(len, words), default=0) >= LEAST_DECODED_CHARS:
+        long = " ".join(word for word in text.split() if len(word) >= LEAST_DECODED_CHARS)
         pieces = [_from_base64(piece[:MOST_DECODED_CHARS]) for piece in _BASE64.findall(long)[:MOST_DECODED]]
         pieces += [bytes.fromhex(piece[:MOST_DECODED_CHARS]) for piece in _HEX.findall(long.lower())[:MOST_DECODED]]
         yield from (folded(readable) for piece in pieces if (readable := _readable(piece)))

@@ -232,11 +232,12 @@ def _own(question: Question) -> list[str]:
 
 def _harmless(vault: Vault, message: Message) -> tuple[str, float]:
     """A message without orders from outside, looked at once in all rounds, and their score."""
-    known = vault.made_harmless.get(message.text)
+    is_outside = message.role == "tool"
+    known = vault.made_harmless.get((is_outside, message.text))
     if known is None:
-        known = defanged(message.text, is_all_outside=message.role == "tool")
+        known = defanged(message.text, is_all_outside=is_outside)
         if len(vault.made_harmless) < MOST_REMEMBERED:
-            vault.made_harmless[message.text] = known
+            vault.made_harmless[is_outside, message.text] = known
     return known
 
 

@@ -34,15 +34,24 @@ REACH = 500
 """Characters around a needle within which its rule is tried; no rule reaches further."""
 _RARE = 6
 _BEGINNING = 4
-_WORD = re.compile(f"[a-z]{{{_BEGINNING},}}")
-_UNBOUND = frozenset(
-    needle
-    for rule in _FROM_OUTSIDE
-    for group in rule.needles
-    for needle in group
-    if not (needle.isascii() and needle[:_BEGINNING].isalpha() and len(needle) >= _BEGINNING)
-)
-"""Needles that do not begin with a word of Latin letters; they are looked for in every text."""
+_WORD = re.compile("[a-z]+")
+_OTHER_SCRIPT = re.compile("[\u0370-\U0010ffff]")
+_NEEDLES = frozenset(needle for rule in _FROM_OUTSIDE for group in rule.needles for needle in group)
+
+
+def _beginning(needle: str) -> str:
+    """The first letters of the word that a needle begins with; empty where no whole beginning of a word is known."""
+    word = _WORD.match(needle)
+    is_known = word is not None and (len(word[0]) >= _BEGINNING or len(word[0]) < len(needle))
+    return word[0][:_BEGINNING] if word is not None and is_known else ""
+
+
+_BOUND: dict[str, list[str]] = {}
+"""The needles by the beginning of their first word; by none those that are looked for in every text."""
+for _needle in sorted(_NEEDLES):
+    _BOUND.setdefault(_beginning(_needle), []).append(_needle)
+_FOREIGN = [needle for needle in _BOUND.get("", ()) if _OTHER_SCRIPT.match(needle)]
+_UNBOUND = [needle for needle in _BOUND.pop("", ()) if needle not in _FOREIGN]
 _SENTENCE = re.compile(r'(?:\\.|[^.!?\n"\\])+[.!?]*')
 _SENTENCE_TEXT = (
     "This message reads like an order to set the assistant's rules aside, or to tell what is confidential, so it"
@@ -125,25 +134,23 @@ def _weight(rules: Sequence[Phrase]) -> float:
 
 
 def _matching(plain: str, rules: Sequence[Phrase]) -> list[Phrase]:
-    beginnings = {word[:_BEGINNING] for word in _WORD.findall(plain)}
-    known: dict[tuple[str, ...], list[str]] = {}
-
-    def present(needles: tuple[str, ...]) -> list[str]:
-        if needles not in known:
-            known[needles] = _present(plain, beginnings, needles)
-        return known[needles]
-
+    present = _present(plain)
     return [
         rule
         for rule in rules
-        if all(map(present, rule.needles)) and _matches(plain, rule, [known[needles] for needles in rule.needles])
+        if not any(map(present.isdisjoint, rule.needles))
+        and _matches(plain, rule, [[needle for needle in needles if needle in present] for needles in rule.needles])
     ]
 
 
-def _present(plain: str, beginnings: set[str], needles: Sequence[str]) -> list[str]:
+def _present(plain: str) -> set[str]:
     """The needles that stand in a text; one that no word begins like is not looked for."""
-    likely = [needle for needle in needles if needle[:_BEGINNING] in beginnings or needle in _UNBOUND]
-    return [needle for needle in likely if needle in plain]
+    beginnings = {word[:_BEGINNING] for word in _WORD.findall(plain)}
+    likely = [needle for beginning in beginnings & _BOUND.keys() for needle in _BOUND[beginning]]
+    likely += _UNBOUND
+    if not plain.isascii() and _OTHER_SCRIPT.search(plain):
+        likely += _FOREIGN
+    return {needle for needle in likely if needle in plain}
 
 
 def _matches(plain: str, rule: Phrase, present: Sequence[Sequence[str]]) -> bool:

@@ -70,9 +70,9 @@ _UNBOUND = (
 
 _DROPPING = (
     "&ignor|disregard|forget|overrid|bypass|neglect|circumvent|never mind|nevermind|set aside|put aside|throw away|skip"
-    "|stop following|stop obeying|quit |not follow|n't follow|not obey|not apply|never follow|never obey"
+    "|stop following|stop obeying|quit |not follow|don't follow|don’t follow|not obey|not apply|never follow|never obey"
     "|not use|never use"
-    "|never apply|nt follow"
+    "|never apply|dont follow"
 )
 
 ENGLISH = (
@@ -318,7 +318,7 @@ ENGLISH = (
     _phrase(
         "fake_turn",
         8,
-        "<|im_|<|sys|<|user|<|end|<<sys>>|[inst]|[/inst]|<|assistant|<|start",
+        "<|[inst]|[/inst]",
         r"<\|(?:im_start|im_end|system|user|assistant|end|endoftext|start_header_id|eot_id)\|>|<</?sys>>|\[/?inst\]",
     ),
     _phrase(

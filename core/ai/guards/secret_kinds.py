@@ -118,8 +118,10 @@ SECRET_KINDS = (
 BEGINNINGS = {beginning: kind for kind in SECRET_KINDS for beginning in kind.beginnings}
 """The kinds by each way in which they begin; where one beginning begins another, the longer one counts."""
 BEGINNING = re.compile("|".join(map(re.escape, sorted(BEGINNINGS, key=len, reverse=True))))
+_MARK_CHARS = 8
 _RUNS = {kind: re.compile(f"[{kind.characters}]*") for kind in SECRET_KINDS}
-_MARKS = tuple({"://" if "://" in beginning else beginning for beginning in BEGINNINGS})
+_SHORT = {"://" if "://" in beginning else beginning[:_MARK_CHARS] for beginning in BEGINNINGS}
+_MARKS = tuple(mark for mark in _SHORT if not any(other != mark and other in mark for other in _SHORT))
 """One of these is in every text that holds a secret of these kinds."""
 
 

@@ -32,8 +32,8 @@ class Vault:
         """The request that it belongs to, for the log."""
         self.noted: set[str] = set()
         """What was noted already of this question, so that it is noted once."""
-        self.made_harmless: dict[str, tuple[str, float]] = {}
-        """Texts in which orders from outside were looked for already, as they may be shown, with their scores."""
+        self.made_harmless: dict[tuple[bool, str], tuple[str, float]] = {}
+        """Texts, with whether all of each is from outside, as they may be shown, with the scores of their orders."""
         self._find = find
         self._originals: dict[str, str] = {}
         self._names: dict[tuple[str, str], str] = {}
