@@ -19,6 +19,7 @@ from core.settings import ROOT
 from core.workbench import open_workbench
 from tests.conftest import make_settings
 from tests.core.commands.test_bars import Run, Service, run
+from tests.fakes.canaries import without_canary
 from tests.fakes.chat_server import ChatServer, Reply
 
 __all__ = ["run"]
@@ -151,7 +152,8 @@ def test_a_prompt_of_ones_own_is_asked_under_and_its_mistakes_are_named(
     outcome = replay("--yes", "--prompt", str(file))
     assert outcome.returncode == 0
     assert "prompt terse/2/" in outcome.stdout
-    assert chat_server.requests[0].body["messages"][0]["content"] == "Judge the signal. Answer with JSON."
+    asked = without_canary(chat_server.requests[0].body["messages"])
+    assert asked[0]["content"] == "Judge the signal. Answer with JSON."
 
 
 @pytest.mark.usefixtures("kept")

@@ -36,6 +36,7 @@ from core.settings import DATA
 from core.verdicts.replays import ReplayPlan, ReplayRequest, ReplayResult, _Purse, _wait_s
 from core.workbench import Workbench, open_workbench
 from tests.conftest import MakeMember, make_settings, member_factory
+from tests.fakes.canaries import without_canary
 from tests.fakes.chat_server import ChatServer, Reply
 
 Service = psycopg.Connection[tuple[object, ...]]
@@ -149,7 +150,7 @@ def test_the_same_snapshots_are_shown_to_the_other_model_under_the_other_prompt(
     assert sorted(shown(chat_server)) == ["AAA", "BBB", "CCC"]
     for received in chat_server.requests:
         assert received.body["model"] == OTHER_MODEL
-        assert received.body["messages"][0] == {"role": "system", "content": PROMPT.text}
+        assert without_canary(received.body["messages"])[0] == {"role": "system", "content": PROMPT.text}
         assert received.body["temperature"] <= 0.3
     assert (result.asked, result.earlier, result.waiting, result.stopped) == (3, 0, 0, None)
     assert result.comparison is not None
