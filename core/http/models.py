@@ -194,6 +194,8 @@ class ModelPrice(Answer):
     cached_input: Money
     cache_write: Money
     per_request: Money
+    per_audio_hour: Money
+    """Of a recording, charged by the second; above zero its tokens cost nothing."""
     long_context_above: int | None
     """Prompt tokens above which `long_input` and `long_output` hold; null where there is one price."""
     long_input: Money | None

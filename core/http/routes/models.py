@@ -80,6 +80,7 @@ def _shown(price: Price) -> ModelPrice:
         cached_input=price.base.cached_input,
         cache_write=price.base.cache_write,
         per_request=price.per_request,
+        per_audio_hour=price.per_audio_hour,
         long_context_above=price.long_context_above,
         long_input=price.long.input if price.long else None,
         long_output=price.long.output if price.long else None,
