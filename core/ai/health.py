@@ -351,6 +351,11 @@ def resting(provider: str, health: ModelHealth) -> ProviderError:
     return ProviderUnavailable(f"{label} {why} at present. {told}", provider=provider, retry_after_s=wait_s)
 
 
+def asks_to_wait(error: ProviderError) -> bool:
+    """Whether a call that failed so may succeed in a while: its model is limited, or rests."""
+    return isinstance(error, ProviderRateLimited) or error.retry_after_s is not None
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
     """What is known of a model or a provider; moments are seconds of the process's own clock."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from core.ai.health import asks_to_wait
 from core.db import verdict_batches_dao as dao
 from core.db.engine import Database
 from core.db.verdict_batches_dao import CountsRow, ItemRow
@@ -28,6 +29,7 @@ from core.errors import (
     NotEnoughData,
     PlanRequired,
     ProviderRateLimited,
+    ProviderUnavailable,
     StillRunning,
     place_of,
 )
@@ -229,7 +231,7 @@ class BatchRun:
         if isinstance(error, MeteringDenied) and error.problem_code not in PASSING:
             self._wait_or_stop(error)
             return None
-        if isinstance(error, ProviderRateLimited):
+        if isinstance(error, ProviderRateLimited | ProviderUnavailable) and asks_to_wait(error):
             patience.limited += 1
             is_over = patience.limited > LIMITED_TRIES
             self._pause(error.retry_after_s)

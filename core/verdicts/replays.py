@@ -18,6 +18,7 @@ from typing import cast
 from uuid import UUID, uuid5
 
 from core.accounts.permissions import Action, require
+from core.ai.health import asks_to_wait
 from core.ai.prompts import Prompt
 from core.ai.router import AUTO
 from core.db import verdict_replays_dao as dao
@@ -347,7 +348,7 @@ def _wait_s(error: AssayError) -> float | None:
     """How long to wait before asking again; None where that does not help."""
     if isinstance(error, MeteringDenied):
         return min(error.denial.retry_after_s or 1.0, MAX_WAIT_S)
-    if isinstance(error, ProviderRateLimited):
+    if isinstance(error, ProviderRateLimited | ProviderUnavailable) and asks_to_wait(error):
         return min(error.retry_after_s or 1.0, MAX_WAIT_S)
     return 1.0 if isinstance(error, StillRunning) else None
 

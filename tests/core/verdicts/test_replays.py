@@ -410,6 +410,7 @@ def _denied(code: str, retry_after_s: int | None) -> MeteringDenied:
         (ProviderRateLimited("Busy.", provider="made"), 1.0),
         (StillRunning("Still."), 1.0),
         (ProviderUnavailable("Down.", provider="made"), None),
+        (ProviderUnavailable("It rests.", provider="made", retry_after_s=9), 9.0),
     ],
 )
 def test_what_passes_is_waited_for_within_bounds(error: AssayError, wait_s: float | None) -> None:
