@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
+from typing import NamedTuple
 
 from core.ai.catalogue import Model, ModelClass
 from core.ai.health import ModelHealth
@@ -117,7 +118,7 @@ def expected_usd(row: Shelved, reading: Reading, prompt_tokens: int, max_tokens:
     is_long = row.price.long_context_above is not None and prompt_tokens > row.price.long_context_above
     said = ANSWER_TOKENS[reading.intent] * TIMES[reading.complexity]
     hidden = HIDDEN_TOKENS[reading.complexity] if row.reasons else 0
-    written = min(float(max_tokens), said + hidden)
+    written = min(max_tokens, said + hidden)
     into, out = (row.long_input, row.long_output) if is_long else (row.input, row.output)
     return prompt_tokens * PROMPT_SHARE * into + written * out + row.fee
 
@@ -126,11 +127,10 @@ def slowness(health: ModelHealth) -> float:
     """By how much its first token weighs on a model's cost, as a factor from 1 to 1 + `MOST_FOR_SPEED`."""
     if health.first_token_ms is None:
         return 1.0
-    return 1.0 + MOST_FOR_SPEED * min(1.0, max(0, health.first_token_ms) / SLOW_MS)
+    return 1.0 + MOST_FOR_SPEED * (health.first_token_ms / SLOW_MS if health.first_token_ms < SLOW_MS else 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A model that may answer, with its place among the others."""
 
     row: Shelved

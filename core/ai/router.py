@@ -151,15 +151,21 @@ class Router:
         """Whether `auto` is the offline glossary for somebody: no provider is live for them, or none may be asked."""
         return not asks_models or (self.is_offline and not own_keys)
 
-    def auto_among(self, plan: Plan, principal: Principal, own_keys: Mapping[str, OwnKey] = OF_NOBODY) -> str:
+    def auto_among(
+        self,
+        plan: Plan,
+        principal: Principal,
+        own_keys: Mapping[str, OwnKey] = OF_NOBODY,
+        offers: Callable[[str], bool] | None = None,
+    ) -> str:
         """A name for `auto` that tells apart from which models it chooses for somebody: for keys of the cache."""
         is_offline = self.answers_offline(asks_models=principal.asks_models, own_keys=own_keys)
-        providers = sorted({provider for provider in own_keys if provider not in self._providers})
         among = (
             sorted(plan.model_classes),
             sorted(principal.allowed_models or ()),
             sorted(principal.allowed_providers or ()),
-            providers,
+            sorted(provider for provider in own_keys if provider not in self._providers),
+            [model.id for model in self._catalogue.all() if not _is_offered(model, offers)] if offers else [],
         )
         return f"{AUTO}/{'offline' if is_offline else 'live'}/{'/'.join('+'.join(names) for names in among)}"
 

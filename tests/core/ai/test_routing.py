@@ -382,6 +382,7 @@ def test_the_name_of_auto_tells_apart_from_what_it_chooses(
         live.auto_among(plans["premium"], replace(ann, allowed_models=("gpt-4o",))),
         live.auto_among(plans["premium"], replace(ann, allowed_providers=("openai",))),
         live.auto_among(plans["premium"], replace(ann, allowed_providers=("openai", "xai"))),
+        live.auto_among(plans["premium"], ann, offers=lambda name: name != "model:gpt-4o"),
         live.auto_among(plans["premium"], replace(ann, asks_models=False)),
     ]
     assert len(set(names)) == len(names)
@@ -389,7 +390,7 @@ def test_the_name_of_auto_tells_apart_from_what_it_chooses(
     assert nothing.auto_among(plans["premium"], ann) == names[-1]
     assert nothing.auto_among(plans["premium"], ann, {"xai": key("xai")}) != names[-1]
     same = live.auto_among(plans["premium"], replace(ann, user_id=uuid4()), {"openai": key("openai")})
-    assert same == names[0]
+    assert same == names[0] == live.auto_among(plans["premium"], ann, offers=lambda _: True)
 
 
 _MODELS = [model.id for model in Catalogue.load(DATA / "models.yaml", PriceBook.load(DATA / "prices")).all()]
