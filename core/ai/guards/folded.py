@@ -38,6 +38,15 @@ _SPELT = re.compile(
     r"\b[a-z][0-9@$!|](?=[a-z0-9@$!|]*[a-z])[a-z0-9@$!|]+|\b[0-9@$!|][a-z][a-z0-9@$!|]+|\b[a-z]{2,}[0-9@$!|]+[a-z]\w*"
 )
 _APART = re.compile(r"\b[a-z](?:[ ._*-]{1,4}[a-z]){6,}\b")
+_SLIPS = {
+    **dict.fromkeys(("ur", "yor", "youre"), "your"),
+    **dict.fromkeys(("promt", "prmpt", "pormpt", "promtp"), "prompt"),
+    **dict.fromkeys(("instrucions", "instuctions", "intructions", "instrutions", "instructons"), "instructions"),
+    **dict.fromkeys(("previus", "previos", "prevous", "priviously"), "previous"),
+    **dict.fromkeys(("ingore", "ignor", "ignroe", "igore"), "ignore"),
+    **dict.fromkeys(("sytem", "sysem", "systm"), "system"),
+}
+"""Words as they are written in a hurry, or to slip through."""
 _ALONE = 1
 MOST_ALONE = 6
 _BETWEEN = frozenset("-._*")
@@ -63,6 +72,10 @@ def undisguised(text: str, plain: str) -> Iterator[str]:
     if not plain.isascii() and _LOOK_ALIKES.search(plain) and _LATIN.search(plain):
         yield plain.translate(_ALIKE)
     words = plain.split()
+    slips = _SLIPS.keys() & set(words)
+    if slips:
+        plain = " ".join(_SLIPS.get(word, word) for word in words)
+        yield plain
     yield from _respelt(text, plain, words)
     yield from _decoded(text, plain, words)
 

@@ -29,9 +29,9 @@ GERMAN = (
     ),
     _phrase(
         "prompt_leak",
-        "systemprompt|system-prompt|system prompt|deine anweisungen|deine regeln",
+        "systemprompt|system-prompt|system prompt|systemanweisung|deine anweisungen|deine regeln",
         r"(?:zeig\w*|gib|nenn\w*|verrat\w*|schreib\w*|druck\w*|wiederhol\w*)\b[^.!?\n]{0,30}?"
-        r"(?:system-? ?prompt|deine (?:anweisungen|regeln|instruktionen))",
+        r"(?:system-? ?prompt|systemanweisung|deine (?:anweisungen|regeln|instruktionen))",
     ),
 )
 FRENCH = (
@@ -71,7 +71,8 @@ SPANISH = (
     _phrase(
         "prompt_leak",
         "prompt|tus instrucciones",
-        r"(?:muestra|muestrame|revela|imprime|ensena|dime|repite)\b[^.!?\n]{0,20}?(?:\bprompt\b|tus instrucciones)",
+        r"(?:muestra|muestrame|revela|imprime|ensena|dime|dame|repite)\b[^.!?\n]{0,20}?(?:\bprompt\b"
+        r"|tus instrucciones)",
     ),
 )
 OTHERS = (

@@ -13,8 +13,9 @@ from itertools import islice
 
 from core.ai.guards.folded import folded, undisguised
 from core.ai.guards.foreign_phrases import FOREIGN
+from core.ai.guards.outside_phrases import OUTSIDE
 from core.ai.guards.own_words import parts_of
-from core.ai.guards.phrases import ENGLISH, OUTSIDE, Phrase
+from core.ai.guards.phrases import ENGLISH, Phrase
 from core.ai.guards.verdict import FINE, Verdict
 from core.ai.outside import fenced
 

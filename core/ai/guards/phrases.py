@@ -19,12 +19,10 @@ class Phrase:
     pattern: re.Pattern[str]
     needles: tuple[tuple[str, ...], ...]
     """Of each group one is in every text that it matches; a pattern alone would take long to find nothing."""
-    is_outside: bool = False
-    """Whether it means something in texts from outside alone: a user may say it."""
 
 
-def _phrase(kind: str, weight: float, needles: str, pattern: str, *, is_outside: bool = False) -> Phrase:
-    return Phrase(kind, weight, re.compile(pattern), needle_groups(needles), is_outside)
+def _phrase(kind: str, weight: float, needles: str, pattern: str) -> Phrase:
+    return Phrase(kind, weight, re.compile(pattern), needle_groups(needles))
 
 
 def needle_groups(needles: str) -> tuple[tuple[str, ...], ...]:
@@ -43,7 +41,7 @@ _RULES = (
     r"|polic(?:y|ies)"
     r"|constraints?|restrictions?|safeguards?|guardrails?|safety|filters?|training)"
 )
-_AT_START = r"(?:^|[.!?:;,\n\"'(] ?|please |also |now |then |must |should |shall |just |and |to |, )"
+_AT_START = r"(?:^|[.!?:;,\n\"'(] ?|please |pls |also |now |then |must |should |shall |just |and |to |, )"
 _SHOW = (
     r"(?:print|reveal|show|repeat|output|display|tell|give|write|leak|expose|quote|recite|dump|translate"
     r"|encode|disclose"
@@ -54,6 +52,7 @@ _OUR_WORDS = (
     r"|(?:your|the) (?:[\w-]+ ){0,2}?(?:initial|hidden|secret|internal|original|confidential|system) "
     r"(?:system )?(?:prompt|instructions?|rules|guidelines|directives|mark|message)\b"
     r"|your (?:own |full |entire |whole |exact |complete )*(?:prompt|instructions|directives|guidelines|rules)\b"
+    r"(?! (?:for|on|about|how|to (?!me\b)|regarding|concerning|of)\b)"
     r"|developer (?:message|prompt|instructions)|hidden (?:prompt|instructions?)|your context\b"
     r"|(?:prompt|instructions?|rules) (?:that |which )?you (?:were|have been|are|had been|received|got|have))"
 )
@@ -334,89 +333,60 @@ ENGLISH = (
     _phrase("fake_turn", 8, "### instruction", r"### ?instructions?:?[\s\S]{0,300}### ?response"),
     _phrase("fake_turn", 4, "assistant:", r"(?:^|\n) ?assistant ?:"),
     _phrase("fake_turn", 4, "system:", r"(?:^|\n) ?(?:### ?)?system ?:"),
-)
-
-_ADDRESSED = (
-    r"(?:(?:ai|a\.i\.|llms?|language models?|chat ?bots?|ai (?:assistants?|systems?|models?|agents?)"
-    r"|assistants?|gpt|chatgpt"
-    r"|claude|gemini)\b)"
-)
-_ORDER = (
-    r"(?:ignore|disregard|do not|don't|must not|never|always|rate|recommend|output|answer|say|tell"
-    r"|include|call|ask|send"
-    r"|praise|mention|reply|respond|please)"
-)
-OUTSIDE = (
     _phrase(
-        "addressed",
-        6,
-        "ai|llm|language model|chatbot|assistant|gpt|claude|gemini"
-        "&attention|note to|dear|to the|to all|instruction|hidden text|message|if you are",
-        rf"(?:attention|note to|dear|to the|to all|instructions? (?:for|to)|hidden text:?|message (?:for|to)"
-        rf"|if you are an?) "
-        rf"(?:[\w-]+ )?{_ADDRESSED}[^.!?\n]{{0,80}}\b{_ORDER}\b",
-        is_outside=True,
+        "persona",
+        8,
+        "you have|you had|you now have|you are free|you are now free|not bound|no longer bound|unbound",
+        r"(?<!do )you (?:now )?(?:have|had) no (?:\w+ )?(?:restrictions|guidelines|rules|filters|limitations|polic)"
+        r"|you are (?:now )?(?:free (?:from|of)|not bound by|unbound by|no longer bound by) (?:\w+ ){0,3}"
+        r"(?:restrictions|rules|guidelines|limits|limitations|filters|polic)",
     ),
     _phrase(
-        "addressed",
-        6,
-        " ai |ai assistant|ai system|ai model|ai agent|llm|language model|chatbot|assistant|chatgpt|ai:",
-        rf"{_ADDRESSED}(?: (?:reading|processing|that reads?|who reads?|summari[sz]ing)[^.!?\n:,]{{0,40}})?[:,]? "
-        r"(?:must|should|shall|please|:|,|are instructed to|is instructed to|will now|has to|have to)[^.!?\n]{0,60}"
-        rf"\b{_ORDER}\b",
-        is_outside=True,
+        "persona",
+        8,
+        "unrestricted|uncensored|unfiltered|evil|jailbroken|new persona|new personality|new identity|no limits",
+        r"\bas an? (?:unrestricted|uncensored|unfiltered|evil|jailbroken) (?:ai|model|assistant|bot|chatbot)\b"
+        r"|\bnew (?:persona|personality|identity) ?:|\bact as \w+, who[^\n]{0,100}no (?:limits|rules"
+        r"|restrictions|norms)",
     ),
     _phrase(
-        "addressed",
-        6,
-        "assistant",
-        r"the assistant (?:must|shall|should|has to) (?:now |always |never )?"
-        r"(?:call|recommend|say|tell|answer|ignore|delete|send|output)",
-        is_outside=True,
+        "override_yours",
+        8,
+        "apply|applies|exist|matter&rules|guideline|instruction|restriction|filter|polic",
+        r"\byour (?:rules|guidelines|instructions|restrictions|filters|polic\w+) (?:do not|don['’]?t|no longer) "
+        r"(?:apply|count|matter|exist)|(?:pretend|imagine|as if) (?:that )?(?:the|your|no) (?:rules|guidelines|filters"
+        r"|restrictions)[^.!?\n]{0,12}(?:do not|don['’]?t|did not|didn['’]?t|no longer) exist",
     ),
     _phrase(
-        "order",
-        6,
-        "summari",
-        r"when(?:ever)? (?:you )?(?:are )?summari[sz](?:e|ing) this[^.!?\n]{0,60}"
-        r"\b(?:always|never|do not|don't|say|must)\b",
-        is_outside=True,
+        "override_yours",
+        8,
+        "opposite of|switch off|turn off|disable|deactivate|remove your|lift your",
+        r"\bopposite of (?:your|the) (?:\w+ )?(?:instructions|rules|guidelines)|\b(?:switch|turn) off (?:your (?:\w+ )?"
+        r"(?:filters?|guardrails?|safety|restrictions?|censorship|safeguards?|moderation)|(?:the |all )?(?:safety mode"
+        r"|content filters?|guardrails|censorship|safeguards))|\b(?:disable|remove|lift|drop|deactivate) (?:all )?your "
+        r"(?:\w+ )?(?:filters?|guardrails?|safety|restrictions?|censorship|safeguards?)",
     ),
     _phrase(
-        "order",
-        6,
-        "the user|their password",
-        r"(?:tell|ask|instruct|urge) the user (?:to|for|that)\b[^.!?\n]{0,60}"
-        r"\b(?:password|send|click|visit|key|credentials|account|wire|pay)",
-        is_outside=True,
+        "override_yours",
+        8,
+        "developer|creator|maker|operator&told|said|wrote|gave|instructed",
+        r"\b(?:ignore|disregard|forget|reveal|tell me|repeat|say|share) what(?:ever)? (?:the "
+        r"|your )?(?:developers?|creators?"
+        r"|makers?|operators?|owners?) (?:told|said|wrote|gave|instructed)",
     ),
     _phrase(
-        "order",
-        6,
-        "the user",
-        r"(?:do not|don't|never) (?:tell|reveal|mention|show)\b[^.!?\n]{0,40}\bthe user\b",
-        is_outside=True,
+        "prompt_leak",
+        8,
+        "tags|before |first message|answer with|reply with|response with",
+        r"\b(?:text|words|content|everything) (?:between|inside|within) the (?:system|prompt|instructions?) tags"
+        r"|\bbefore ['\"‘“]you are\b|\bfirst message (?:from|of) the system"
+        r"|\b(?:start|begin)\w* your (?:answer|reply|response) with[^\n]{0,40}(?:system prompt"
+        r"|my (?:instructions|rules|prompt))",
     ),
     _phrase(
-        "order",
-        6,
-        "the user's question|user's portfolio|the link http",
-        r"(?:disregard|ignore) the user's (?:question|request)|\binclude the link\b[^\n]{0,120}\buser",
-        is_outside=True,
-    ),
-    _phrase("order", 6, "call the tool|use the tool", r"(?:call|use|invoke) the tool\b", is_outside=True),
-    _phrase(
-        "order",
-        4,
-        "answer only|output buy|the word buy",
-        r"answer only with\b|\boutput (?:buy|sell)\b",
-        is_outside=True,
-    ),
-    _phrase(
-        "order",
-        4,
-        "system message|system note|new policy",
-        r"(?:important )?system (?:message|note)\b ?:|\bnew policy ?:",
-        is_outside=True,
+        "key_leak",
+        8,
+        "env|cat /|cat .|cat ~|whoami",
+        r"^(?:print ?env|env|print env|echo \$\w+|whoami)$|\bcat (?:/etc/|\.env|~/\.ssh)",
     ),
 )
