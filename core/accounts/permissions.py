@@ -87,7 +87,7 @@ def require_operator(principal: Principal) -> None:
         Forbidden: they do not, or a token lacks the scope admin.
     """
     if not principal.is_operator:
-        raise Forbidden("Only operators of this installation may do that.")
+        raise Forbidden("That takes the role of an operator of this installation.")
     require_scope(principal, Scope.ADMIN)
 
 

@@ -31,7 +31,7 @@ from core.verdicts.replays import ReplayPlan, ReplayRequest
 from core.verdicts.snapshot import Snapshot
 from core.verdicts.validations import Asking, Begun
 from core.verdicts.verdict_settings import VerdictChoices
-from tests.core.accounts import permission_portfolios, permission_research
+from tests.core.accounts import permission_ai, permission_portfolios, permission_research
 from tests.core.accounts.permission_rows import (
     ASKERS,
     AT_THE_PAGE,
@@ -168,11 +168,6 @@ METHODS: dict[str, Method] = {
     ),
     "tokens.all": Method(READERS, lambda t: t.bench.tokens.all(t.who)),
     "tokens.revoke": Method(AT_THE_PAGE, lambda t: t.bench.tokens.revoke(t.who, t.nothing), ends=NotFound),
-    "gateway.session": Method(ASKERS, lambda t: t.bench.gateway.session(t.who, ASKED).result()),
-    "gateway.estimate": Method(ASKERS, lambda t: t.bench.gateway.estimate(t.who, ASKED)),
-    "gateway.room": Method(ASKERS, lambda t: t.bench.gateway.room(t.who, ASKED)),
-    "gateway.guard": Method(ASKERS, lambda t: t.bench.gateway.guard(t.who, ASKED)),
-    "gateway.replayed": Method(INSIDERS, lambda t: t.bench.gateway.replayed(t.who, KEY)),
     "research.assistant.ask": Method(
         ASKERS, lambda t: t.bench.assistant.ask(t.who, "What is duration?").session.result()
     ),
@@ -367,6 +362,7 @@ METHODS: dict[str, Method] = {
     "notifications.page": Method(INSIDERS, lambda t: t.bench.notifications.page(t.who)),
     "notifications.mark_read": Method(INSIDERS, lambda t: t.bench.notifications.mark_read(t.who)),
     **permission_portfolios.METHODS,
+    **permission_ai.METHODS,
     **permission_research.METHODS,
     "usage.overview": Method(INSIDERS, lambda t: t.bench.usage.overview(t.who)),
     "usage.quota": Method(INSIDERS, lambda t: t.bench.usage.quota(t.who)),
@@ -411,7 +407,7 @@ WITHOUT_PRINCIPAL = {
     "joining.look_at": "asks for the link itself",
     "joining.make_account": "asks for the link itself",
     "joining.reset_password": "asks for the link itself",
-    "gateway.close": "ends the process",
+    "ai.close": "ends the process",
     "research.close": "ends the process",
     "market.load_shipped": "takes over what is shipped for everybody",
     "market.refresh_rates": "takes over for everybody what the European Central Bank fixed",
@@ -460,6 +456,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/api/ai/conversations"): Route(READERS),
     ("POST", "/api/ai/conversations"): Route(ASKERS, 201, body={"title": "A title"}),
     ("GET", CONVERSATION): Route(READERS),
+    ("GET", f"{CONVERSATION}/export"): Route(READERS),
     ("PATCH", CONVERSATION): Route(PEOPLE | {C.ASK_TOKEN}, body={"title": "Another title"}),
     ("POST", f"{CONVERSATION}/messages"): Route(ASKERS, body=ASK),
     ("DELETE", CONVERSATION): Route(PEOPLE | {C.ASK_TOKEN}, 204),
@@ -484,6 +481,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("DELETE", "/api/screener/alerts/{alert_id}"): Route(ASKERS, 404),
     ("GET", "/api/screener/alerts/{alert_id}/deliveries"): Route(READERS, 404),
     **permission_portfolios.ROUTES,
+    **permission_ai.ROUTES,
     **permission_research.ROUTES,
     ("GET", "/api/notifications"): Route(READERS),
     ("POST", "/api/notifications/read"): Route(PEOPLE | {C.ASK_TOKEN}, body={}),

@@ -143,7 +143,7 @@ def test_every_method_of_every_service_has_its_row(workbench: Workbench) -> None
             if not method.startswith("_"):
                 takes_principal = "principal" in inspect.signature(function).parameters
                 (with_principal if takes_principal else without).add(f"{part.name}.{method}")
-    for area in ("market", "screener", "verdicts", "portfolio", "research"):
+    for area in ("ai", "market", "screener", "verdicts", "portfolio", "research"):
         composed = getattr(workbench, area)
         for part in fields(composed):
             for method, function in inspect.getmembers(type(getattr(composed, part.name)), inspect.isfunction):

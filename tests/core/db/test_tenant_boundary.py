@@ -11,9 +11,11 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Connection, Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
+from core.accounts.provider_keys import KeyDraft
 from core.db import bars_dao, joining_dao, records_dao, sign_in_dao, tables
 from core.db.engine import Database
 from core.db.instruments_dao import MemberRow
@@ -23,6 +25,7 @@ from core.market.universes import Universes
 from core.metering.repeats import Idempotency
 from core.ops.jobs import Queue
 from core.principal import Principal, Role
+from core.research.templates import TemplateDraft
 from core.screener.criteria import Condition, Group, Match, Screen
 from core.screener.fields import Operator
 from core.workbench import Workbench, open_workbench
@@ -66,10 +69,29 @@ def two(filled: tuple[Workbench, Two, str]) -> Two:
     return filled[1]
 
 
+def _leave_surface(workbench: Workbench, principal: Principal, message_id: UUID) -> None:
+    """What surrounds questions: a key, a template, a file, a reaction, a large request, and what a guard found."""
+    workbench.provider_keys.add(principal, KeyDraft("openai", "Ours", SecretStr("sk-" + "a" * 40)))
+    workbench.templates.create(principal, TemplateDraft("Ours", "What is beta?"))
+    workbench.attachments.add(principal, "note.txt", b"Some words.")
+    workbench.reactions.react(principal, message_id, "up")
+    workbench.large_requests.create(principal, "completion", ["What is beta?"])
+    with workbench.database.service() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO guard_events (id, at, org_id, user_id, guard, action, detail) "
+                "VALUES (:id, assay_now(), :org, :user, 'personal_data', 'redacted', 'email')"
+            ),
+            {"id": new_id(), "org": principal.org_id, "user": principal.user_id},
+        )
+
+
 def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
     workbench.directory.create_token(principal.email)
     key = Idempotency("POST /api/ai/chat", "key", b"body")
-    workbench.assistant.ask(principal, "What is duration?", idempotency=key).session.result()
+    asked = workbench.assistant.ask(principal, "What is duration?", idempotency=key)
+    asked.session.result()
+    _leave_surface(workbench, principal, asked.message_id)
     _leave_notes(workbench, principal)
     _leave_verdicts(workbench, principal, _leave_scans(workbench, principal))
     _leave_alerts(workbench, principal)
