@@ -12,6 +12,8 @@ from tree import parsed, place, run
 
 IMPORTED_AS = {
     "empyrical-reloaded": "empyrical",
+    "pillow": "PIL",
+    "python-stdnum": "stdnum",
     "pyyaml": "yaml",
     "python-dotenv": "dotenv",
     "ta-lib": "talib",
