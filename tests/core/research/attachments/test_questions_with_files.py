@@ -212,10 +212,10 @@ def test_on_a_smaller_plan_less_of_a_file_is_shown(
     live: Workbench, people: MakeMember, chat_server: ChatServer
 ) -> None:
     ann = people()
-    file = live.attachments.add(ann, "long.txt", "wörter ".encode() * 8_000)
+    file = live.attachments.add(ann, "long.txt", "價格 ".encode() * 18_000)
     _, answer = ask(live, ann, ASKED, file)
     (block,) = blocks(sent(chat_server)[0])
-    assert len(block["text"]) < len(live.attachments.text(ann, file.id))
+    assert 10_000 < len(block["text"]) < len(live.attachments.text(ann, file.id))
     assert "characters were shown to the model" in answer.evidence.notes[0]
 
 
