@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 from core.ai.answer import Question
@@ -18,12 +19,13 @@ from core.principal import Principal, Role
 from core.settings import DATA, ROOT
 from tests.bench.figures import Figure, Goal, figure
 from tests.bench.ground import Ground
-from tests.core.ai.guards.texts import HALVES, attacks, benign, benign_texts, planted
+from tests.core.ai.guards.texts import FRESH, HALVES, attacks, benign, benign_texts, planted
 
 CHARS = 8_000
 TIMES, WARM_UP = 300, 20
 PIECE_CHARS = 12
 """Of an answer, as providers send it."""
+Each = TypeVar("Each")
 USUAL = ("prose", "table")
 GOAL = (Goal("p50", 5.0), Goal("p95", 5.0))
 ASKER = Principal(UUID(int=1), UUID(int=2), Role.ANALYST, "team", "session", "UTC", "ann@test.example", "Ann", "Acme")
@@ -84,6 +86,9 @@ def _shares() -> Iterator[Figure]:
         shares = [_share(attacks()[half][kind], partial(_is_caught, kind)) for half in HALVES]
         counts = ", ".join(f"{len(attacks()[half][kind])} {half.replace('_', ' ')}" for half in HALVES)
         yield figure(f"attacks caught: {kind}", shares, unit="%", note=f"the worse and the better half; {counts}")
+    fresh = [(kind, text) for kind, texts in attacks()[FRESH].items() for text in texts]
+    note = f"of {len(fresh)} paraphrases that were written after the rules, which were never changed for them"
+    yield figure("attacks caught: fresh", [_share(fresh, lambda each: _is_caught(*each))], unit="%", note=note)
     for half in HALVES:
         texts = [text for each in benign()[half].values() for text in each]
         note = f"of {len(texts)} benign texts, the half {half.replace('_', ' ')}"
@@ -111,5 +116,5 @@ def _is_refused(text: str) -> bool:
     return score(text) >= REFUSED_FROM or moderated(text).is_refused
 
 
-def _share(texts: Sequence[str], claim: Callable[[str], bool]) -> float:
+def _share(texts: Sequence[Each], claim: Callable[[Each], bool]) -> float:
     return 100 * sum(map(claim, texts)) / len(texts)

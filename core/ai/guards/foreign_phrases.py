@@ -30,7 +30,8 @@ GERMAN = (
     _phrase(
         "prompt_leak",
         "systemprompt|system-prompt|system prompt|systemanweisung|deine anweisungen|deine regeln",
-        r"(?:zeig\w*|gib|nenn\w*|verrat\w*|schreib\w*|druck\w*|wiederhol\w*)\b[^.!?\n]{0,30}?"
+        r"(?:zeig\w*|gib|nenn\w*|verrat\w*|schreib\w*|wie lautet|was ist|was steht|druck\w*"
+        r"|wiederhol\w*)\b[^.!?\n]{0,30}?"
         r"(?:system-? ?prompt|systemanweisung|deine (?:anweisungen|regeln|instruktionen))",
     ),
 )
@@ -51,7 +52,7 @@ FRENCH = (
     _phrase(
         "prompt_leak",
         "prompt|tes instructions|tes consignes",
-        r"(?:affich|montr|revel|donn|imprim|repet|ecri)\w*\b[^.!?\n]{0,20}?"
+        r"(?:affich\w*|montr\w*|revel\w*|donn\w*|imprim\w*|repet\w*|ecri\w*|quel est|quelles sont)\b[^.!?\n]{0,20}?"
         r"\b(?:ton prompt|prompt (?:du )?systeme|tes (?:instructions|consignes))",
     ),
 )
@@ -71,7 +72,7 @@ SPANISH = (
     _phrase(
         "prompt_leak",
         "prompt|tus instrucciones",
-        r"(?:muestra|muestrame|revela|imprime|ensena|dime|dame|repite)\b[^.!?\n]{0,20}?(?:\bprompt\b"
+        r"(?:cual es|cuales son|muestra|muestrame|revela|imprime|ensena|dime|dame|repite)\b[^.!?\n]{0,20}?(?:\bprompt\b"
         r"|tus instrucciones)",
     ),
 )
@@ -106,7 +107,8 @@ OTHERS = (
     _phrase(
         "override",
         "инструкц|указани|правил|команд",
-        r"(?:проигнорируи|игнорируи|забудь|нарушь|не следуи)\w*[^.!?\n]{0,30}?(?:предыдущ|все|свои|твои|прежн)\w*"
+        r"(?:проигнорируи|игнорируи|забудь|нарушь|не следуи|не соблюдаи)\w*[^.!?\n]{0,30}?(?:предыдущ|все"
+        r"|свои|твои|прежн)\w*"
         r"[^.!?\n]{0,20}?(?:инструкц|указани|правил|команд)",
     ),
     _phrase("prompt_leak", "промпт", r"(?:покажи|выведи|раскрои|напечатаи)[^.!?\n]{0,20}?промпт"),
@@ -123,7 +125,7 @@ OTHERS = (
     ),
     _phrase("prompt_leak", "提示", r"(?:输出|显示|告诉|透露|打印|顯示)[^。!?\n]{0,12}(?:系统提示|提示词|系統提示)"),
     _phrase("override", "指示|命令|ルール|プロンプト", r"(?:指示|命令|ルール|プロンプト)[^。!?\n]{0,12}(?:無視|忘れ)"),
-    _phrase("prompt_leak", "プロンプト", r"プロンプト[^。!?\n]{0,8}(?:表示|見せ|教え|出力)"),
+    _phrase("prompt_leak", "プロンプト", r"プロンプト[^。!?\n]{0,8}(?:表示|見せ|教え|出力|何|なに)"),
     _phrase(
         "override",
         "지시|명령|규칙|지침",

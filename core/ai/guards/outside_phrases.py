@@ -128,4 +128,22 @@ OUTSIDE = (
         "assistant",
         r"\bassistants? (?:is|are|will be) from now on\b|\bassistant[^.!?\n]{0,60}\bbegins? every answer\b",
     ),
+    _phrase(
+        "addressed",
+        6,
+        "if you read|if you see|when you read|hey ai|hey assistant|hey chatgpt|automated reader|ai reader|ai agents"
+        "|instruction|machine reader",
+        r"\b(?:chatgpt|gpt|ai|llms?|assistant|claude|gemini)[,:]? (?:if|when) you (?:read|see|process)"
+        r"|\bhey,? (?:ai|assistant|chatgpt|claude|gemini)\b|\bfor (?:automated|ai|machine) (?:readers|agents"
+        r"|systems) ?:"
+        r"|\binstructions? (?:for|to) (?:the )?(?:model|ai|llms?|assistant|bots?) ?:",
+    ),
+    _phrase(
+        "addressed",
+        6,
+        "llm|language model|assistant|chatbot| ai ",
+        r"\b(?:any|all|every|each) (?:ai|llms?|language models?|assistants?|chatbots?)(?: \w+){0,4} "
+        r"(?:has to|have to|must|should|needs? to) (?:\w+ )?(?:end|say|conclude|rate|recommend|state|write"
+        r"|answer|mention)",
+    ),
 )

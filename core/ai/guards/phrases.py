@@ -32,7 +32,8 @@ def needle_groups(needles: str) -> tuple[tuple[str, ...], ...]:
 
 _DROP = (
     r"(?:ignor(?:e|ing)|disregard|forget(?: about)?|overrid(?:e|ing)|bypass|neglect|circumvent|never ?mind|set aside"
-    r"|put aside|throw away|skip|(?:stop|quit) (?:following|obeying)|(?:do not|don'?t|never) (?:follow|obey|apply|use))"
+    r"|put aside|throw away|skip|pay no attention to|overlook|erase|discard|abandon|get rid of|drop"
+    r"|(?:stop|quit) (?:following|obeying)|(?:do not|don'?t|never) (?:follow|obey|apply|use))"
 )
 _WORDS = r"(?:(?!and |but |if |until )[\w'’,/-]+ ){0,5}?"
 _EARLIER = r"(?:previous|prior|above|earlier|preceding|foregoing|initial|original|former|past|old|existing)"
@@ -45,14 +46,18 @@ _AT_START = r"(?:^|[.!?:;,\n\"'(] ?|please |pls |also |now |then |must |should |
 _SHOW = (
     r"(?:print|reveal|show|repeat|output|display|tell|give|write|leak|expose|quote|recite|dump|translate"
     r"|encode|disclose"
-    r"|summari[sz]e|list|copy|paste|return|spell|say|share|provide|describe|what(?:'s| is| are| was| were))"
+    r"|summari[sz]e|convert|turn|rewrite|rephrase|list|copy|paste|send|return|spell|say|share|provide"
+    r"|describe|what(?:'s| is| are| was| were))"
 )
 _OUR_WORDS = (
     r"(?:system ?(?:prompt|message|instructions?)\b"
     r"|(?:your|the) (?:[\w-]+ ){0,2}?(?:initial|hidden|secret|internal|original|confidential|system) "
     r"(?:system )?(?:prompt|instructions?|rules|guidelines|directives|mark|message)\b"
     r"|your (?:own |full |entire |whole |exact |complete )*(?:prompt|instructions|directives|guidelines|rules)\b"
-    r"(?! (?:for|on|about|how|to (?!me\b)|regarding|concerning|of)\b)"
+    r"(?! (?:(?:for|on|about|how|to (?!me\b)|regarding|concerning|of)\b|respon|repl|payment|attention"
+    r"|action|answer|help))"
+    r"|(?:rules|instructions) you (?:must|have to) (?:follow|obey)(?! (?:when|to|if|for|in|as)\b)"
+    r"|everything you (?:were|have been) told"
     r"|developer (?:message|prompt|instructions)|hidden (?:prompt|instructions?)|your context\b"
     r"|(?:prompt|instructions?|rules) (?:that |which )?you (?:were|have been|are|had been|received|got|have))"
 )
@@ -71,7 +76,7 @@ _DROPPING = (
     "&ignor|disregard|forget|overrid|bypass|neglect|circumvent|never mind|nevermind|set aside|put aside|throw away|skip"
     "|stop following|stop obeying|quit |not follow|don't follow|don’t follow|not obey|not apply|never follow|never obey"
     "|not use|never use"
-    "|never apply|dont follow"
+    "|never apply|dont follow|pay no attention|overlook|erase|discard|abandon|get rid|drop "
 )
 
 ENGLISH = (
@@ -96,16 +101,19 @@ ENGLISH = (
         "override_yours",
         8,
         "your|you were|you are|you have|apply to me" + _DROPPING,
-        rf"{_DROP} {_WORDS}(?:your (?:[\w-]+ ){{0,3}}?{_RULES}\b|{_RULES} (?:that |which )?you (?:were|are"
-        rf"|have|had|received)"
+        rf"{_DROP} {_WORDS}(?:your (?:(?!for |of |on |in |to |and )[\w-]+ ){{0,2}}?{_RULES}\b"
+        rf"|{_RULES} (?:that |which )?(?:imposed on you"
+        rf"|you (?:were|are"
+        rf"|have|had|received))"
         rf"|{_RULES}[^.!?]{{0,30}}do(?:es)? not apply to me)",
     ),
     _phrase(
         "override_all",
         8,
-        "everything|all that|anything|all of the above|all above|all before" + _DROPPING,
-        rf"{_DROP} (?:absolutely )?(?:everything|all|anything) (?:that |which )?"
-        r"(?:above|before|prior|you (?:were|have been|are|know|learned)|(?:was|has been) (?:said|told)|(?:i"
+        "everything|whatever|all that|anything|all of the above|all above|all before" + _DROPPING,
+        rf"{_DROP} (?:absolutely )?(?:everything|all|anything|whatever) (?:that |which )?"
+        r"(?:above|before|prior|(?:that )?came before|you (?:were|have been|are|know|learned)|(?:was"
+        r"|has been) (?:said|told)|(?:i"
         r"|they|we) told you)",
     ),
     _phrase(
@@ -117,10 +125,10 @@ ENGLISH = (
     _phrase(
         "void",
         5,
-        "instruction|rules|guideline|prompt&void|cancel|obsolete|replaced|revoked|lifted|suspended|no longer"
+        "instruction|rules|guideline|prompt|orders&void|cancel|obsolete|replaced|revoked|lifted|suspended|no longer"
         "|only a test"
         "|a mistake|deleted|they were",
-        rf"(?:your|{_EARLIER}) (?:[\w-]+ )?(?:instructions|rules|guidelines|prompt)s? "
+        rf"(?:your|{_EARLIER}) (?:[\w-]+ )?(?:instructions|rules|guidelines|prompt|orders)s? "
         r"(?:are|is|were|have been|has been) (?:now )?(?:hereby )?(?:void|cancell?ed|obsolete|replaced|revoked|lifted"
         r"|suspended|no longer|only a test|a mistake|deleted)|\b(?:rules|instructions) above are (?:obsolete|void)"
         r"|\b(?:rules|instructions); they were",
@@ -175,7 +183,8 @@ ENGLISH = (
         "|unrestricted|never refuse|jailbroken"
         "&pretend|act as|acting as|imagine|simulate|respond as|reply as|answer as|you are|you're"
         "|in character|role|be an",
-        rf"{_PERSONA}\b[^.!?\n]{{0,70}}\b(?:ai|a\.i\.|model|assistant|bots?|chatbot|gpt|you|character"
+        rf"{_PERSONA}\b[^.!?\n]{{0,70}}\b(?:ai(?! (?:chip|compan|stock|firm|maker|business|start))|a\.i\."
+        rf"|model|assistant|bots?|chatbot|gpt|you|character"
         rf"|persona|who|\w+gpt|\w+bot)\b"
         rf"[^.!?\n]{{0,80}}\b{_UNBOUND}",
     ),
@@ -229,8 +238,10 @@ ENGLISH = (
     _phrase(
         "prompt_leak",
         8,
-        "prompt|instruction|rules|guideline|directive|system message|developer message|your context| mark"
-        "&your |system|you were|you have|you are|you received|you got|you had|developer |hidden|secret|initial|internal"
+        "prompt|instruction|rules|guideline|directive|everything you|system message|developer message"
+        "|your context| mark"
+        "&your |system|you were|you must|you have|you are|you received|you got|you had|developer |hidden"
+        "|secret|initial|internal"
         "|original|confidential",
         rf"{_SHOW}\b(?:[^\w.!?]+[\w'’]+){{0,8}}?[^\w.!?]+{_OUR_WORDS}",
     ),
@@ -264,13 +275,15 @@ ENGLISH = (
         8,
         "your api|your own api|your secret|your private|your access|api key|api-key|api_key|secret key"
         "|private key|/etc/"
-        "|.env file|all keys|all secrets|of other|of the other|password of the|database_url",
-        r"(?:print|show|reveal|give|tell|list|dump|leak|output|send|expose|display|what(?:'s| is"
+        "|.env|admin password|root password|database password|password of this|all keys|all secrets|of other"
+        "|of the other|password of the|database_url",
+        r"(?:print|show|reveal|give|tell|list|dump|leak|output|send|expose|display|need|which|what(?:'s| is"
         r"| are))\b[^.!?\n]{0,50}?"
         r"(?:\byour (?:own )?(?:api|secret|private|access)[ _-]?(?:keys?|tokens?)|\bapi[ _-]keys? (?:that "
         r"|which )?you\b"
         r"|(?:secret|api|private) keys? (?:stored|kept|on this|of this)|/etc/(?:passwd|shadow)|\.env file|\ball keys\b"
-        r"|(?:access )?tokens? of (?:the )?other|password of the (?:database|server|admin)|\ball secrets\b"
+        r"|(?:access )?tokens? of (?:the )?other|(?:admin|root|database) password|password of (?:the"
+        r"|this) (?:database|server|admin)|\.env\b|api keys? (?:are|do) you|\ball secrets\b"
         r"|(?:value of )?(?:database_url|openai_api_key|anthropic_api_key)\b[^.!?\n]{0,30}\b(?:your"
         r"|configuration|server))",
     ),
@@ -388,5 +401,56 @@ ENGLISH = (
         8,
         "env|cat /|cat .|cat ~|whoami",
         r"^(?:print ?env|env|print env|echo \$\w+|whoami)$|\bcat (?:/etc/|\.env|~/\.ssh)",
+    ),
+    _phrase(
+        "persona",
+        8,
+        "an ai|evil|chatbot|a bot|an assistant|twin&restriction|guideline|polic|rules|control|filters|limits",
+        r"\b(?:be|speak as|talk as|write (?:a|the) (?:dialogue|story|scene)|imagine|pretend|act as"
+        r"|play)\b[^.!?\n]{0,40}"
+        r"\b(?:an?|my|evil|twin) (?:\w+ )?(?:ai|chatbot|assistant|bot)\b(?! (?:chip|company|stock|firm|maker"
+        r"|business|start))[^.!?\n]{0,50}\b(?:zero|no|without"
+        r"|free (?:of|from)"
+        r"|escaped|breaks? free|broke free)\b[^.!?\n]{0,30}(?:restrictions|guidelines|polic|rules|control"
+        r"|filters|limits)",
+    ),
+    _phrase("mode", 8, "mode", r"\b(?:unfiltered|unrestricted|uncensored|jailbreak|evil) mode\b"),
+    _phrase(
+        "prompt_leak",
+        8,
+        "your prompt|your system prompt|your initial prompt|your hidden prompt|your original prompt",
+        r"\b(?:what|how|which|begins?|give|list|finish|paste|send|lost|copy|read|see|continue|complete)\b[^.!?\n]{0,40}"
+        r"\byour (?:\w+ )?prompt\b(?! (?:respon|repl|answer|attention|action|payment|help|assist|service"
+        r"|deliver|handl))",
+    ),
+    _phrase(
+        "prompt_leak",
+        8,
+        "developer|creator|maker|operator|your instructions",
+        r"\b(?:message|text|words) (?:that |which )?(?:the |your )?(?:developers?|creators?|makers?"
+        r"|operators?) (?:put|wrote"
+        r"|gave|left)|\b(?:lost|need|missed) your instructions\b",
+    ),
+    _phrase(
+        "fake_turn",
+        8,
+        "system prompt",
+        r"\b(?:end|begin|start|beginning) of (?:the )?system prompt|\bnew system prompt",
+    ),
+    _phrase(
+        "tool_hijack",
+        8,
+        "tool&other |remove|delete|no confirmation",
+        r"\btools?\b[^.!?\n]{0,60}\b(?:other (?:customers?|clients?|accounts?|users?)|(?:removes?"
+        r"|deletes?)[^.!?\n]{0,50}"
+        r"(?:all portfolios|no confirmation|everything))",
+    ),
+    _phrase(
+        "data_leak",
+        8,
+        "http&conversation|chat history|holdings|portfolio|messages|password|user's|secret",
+        r"\b(?:put|insert|encode|embed|write)\b[^\n]{0,30}\b(?:conversation|chat history|holdings|portfolio"
+        r"|messages|password"
+        r"|secrets?)\b[^\n]{0,30}\b(?:into|in|to) (?:this|the|a) (?:link|url|address)\b[^\n]{0,40}https?://",
     ),
 )

@@ -15,6 +15,8 @@ from core.settings import DATA
 
 HERE = Path(__file__).parent
 HALVES = ("open", "held_out")
+FRESH = "fresh"
+"""Attacks that the rules were never changed for; how many of them are caught is told, and not demanded."""
 _PLANTED = re.compile(r"\{([A-Z]+):([^{}]*)\}")
 _SHIPPED = ("glossary", "sample/reading", "prompts")
 
