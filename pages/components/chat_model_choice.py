@@ -173,7 +173,7 @@ def _show_filters(key: str, offers: Sequence[Offer]) -> Filters:
             placeholder="Any provider",
             key=f"{key}_provider",
             label_visibility="collapsed",
-            width=170,
+            width=155,
         )
         model_class = st.selectbox(
             "Class",
@@ -183,7 +183,7 @@ def _show_filters(key: str, offers: Sequence[Offer]) -> Filters:
             placeholder="Any class",
             key=f"{key}_class",
             label_visibility="collapsed",
-            width=150,
+            width=145,
         )
         able = {name for offer in offers for name in offer.model.capabilities}
         capability = st.selectbox(

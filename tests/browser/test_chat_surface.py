@@ -147,7 +147,7 @@ def _ask_with_files(desk: Desk, page: Page, name: str) -> None:
 
 def _react(page: Page, name: str) -> None:
     last = _last(page)
-    last.get_by_test_id("stFeedback").get_by_role("button").first.click()
+    last.get_by_role("radio", name="Thumbs up").click()
     quiet(page)
     last.get_by_role("button", name="Note").click()
     note = page.get_by_label("Your note")
