@@ -390,7 +390,7 @@ ENGLISH = (
     _phrase(
         "prompt_leak",
         8,
-        "tags|before |first message|answer with|reply with|response with",
+        "tags|before 'you|before \"you|before ‘you|before “you|first message|answer with|reply with|response with",
         r"\b(?:text|words|content|everything) (?:between|inside|within) the (?:system|prompt|instructions?) tags"
         r"|\bbefore ['\"‘“]you are\b|\bfirst message (?:from|of) the system"
         r"|\b(?:start|begin)\w* your (?:answer|reply|response) with[^\n]{0,40}(?:system prompt"
@@ -426,7 +426,7 @@ ENGLISH = (
     _phrase(
         "prompt_leak",
         8,
-        "developer|creator|maker|operator|your instructions",
+        "developer|creator|maker|operator|your instructions&message|text |words|your instructions",
         r"\b(?:message|text|words) (?:that |which )?(?:the |your )?(?:developers?|creators?|makers?"
         r"|operators?) (?:put|wrote"
         r"|gave|left)|\b(?:lost|need|missed) your instructions\b",
