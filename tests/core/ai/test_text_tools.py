@@ -27,6 +27,7 @@ from core.errors import ProviderBroke
 from tests.core.ai.providers.asking import QUOTE, RESULT, asking, used
 from tests.core.ai.providers.conftest import LIMITS, Reader, events
 from tests.core.ai.providers.vendors import CHAT_VENDORS
+from tests.fakes.pictures import picture
 from tests.fakes.scripted_server import ScriptedServer
 
 USAGE = TokenUsage(7, 9)
@@ -105,6 +106,21 @@ def _read(text: str, *, size: int = 1000, reason: str = "stop", request: ChatReq
 
 
 class TestWhatAModelIsTold:
+    def test_pictures_stay_with_their_turns(self) -> None:
+        provider = Saying(Said(["I see."]))
+        chart, logo = picture(of="chart"), picture(of="logo")
+        call = ToolCall("a", "quote", '{"symbol": "AAPL"}')
+        request = asking(
+            Message("user", "A chart.", pictures=(chart,)),
+            *used(call),
+            Message("user", "And a logo.", pictures=(logo,)),
+        )
+        list(opened(PLAIN, provider, request, LIMITS))
+
+        (asked,) = provider.asked
+        shown = [(message.role, message.pictures) for message in asked.messages if message.pictures]
+        assert shown == [("user", (chart,)), ("user", (logo,))]
+
     def test_one_that_knows_tools_gets_the_request_as_it_is(self) -> None:
         provider = Saying(Said(["Hi"]))
         request = asking(*used(ToolCall("a", "quote", "{}")))
