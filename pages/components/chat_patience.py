@@ -19,7 +19,7 @@ MAX_COUNTED_S = 3_600
 def show(key: str, sentence: str, until: datetime | None, again: Callable[[], None]) -> None:
     """The sentence, and the button; while it is too early the button counts the seconds and cannot be pressed."""
     if not 0 < left(until) <= MAX_COUNTED_S:
-        _show(key, sentence, 0, again)
+        show_count(key, sentence, 0, again)
         return
 
     @st.fragment(run_every=COUNT_S)
@@ -27,17 +27,13 @@ def show(key: str, sentence: str, until: datetime | None, again: Callable[[], No
         seconds = left(until)
         if seconds <= 0:
             st.rerun()
-        _show(key, sentence, seconds, again)
+        show_count(key, sentence, seconds, again)
 
     count()
 
 
-def left(until: datetime | None) -> int:
-    """Whole seconds until then; 0 where it is over, or nobody knows."""
-    return 0 if until is None else max(0, ceil((until - datetime.now(UTC)).total_seconds()))
-
-
-def _show(key: str, sentence: str, seconds: int, again: Callable[[], None]) -> None:
+def show_count(key: str, sentence: str, seconds: int, again: Callable[[], None]) -> None:
+    """The same at one moment: `seconds` before it is time."""
     with st.container(gap="small"):
         show_message(TITLE, sentence, icon=":material/hourglass_top:", box=st.warning)
         st.button(
@@ -47,3 +43,8 @@ def _show(key: str, sentence: str, seconds: int, again: Callable[[], None]) -> N
             disabled=seconds > 0,
             on_click=again,
         )
+
+
+def left(until: datetime | None) -> int:
+    """Whole seconds until then; 0 where it is over, or nobody knows."""
+    return 0 if until is None else max(0, ceil((until - datetime.now(UTC)).total_seconds()))

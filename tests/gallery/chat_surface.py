@@ -127,7 +127,7 @@ def exports() -> None:
 def waiting() -> None:
     """Please wait a moment: early, and once it is time"""
     sentence = "Groq takes no more requests for a moment; please wait."
-    chat_patience.show("patience_soon", sentence, NOW + timedelta(days=1) - timedelta(hours=23, minutes=30), _nothing)
+    chat_patience.show_count("patience_soon", sentence, 30, _nothing)
     chat_patience.show("patience_now", sentence, NOW - timedelta(seconds=1), _nothing)
 
 
