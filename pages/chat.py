@@ -132,7 +132,7 @@ def show_head(desk: Desk, *, is_busy: bool) -> str:
             chat_conversations.show_rename(
                 "chat_rename", row, lambda title: bench.conversations.rename(require(), row.id, title)
             )
-            chat_export.show("chat_export", row.title, lambda form: bench.conversations.export(require(), row.id, form))
+            chat_export.show("chat_export", row.title, chat_services.exporter(row.id))
             chat_conversations.show_delete("chat_delete", row, lambda: bench.conversations.delete(require(), row.id))
         if not principal.role.may_ask:
             return AUTO

@@ -9,19 +9,22 @@ import streamlit as st
 
 from core import workbench
 from core.ai.router import AUTO
+from core.errors import Unauthenticated
 from core.principal import Principal
 from core.research.attachments.attachments import Attachment
 from core.research.conversations import Desk
+from core.research.exports import Export, Form
 from core.research.reactions import Thumb
 from pages.components import chat_models
 from pages.components.chat_conversations import PARAMETER
+from pages.components.chat_export import Make
 from pages.components.chat_history import Along
 from pages.components.chat_model_choice import Choice
 from pages.components.chat_models import KnownModels
 from pages.components.chat_reactions import Deeds
 from pages.components.chat_turn import Upload
 from pages.components.forms import acknowledge
-from pages.components.session import require
+from pages.components.session import caller, require
 
 
 def along(principal: Principal, desk: Desk, *, is_busy: bool = False) -> Along:
@@ -45,6 +48,20 @@ def along(principal: Principal, desk: Desk, *, is_busy: bool = False) -> Along:
         picture_of=_picture,
         deeds=deeds if principal.role.may_ask else None,
     )
+
+
+def exporter(conversation_id: UUID) -> Make:
+    """Writes a conversation as a file. It is called outside of a run, where no cookie can be read: the session is that
+    of the run in which the button was drawn, and is checked anew."""
+    bench, cookie = workbench.current(), caller().session
+
+    def make(form: Form) -> Export:
+        principal = bench.accounts.principal_of_session(cookie) if cookie else None
+        if principal is None:
+            raise Unauthenticated("Your session has ended. Sign in again to go on.")
+        return bench.conversations.export(principal, conversation_id, form)
+
+    return make
 
 
 def choice(principal: Principal) -> Choice:
