@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from core.ai.catalogue import Model, ModelClass
 from core.ai.health import ModelHealth
@@ -113,14 +113,31 @@ def class_above(model_class: ModelClass) -> ModelClass | None:
     return next(iter(CLASSES[CLASSES.index(model_class) + 1 :]), None)
 
 
-def expected_usd(row: Shelved, reading: Reading, prompt_tokens: int, max_tokens: int) -> float:
-    """What an answer in words is expected to cost: a usual prompt and answer, not the worst case that is held."""
-    is_long = row.price.long_context_above is not None and prompt_tokens > row.price.long_context_above
-    said = ANSWER_TOKENS[reading.intent] * TIMES[reading.complexity]
-    hidden = HIDDEN_TOKENS[reading.complexity] if row.reasons else 0
-    written = min(max_tokens, said + hidden)
-    into, out = (row.long_input, row.long_output) if is_long else (row.input, row.output)
-    return prompt_tokens * PROMPT_SHARE * into + written * out + row.fee
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an answer in words is expected to take: a usual prompt and answer, not the worst case that is held."""
+
+    prompt_tokens: int
+    """Upper bound, by which a price of long context is chosen."""
+    read_tokens: float
+    written_tokens: float
+    reasoned_tokens: float
+    """Tokens of output of a model that reasons unasked, those that it says included."""
+
+    @classmethod
+    def of(cls, reading: Reading, prompt_tokens: int, max_tokens: int) -> Self:
+        """What is expected of a question that was read so."""
+        said = ANSWER_TOKENS[reading.intent] * TIMES[reading.complexity]
+        thought = said + HIDDEN_TOKENS[reading.complexity]
+        return cls(prompt_tokens, prompt_tokens * PROMPT_SHARE, min(max_tokens, said), min(max_tokens, thought))
+
+    def usd(self, row: Shelved) -> float:
+        """What it is expected to cost of one model."""
+        above = row.price.long_context_above
+        written = self.reasoned_tokens if row.reasons else self.written_tokens
+        if above is not None and self.prompt_tokens > above:
+            return self.read_tokens * row.long_input + written * row.long_output + row.fee
+        return self.read_tokens * row.input + written * row.output + row.fee
 
 
 def slowness(health: ModelHealth) -> float:

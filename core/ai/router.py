@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter
 from typing import Protocol
 
 from core.ai.answer import Operation, Question
@@ -21,11 +22,11 @@ from core.ai.providers.hosts import HOSTS
 from core.ai.quality import AS_GOOD, TrackRecord
 from core.ai.ranking import (
     ROOM_TO_REASON,
+    Expected,
     Ranked,
     Shelved,
     class_above,
     class_order,
-    expected_usd,
     is_within,
     shelved,
     slowness,
@@ -358,20 +359,20 @@ class Router:
     def _ranked(self, rows: Sequence[Shelved], asked: RouteQuestion, reading: Reading) -> list[Ranked]:
         """The models in order, those that rest last and only where all do."""
         best = max((asked.records[row.model.id].quality for row in rows if row.model.id in asked.records), default=0.0)
-        order = class_order(wanted_class(reading))
+        distance = {model_class: place for place, model_class in enumerate(class_order(wanted_class(reading)))}
         has_room = asked.operation != "chat" or asked.max_tokens >= ROOM_TO_REASON
         searches = reading.intent == "web" and not asked.needs.intersection(WISHED)
-        found = []
+        cost_of, health_of, found = _cost_of(reading, asked), asked.health, []
         for row in rows:
-            model, has_key = row.model, row.model.provider in asked.own_keys
-            health = HEALTHY if asked.health is None else asked.health(model.provider, model.id, own_key=has_key)
+            model, cost = row.model, cost_of(row)
+            has_key = model.provider in asked.own_keys
+            health = HEALTHY if health_of is None else health_of(model.provider, model.id, own_key=has_key)
             record = asked.records.get(model.id)
-            cost = _cost(row, reading, asked)
             place = (
                 record is None or record.quality < best - AS_GOOD,
                 row.reasons and not has_room,
                 searches and "web_search" not in model.capabilities,
-                order.index(model.model_class),
+                distance[model.model_class],
                 not has_key,
                 cost * slowness(health),
                 model.id,
@@ -379,7 +380,7 @@ class Router:
             found.append(Ranked(row, health, has_key, cost, place))
         awake = [each for each in found if each.health.state != "open"]
         if awake:
-            return sorted(awake, key=lambda each: each.place)
+            return sorted(awake, key=attrgetter("place"))
         return sorted(found, key=lambda each: (each.health.wait_s or 0.0, each.place))
 
     def _escalation(self, first: Ranked, ranked: Sequence[Ranked], asked: RouteQuestion) -> Candidate | None:
@@ -418,11 +419,11 @@ def _is_offered(model: Model, offers: Callable[[str], bool] | None) -> bool:
     return offers is None or (offers(f"model:{model.id}") and offers(f"provider:{model.provider}"))
 
 
-def _cost(row: Shelved, reading: Reading, asked: RouteQuestion) -> float:
-    """What is expected; vectors, pictures and transcripts cost what they are held at."""
+def _cost_of(reading: Reading, asked: RouteQuestion) -> Callable[[Shelved], float]:
+    """What a model is expected to cost; vectors, pictures and transcripts cost what they are held at."""
     if asked.operation == "chat":
-        return expected_usd(row, reading, asked.prompt_tokens, asked.max_tokens)
-    return float(row.price.worst_case(asked.prompt_tokens, asked.max_tokens, asked.audio_s))
+        return Expected.of(reading, asked.prompt_tokens, asked.max_tokens).usd
+    return lambda row: float(row.price.worst_case(asked.prompt_tokens, asked.max_tokens, asked.audio_s))
 
 
 def _holds(model: Model, asked: RouteQuestion) -> bool:

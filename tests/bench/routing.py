@@ -20,7 +20,7 @@ from core.ai.health import ModelHealth
 from core.ai.intents import Reading, read
 from core.ai.prices import PriceBook
 from core.ai.providers.contract import ChatRequest, ChatStream, Message, Provider, TimeLimits
-from core.ai.ranking import expected_usd, shelved
+from core.ai.ranking import Expected, shelved
 from core.ai.router import AUTO, Candidate, RouteQuestion, Router
 from core.metering.plans import Plan, load_plans
 from core.settings import DATA, ROOT
@@ -129,7 +129,7 @@ def _saving(router: Router, catalogue: Catalogue, questions: Sequence[RouteQuest
 
 def _expected(candidate: Candidate, reading: Reading, asked: RouteQuestion) -> float:
     row = shelved(candidate.model, candidate.price)
-    return expected_usd(row, reading, asked.prompt_tokens, asked.max_tokens)
+    return Expected.of(reading, asked.prompt_tokens, asked.max_tokens).usd(row)
 
 
 def _asked(messages: tuple[Message, ...], plan: Plan) -> RouteQuestion:
