@@ -43,7 +43,8 @@ class Outflow:
         """The kind of the secret in whose middle we are."""
         literals = [*BEGINNINGS, *self._placeholders, *([self._canary] if self._canary else [])]
         self._literal = BEGINNING if len(literals) == len(BEGINNINGS) else _any_of(literals)
-        self._begun = _BEGUN | _begun(literals[len(BEGINNINGS) :])
+        self._begun_ours = _begun(literals[len(BEGINNINGS) :])
+        self._begun = _BEGUN | self._begun_ours
         self._firsts = frozenset(literal[0] for literal in literals)
         self._longest = max(map(len, literals))
 
@@ -125,11 +126,17 @@ class Outflow:
 
     def _without_begun(self) -> int:
         """How much of what waits cannot be the beginning of a literal."""
-        tail = self._waiting[1 - self._longest :]
-        for at, sign in enumerate(tail):
-            if sign in self._firsts and tail[at:] in self._begun:
-                return len(self._waiting) - len(tail) + at
+        for at in range(max(0, len(self._waiting) + 1 - self._longest), len(self._waiting)):
+            if self._waiting[at] in self._firsts and self._may_begin(at):
+                return at
         return len(self._waiting)
+
+    def _may_begin(self, at: int) -> bool:
+        """Whether what waits from here on may be the beginning of a literal; a secret's begins a word."""
+        tail = self._waiting[at:]
+        if tail in self._begun_ours:
+            return True
+        return tail in _BEGUN and begins_a_word(self._before + self._waiting, len(self._before) + at)
 
     def _tell(self, kind: str) -> None:
         if kind not in self._found:

@@ -40,7 +40,7 @@ _EARLIER = r"(?:previous|prior|above|earlier|preceding|foregoing|initial|origina
 _RULES = (
     r"(?:instructions?|directions?|directives?|rules?|guidelines?|prompts?|commands?|programming"
     r"|polic(?:y|ies)"
-    r"|constraints?|restrictions?|safeguards?|guardrails?|safety|filters?|training)"
+    r"|constraints?|restrictions?|safeguards?|guardrails?|safety)"
 )
 _AT_START = r"(?:^|[.!?:;,\n\"'(] ?|please |pls |also |now |then |must |should |shall |just |and |to |, )"
 _SHOW = (
@@ -101,7 +101,7 @@ ENGLISH = (
         "override_yours",
         8,
         "your|you were|you are|you have|apply to me" + _DROPPING,
-        rf"{_DROP} {_WORDS}(?:your (?:(?!for |of |on |in |to |and )[\w-]+ ){{0,2}}?{_RULES}\b"
+        rf"{_DROP} {_WORDS}(?:your (?:(?!for |of |on |in |to |and )[\w-]+ ){{0,2}}?(?:{_RULES}|filters?|training)\b"
         rf"|{_RULES} (?:that |which )?(?:imposed on you"
         rf"|you (?:were|are"
         rf"|have|had|received))"
