@@ -73,6 +73,9 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
         "demo", "ok" if settings.loads_demo else "off", "loaded at start" if settings.loads_demo else "ASSAY_DEMO=1"
     )
     yield from _jobs(bench)
+    keeps = bench.provider_keys.can_be_kept
+    where = "by ENCRYPTION_KEYS" if settings.encryption_keys else "by a key made in ASSAY_HOME"
+    yield Finding("encryption", "ok" if keeps else "off", where if keeps else "set ENCRYPTION_KEYS to keep own keys")
     mail = mail_server_of(settings)
     yield Finding("mail", "ok" if mail else "off", mail.host if mail else "set SMTP_URL")
     providers = ", ".join(provider.label for provider in bench.openid.providers)

@@ -189,6 +189,35 @@ def test_a_key_pays_for_its_owner_alone(
         workbench.meter.reserve(ann, on(anns, provider="groq"))
 
 
+def test_a_key_pays_in_its_organisation_alone_also_where_its_owner_belongs_to_two(
+    workbench: Workbench, ann: Principal, member: MakeMember, service: Connection
+) -> None:
+    eve = member("eve", org="Other", plan="enterprise", role="owner")
+    service.execute(
+        "INSERT INTO memberships (org_id, user_id, role) VALUES (%s, %s, 'owner')", (eve.org_id, ann.user_id)
+    )
+    there = replace(ann, org_id=eve.org_id)
+    for key_id in (own_key(service, ann), own_key(service, ann, is_shared=True)):
+        with pytest.raises(Forbidden, match="key"):
+            workbench.meter.reserve(there, on(key_id))
+
+
+def test_a_key_that_is_revoked_while_a_request_waits_for_it_pays_for_nothing(
+    workbench: Workbench, ann: Principal, service: Connection, database_url: str
+) -> None:
+    key_id = own_key(service, ann)
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database_url.replace("+psycopg", "")) as other:
+        other.execute("SET ROLE assay_service; SET search_path = assay")
+        other.execute("UPDATE provider_keys SET revoked_at = assay_now(), secret = NULL")
+        asked = pool.submit(workbench.meter.reserve, ann, on(key_id))
+        while not asked.done() and rows(service, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [(0,)]:
+            pass
+        other.commit()
+        with pytest.raises(Forbidden, match="revoked"):
+            asked.result(timeout=10)
+    assert rows(service, "SELECT count(*) FROM holds") == [(0,)]
+
+
 def test_a_viewer_uses_no_key(workbench: Workbench, ann: Principal, member: MakeMember, service: Connection) -> None:
     shared = own_key(service, ann, is_shared=True)
     vic = member("vic", org="Acme", plan="enterprise", role="viewer")
