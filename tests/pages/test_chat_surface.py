@@ -16,15 +16,16 @@ from streamlit.testing.v1 import AppTest
 from core import workbench as workbench_module
 from core.ai.providers.offline import Offline
 from core.db.conversations_dao import MessageRow
-from core.errors import AssayError, Denial, MeteringDenied, PromptRejected, ProviderRateLimited
+from core.errors import AssayError, Denial, MeteringDenied, PromptRejected, ProviderRateLimited, Unauthenticated
 from core.principal import Principal, Role
 from core.research.template_texts import Variable
 from core.research.templates import TemplateDraft
 from core.workbench import Workbench, open_workbench
-from pages.components import chat_export, chat_message, chat_turn, session
+from pages.components import chat_export, chat_message, chat_services, chat_turn, session
 from pages.components.chat_turn import wait_of
 from tests.conftest import MakeMember, make_settings, member_factory
 from tests.gallery.samples import messages
+from tests.pages.signed_in import carry, open_session
 from tests.pages.test_chat import QUESTION, _ask, _asked, _boxes, _button, _captions, _last, _open, _opened
 
 NOTES = b"Revenue was 12 million in the third quarter."
@@ -436,3 +437,16 @@ def test_a_rate_limit_is_counted_down_too() -> None:
     until = wait_of(MeteringDenied(denial))
     assert until is not None
     assert timedelta(seconds=10) < until - datetime.now(UTC) <= timedelta(seconds=12)
+
+
+def test_an_export_is_written_under_its_session_which_is_checked_anew(
+    workbench: Workbench, member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = member("ben", plan="premium")
+    cookie = open_session(workbench, who)
+    carry(cookie, monkeypatch)
+    make = chat_services.exporter(UUID(_opened(workbench, who)))
+    assert QUESTION.encode() in make("markdown").data
+    workbench.accounts.sign_out(cookie)
+    with pytest.raises(Unauthenticated):
+        make("json")
