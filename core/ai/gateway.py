@@ -34,7 +34,15 @@ from core.ai.screening import Screen
 from core.ai.session import Distant, Following, Given, LeaderFailed, Place, Reading, Session, Source
 from core.ai.watchdog import Watchdog
 from core.clock import Clock
-from core.errors import AssayError, InvalidRequest, MeteringDenied, PromptRejected, ProviderUnavailable
+from core.errors import (
+    AssayError,
+    InvalidRequest,
+    MeteringDenied,
+    PromptRejected,
+    ProviderError,
+    ProviderRefusedKey,
+    ProviderUnavailable,
+)
 from core.ids import new_id
 from core.metering.meter import HOLD_GRACE_S, Answered, Flight, Hold, HoldRequest, Meter
 from core.metering.plans import Plan, Plans
@@ -258,23 +266,27 @@ class Gateway:
         return Place(Reading(self._led(asked, taken, flight_key)), is_own=True)
 
     def _instead(self, asked: Asked) -> Source | None:
-        """Where every candidate rests: the answer that the cache has. None where one may be asked.
+        """Where every candidate rests, or the own key cannot be used: the answer that the cache has. None where one may
+        be asked.
 
         Raises:
-            ProviderRateLimited, ProviderUnavailable: it has none; nothing was reserved.
+            ProviderRateLimited, ProviderUnavailable, ProviderRefusedKey: it has none; nothing was reserved.
         """
         health = self._parts.health
         fare = [
             (one, health.of(one.provider.name, one.model.id, own_key=one.key is not None))
             for one in asked.route.candidates
         ]
-        if any(how.state != "open" for _, how in fare):
+        first, how = min(fare, key=lambda pair: pair[1].wait_s or 0.0)
+        if first.key is not None and first.key.flaw is not None:
+            error: ProviderError = ProviderRefusedKey(first.key.flaw, provider=first.provider.name)
+        elif how.state == "open":
+            error = resting(first.provider.name, how)
+        else:
             return None
         hit = None if asked.question.skips_cache else self._parts.cache.get(asked.scope, asked.key)
         if hit is not None:
             return self._hit(asked, hit)
-        first, how = min(fare, key=lambda pair: pair[1].wait_s or 0.0)
-        error = resting(first.provider.name, how)
         self._log_free(asked, "denied", first, error_code=error.problem_code)
         raise error
 

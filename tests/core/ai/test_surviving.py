@@ -282,6 +282,16 @@ def test_an_own_key_that_is_refused_is_told_and_nobody_else_is_asked(two: Ground
     assert used(two.bench, two.ann) == 0
 
 
+def test_an_own_key_that_has_expired_is_told_before_anything_is_reserved(alone: Ground, service: Service) -> None:
+    draft = KeyDraft("openai", "Desk", SecretStr("sk-own-0123456789abcdefghijklmnop-last"))
+    alone.bench.provider_keys.add(alone.ann, draft)
+    service.execute("UPDATE provider_keys SET expires_at = assay_now() - interval '1 s'")
+    for changes in ({}, {"model": "text-embedding-3-small", "task": "embedding", "max_tokens": 0, "feature": None}):
+        with pytest.raises(ProviderRefusedKey, match=r"Desk .* has expired"):
+            ask(alone.bench, alone.ann, **changes)
+    assert (alone.calls, holds(service)) == (0, 0)
+
+
 def test_a_call_on_an_own_key_costs_nothing_and_is_logged(alone: Ground, service: Service) -> None:
     draft = KeyDraft("openai", "Desk", SecretStr("sk-own-0123456789abcdefghijklmnop-last"))
     alone.bench.provider_keys.add(alone.ann, draft)
