@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from core.ai.answer import Operation, PictureWish, Question
+from core.ai.bounds import SOUND_TOKENS_PER_S
 from core.ai.providers.contract import (
     ChatRequest,
     ChatStream,
@@ -21,7 +22,7 @@ from core.ai.providers.contract import (
 )
 from core.ai.router import Candidate
 from core.ai.text_tools import opened as opened_with_tools
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, ProviderRejectedRequest
 
 
 def opened(
@@ -76,7 +77,14 @@ def _transcribed(
     assert isinstance(candidate.provider, Transcriber)  # nor for a recording
     if question.recording is None:
         raise InvalidRequest("There is no recording to write down.")
-    request = TranscriptionRequest(candidate.model.provider_model, question.recording, question.language)
+    model = candidate.model
+    most_s = (model.context_window - question.max_tokens) // SOUND_TOKENS_PER_S
+    if question.recording.seconds > most_s:
+        raise ProviderRejectedRequest(
+            f"{model.label} takes recordings of at most {most_s // 60} minutes; send a part, or choose another model.",
+            provider=candidate.provider.name,
+        )
+    request = TranscriptionRequest(model.provider_model, question.recording, question.language)
     return candidate.provider.transcribe(request, limits)
 
 

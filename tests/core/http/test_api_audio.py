@@ -218,6 +218,17 @@ def test_a_recording_above_the_plans_ceiling_is_refused_before_it_is_sent(
     assert chat_server.calls == 0
 
 
+def test_a_recording_that_a_model_cannot_hold_is_told_and_not_sent(live_api: Api, chat_server: ChatServer) -> None:
+    slow = bytearray(wav(15))
+    slow[24:28] = slow[28:32] = (RATE // 100).to_bytes(4, "little")  # 25 minutes
+    with live_api.client(live_api.member("desk", plan="team")) as desk:
+        refused = assert_problem(_post(desk, bytes(slow), model="gpt-4o-mini-transcribe"), 422, "invalid_request")
+        assert "at most 23 minutes" in str(refused["detail"])
+        assert chat_server.calls == 0
+        assert _post(desk, bytes(slow), model="whisper-1").json()["seconds"] == 1_500
+    assert audit(live_api.workbench.database).differences == []
+
+
 @pytest.fixture
 def at_groq(serve_api: ServeApi) -> Iterator[tuple[Api, GroqServer]]:
     """The API whose one live provider is Groq."""
