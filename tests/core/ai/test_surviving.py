@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -286,7 +287,8 @@ def test_an_own_key_that_has_expired_is_told_before_anything_is_reserved(alone: 
     draft = KeyDraft("openai", "Desk", SecretStr("sk-own-0123456789abcdefghijklmnop-last"))
     alone.bench.provider_keys.add(alone.ann, draft)
     service.execute("UPDATE provider_keys SET expires_at = assay_now() - interval '1 s'")
-    for changes in ({}, {"model": "text-embedding-3-small", "task": "embedding", "max_tokens": 0, "feature": None}):
+    vectors: dict[str, Any] = {"model": "text-embedding-3-small", "task": "embedding", "max_tokens": 0, "feature": None}
+    for changes in ({}, vectors):
         with pytest.raises(ProviderRefusedKey, match=r"Desk .* has expired"):
             ask(alone.bench, alone.ann, **changes)
     assert (alone.calls, holds(service)) == (0, 0)
