@@ -467,7 +467,9 @@ class Gateway:
     def _key(self, question: Question, plan: Plan, principal: Principal, messages: tuple[Message, ...]) -> bytes:
         model = question.model
         if model == AUTO:
-            model = self._parts.router.auto_among(plan, principal, self._keys(principal, question))
+            flags = self._parts.flags
+            offers = None if flags is None else flags.offers(principal)
+            model = self._parts.router.auto_among(plan, principal, self._keys(principal, question), offers)
         return cache_key(
             KeyParts(
                 task=question.task,
