@@ -257,7 +257,20 @@ def open_workbench(settings: Settings) -> Workbench:
     portfolio = open_portfolio(AreaParts(database, plans, meter, usage_log, market, profiles))
     research = open_research(
         ResearchParts(
-            *(database, ai.gateway, meter, plans, usage, usage_log, market, screener, portfolio, profiles, queue),
+            *(
+                database,
+                ai.gateway,
+                ai.experiments,
+                meter,
+                plans,
+                usage,
+                usage_log,
+                market,
+                screener,
+                portfolio,
+                profiles,
+                queue,
+            ),
             total_s=settings.total_timeout_s,
         )
     )

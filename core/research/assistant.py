@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
@@ -14,6 +14,7 @@ from core.accounts.profiles import MAX_BENCHMARK_CHARS, Profiles
 from core.ai.answer import Answer, Draft, Question, draft_of
 from core.ai.cache import earlier_turn
 from core.ai.evidence import Evidence
+from core.ai.experiments import Experiments
 from core.ai.gateway import Gateway
 from core.ai.outside import as_json, cleaned
 from core.ai.prompts import Prompt
@@ -53,6 +54,8 @@ CONTEXT_MESSAGES = 20
 """Earlier messages that a model is shown, at most."""
 CONTEXT_CHARS = 24_000
 """Characters of earlier messages that a model is shown, at most."""
+PROMPT = "chat"
+"""Name of the prompt, and of the task, of questions in conversations."""
 MAX_TOKENS = 1024
 TEMPERATURE = 0.7
 
@@ -83,7 +86,9 @@ class AssistantParts:
 
     database: Database
     gateway: Gateway
-    prompt: Prompt
+    prompts: Mapping[str, Prompt]
+    """By name; `PROMPT` is asked with, unless an experiment tries another."""
+    experiments: Experiments
     conversations: Conversations
     market: Market
     portfolio: PortfolioArea
@@ -281,7 +286,9 @@ class Assistant:
 
     def _question(self, principal: Principal, asked: _Asked) -> Question:
         parts, about, files = self._parts, asked.about, asked.files
-        system = Message("system", f"{parts.prompt.text}\n\n{about.context}")
+        trial = parts.experiments.assigned(principal, PROMPT, kind="prompt")
+        prompt = parts.prompts[(trial.prompt if trial is not None else None) or PROMPT]
+        system = Message("system", f"{prompt.text}\n\n{about.context}")
         turns = [row for row in asked.history if row.text and row.state != "failed"]
         latest = _latest(turns)
         shown = files.shown(latest)
@@ -298,9 +305,11 @@ class Assistant:
             model=asked.model,
             max_tokens=MAX_TOKENS,
             temperature=TEMPERATURE,
-            prompt_version=parts.prompt.version,
+            prompt_version=prompt.version,
             data_version=about.data_version,
             channel=asked.channel,
+            experiment_id=None if trial is None else trial.experiment_id,
+            arm=None if trial is None else trial.arm,
             earlier=_asked_before(system, turns, asked.text, files),
             is_normalised=True,
             is_private=about.is_private or files.is_private,

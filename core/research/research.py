@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from core.accounts.profiles import Profiles
+from core.ai.experiments import Experiments
 from core.ai.gateway import Gateway
 from core.ai.prompts import load_prompt
 from core.ai.tools import Tool
@@ -82,6 +83,7 @@ class ResearchParts:
 
     database: Database
     gateway: Gateway
+    experiments: Experiments
     meter: Meter
     plans: Plans
     usage: Usage
@@ -121,7 +123,8 @@ def open_research(parts: ResearchParts) -> ResearchArea:
         AssistantParts(
             database=database,
             gateway=parts.gateway,
-            prompt=shipped["chat"],
+            prompts=shipped,
+            experiments=parts.experiments,
             conversations=conversations,
             market=market,
             portfolio=parts.portfolio,

@@ -72,7 +72,7 @@ class Guards:
                 self._check_words(principal, own[-1], request_id)
             vault = Vault(
                 None if question.is_public or question.operation == "transcription" else found_in,
-                canary=self._canary(principal) if question.operation == "chat" else None,
+                canary=self._canary(principal) if question.operation == "chat" and question.prompt_version else None,
                 request_id=request_id,
             )
             for message in question.messages:
@@ -179,7 +179,7 @@ class Guards:
 
     def _canary(self, principal: Principal) -> str:
         mark = hashlib.blake2b(principal.org_id.bytes, key=self._parts.canary_key[:64], digest_size=8).hexdigest()
-        return f"k7-{mark}"
+        return f"§{mark}"  # a sign that no word has, so that no letter of an answer waits for it
 
     def _note_hidden(self, principal: Principal, vault: Vault) -> None:
         counts = {kind: number for kind, number in vault.counts.items() if kind != "TEXT"}
@@ -247,12 +247,12 @@ def _hidden_call(vault: Vault, call: ToolCall) -> ToolCall:
 
 
 def _marked(messages: list[Message], canary: str) -> list[Message]:
-    """With the canary in the first system message, or in one of its own."""
+    """With the canary in the first system message; where there is none, nothing of ours can be told."""
     sentence = CANARY_SENTENCE.format(canary=canary)
     for at, message in enumerate(messages):
         if message.role == "system":
             return [*messages[:at], replace(message, text=f"{message.text}\n\n{sentence}"), *messages[at + 1 :]]
-    return [Message("system", sentence), *messages]
+    return messages
 
 
 def _is_text(text: str) -> bool:

@@ -7,21 +7,16 @@ the rules have already said that a text may be asked, and that stands.
 
 from __future__ import annotations
 
-import logging
 from typing import Self
 
-import httpx2
-from openai import OpenAI
 from pydantic import SecretStr
 
 from core.ai.guards.moderation import CHILDREN, HELP, REFUSED
 from core.ai.guards.verdict import FINE, Verdict
 from core.ai.providers.hosts import HOSTS
-from core.ai.providers.openai_errors import FOREIGN
+from core.ai.providers.openai_moderation import TIMEOUT_S, OpenAIModeration
 from core.settings import Settings
 
-MODEL = "omni-moderation-latest"
-TIMEOUT_S = 3.0
 SWITCH = "MODERATION"
 REFUSED_CATEGORIES = {
     "self-harm/intent": ("self_harm", HELP),
@@ -33,24 +28,12 @@ REFUSED_CATEGORIES = {
 }
 """What is refused, and what its asker is told; the other categories, such as war in the news, are not."""
 
-FAILURES: tuple[type[Exception], ...] = (*FOREIGN, ValueError, AttributeError, TypeError)
-"""No answer, or none that can be read."""
-
-_log = logging.getLogger(__name__)
-
 
 class ProviderModeration:
     """Asks OpenAI about a text; safe to share between threads."""
 
     def __init__(self, key: SecretStr, base_url: str, *, timeout_s: float = TIMEOUT_S) -> None:
-        self._http = httpx2.Client()
-        self._sdk = OpenAI(
-            api_key=key.get_secret_value(),
-            base_url=base_url,
-            max_retries=0,
-            timeout=httpx2.Timeout(timeout_s),
-            http_client=self._http,
-        )
+        self._asked = OpenAIModeration(key, base_url, timeout_s=timeout_s)
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
@@ -63,17 +46,12 @@ class ProviderModeration:
 
     def __call__(self, text: str) -> Verdict:
         """What OpenAI says of a text in which everything private is hidden; fine where it says nothing in time."""
-        try:
-            reply = self._sdk.moderations.create(model=MODEL, input=text)
-            found = [result.categories.model_dump(by_alias=True) for result in reply.results]
-        except FAILURES as error:
-            _log.warning("The provider's moderation failed (%s); the rules stand.", type(error).__name__)
-            return FINE
+        seen = self._asked.categories(text) or frozenset()
         for category, (rule, sentence) in REFUSED_CATEGORIES.items():
-            if any(flags.get(category) for flags in found):
+            if category in seen:
                 return Verdict(True, rule, sentence)
         return FINE
 
     def close(self) -> None:
         """Closes the idle connections."""
-        self._http.close()
+        self._asked.close()

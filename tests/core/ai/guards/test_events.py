@@ -95,10 +95,11 @@ def test_an_answer_that_tells_the_canary_is_withheld_and_free(
     live: Workbench, ann: Principal, chat_server: ChatServer, service: Service
 ) -> None:
     plan = live.plans.get("basic")
-    canary = live.ai.guards.check(ann, plan, Question((Message("user", "Hi?"),))).canary
+    canary = live.ai.guards.check(ann, plan, Question((Message("user", "Hi?"),), prompt_version="chat/1/0")).canary
     chat_server.reply(text=f"Of course: {canary}.")
+    messages = (Message("system", "You help."), Message("user", "What is risk?"))
     with pytest.raises(AssayError):
-        ask(live, ann, "What is risk?")
+        live.gateway.session(ann, Question(messages, prompt_version="chat/1/0")).result()
     live.ai.guard_events.flush()
     assert rows(service)[0][:3] == ("canary", "withheld", "canary")
     assert live.usage.quota(ann).used == 0

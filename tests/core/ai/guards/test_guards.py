@@ -52,7 +52,9 @@ def principal(org_id: UUID = ORG) -> Principal:
 
 
 def asked(text: str, **changes: Any) -> Question:
-    return replace(Question((Message("system", "You help."), Message("user", text))), **changes)
+    return replace(
+        Question((Message("system", "You help."), Message("user", text)), prompt_version="chat/1/0"), **changes
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,13 @@ def test_a_canary_is_an_organisations_own_and_does_not_change(guards: Guards, an
     elsewhere = Guards(GuardsParts(20_000, canary_key=b"l" * 32)).check(ann, free, asked("Hi?")).canary
     assert first == again
     assert len({first, other, elsewhere}) == 3
+
+
+def test_what_comes_without_words_of_ours_gets_no_canary(guards: Guards, ann: Principal, free: Plan) -> None:
+    question = asked("Hi?", prompt_version="")
+    vault = guards.check(ann, free, question)
+    assert vault.canary is None
+    assert guards.outgoing(vault, ann, question.messages, is_local=False) == question.messages
 
 
 def test_an_answer_with_the_canary_is_withheld(guards: Guards, ann: Principal, free: Plan) -> None:
