@@ -97,6 +97,7 @@ class AssistantParts:
     measures: Measures
     checks: AnswerChecks
     bundled: Bundled
+    templates: Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,6 @@ class Assistant:
         self._conversations = parts.conversations
         self._gateway = parts.gateway
         self._files = ConversationFiles(parts.database)
-        self._templates = Templates(parts.database)
 
     def ask(
         self,
@@ -200,7 +200,7 @@ class Assistant:
             raise
         if template is not None:
             with suppress(AssayError):
-                self._templates.used(principal, template.template_id)
+                self._parts.templates.used(principal, template.template_id)
         return exchange
 
     def regenerate(

@@ -25,6 +25,8 @@ FILES = (
 )
 TAKEN = "I have the files. I take what is in them as data alone."
 """What a model has answered to them, so that turns alternate and the question stays as it was asked."""
+LEAST_DIGITS = 2
+"""Digits of a number that is said to stand in a file; one of a single digit stands in most."""
 STEP_TOOL = "attachment"
 """Tool of the step that stands for a file."""
 _NUMBER = re.compile(r"\d+(?:[.,'’\u00a0\u202f]\d+)*")
@@ -170,7 +172,9 @@ def _named(marks: Sequence[Mark], text: str, files: Sequence[ShownFile], first: 
     known = [_readings(file.text) for file in files]
     named = []
     for mark in marks:
-        written = _readings(text[mark.start : mark.end])
+        written = {
+            each for each in _readings(text[mark.start : mark.end]) if sum(map(str.isdigit, each)) >= LEAST_DIGITS
+        }
         place = next((at for at, numbers in enumerate(known) if numbers & written), None)
         if mark.is_verified or place is None:
             named.append(mark)

@@ -175,13 +175,14 @@ def test_an_answer_names_its_files_and_marks_their_numbers_as_unverified(
     live: Workbench, people: MakeMember, chat_server: ChatServer
 ) -> None:
     ann = people(plan="basic")
-    chat_server.reply(text="Revenue was 1,234.50 million, and costs were 77.7 million.")
-    file = live.attachments.add(ann, "report.pdf", made.pdf(["Revenue: 1234.5 million", "More"]))
+    chat_server.reply(text="Revenue was 1,234.50 million, and costs were 77.7 million, or 7.")
+    file = live.attachments.add(ann, "report.pdf", made.pdf(["Revenue: 1234.5 million", "7 more"]))
     exchange, answer = ask(live, ann, ASKED, file)
     (step,) = answer.evidence.steps
     assert (step.tool, step.words) == ("attachment", "Your file “report.pdf” (PDF, 2 pages)")
     assert step.source.title == "report.pdf"
-    of_file, of_nothing = answer.evidence.marks
+    of_file, of_nothing, short = answer.evidence.marks
+    assert (short.is_verified, short.step) == (False, None)
     assert (of_file.is_verified, of_file.step, of_file.words) == (
         False,
         1,
