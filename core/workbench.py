@@ -255,25 +255,8 @@ def open_workbench(settings: Settings) -> Workbench:
     verdicts = open_verdicts(VerdictParts(database, queue, ai.gateway, meter, usage, market, screener))
     profiles = _profiles(database, catalogue)
     portfolio = open_portfolio(AreaParts(database, plans, meter, usage_log, market, profiles))
-    research = open_research(
-        ResearchParts(
-            *(
-                database,
-                ai.gateway,
-                ai.experiments,
-                meter,
-                plans,
-                usage,
-                usage_log,
-                market,
-                screener,
-                portfolio,
-                profiles,
-                queue,
-            ),
-            total_s=settings.total_timeout_s,
-        )
-    )
+    reading = (database, ai.gateway, ai.experiments, meter, plans, usage, usage_log, market, screener, portfolio)
+    research = open_research(ResearchParts(*reading, profiles, queue, total_s=settings.total_timeout_s))
     return Workbench(
         settings=settings,
         database=database,

@@ -118,7 +118,7 @@ def open_research(parts: ResearchParts) -> ResearchArea:
         total_s=parts.total_s,
     )
     measures, bundles = load_measures(DATA / "measures.yaml"), Bundles(reading)
-    attachments = Attachments(database)
+    attachments, templates = Attachments(database), Templates(database, load_templates(DATA / "templates.yaml"))
     assistant = Assistant(
         AssistantParts(
             database=database,
@@ -133,6 +133,7 @@ def open_research(parts: ResearchParts) -> ResearchArea:
             measures=measures,
             checks=checks,
             bundled=Bundled(bundles, measures),
+            templates=templates,
         )
     )
     parts.queue.every("forget_attachments", FORGET_MINUTES, lambda: _forget(attachments))
@@ -144,7 +145,7 @@ def open_research(parts: ResearchParts) -> ResearchArea:
         checks=checks,
         filings=Filings(parts.meter, parts.usage_log, market.filings, market.companies, market.time),
         toolbox=toolbox,
-        templates=Templates(database, load_templates(DATA / "templates.yaml")),
+        templates=templates,
         reactions=Reactions(database),
         attachments=attachments,
         large_requests=open_large_requests(LargeParts(database, parts.queue, parts.gateway, parts.meter, parts.plans)),

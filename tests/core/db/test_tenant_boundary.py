@@ -69,12 +69,15 @@ def two(filled: tuple[Workbench, Two, str]) -> Two:
     return filled[1]
 
 
-def _leave_surface(workbench: Workbench, principal: Principal, message_id: UUID) -> None:
-    """What surrounds questions: a key, a template, a file, a reaction, a large request, and what a guard found."""
+def _leave_surface(workbench: Workbench, principal: Principal) -> None:
+    """A question, and what surrounds it: key, template, file, reaction, a large request, and what a guard found."""
+    repeat = Idempotency("POST /api/ai/chat", "key", b"body")
+    asked = workbench.assistant.ask(principal, "What is duration?", idempotency=repeat)
+    asked.session.result()
     workbench.provider_keys.add(principal, KeyDraft("openai", "Ours", SecretStr("sk-" + "a" * 40)))
     workbench.templates.create(principal, TemplateDraft("Ours", "What is beta?"))
     workbench.attachments.add(principal, "note.txt", b"Some words.")
-    workbench.reactions.react(principal, message_id, "up")
+    workbench.reactions.react(principal, asked.message_id, "up")
     workbench.large_requests.create(principal, "completion", ["What is beta?"])
     with workbench.database.service() as connection:
         connection.execute(
@@ -88,10 +91,7 @@ def _leave_surface(workbench: Workbench, principal: Principal, message_id: UUID)
 
 def _leave_rows_everywhere(workbench: Workbench, principal: Principal) -> None:
     workbench.directory.create_token(principal.email)
-    key = Idempotency("POST /api/ai/chat", "key", b"body")
-    asked = workbench.assistant.ask(principal, "What is duration?", idempotency=key)
-    asked.session.result()
-    _leave_surface(workbench, principal, asked.message_id)
+    _leave_surface(workbench, principal)
     _leave_notes(workbench, principal)
     _leave_verdicts(workbench, principal, _leave_scans(workbench, principal))
     _leave_alerts(workbench, principal)
