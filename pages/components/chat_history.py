@@ -86,15 +86,15 @@ def show_rest(
     last = messages[-1]
     is_answered = last.role != "user"
     show(key, messages[:-1] if is_answered else messages, along)
+    has_failed = not is_answered or last.state == "failed"
     with show_model():
+        if may_ask and has_failed and chat_patience.left(until):
+            chat_patience.show(f"{key}_again", last.note or "It can be asked again soon.", until, chat_turn.wish)
+            return
         if is_answered:
             _show_answer(last, along, remaining)
         else:
             show_message("This question was not answered.", "It cost you nothing.", icon=":material/cloud_off:")
-        has_failed = not is_answered or last.state == "failed"
-        if may_ask and has_failed and chat_patience.left(until):
-            chat_patience.show(f"{key}_again", "The question can be asked again soon.", until, chat_turn.wish)
-            return
         with _deeds_row(
             f"{key}_deeds_{last.id}"
         ):  # gives way at once; a button would stay until the next answer is there

@@ -15,7 +15,7 @@ from core.research.attachments.attachments import Attachment
 from core.research.conversations import Desk
 from core.research.exports import Export, Form
 from core.research.reactions import Thumb
-from pages.components import chat_models
+from pages.components import chat_models, session
 from pages.components.chat_conversations import PARAMETER
 from pages.components.chat_export import Make
 from pages.components.chat_history import Along
@@ -24,7 +24,7 @@ from pages.components.chat_models import KnownModels
 from pages.components.chat_reactions import Deeds
 from pages.components.chat_turn import Upload
 from pages.components.forms import acknowledge
-from pages.components.session import caller, require
+from pages.components.session import require
 
 
 def along(principal: Principal, desk: Desk, *, is_busy: bool = False) -> Along:
@@ -53,7 +53,7 @@ def along(principal: Principal, desk: Desk, *, is_busy: bool = False) -> Along:
 def exporter(conversation_id: UUID) -> Make:
     """Writes a conversation as a file. It is called outside of a run, where no cookie can be read: the session is that
     of the run in which the button was drawn, and is checked anew."""
-    bench, cookie = workbench.current(), caller().session
+    bench, cookie = workbench.current(), session.caller().session
 
     def make(form: Form) -> Export:
         principal = bench.accounts.principal_of_session(cookie) if cookie else None
