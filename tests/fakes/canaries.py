@@ -1,4 +1,4 @@
-"""What a provider was told, without the mark that the gateway adds to every system message."""
+"""What a provider was told, without the mark that the gateway adds to a system message of ours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from core.ai.guards.guards import CANARY_SENTENCE
 
-_ADDED = re.compile(r"(?:\n\n)?" + re.escape(CANARY_SENTENCE).replace(r"\{canary\}", r"k7-[0-9a-f]+"))
+_ADDED = re.compile(r"(?:\n\n)?" + re.escape(CANARY_SENTENCE).replace(r"\{canary\}", "§[0-9a-f]+"))
 
 
 def without_canary(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ from core.errors import InvalidRequest, UnusableAnswer
 from core.principal import Principal
 from core.workbench import Workbench
 from tests.core.ai.test_gateway import HONEST, HONEST_COST, Service, ann, ask, live, question, used
-from tests.fakes.canaries import without_canary
 from tests.fakes.chat_server import ChatServer
 from tests.fakes.scripted_server import Reply
 
@@ -87,7 +86,7 @@ def test_one_repair_under_the_same_hold_charges_the_attempt_that_answered(
     chat_server.reply(text=GOOD, usage=HONEST)
     answer = ask(live, ann, json_schema=SCHEMA)
     assert (answer.text, answer.cost_usd, used(live, ann)) == (GOOD, HONEST_COST, 1)
-    repair = without_canary(chat_server.requests[1].body["messages"])
+    repair = chat_server.requests[1].body["messages"]
     assert [message["role"] for message in repair] == ["user", "assistant", "user"]
     row = service.execute("SELECT status, charged_usd, cost_usd FROM usage_log").fetchall()
     assert row == [("success", HONEST_COST, 2 * HONEST_COST)]

@@ -136,8 +136,8 @@ def test_the_model_is_shown_its_calls_and_their_results(
     before, after = (received.body for received in chat_server.requests)
     assert before["tools"] == after["tools"]
     told = after["messages"]
-    assert [message["role"] for message in told] == ["system", "user", "assistant", "tool"]
-    assert told[3]["tool_call_id"] == told[2]["tool_calls"][0]["id"]
+    assert [message["role"] for message in told] == ["user", "assistant", "tool"]
+    assert told[2]["tool_call_id"] == told[1]["tool_calls"][0]["id"]
 
 
 def test_each_further_call_is_covered_before_it_is_made_with_what_was_spent(

@@ -16,7 +16,6 @@ from core.metering.books import audit
 from core.principal import Principal
 from tests.conftest import LiveApp
 from tests.core.http.conftest import MODEL, QUESTION, Api, eventually
-from tests.fakes.canaries import without_canary
 from tests.fakes.chat_server import ChatServer
 
 ASKED: list[ChatCompletionMessageParam] = [{"role": "user", "content": QUESTION}]
@@ -62,7 +61,7 @@ def test_what_was_sent_reaches_the_provider(openai_client: openai.OpenAI, chat_s
         tools=[],
     )
     body = chat_server.requests[0].body
-    assert [(message["role"], message["content"]) for message in without_canary(body["messages"])] == [
+    assert [(message["role"], message["content"]) for message in body["messages"]] == [
         ("system", "Be brief."),
         ("user", "What is\nbeta?"),
         ("assistant", "A slope."),
