@@ -26,7 +26,7 @@ from core.db.engine import Database
 from core.metering.meter import Meter
 from core.metering.plans import Plans
 from core.metering.usage_log import UsageLog
-from core.ops.jobs import Queue
+from core.ops.jobs import TIDY_MINUTES, Queue
 from core.ops.notifications import Notifications
 from core.settings import DATA, Settings
 
@@ -89,6 +89,7 @@ def open_ai(parts: AiParts) -> AiArea:
     provider_keys = ProviderKeys(database, encryption, parts.notifications, providers=labels)
     parts.queue.every("warn_of_keys", WARN_MINUTES, lambda: _warn(provider_keys))
     own_keys, guard_events = OwnKeys(provider_keys, settings), GuardEvents(database)
+    parts.queue.every("forget_guard_events", TIDY_MINUTES, guard_events.forget)
     moderation = ProviderModeration.of(settings)
     guards = Guards(
         GuardsParts(

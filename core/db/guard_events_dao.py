@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -16,8 +17,16 @@ _ADD = text(
     ON CONFLICT DO NOTHING
     """
 )
+_FORGET = text(
+    "DELETE FROM guard_events WHERE id IN (SELECT id FROM guard_events WHERE at < assay_now() - :age LIMIT :most)"
+)
 
 
 def add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Notes what guards found; what is noted already, or of a member who is gone, is passed over."""
     connection.execute(_ADD, list(rows))
+
+
+def forget(connection: Connection, age: timedelta, *, most: int) -> int:
+    """Deletes events that are older, at most so many, of all organisations, under the service role; says how many."""
+    return int(connection.execute(_FORGET, {"age": age, "most": most}).rowcount)

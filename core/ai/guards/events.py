@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,9 @@ FLUSH_EVERY_S = 0.5
 MAX_WAITING = 10_000
 MAX_BATCH = 1_000
 MAX_DETAIL_CHARS = 200
+KEPT = timedelta(days=400)
+"""So long an event can be looked up: a year, and what it takes to report on it."""
+FORGOTTEN_AT_ONCE = 10_000
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +88,13 @@ class GuardEvents:
                 with self._changed:
                     while self._events and self._events[0].id in written:
                         self._events.popleft()
+
+    def forget(self) -> None:
+        """Forgets events that are kept no longer, of everybody."""
+        forgotten = FORGOTTEN_AT_ONCE
+        while forgotten == FORGOTTEN_AT_ONCE:
+            with self._database.service() as connection:
+                forgotten = dao.forget(connection, KEPT, most=FORGOTTEN_AT_ONCE)
 
     def close(self) -> None:
         """Writes what waits and stops."""

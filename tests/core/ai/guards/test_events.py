@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -12,14 +13,16 @@ import pytest
 from psycopg import sql
 
 from core.ai.answer import Question
-from core.ai.guards.events import GuardEvent, GuardEvents
+from core.ai.guards import events as guard_events
+from core.ai.guards.events import KEPT, GuardEvent, GuardEvents
 from core.ai.providers.contract import Message
 from core.db.engine import SCHEMA, Database
 from core.errors import AssayError, PromptRejected
 from core.ids import new_id
+from core.ops.jobs import TIDY_MINUTES
 from core.principal import Principal
 from core.workbench import Workbench
-from tests.conftest import MakeMember, member_factory
+from tests.conftest import MakeMember, MoveTime, member_factory
 from tests.core.ai.test_gateway import ask, opened_live
 from tests.fakes.chat_server import ChatServer
 
@@ -127,6 +130,26 @@ def test_an_event_is_written_once_and_a_member_who_is_gone_is_passed_over(
     events.close()
     [(guard, action, detail, found)] = rows(service)
     assert (guard, action, len(str(detail)), found) == ("output", "withheld", 200, 1)
+
+
+def test_events_are_forgotten_after_four_hundred_days_and_not_before(
+    workbench: Workbench, member: MakeMember, service: Service, move_time: MoveTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard_events, "FORGOTTEN_AT_ONCE", 2)
+    ann, eve = member("ann", org="Acme"), member("eve", org="Evil")
+    events, periodic = workbench.ai.guard_events, workbench.queue.periodic["forget_guard_events"]
+    assert (KEPT, periodic.minutes) == (timedelta(days=400), TIDY_MINUTES)
+    for who in (ann, ann, eve):
+        events.add(GuardEvent(who, new_id(), "redaction", "redacted", "email"))
+    events.flush()
+    move_time(KEPT - timedelta(hours=1))
+    events.add(GuardEvent(ann, new_id(), "redaction", "redacted", "iban"))
+    events.flush()
+    periodic.handler()
+    assert len(rows(service)) == 4
+    move_time(KEPT + timedelta(hours=1))
+    periodic.handler()
+    assert rows(service) == [("redaction", "redacted", "iban", 1)]
 
 
 def _with_user(principal: Principal) -> Principal:
