@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from core import workbench
-from core.ai.experiments import Experiment
+from core.ai.experiments import ArmFigures, Experiment
 from core.principal import Principal
 from pages.components import admin_experiments, admin_flags, admin_models, settings_sections, source_states
 from pages.components.admin_experiments import Choices
@@ -54,7 +54,7 @@ def show_experiments(principal: Principal) -> None:
     admin_experiments.show("admin_experiments", told, bench.experiments, principal, choices)
 
 
-def _arms(principal: Principal, experiment: Experiment) -> dict[str, admin_experiments.ArmFigures]:
+def _arms(principal: Principal, experiment: Experiment) -> dict[str, ArmFigures]:
     return {} if experiment.id is None else dict(bench.experiments.compared(principal, experiment.id))
 
 
