@@ -39,8 +39,9 @@ __all__ = ["LiveApp"]
 
 # A developer's own settings are none of the suite's.
 SERVER_URL = os.environ.get("ASSAY_TEST_DATABASE_URL") or os.environ.get("DATABASE_URL")
+OF_A_DEVELOPER = ("DATABASE_URL", "DATABASE_SERVICE_URL", "PLANS_FILE", "ENCRYPTION_KEYS", "MODERATION")
 for name in [*os.environ]:
-    if name.endswith(("_API_KEY", "_BASE_URL")) or name in ("DATABASE_URL", "DATABASE_SERVICE_URL", "PLANS_FILE"):
+    if name.endswith(("_API_KEY", "_BASE_URL")) or name in OF_A_DEVELOPER:
         del os.environ[name]
 
 _numbers = itertools.count(1)
