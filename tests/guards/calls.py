@@ -14,8 +14,9 @@ PUBLIC = "tests/core/ai/test_public_cache.py"
 USAGE = f"{GATEWAY}::test_usage_is_believed_only_where_it_can_be"
 HEALTH = "tests/core/ai/test_health.py"
 SURVIVING = "tests/core/ai/test_surviving.py"
+GUARDED = "tests/core/ai/guards/test_guards.py"
+FORM = f"{GUARDED}::test_what_may_not_be_asked_is_refused_with_its_rule"
 AGAIN = f"{GATEWAY}::test_a_passing_refusal_is_tried_again_and_charged_once"
-REFUSED = f"{GATEWAY}::test_what_may_not_be_asked_is_refused_before_anything_is_counted"
 
 
 def _of(path: str, *rows: tuple[str, str, str, str]) -> tuple[Guard, ...]:
@@ -113,13 +114,21 @@ _GATEWAY = _of(
 _ASKED = (
     *_of(
         "core/ai/guards/guards.py",
-        ("guards: an empty prompt", "if not text.strip():", "if False:", f"{REFUSED}[change0-PromptRejected]"),
-        ("guards: a prompt too long", "if len(text) > most:", "if False:", f"{REFUSED}[change1-PromptRejected]"),
+        ("guards: an empty prompt", "if not text.strip():", "if False:", f"{FORM}[empty]"),
+        ("guards: a prompt too long", "if len(text) > most:", "if False:", f"{FORM}[installation]"),
+        ("guards: a prompt that is no text", 'if "\\x00" in text or not _is_text(text):', "if False:", f"{FORM}[nul]"),
+        ("guards: a prompt too long for the plan", "if longest > most:", "if False:", f"{FORM}[plan]"),
         (
-            "guards: a prompt that is no text",
-            'if "\\x00" in text or not _is_text(text):',
+            "guards: a conversation too long for the plan",
+            "if tokens > most_tokens:",
             "if False:",
-            f"{REFUSED}[change2-PromptRejected]",
+            f"{GUARDED}::test_the_tokens_of_a_whole_conversation_are_limited_by_the_plan",
+        ),
+        (
+            "guards: what a user writes is judged",
+            "for look in (judged, moderated):",
+            "for look in ():",
+            f"{FORM}[weapons]",
         ),
     ),
     *_of(
