@@ -68,5 +68,5 @@ def test_after_a_kill_the_bundle_is_whole_and_no_part_was_charged_twice(
 
 
 def successes(bench: Workbench, ann: Principal) -> list[tuple[str, str, str | None]]:
-    """The parts that were settled; one that was written before its process died, and not settled, is nobody's charge."""
+    """The parts that were settled; one that was written, and whose process died before, is nobody's charge."""
     return [row for row in rows(bench, ann) if row[0] == "success"]
