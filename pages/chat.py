@@ -174,7 +174,7 @@ def show_input(*, is_noted: bool) -> bool:
     sent = st.chat_input(
         "Ask about a holding, a figure, a measure or a term",
         key=PROMPT,
-        max_chars=bench.settings.max_prompt_chars,
+        max_chars=chat_services.most_chars(principal),
         accept_file="multiple",
         file_type=chat_files.FILE_TYPES,
         max_upload_size=chat_files.MAX_MEGABYTES,

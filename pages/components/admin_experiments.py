@@ -75,11 +75,11 @@ def show(
                         partial(runner.end, principal, experiment.id),
                         icon=":material/stop_circle:",
                     )
-            show_arms(f"{key}_arms_{experiment.id}", arms)
+            show_arms(arms)
     _show_form(key, runner, principal, choices)
 
 
-def show_arms(key: str, arms: Mapping[str, ArmFigures]) -> None:
+def show_arms(arms: Mapping[str, ArmFigures]) -> None:
     """The arms side by side."""
     if not arms:
         st.caption("No call took part yet.")
@@ -87,7 +87,7 @@ def show_arms(key: str, arms: Mapping[str, ArmFigures]) -> None:
     table = pd.DataFrame(
         {plain(name.capitalize()): _figures(arms[name]) for name in ("control", "variant") if name in arms}
     )
-    st.table(table, border="horizontal", key=key)
+    st.table(table, border="horizontal")
     few = [name for name, arm in arms.items() if arm.calls < FEW]
     if few:
         st.caption(f"Fewer than {FEW} calls in {' and '.join(sorted(few))}: a difference may be chance.")

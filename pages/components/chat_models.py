@@ -88,7 +88,10 @@ def auto_words(router: Router, principal: Principal, own_keys: Mapping[str, OwnK
         return "Answers from the offline glossary: your organisation has switched off the models of providers."
     if router.answers_offline(asks_models=True, own_keys=own_keys):
         return "Answers from the offline glossary, because no provider is configured here."
-    return "Takes the cheapest healthy model that fits each question, and says under the answer why."
+    return (
+        "Takes the cheapest healthy model that is good enough for what a question wants and how hard it is, and says "
+        "under the answer why."
+    )
 
 
 def show(
@@ -120,11 +123,8 @@ def offered(models: Sequence[Model], router: Router, plan: Plan, principal: Prin
 
 
 def _help(models: Sequence[Model], router: Router, plan: Plan, principal: Principal) -> str:
-    sentences = [
-        "Auto answers from the offline glossary, because no provider is configured here."
-        if router.is_offline
-        else "Auto takes the cheapest live model of your plan."
-    ]
+    auto = auto_words(router, principal)
+    sentences = [f"{AUTO_LABEL} {auto[0].lower()}{auto[1:]}"]
     live = [model for model in models if router.unavailable_reason(model) is None]
     refused = {model.label: _refusal(router, model, plan, principal) for model in live}
     beyond = [label for label, reason in refused.items() if isinstance(reason, PlanRequired)]

@@ -76,6 +76,14 @@ def choice(principal: Principal) -> Choice:
     return Choice(offers, words, default, today, principal.uses_router)
 
 
+def most_chars(principal: Principal) -> int:
+    """How long a message may be, in characters: the installation's limit, or the plan's where that is less."""
+    bench = workbench.current()
+    of_plan = bench.plans.get(principal.plan).limits.prompt_chars
+    here = bench.settings.max_prompt_chars
+    return here if of_plan is None else min(here, of_plan)
+
+
 def add_file(upload: Upload) -> Attachment:
     """Has a file read; raises as `Attachments.add`."""
     return workbench.current().attachments.add(

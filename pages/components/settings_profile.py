@@ -35,7 +35,8 @@ def show(principal: Principal) -> None:
         uses_router = st.toggle(
             "Let the router choose a model for “Auto”",
             profile.uses_router,
-            help="It takes the cheapest live model that you may ask. Switched off, “Auto” is your default model.",
+            help="It reads what a question wants and how hard it is, and takes the cheapest healthy model that is good "
+            "enough for it; under the answer stands why. Switched off, “Auto” is your default model.",
         )
         gets_notices = st.toggle(
             "Send me notices by mail",

@@ -36,7 +36,10 @@ from pages.components.chat_reactions import Deeds
 from tests.gallery.samples import NOW, SPACE, TODAY
 from tests.gallery.texts import TEXTS
 
-AUTO_WORDS = "Takes the cheapest healthy model that fits each question, and says under the answer why."
+AUTO_WORDS = (
+    "Takes the cheapest healthy model that is good enough for what a question wants and how hard it is, and says under "
+    "the answer why."
+)
 VARIABLES = (
     Variable("symbol", "Symbol", "symbol"),
     Variable("since", "Since", "date", "2026-01-01"),
