@@ -409,6 +409,8 @@ class PlanLimits(CamelAnswer):
     holdings_per_portfolio: Figure
     seats: Figure
     news_refresh_minutes: int
+    prompt_chars: Figure
+    prompt_tokens: Figure
 
 
 class QuotaAnswer(CamelAnswer):

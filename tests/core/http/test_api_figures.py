@@ -9,9 +9,11 @@ from datetime import datetime
 
 import httpx2
 import pytest
+from pydantic.alias_generators import to_camel
 
 from core.errors import DatabaseUnavailable
 from core.http.routes.health import DatabaseProbe
+from core.metering.plans import Limits
 from core.workbench import Workbench
 from tests.core.accounts.permission_table import ROUTES
 from tests.core.http.conftest import Api, assert_problem, serving_api
@@ -125,6 +127,8 @@ def test_quota_tells_limits_and_unlimited_is_null(api: Api) -> None:
     assert content["limits"]["chatQueriesDay"] is None
     assert content["limits"]["requestsMinute"] == 500
     assert content["limits"]["requestCeilingUsd"] == "1"
+    assert (content["limits"]["promptChars"], content["limits"]["promptTokens"]) == (20_000, 400_000)
+    assert set(content["limits"]) == {to_camel(name) for name in Limits.model_fields}
     chat = content["quotas"]["chatQueries"]
     assert (chat["used"], chat["limit"], chat["remaining"]) == (0, None, None)
     assert chat["resetsAt"] == content["resetAt"]["daily"]
