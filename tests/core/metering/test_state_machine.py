@@ -52,9 +52,9 @@ from tests.core.metering.model import (
     calendar,
     following,
 )
+from tests.core.metering.model_rows import ROWS, owners
 
 Connection = psycopg.Connection[tuple[object, ...]]
-NOBODY = UUID(int=0)
 EXAMPLES = int(os.environ.get("ASSAY_STATE_EXAMPLES", "30"))
 SEED = os.environ.get("ASSAY_STATE_SEED")
 SHRINKS = os.environ.get("ASSAY_STATE_SHRINK") == "1"
@@ -82,12 +82,6 @@ STARTS = [
 STEPS_S = [1, 7, 30, 59, 60, 149, 150, 3600, 9 * 3600, 86_400, 40 * 86_400]
 AMOUNTS = [Decimal(text) for text in ("0", "0.0004", "0.001", "0.004", "0.01", "0.010000001", "0.03")]
 BUDGETS = [None, Decimal(0), Decimal("0.005"), Decimal("0.02")]
-COUNTERS = ("chat_query", "portfolio_analysis", "sec_filing", "signal_validation", "request", "charge_usd")
-MEMBER_UNITS = {
-    "day": ("chat_query", "portfolio_analysis"),
-    "month": ("sec_filing", "request", "charge_usd"),
-}
-ORG_UNITS = {"day": ("signal_validation",), "month": ("charge_usd",)}
 QUOTAS = {
     Feature.CHAT_QUERY: "chat_queries_day",
     Feature.PORTFOLIO_ANALYSIS: "portfolio_analyses_day",
@@ -407,34 +401,8 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def the_counters_are_the_sums_of_their_holds(self) -> None:
         """Meter rows, closed periods and holds are the model's, to the last digit."""
-        read = self.ground.service.execute
-        columns = ", ".join(f"{name}_used, {name}_held" for name in COUNTERS)
-        assert sorted(read(f"SELECT org_id, user_id, period, starts_at, ends_at, {columns} FROM meter_periods")) == (
-            sorted(self._closed_rows())
-        )
-        running = (
-            "SELECT org_id, user_id, day_start, day_end, month_start, month_end, chat_query_used, chat_query_held, "
-            "portfolio_analysis_used, portfolio_analysis_held, sec_filing_used, sec_filing_held, request_used, "
-            "request_held, charge_usd_used, charge_usd_held, early_cuts, open_holds, minute_at, hour_at, "
-            "rate_sum(minute_counts), rate_sum(hour_counts), rate_sum(validation_counts) FROM member_meters"
-        )
-        assert sorted(read(running)) == sorted(self._member_rows())
-        organisations = (
-            "SELECT org_id, day_start, day_end, month_start, month_end, signal_validation_used, "
-            "signal_validation_held, charge_usd_used, charge_usd_held, open_batch_holds FROM org_meters"
-        )
-        assert sorted(read(organisations)) == sorted(self._organisation_rows())
-        holds = (
-            "SELECT id, state, resolution, quota_charged, request_charged, charged_usd, cost_usd, held_usd, bound_usd, "
-            "expires_at, day_start, month_start, org_day_start, org_month_start, in_flight_at IS NOT NULL, "
-            "key_month_start FROM holds"
-        )
-        assert sorted(read(holds)) == sorted(_hold_row(hold) for hold in self.model.holds.values())
-        keys = "SELECT id, month_start, month_end, used_usd, held_usd FROM provider_keys"
-        assert sorted(read(keys)) == sorted(
-            (key.id, *astuple(key.month), *self.model.key_used(key, key.month.starts))
-            for key in self.model.keys.values()
-        )
+        for statement, rows in ROWS:
+            assert sorted(self.ground.service.execute(statement)) == sorted(rows(self.model))
 
     @invariant()
     def what_users_are_shown_is_what_is_counted(self) -> None:
@@ -450,7 +418,7 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def boundaries_never_move_back_and_no_period_is_granted_twice(self) -> None:
         """One period begins where, or after, the one before it ended; none is shorter than a day of clock changes."""
-        for owner, key in self._owners():
+        for owner, key in owners(self.model):
             assert owner.periods is not None
             for unit, least in (("day", timedelta(hours=23)), ("month", timedelta(days=27, hours=23))):
                 running: Span = getattr(owner.periods, unit)
@@ -503,56 +471,6 @@ class Books(RuleBasedStateMachine):
         self.model.at = at
         self.ground.set_clock(at)
 
-    def _owners(self) -> Iterator[tuple[Member | Organisation, tuple[Any, ...]]]:
-        seen = []
-        for member in self.model.members:
-            if member.periods is not None:
-                yield member, (member.organisation.id, member.user_id)
-            if member.organisation.periods is not None and member.organisation not in seen:
-                seen.append(member.organisation)
-                yield member.organisation, (member.organisation.id, NOBODY)
-
-    def _closed_rows(self) -> Iterator[tuple[object, ...]]:
-        for owner, key in self._owners():
-            units = MEMBER_UNITS if isinstance(owner, Member) else ORG_UNITS
-            assert owner.periods is not None
-            for unit, spans in owner.periods.closed.items():
-                for span in spans:
-                    sums = (
-                        self.model.counted(owner, name, unit, span.starts) if name in units[unit] else (0, 0)
-                        for name in COUNTERS
-                    )
-                    yield (*key, unit, span.starts, span.ends, *(amount for pair in sums for amount in pair))
-
-    def _member_rows(self) -> Iterator[tuple[object, ...]]:
-        for member in self.model.members:
-            if member.periods is None:
-                continue
-            day, month = member.periods.day, member.periods.month
-            starts = {"day": day.starts, "month": month.starts}
-            sums = [
-                amount
-                for unit, names in MEMBER_UNITS.items()
-                for name in names
-                for amount in self.model.counted(member, name, unit, starts[unit])
-            ]
-            rates = (member.minute, member.hour, member.validations)
-            yield (
-                *(member.organisation.id, member.user_id, *astuple(day), *astuple(month), *sums),
-                *(member.early_cuts, self.model.open_holds(member), member.minute.newest, member.hour.newest),
-                *(rate.within(rate.newest) for rate in rates),
-            )
-
-    def _organisation_rows(self) -> Iterator[tuple[object, ...]]:
-        for owner, key in self._owners():
-            if isinstance(owner, Organisation):
-                assert owner.periods is not None
-                day, month = owner.periods.day, owner.periods.month
-                validations = self.model.counted(owner, "signal_validation", "day", day.starts)
-                charges = self.model.counted(owner, "charge_usd", "month", month.starts)
-                batch = self.model.open_batch_holds(owner)
-                yield (key[0], *astuple(day), *astuple(month), *validations, *charges, batch)
-
     def _shown(self, of: Member | Organisation, metric: str) -> Decimal:
         unit, name = _unit(metric), SHOWN[metric]
         organisation = of.organisation if isinstance(of, Member) else of
@@ -572,14 +490,6 @@ def _principal(member: Member) -> Principal:
     organisation = member.organisation
     return Principal(
         member.user_id, organisation.id, Role(member.role), "free", "command", "UTC", "", "", str(organisation.id)
-    )
-
-
-def _hold_row(hold: ModelHold) -> tuple[object, ...]:
-    starts = (hold.starts[name] for name in ("day", "month", "org_day", "org_month"))
-    return (
-        *(hold.id, hold.state, hold.resolution, hold.quota_charged, hold.request_charged, hold.charged, hold.cost),
-        *(hold.held, hold.bound, hold.expires, *starts, hold.was_called, hold.starts.get("key")),
     )
 
 
