@@ -216,6 +216,23 @@ def test_a_prompt_that_is_too_long_is_refused_in_a_sentence_and_not_counted(
     assert workbench.usage.quota(ann).used == 0
 
 
+@pytest.mark.parametrize(
+    ("here", "plan", "most"),
+    [
+        pytest.param(50_000, "free", 20_000, id="plan"),
+        pytest.param(300, "free", 300, id="installation"),
+        pytest.param(50_000, "enterprise", 50_000, id="unlimited plan"),
+    ],
+)
+def test_the_input_takes_what_the_installation_and_the_plan_take(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: int, plan: str, most: int
+) -> None:
+    with closing(open_workbench(make_settings(database_url, tmp_path, MAX_PROMPT_CHARS=str(here)))) as opened:
+        monkeypatch.setattr(workbench_module, "_current", opened)
+        _sign_in(member_factory(opened)("ann", plan=plan), opened, monkeypatch)
+        assert _open().chat_input[0].proto.max_chars == most
+
+
 def test_a_question_without_an_answer_is_waited_for_and_then_offered_again(
     workbench: Workbench, ann: Principal, service: psycopg.Connection[tuple[object, ...]]
 ) -> None:
