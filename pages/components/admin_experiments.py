@@ -121,9 +121,13 @@ def _row(experiment: Experiment) -> Row:
 def _show_form(key: str, runner: Runner, principal: Principal, choices: Choices) -> None:
     with st.expander("Start an experiment", icon=":material/science:"):
         kind: Kind = st.radio(
-            "What differs", list(KINDS), format_func=lambda name: KINDS[name], horizontal=True, key=f"{key}_kind"
+            "What differs",
+            list(KINDS),
+            format_func=lambda name: KINDS[name].capitalize(),
+            horizontal=True,
+            key=f"{key}_kind",
         )
-        with st.form(f"{key}_form"):
+        with st.form(f"{key}_form", border=False):
             name = text_field("Name", required=True, max_chars=80)
             task = st.selectbox("Task", sorted(choices.tasks))
             variant = st.selectbox("Variant", sorted(choices.variants[kind]))

@@ -89,7 +89,7 @@ def _show_form(key: str, flags: Sequence[Flag], keeper: Keeper, principal: Princ
     with st.expander("Make or change a flag", icon=":material/edit:"):
         chosen = st.selectbox("Flag", ["", *known], format_func=lambda name: name or "A new one", key=f"{key}_chosen")
         flag = known.get(chosen or "", Flag(""))
-        with st.form(f"{key}_form_{flag.name}"):
+        with st.form(f"{key}_form_{flag.name}", border=False):
             name = flag.name or text_field("Name", required=True, max_chars=120, hint=HINT)
             description = text_field("What it is for", flag.description, max_chars=500)
             is_on = st.toggle("On", flag.is_on)
@@ -97,8 +97,8 @@ def _show_form(key: str, flags: Sequence[Flag], keeper: Keeper, principal: Princ
             org_ids = text_field("Ids of organisations, separated by commas", ", ".join(map(str, flag.org_ids)))
             user_ids = text_field("Ids of users, separated by commas", ", ".join(map(str, flag.user_ids)))
             percentage = st.number_input("Share of them, in %", 0.0, 100.0, float(flag.percentage), 1.0, format="%.2f")
-            if submit_button("Keep flag"):
-                with saving("Flag kept", principal):
+            if submit_button("Save flag"):
+                with saving("Flag saved", principal):
                     keeper.keep(
                         principal,
                         Flag(

@@ -39,11 +39,15 @@ def show(key: str, states: Sequence[ModelState], labels: Mapping[str, str], now:
             show_row(_row(state, labels, now, zone))
 
 
+def _wait(seconds: float) -> str:
+    return f"{max(1, round(seconds)):,} s" if seconds < 100 else f"{round(seconds / 60):,} min"
+
+
 def _row(state: ModelState, labels: Mapping[str, str], now: datetime, zone: str) -> Row:
     host = HOSTS[state.provider].label if state.provider in HOSTS else state.provider
     badges = [STATES[state.state]]
     if state.wait_s is not None:
-        badges.append(Badge(f"asked again in {max(1, round(state.wait_s)):,} s", "orange"))
+        badges.append(Badge(f"asked again in {_wait(state.wait_s)}", "orange"))
     parts = [f"{state.calls:,} calls, {state.failed_calls:,} failed"]
     if state.first_token_ms is not None:
         parts.append(f"begins to answer in {state.first_token_ms:,} ms")
