@@ -337,7 +337,7 @@ def _queue(database: Database) -> Queue:
 
 def _profiles(database: Database, catalogue: Catalogue) -> Profiles:
     answering, known = catalogue.chat_models(), catalogue.all()
-    return Profiles(database, answering=[model.id for model in answering], known=[model.id for model in known])
+    return Profiles(database, answering={row.id: row.provider for row in answering}, known=[row.id for row in known])
 
 
 def _cache(settings: Settings, database: Database) -> AnswerCache:

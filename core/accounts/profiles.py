@@ -65,10 +65,10 @@ class OrganisationSettings:
 class Profiles:
     """Profiles of users, and settings of organisations."""
 
-    def __init__(self, database: Database, *, answering: Collection[str], known: Collection[str]) -> None:
-        """`answering` are the ids of the models that answer questions, `known` those of all."""
+    def __init__(self, database: Database, *, answering: Mapping[str, str], known: Collection[str]) -> None:
+        """`answering` are the ids of the models that answer questions, with their providers; `known` those of all."""
         self._database = database
-        self._answering = frozenset(answering)
+        self._answering = dict(answering)
         self._known = frozenset(known)
 
     def profile(self, principal: Principal) -> Profile:
@@ -159,6 +159,12 @@ class Profiles:
         _check_known([model], self._answering, "model")
         if allowed is not None and model not in allowed:
             raise InvalidRequest("The default model has to be one of the models that are allowed.")
+        host = HOSTS.get(self._answering[model])
+        if host is not None and not (settings.allowed_providers is None or host.name in settings.allowed_providers):
+            raise InvalidRequest(
+                f"The default model is one of {host.label}, which is not among the providers that are allowed: "
+                "allow it, or choose another default model."
+            )
         return model
 
     def _check_zone(self, zone: str) -> None:

@@ -98,6 +98,8 @@ class Question:
     """The experiment that it takes part in, for the log."""
     arm: str | None = None
     """On which side: `control` or `variant`."""
+    tried: str | None = None
+    """Id of the model that an experiment has asked before those that `auto` chooses."""
     named_by: str = "chosen by name"
     """Who chose a model that is not `auto`, as its route says it."""
 

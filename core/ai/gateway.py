@@ -28,7 +28,7 @@ from core.ai.own_keys import OF_NOBODY, OwnKey, OwnKeys
 from core.ai.providers.contract import Message, TimeLimits
 from core.ai.quality import Quality
 from core.ai.rounds import RoundsParts
-from core.ai.router import AUTO, Candidate, Route, RouteQuestion, Router, needs_of
+from core.ai.router import AUTO, Candidate, Route, RouteQuestion, Router, needs_of, on_trial
 from core.ai.schemas import check_schema
 from core.ai.screening import Screen
 from core.ai.session import Distant, Following, Given, LeaderFailed, Place, Reading, Session, Source
@@ -376,13 +376,19 @@ class Gateway:
                 first = self._route(replace(question, model=model), plan, principal).candidates[0]
             except AssayError:
                 return False
-            return self._parts.health.of(first.provider.name, model).state == "closed"
+            key, most = first.key, plan.limits.request_ceiling_usd
+            if key is None and most is not None and first.worst_case_usd > most:
+                return False
+            is_usable = key is None or key.flaw is None
+            return (
+                is_usable
+                and self._parts.health.of(first.provider.name, model, own_key=key is not None).state == "closed"
+            )
 
         assignment = experiments.assigned(principal, question.task, kind="model", may_ask=may_ask)
         if assignment is None:
             return question
-        model = assignment.model or AUTO
-        return replace(question, model=model, experiment_id=assignment.experiment_id, arm=assignment.arm)
+        return replace(question, tried=assignment.model, experiment_id=assignment.experiment_id, arm=assignment.arm)
 
     def _keys(self, principal: Principal, question: Question) -> Mapping[str, OwnKey]:
         own_keys = self._parts.own_keys
@@ -398,6 +404,10 @@ class Gateway:
         return max(tokens, asked_tokens(question, screen.outgoing(question.messages), question.tools))
 
     def _route(self, question: Question, plan: Plan, principal: Principal, screen: Screen | None = None) -> Route:
+        if question.tried is not None:
+            usual = self._route(replace(question, tried=None), plan, principal, screen)
+            variant = self._route(replace(question, tried=None, model=question.tried), plan, principal, screen)
+            return on_trial(variant.candidates[0], usual)
         prompt_tokens, quality = self._prompt_tokens(question, screen), self._parts.quality
         flags, health = self._parts.flags, self._parts.health
         health.learn()
@@ -470,6 +480,7 @@ class Gateway:
             flags = self._parts.flags
             offers = None if flags is None else flags.offers(principal)
             model = self._parts.router.auto_among(plan, principal, self._keys(principal, question), offers)
+            model += f"/{question.tried}" if question.tried else ""
         return cache_key(
             KeyParts(
                 task=question.task,

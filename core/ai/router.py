@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from operator import attrgetter
@@ -225,8 +225,9 @@ class Router:
     def route(self, asked: RouteQuestion) -> Route:
         """The candidates for a model by name, or for `auto`; an embedding has no output, so its `max_tokens` is 0.
 
-        A model by name is a candidate however it fares; of `auto` those that rest are none as long as there are
-        others. Where nothing is below the plan's ceiling, the cheapest model is left for the meter to refuse.
+        A model by name is a candidate however it fares; of `auto` those that rest, or whose own key cannot be used,
+        are none as long as there are others. Where nothing is below the plan's ceiling, the cheapest model is left for
+        the meter to refuse.
 
         Raises:
             NotFound: there is no such model.
@@ -266,10 +267,12 @@ class Router:
         reading = self._read(asked)
         rows = self._fitting(self._shelf(asked, is_offline), asked)
         within = [row for row in rows if self._is_within_ceiling(row, asked)]
-        ranked = self._ranked(within or rows, asked, reading)
+        fitting = within or rows
+        usable = [row for row in fitting if not _is_flawed(row.model.provider, asked)] or fitting
+        ranked = self._ranked(usable, asked, reading)
         if not within:
             ranked = [min(ranked, key=lambda each: self._candidate(each.row, asked).worst_case_usd)]
-        considered = len(within or rows)
+        considered = len(usable)
         if is_offline:
             why = "no provider is live" if asked.asks_models else "your organisation has switched models off"
             first = self._candidate(ranked[0].row, asked)
@@ -282,7 +285,7 @@ class Router:
         others = considered - 1
         return Route(
             candidates=tuple(self._candidate(each.row, asked) for each in asked_first),
-            reason=f"{reason}; {others} other{'' if others == 1 else 's'} considered",
+            reason=f"{reason}; {others} other{'' if others == 1 else 's'} considered{_left_out(fitting, usable)}",
             considered=considered,
             intent=reading.intent if asked.operation == "chat" else None,
             complexity=reading.complexity if asked.operation == "chat" else None,
@@ -339,7 +342,7 @@ class Router:
             if need in asked.needs:
                 rows = [row for row in rows if need in row.model.capabilities]
                 if not rows:
-                    raise InvalidRequest(f"Every model that you may ask {lack}.")
+                    raise InvalidRequest(f"Every model that you may ask {lack}: {self._remedy(need, asked)}.")
         if asked.operation == "chat":
             rows = [row for row in rows if _holds(row.model, asked)]
         if not rows:
@@ -348,6 +351,28 @@ class Router:
             if wish in asked.needs:
                 rows = [row for row in rows if wish in row.model.capabilities] or rows
         return rows
+
+    def _remedy(self, need: Capability, asked: RouteQuestion) -> str:
+        """What somebody can do who may ask no model that is able to do what their question needs."""
+        if not asked.asks_models:
+            return f"{SWITCHED_OFF[0].lower()}{SWITCHED_OFF[1:-1]}"
+        able = [
+            model
+            for model in self._catalogue.all()
+            if model.task == asked.operation
+            and need in model.capabilities
+            and model.is_served(asked.on)
+            and model.model_class in asked.plan.model_classes
+            and _is_allowed(model, asked.allowed_models, asked.allowed_providers)
+            and _is_offered(model, asked.offers)
+        ]
+        missing = list(
+            dict.fromkeys(model.provider for model in able if self.unavailable_reason(model, asked.own_keys))
+        )
+        if not missing:
+            return "those that do are not in your plan, or your organisation does not allow them"
+        host = HOSTS[missing[0]]
+        return f"set a key of a provider with a model that does, such as {host.label} ({host.live_variable})"
 
     def _is_within_ceiling(self, row: Shelved, asked: RouteQuestion) -> bool:
         """Whether its worst case may be charged; what is paid with an own key is not charged."""
@@ -401,6 +426,24 @@ class Router:
         return provider is not None and provider.is_offline
 
 
+def on_trial(variant: Candidate, usual: Route) -> Route:
+    """The route of a question whose experiment has a model asked first: behind it stands what `auto` would have asked,
+    as far as the same key, or the platform, pays for it."""
+    others = tuple(each for each in usual.candidates if each.key == variant.key and each.model.id != variant.model.id)
+    above = usual.escalation
+    is_above = (
+        above is not None
+        and above.key == variant.key
+        and above.model.model_class == class_above(variant.model.model_class)
+    )
+    return replace(
+        usual,
+        candidates=(variant, *others),
+        reason=f"{variant.model.label} on trial before the usual choice ({usual.reason})",
+        escalation=above if is_above else None,
+    )
+
+
 def needs_of(question: Question) -> frozenset[Capability]:
     """What a model has to be able to do for a question."""
     needs: dict[Capability, bool] = {
@@ -417,6 +460,19 @@ def _is_allowed(model: Model, models: Collection[str] | None, providers: Collect
 
 def _is_offered(model: Model, offers: Callable[[str], bool] | None) -> bool:
     return offers is None or (offers(f"model:{model.id}") and offers(f"provider:{model.provider}"))
+
+
+def _is_flawed(provider: str, asked: RouteQuestion) -> bool:
+    """Whether the caller's own key for a provider cannot be used."""
+    key = asked.own_keys.get(provider)
+    return key is not None and key.flaw is not None
+
+
+def _left_out(fitting: Sequence[Shelved], usable: Sequence[Shelved]) -> str:
+    """Which providers were passed over, since the caller's own keys for them cannot be used."""
+    names = {row.model.provider for row in fitting} - {row.model.provider for row in usable}
+    labels = " and ".join(HOSTS[name].label for name in sorted(names))
+    return f"; {labels} left out, as your own key cannot be used" if labels else ""
 
 
 def _cost_of(reading: Reading, asked: RouteQuestion) -> Callable[[Shelved], float]:

@@ -104,6 +104,7 @@ def test_what_no_profile_can_hold_is_refused_and_nothing_is_kept(
         {"default_model": "no-such-model"},
         {"default_model": "text-embedding-3-small"},
         {"default_model": "gpt-4o", "allowed_models": ("gpt-4o-mini",)},
+        {"default_model": "gpt-4o", "allowed_providers": ("anthropic",)},
     ],
 )
 def test_what_no_organisation_can_hold_is_refused_and_nothing_is_kept(
@@ -113,6 +114,16 @@ def test_what_no_organisation_can_hold_is_refused_and_nothing_is_kept(
     with pytest.raises(InvalidRequest):
         workbench.profiles.keep_organisation(ann, replace(before, **change))  # type: ignore[arg-type]  # wrong on purpose
     assert workbench.profiles.organisation(ann) == before
+
+
+def test_a_default_of_a_provider_that_is_not_allowed_is_refused_in_words(workbench: Workbench, ann: Principal) -> None:
+    settings = replace(workbench.profiles.organisation(ann), default_model="gpt-4o", allowed_providers=("anthropic",))
+    with pytest.raises(InvalidRequest, match="one of OpenAI, which is not among the providers that are allowed"):
+        workbench.profiles.keep_organisation(ann, settings)
+    allowed = replace(settings, allowed_providers=("anthropic", "openai"))
+    assert workbench.profiles.keep_organisation(ann, allowed).default_model == "gpt-4o"
+    offline = replace(settings, default_model="offline-glossary")
+    assert workbench.profiles.keep_organisation(ann, offline).default_model == "offline-glossary"
 
 
 def test_an_organisations_settings_are_kept_in_one_form_and_for_itself_alone(

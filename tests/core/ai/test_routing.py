@@ -314,6 +314,58 @@ class TestHealth:
         assert (ids(live.route(asked)), live.route(asked).reason) == (["gpt-4o"], "chosen by name")
 
 
+class TestFlawedKeys:
+    """Own keys that have expired, or cannot be read."""
+
+    def test_their_providers_are_left_out_while_another_would_do(self, live: Router, plans: Mapping[str, Plan]) -> None:
+        flawed = replace(key("openai"), flaw="Your key mine (…1234) has expired.")
+        route = live.route(asking(plans["premium"], messages=CHAT, own_keys={"openai": flawed}))
+        assert "openai" not in {candidate.model.provider for candidate in route.candidates}
+        assert {candidate.key for candidate in route.candidates} == {None}
+        assert route.reason.endswith("; OpenAI left out, as your own key cannot be used")
+
+    def test_a_sound_key_is_asked_before_the_platform(self, live: Router, plans: Mapping[str, Plan]) -> None:
+        flawed, sound = replace(key("openai"), flaw="It has expired."), key("mistral")
+        route = live.route(asking(plans["premium"], messages=CHAT, own_keys={"openai": flawed, "mistral": sound}))
+        assert {candidate.key for candidate in route.candidates} == {sound}
+
+    def test_where_nothing_else_is_left_they_are_routed_to_to_be_told(
+        self, live: Router, plans: Mapping[str, Plan]
+    ) -> None:
+        flawed = replace(key("openai"), flaw="It has expired.")
+        for name, allowed in (("auto", ("openai",)), ("gpt-4o-mini", None)):
+            route = live.route(asking(plans["premium"], name, own_keys={"openai": flawed}, allowed_providers=allowed))
+            assert {candidate.key for candidate in route.candidates} == {flawed}
+            assert "left out" not in route.reason
+
+
+class TestPicturesThatNobodyReads:
+    """What is told where no model that is live sees."""
+
+    def test_the_key_to_set_is_named(self, catalogue: Catalogue, plans: Mapping[str, Plan]) -> None:
+        blind = router(catalogue, PriceBook.load(DATA / "prices"), "perplexity")
+        for allowed in (None, ("perplexity", "anthropic")):
+            asked = asking(plans["premium"], needs=frozenset({"vision"}), allowed_providers=allowed)
+            with pytest.raises(
+                InvalidRequest, match=r"reads no pictures: set a key of .*, such as \w.* \([A-Z_]+\)\.$"
+            ):
+                blind.route(asked)
+
+    def test_without_a_provider_too(self, catalogue: Catalogue, plans: Mapping[str, Plan]) -> None:
+        offline = router(catalogue, PriceBook.load(DATA / "prices"))
+        with pytest.raises(InvalidRequest, match="set a key of a provider with a model that does"):
+            offline.route(asking(plans["free"], needs=frozenset({"vision"})))
+        with pytest.raises(InvalidRequest, match="organisation has switched off the models of providers; its owner"):
+            offline.route(asking(plans["free"], needs=frozenset({"vision"}), asks_models=False))
+
+    def test_where_no_key_would_help_the_plan_and_the_organisation_are_named(
+        self, live: Router, plans: Mapping[str, Plan]
+    ) -> None:
+        asked = asking(plans["premium"], needs=frozenset({"vision"}), allowed_models=("sonar", "gpt-4o-mini"))
+        with pytest.raises(InvalidRequest, match="not in your plan, or your organisation does not allow them"):
+            live.route(asked)
+
+
 class TestEscalation:
     """One class up, for an answer that cannot be used."""
 

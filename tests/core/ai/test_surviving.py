@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from core.accounts.provider_keys import KeyDraft
 from core.ai.answer import Draft
+from core.ai.experiments import Experiment
 from core.ai.providers.contract import Message
 from core.errors import (
     AssayError,
@@ -297,6 +298,48 @@ def test_an_own_key_that_has_expired_is_told_before_anything_is_reserved(alone: 
     assert (alone.calls, holds(service)) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    "wrong", ["expires_at = assay_now() - interval '1 s'", "secret = 'x'"], ids=["expired", "unread"]
+)
+def test_auto_asks_another_while_an_own_key_cannot_be_used_and_tells_its_owner_where_there_is_none(
+    two: Ground, service: Service, wrong: str
+) -> None:
+    draft = KeyDraft("openai", "Desk", SecretStr("sk-own-0123456789abcdefghijklmnop-last"))
+    two.bench.provider_keys.add(two.ann, draft)
+    service.execute(f"UPDATE provider_keys SET {wrong}")
+    answer = ask(two.bench, two.ann, model="auto")
+    assert answer.provider == "mistral"
+    assert "OpenAI left out" in answer.route_reason
+    reserved = holds(service)
+    with pytest.raises(ProviderRefusedKey, match="Desk"):
+        ask(two.bench, two.ann, "By name?")
+    alone = replace(two.ann, allowed_providers=("openai",))
+    with pytest.raises(ProviderRefusedKey, match="Desk"):
+        ask(two.bench, alone, "Nobody else?", model="auto")
+    assert (two.servers["openai"].calls, holds(service)) == (0, reserved)
+
+
+def test_a_variant_that_fails_falls_back_to_what_auto_would_have_asked(two: Ground, service: Service) -> None:
+    operator = replace(two.ann, is_operator=True)
+    draft = Experiment("Trial", "model", "chat", "ministral-8b-2512", Decimal("99.99"))
+    started = two.bench.experiments.start(operator, draft)
+    first = ask(two.bench, two.ann, "Is it asked?", model="auto")
+    assert (first.model, two.servers["openai"].calls) == ("ministral-8b-2512", 0)
+    assert "on trial" in first.route_reason
+    two.servers["mistral"].reply(status=500)
+    two.servers["openai"].reply(usage=HONEST)
+    answer = ask(two.bench, two.ann, "Does it fall back?", model="auto")
+    assert answer.provider == "openai"
+    assert answer.route_reason.endswith("answered, as Ministral 8B could not")
+    row = last_row(service)
+    assert (row["status"], row["experiment_id"], row["arm"]) == ("success", started.id, "variant")
+    assert row["model"] == answer.model
+    assert row["charged_usd"] == answer.cost_usd
+    assert used(two.bench, two.ann) == 2
+    named = ask(two.bench, two.ann, "Does it fall back?", model=answer.model)
+    assert not named.is_cached  # what stands for a trial is kept apart
+
+
 def test_a_call_on_an_own_key_costs_nothing_and_is_logged(alone: Ground, service: Service) -> None:
     draft = KeyDraft("openai", "Desk", SecretStr("sk-own-0123456789abcdefghijklmnop-last"))
     alone.bench.provider_keys.add(alone.ann, draft)
@@ -323,6 +366,25 @@ def test_an_answer_that_cannot_be_used_is_tried_one_class_up_and_charged_alone(
         assert order.index(classes[2]) == order.index(classes[0]) + 1
         assert (answer.model, answer.cost_usd) == (rows[2][0], rows[2][2])
         assert used(ground.bench, ground.ann) == 1
+        row = last_row(service)
+        assert (row["status"], row["charged_usd"]) == ("success", rows[2][2])
+        assert row["cost_usd"] == sum(cost for _, _, cost in rows if isinstance(cost, Decimal))
+        assert "answered, as" in answer.route_reason
+
+
+@pytest.mark.parametrize(("plan", "model"), [("free", "auto"), ("basic", MODEL)], ids=["plan", "by name"])
+def test_an_answer_that_cannot_be_used_goes_nowhere_else_where_nothing_may_escalate(
+    database_url: str, tmp_path: Path, service: Service, plan: str, model: str
+) -> None:
+    with opened(database_url, tmp_path, "openai", plan=plan) as ground:
+        server = ground.servers["openai"]
+        server.script = [Reply(text="no"), Reply(text="neither"), Reply(text='{"beta": 1.1}', usage=HONEST)]
+        with pytest.raises(UnusableAnswer):
+            ask(ground.bench, ground.ann, model=model, json_schema=SCHEMA)
+        assert server.calls == 2
+        assert len(set(service.execute("SELECT model FROM attempts").fetchall())) == 1
+        row = last_row(service)
+        assert (row["status"], row["charged_usd"], used(ground.bench, ground.ann)) == ("failed", 0, 0)
 
 
 def test_the_log_says_what_a_question_was_taken_for(alone: Ground, service: Service) -> None:
