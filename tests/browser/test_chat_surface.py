@@ -176,7 +176,9 @@ def _export(page: Page, name: str) -> None:
 
 def _branch(page: Page, name: str) -> None:
     before = page.url
-    page.get_by_role("button", name="Branch").first.press("Enter")  # the first answer is above what is in view
+    page.get_by_role("button", name="Branch", exact=True).first.press(
+        "Enter"
+    )  # the first answer is above what is in view
     expect(page.get_by_text("You are in a new conversation")).to_be_visible()
     quiet(page)
     screenshot(page, f"chat-surface-branch-{name}")
