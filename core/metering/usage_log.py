@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -14,17 +12,11 @@ from uuid import UUID
 from core.ai.providers.contract import TokenUsage
 from core.db import metering_dao as dao
 from core.db.engine import Database
-from core.errors import DatabaseUnavailable
 from core.ids import new_id
 from core.metering.meter import Feature
+from core.ops.buffer import Buffer
 from core.ops.telemetry import UNKNOWN, Telemetry
 from core.principal import Principal
-
-FLUSH_EVERY_S = 0.5
-MAX_WAITING = 10_000
-MAX_BATCH = 1_000
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,64 +43,35 @@ class FreeRow:
 
 
 class UsageLog:
-    """A bounded buffer with a thread that writes it; the oldest rows are given up first, and counted."""
+    """Rows on their way to the log; what was given up because too many waited is counted."""
 
     def __init__(self, database: Database, *, telemetry: Telemetry | None = None) -> None:
         self._database = database
         self._telemetry = telemetry or Telemetry()
-        self._rows: deque[FreeRow] = deque()
-        self._changed = threading.Condition()
-        self._writing = threading.Lock()
-        self._is_closed = False
-        self._thread: threading.Thread | None = None
-        self.dropped = 0
+        self._buffer: Buffer[FreeRow] = Buffer(self._write, name="usage-log")
+
+    @property
+    def dropped(self) -> int:
         """Rows that were given up because the buffer was full."""
+        return self._buffer.dropped
 
     def add(self, row: FreeRow) -> None:
         """Notes a row; it is written within a second."""
         if row.status == "cached":
             self._telemetry.given_again(level=row.cache_level or UNKNOWN, channel=row.channel)
-        with self._changed:
-            if len(self._rows) >= MAX_WAITING:
-                self._rows.popleft()
-                self.dropped += 1
-            self._rows.append(row)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="assay-usage-log", daemon=True)
-                self._thread.start()
+        self._buffer.add(row)
 
     def flush(self) -> None:
         """Writes what waits. Rows leave the buffer once they are committed; where the database is away they stay."""
-        with self._writing:
-            while True:
-                with self._changed:
-                    batch = [self._rows[index] for index in range(min(MAX_BATCH, len(self._rows)))]
-                if not batch:
-                    return
-                try:
-                    with self._database.service() as connection:
-                        dao.add_free_rows(connection, [_values(row) for row in batch])
-                except DatabaseUnavailable:
-                    _log.warning("%d usage rows wait for the database.", len(batch))
-                    return
-                written = {row.id for row in batch}
-                with self._changed:
-                    while self._rows and self._rows[0].id in written:
-                        self._rows.popleft()
+        self._buffer.flush()
 
     def close(self) -> None:
         """Writes what waits and stops."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
-        self.flush()
+        self._buffer.close()
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                if self._changed.wait_for(lambda: self._is_closed, timeout=FLUSH_EVERY_S):
-                    return
-            self.flush()
+    def _write(self, rows: Sequence[FreeRow]) -> None:
+        with self._database.service() as connection:
+            dao.add_free_rows(connection, [_values(row) for row in rows])
 
 
 def _values(row: FreeRow) -> dict[str, Any]:

@@ -467,11 +467,11 @@ _CACHE = (
         ),
     ),
     *_of(
-        "core/metering/usage_log.py",
+        "core/ops/buffer.py",
         (
             "log: rows stay while the database is away",
-            'wait for the database.", len(batch))\n                    return',
-            'wait for the database.", len(batch))',
+            'wait for the database.", len(batch), self._name)\n                    return',
+            'wait for the database.", len(batch), self._name)',
             f"{STEPS}::test_free_rows_wait_for_a_database_that_is_away",
         ),
     ),

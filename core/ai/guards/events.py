@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,19 +11,14 @@ from uuid import UUID
 
 from core.db import guard_events_dao as dao
 from core.db.engine import Database
-from core.errors import DatabaseUnavailable
 from core.ids import new_id
+from core.ops.buffer import Buffer
 from core.principal import Principal
 
-FLUSH_EVERY_S = 0.5
-MAX_WAITING = 10_000
-MAX_BATCH = 1_000
 MAX_DETAIL_CHARS = 200
 KEPT = timedelta(days=400)
 """So long an event can be looked up: a year, and what it takes to report on it."""
 FORGOTTEN_AT_ONCE = 10_000
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,47 +40,19 @@ class GuardEvent:
 
 
 class GuardEvents:
-    """A bounded buffer with a thread that writes it; the oldest are given up first, and counted."""
+    """What guards found, on its way to the table."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._events: deque[GuardEvent] = deque()
-        self._changed = threading.Condition()
-        self._writing = threading.Lock()
-        self._is_closed = False
-        self._thread: threading.Thread | None = None
-        self.dropped = 0
-        """Events that were given up because the buffer was full."""
+        self._buffer: Buffer[GuardEvent] = Buffer(self._write, name="guard-events")
 
     def add(self, event: GuardEvent) -> None:
         """Notes an event; it is written within a second."""
-        with self._changed:
-            if len(self._events) >= MAX_WAITING:
-                self._events.popleft()
-                self.dropped += 1
-            self._events.append(event)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="assay-guard-events", daemon=True)
-                self._thread.start()
+        self._buffer.add(event)
 
     def flush(self) -> None:
-        """Writes what waits. Events leave the buffer once committed; where the database is away they stay."""
-        with self._writing:
-            while True:
-                with self._changed:
-                    batch = [self._events[at] for at in range(min(MAX_BATCH, len(self._events)))]
-                if not batch:
-                    return
-                try:
-                    with self._database.service() as connection:
-                        dao.add(connection, [_values(event) for event in batch])
-                except DatabaseUnavailable:
-                    _log.warning("%d events of the guards wait for the database.", len(batch))
-                    return
-                written = {event.id for event in batch}
-                with self._changed:
-                    while self._events and self._events[0].id in written:
-                        self._events.popleft()
+        """Writes what waits."""
+        self._buffer.flush()
 
     def forget(self) -> None:
         """Forgets events that are kept no longer, of everybody."""
@@ -98,17 +63,11 @@ class GuardEvents:
 
     def close(self) -> None:
         """Writes what waits and stops."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
-        self.flush()
+        self._buffer.close()
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                if self._changed.wait_for(lambda: self._is_closed, timeout=FLUSH_EVERY_S):
-                    return
-            self.flush()
+    def _write(self, events: Sequence[GuardEvent]) -> None:
+        with self._database.service() as connection:
+            dao.add(connection, [_values(event) for event in events])
 
 
 def _values(event: GuardEvent) -> dict[str, Any]:
