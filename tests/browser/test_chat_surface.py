@@ -74,6 +74,11 @@ def test_everything_around_a_question(desk: Desk, view: tuple[Page, str]) -> Non
     assert complaints == []
 
 
+def _next(desk: Desk, reply: Reply) -> None:
+    """What the provider answers next; what the cache answered in another view has left its own."""
+    desk.provider.script[:] = [reply]
+
+
 def _choose_a_model(page: Page, name: str) -> None:
     page.get_by_role("button", name="Auto", exact=True).click()
     dialog = page.get_by_role("dialog")
@@ -95,7 +100,7 @@ def _choose_a_model(page: Page, name: str) -> None:
 
 
 def _ask_by_template(desk: Desk, page: Page, name: str) -> None:
-    desk.provider.script.append(Reply(text=ANSWER))
+    _next(desk, Reply(text=ANSWER))
     page.get_by_role("button", name="Templates").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Earnings summary")).to_be_visible()
@@ -132,7 +137,7 @@ def _ask_with_files(desk: Desk, page: Page, name: str) -> None:
     expect(page.get_by_role("button", name="trades.csv")).to_be_visible()
     quiet(page)
     screenshot(page, f"chat-surface-files-refused-{name}")
-    desk.provider.script.append(Reply(text=ANSWER))
+    _next(desk, Reply(text=ANSWER))
     box.press("Enter")
     asked = page.get_by_test_id("stChatMessage").filter(has_text=question)
     expect(asked.get_by_role("img", name="chart.png")).to_be_visible(timeout=WITHIN_MS)
@@ -187,14 +192,16 @@ def _branch(page: Page, name: str) -> None:
 
 
 def _wait_for_a_limited_provider(desk: Desk, page: Page, name: str) -> None:
-    desk.provider.script.append(Reply(status=429, headers={"retry-after": "6"}))
+    desk.provider.script[:] = [
+        Reply(status=429, headers={"retry-after": "6"})
+    ]  # what the cache answered before asked for nothing
     box = page.get_by_test_id("stChatInputTextArea")
     box.fill(f"What is inflation, in {name}?")
     box.press("Enter")
     expect(page.get_by_text("Please wait a moment.")).to_be_visible(timeout=WITHIN_MS)
     screenshot(page, f"chat-surface-waiting-{name}")
     expect(page.get_by_role("button", name=re.compile("Try again in"))).to_be_disabled()
-    desk.provider.script.append(Reply(text=ANSWER))
+    _next(desk, Reply(text=ANSWER))
     again = page.get_by_role("button", name="Try again", exact=True)
     expect(again).to_be_enabled(timeout=WITHIN_MS)
     again.click()
