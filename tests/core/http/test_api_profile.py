@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from core.accounts.profiles import OrganisationSettings
+from core.errors import InvalidRequest
 from core.principal import Principal, Role, Scope
 from tests.core.http.conftest import MODEL, QUESTION, Api, assert_problem
 
@@ -166,7 +167,9 @@ def test_an_organisations_default_model_answers_members_who_have_none(live_api: 
         client.patch(PATH, json={"default_model": MODEL})
         mine = client.post("/ai/chat", json={"message": "What is convexity?"}).json()
         assert (mine["model"], mine["route"]["reason"]) == (MODEL, "your default model")
-        _set(live_api, ann, allowed_providers=("mistral",))
+        with pytest.raises(InvalidRequest, match="The default model is one of OpenAI"):
+            _set(live_api, ann, allowed_providers=("mistral",))
+        _set(live_api, ann, allowed_providers=("mistral",), default_model=None)
         listed = {row["id"]: row for row in client.get("/ai/models").json()}
         assert "Your organisation does not allow" in listed[MODEL]["reason"]
         assert_problem(client.post("/ai/chat", json={"message": QUESTION, "model": MODEL}), 403, "forbidden")
