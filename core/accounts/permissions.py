@@ -29,6 +29,13 @@ class Action(StrEnum):
     MANAGE_MEMBERS = "manage members"
     MANAGE_OWNERS = "make or change owners"
     SET_ORGANISATION = "change the organisation's settings"
+    BUY = "buy credits and plans"
+    SET_CAPS = "set what members may spend"
+    ASK_FOR_BOOSTS = "ask for a boost"
+    DECIDE_BOOSTS = "decide on boosts"
+    SEE_OVERSIGHT = "see the administration"
+    SET_OVERSIGHT = "set the organisation's alerts"
+    SEE_AUDIT = "see the audit log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,13 @@ PERMISSIONS: dict[Action, Permission] = {
     Action.MANAGE_MEMBERS: Permission(_MANAGERS, Scope.ADMIN),
     Action.MANAGE_OWNERS: Permission(frozenset({Role.OWNER}), Scope.ADMIN),
     Action.SET_ORGANISATION: Permission(_MANAGERS, Scope.ADMIN),
+    Action.BUY: Permission(_MANAGERS, Scope.ADMIN),
+    Action.SET_CAPS: Permission(_MANAGERS, Scope.ADMIN),
+    Action.ASK_FOR_BOOSTS: Permission(frozenset({Role.OWNER, Role.ADMIN, Role.ANALYST}), Scope.ASK),
+    Action.DECIDE_BOOSTS: Permission(_MANAGERS, Scope.ADMIN),
+    Action.SEE_OVERSIGHT: Permission(_MANAGERS, Scope.READ),
+    Action.SET_OVERSIGHT: Permission(_MANAGERS, Scope.ADMIN),
+    Action.SEE_AUDIT: Permission(_MANAGERS, Scope.READ),
 }
 
 

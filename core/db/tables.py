@@ -25,14 +25,19 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.db import (
+    audit_tables,
+    billing_tables,
+    credits_tables,
     gateway_tables,
     market_tables,
     notebook_tables,
     ops_tables,
+    oversight_tables,
     portfolio_tables,
     research_tables,
     screener_tables,
     surface_tables,
+    usage_tables,
     verdicts_tables,
 )
 from core.db.schema import METADATA, Credits, Moment, Usd
@@ -466,14 +471,19 @@ function_version = Table(
 )
 
 MORE_TABLES = (
+    audit_tables,
+    billing_tables,
+    credits_tables,
     gateway_tables,
     market_tables,
     notebook_tables,
     ops_tables,
+    oversight_tables,
     portfolio_tables,
     research_tables,
     screener_tables,
     surface_tables,
+    usage_tables,
     verdicts_tables,
 )
 """Modules whose tables belong to the same metadata."""

@@ -1,0 +1,1 @@
+"""What organisations buy: packages of credits and subscriptions, paid through Stripe."""

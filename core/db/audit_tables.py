@@ -1,0 +1,3 @@
+"""The tables of the audit log."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The tables of rolled-up usage."""
+
+from __future__ import annotations

@@ -1,0 +1,2 @@
+-- Wallets, the ledger, free credits, boosts, carried allowances.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Customers, payments and subscriptions of Stripe, and its events.
+SELECT 1;

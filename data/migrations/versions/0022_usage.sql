@@ -1,0 +1,2 @@
+-- The log of usage by month, and its rollups.
+SELECT 1;

@@ -1,0 +1,17 @@
+"""The audit log and its sealed blocks."""
+
+from pathlib import Path
+
+from alembic import op
+
+from core.db.migrate import run_script
+
+revision = "0023"
+down_revision = "0022"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Adds the tables and columns."""
+    run_script(op.get_bind(), Path(__file__).with_suffix(".sql"))

@@ -1,0 +1,2 @@
+-- The audit log and its sealed blocks.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Alerts of organisations and of the installation, their channels and deliveries.
+SELECT 1;
