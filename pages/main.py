@@ -32,11 +32,12 @@ class Room:
     help: str
     roles: frozenset[Role] = frozenset(Role)
     visibility: Literal["visible", "hidden"] = "visible"
-    is_for_operators: bool = False
+    opens_to_operators: bool = False
+    """Whether those who run the installation find it in any role."""
 
     def opens_to(self, principal: Principal) -> bool:
         """Whether this person finds the page at all."""
-        return principal.role in self.roles and (principal.is_operator or not self.is_for_operators)
+        return principal.role in self.roles or (self.opens_to_operators and principal.is_operator)
 
 
 MANAGERS = frozenset(role for role in Role if role.manages)
@@ -56,7 +57,14 @@ ROOMS = (
     Room("usage.py", "Usage", ":material/data_usage:", "Your limits, what was used and spent, and the log."),
     Room("members.py", "Members", ":material/group:", "Who belongs to your organisation, and as what.", MANAGERS),
     Room("settings.py", "Settings", ":material/settings:", "Your profile, sign-in and tokens; your organisation."),
-    Room("admin.py", "Admin", ":material/monitoring:", "How the installation fares.", is_for_operators=True),
+    Room(
+        "admin.py",
+        "Admin",
+        ":material/monitoring:",
+        "Who uses what, what it costs, and whether it is healthy.",
+        MANAGERS,
+        opens_to_operators=True,
+    ),
     Room("link.py", "Invitation", ":material/mail:", "What a link in a mail is for.", visibility="hidden"),
 )
 DOORS = ("sign_up.py", "forgot.py", "link.py")
