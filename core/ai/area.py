@@ -16,6 +16,7 @@ from core.ai.guards.events import GuardEvents
 from core.ai.guards.guards import Guards, GuardsParts
 from core.ai.guards.provider_moderation import ProviderModeration
 from core.ai.health import Health, HealthPolicy
+from core.ai.model_switches import ModelSwitches
 from core.ai.own_keys import OwnKeys
 from core.ai.providers.contract import TimeLimits
 from core.ai.providers.hosts import HOSTS
@@ -65,6 +66,7 @@ class AiArea:
     guard_events: GuardEvents
     flags: Flags
     experiments: Experiments
+    switches: ModelSwitches
     encryption: Encryption
     moderation: ProviderModeration | None
 
@@ -98,6 +100,8 @@ def open_ai(parts: AiParts) -> AiArea:
     )
     health = Health(database, HealthPolicy(probe_s=settings.connect_timeout_s + settings.first_token_timeout_s + 5.0))
     flags, experiments = Flags(database, parts.plans), _experiments(parts)
+    switches = ModelSwitches(database, parts.catalogue)
+    parts.router.heed(switches)
     gateway = Gateway(
         GatewayParts(
             meter=parts.meter,
@@ -118,7 +122,7 @@ def open_ai(parts: AiParts) -> AiArea:
         )
     )
     return AiArea(
-        *(gateway, health, provider_keys, own_keys, guards, guard_events, flags, experiments),
+        *(gateway, health, provider_keys, own_keys, guards, guard_events, flags, experiments, switches),
         encryption=encryption,
         moderation=moderation,
     )

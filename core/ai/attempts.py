@@ -11,11 +11,14 @@ from core.ai.bounds import estimated_usage, has_counted_text, worst_case_usd
 from core.ai.estimate import NO_USAGE, usage_flaw
 from core.ai.providers.contract import Finish, Message, TokenUsage, ToolCall, ToolSpec
 from core.ai.router import Candidate, Route
-from core.errors import AssayError
+from core.errors import AssayError, ProviderTimeout
 from core.ids import new_id
 
 CUT_REASONS = frozenset({"client", "total"})
 """Why we closed a stream ourselves so that what came is charged; any other end is the provider's fault and free."""
+
+TIMED_OUT = "provider_timeout"
+"""The code of an attempt that took longer than our limits."""
 
 
 @dataclass(slots=True)
@@ -125,7 +128,7 @@ def attempt_row(number: int, attempt: Attempt, question: Question) -> dict[str, 
         "model": attempt.candidate.model.id,
         "price_version": attempt.candidate.price.version,
         "status": attempt.status,
-        "error_code": attempt.error.problem_code if attempt.error else None,
+        "error_code": _logged_code(attempt.error),
         "prompt_tokens": count.usage.prompt_tokens,
         "completion_tokens": count.usage.completion_tokens,
         "cached_prompt_tokens": count.usage.cached_prompt_tokens,
@@ -133,6 +136,13 @@ def attempt_row(number: int, attempt: Attempt, question: Question) -> dict[str, 
         "cost_usd": count.cost_usd,
         "latency_ms": milliseconds(attempt.ended - attempt.started),
     }
+
+
+def _logged_code(error: AssayError | None) -> str | None:
+    """What an attempt failed of; users are told of a time-out as of any failure, those who look after it apart."""
+    if error is None:
+        return None
+    return TIMED_OUT if isinstance(error, ProviderTimeout) else error.problem_code
 
 
 def usage_row(

@@ -157,7 +157,9 @@ class Ranked(NamedTuple):
     expected_usd: float
     place: tuple[bool, bool, bool, int, bool, float, str]
     """Whether its record, its room to reason and its search of the web are wanting, how far its class is from the
-    wanted one, whether the platform pays, the cost with the speed, and its id."""
+    wanted one, whether the platform pays, the cost with the speed by its weight, and its id."""
+    weight: float = 1.0
+    """What the installation divides its cost by."""
 
 
 def spread(ranked: Sequence[Ranked]) -> list[Ranked]:

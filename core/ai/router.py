@@ -57,6 +57,18 @@ MAX_SHELVES = 256
 """Of as many plans and organisations the models that may be asked are kept in mind."""
 
 
+class Switches(Protocol):
+    """What the installation decided of its models, from memory."""
+
+    def is_on(self, model: Model) -> bool:
+        """As `ModelSwitches.is_on`."""
+        ...
+
+    def weight(self, model: Model) -> float:
+        """As `ModelSwitches.weight`."""
+        ...
+
+
 class HealthOf(Protocol):
     """How a model fares, by its provider's name and its id, from memory."""
 
@@ -140,8 +152,13 @@ class Router:
         self._catalogue = catalogue
         self._prices = prices
         self._providers = providers
+        self._switches: Switches | None = None
         self._lock = threading.Lock()
         self._shelves: OrderedDict[tuple[object, ...], tuple[Shelved, ...]] = OrderedDict()
+
+    def heed(self, switches: Switches) -> None:
+        """From now on what is switched off is not asked, and `auto` goes by weights."""
+        self._switches = switches
 
     @property
     def is_offline(self) -> bool:
@@ -166,7 +183,7 @@ class Router:
             sorted(principal.allowed_models or ()),
             sorted(principal.allowed_providers or ()),
             sorted(provider for provider in own_keys if provider not in self._providers),
-            [model.id for model in self._catalogue.all() if not _is_offered(model, offers)] if offers else [],
+            [model.id for model in self._catalogue.all() if not self._is_offered(model, offers)],
         )
         return f"{AUTO}/{'offline' if is_offline else 'live'}/{'/'.join('+'.join(names) for names in among)}"
 
@@ -211,13 +228,15 @@ class Router:
                 f"{model.label} is a {model.model_class} model; the plan {plan.label} does not include it."
             )
         if not self._is_offline_model(model):
+            if not self._is_on(model):
+                return Forbidden(f"{model.label} is switched off in this installation; choose another model, or auto.")
             if not asks_models:
                 return Forbidden(SWITCHED_OFF)
             if not _is_allowed(model, allowed, allowed_providers):
                 return Forbidden(
                     f"Your organisation does not allow {model.label}; its owner can change that in Settings."
                 )
-            if not _is_offered(model, offers):
+            if not self._is_offered(model, offers):
                 return Forbidden(f"{model.label} is not offered to you here; choose another model, or auto.")
         reason = self.unavailable_reason(model, own_keys)
         return None if reason is None else NotConfigured(reason)
@@ -330,7 +349,7 @@ class Router:
 
     def _fitting(self, shelf: Sequence[Shelved], asked: RouteQuestion) -> list[Shelved]:
         """Of the models on a shelf those that can answer this question."""
-        rows = [row for row in shelf if asked.offers is None or _is_offered(row.model, asked.offers)]
+        rows = [row for row in shelf if self._is_offered(row.model, asked.offers)]
         if not rows:
             if not asked.asks_models:
                 raise Forbidden(SWITCHED_OFF)
@@ -364,7 +383,7 @@ class Router:
             and model.is_served(asked.on)
             and model.model_class in asked.plan.model_classes
             and _is_allowed(model, asked.allowed_models, asked.allowed_providers)
-            and _is_offered(model, asked.offers)
+            and self._is_offered(model, asked.offers)
         ]
         missing = list(
             dict.fromkeys(model.provider for model in able if self.unavailable_reason(model, asked.own_keys))
@@ -393,16 +412,17 @@ class Router:
             has_key = model.provider in asked.own_keys
             health = HEALTHY if health_of is None else health_of(model.provider, model.id, own_key=has_key)
             record = asked.records.get(model.id)
+            weight = 1.0 if self._switches is None else self._switches.weight(model)
             place = (
                 record is None or record.quality < best - AS_GOOD,
                 row.reasons and not has_room,
                 searches and "web_search" not in model.capabilities,
                 distance[model.model_class],
                 not has_key,
-                cost * slowness(health),
+                cost * slowness(health) / weight,
                 model.id,
             )
-            found.append(Ranked(row, health, has_key, cost, place))
+            found.append(Ranked(row, health, has_key, cost, place, weight))
         awake = [each for each in found if each.health.state != "open"]
         if awake:
             return sorted(awake, key=attrgetter("place"))
@@ -420,6 +440,15 @@ class Router:
         provider = self._providers[row.model.provider] if key is None else key.provider
         worst_case = row.price.worst_case(asked.prompt_tokens, asked.max_tokens, asked.audio_s)
         return Candidate(row.model, provider, row.price, worst_case, key)
+
+    def _is_on(self, model: Model) -> bool:
+        return self._switches is None or self._switches.is_on(model)
+
+    def _is_offered(self, model: Model, offers: Callable[[str], bool] | None) -> bool:
+        """Whether the installation lets somebody ask a model: it is on, and no flag withholds it from them."""
+        if not self._is_on(model):
+            return False
+        return offers is None or (offers(f"model:{model.id}") and offers(f"provider:{model.provider}"))
 
     def _is_offline_model(self, model: Model) -> bool:
         provider = self._providers.get(model.provider)
@@ -456,10 +485,6 @@ def needs_of(question: Question) -> frozenset[Capability]:
 
 def _is_allowed(model: Model, models: Collection[str] | None, providers: Collection[str] | None) -> bool:
     return (models is None or model.id in models) and (providers is None or model.provider in providers)
-
-
-def _is_offered(model: Model, offers: Callable[[str], bool] | None) -> bool:
-    return offers is None or (offers(f"model:{model.id}") and offers(f"provider:{model.provider}"))
 
 
 def _is_flawed(provider: str, asked: RouteQuestion) -> bool:
@@ -503,7 +528,9 @@ def _reason(first: Ranked, ranked: Sequence[Ranked], reading: Reading, asked: Ro
     else:
         like = [each for each in ranked if each.place[:-2] == first.place[:-2]]
         is_cheapest = all(first.expected_usd <= each.expected_usd for each in like)
-        chosen = f"{'cheapest' if is_cheapest else 'cheap and quick'} healthy {_kind(first.row, reading, asked)}{own}"
+        is_weighed = any(each.weight != first.weight for each in like)
+        how = "cheapest" if is_cheapest else "preferred here:" if is_weighed else "cheap and quick"
+        chosen = f"{how} healthy {_kind(first.row, reading, asked)}{own}"
         chosen += _instead(first.row.model, reading, asked)
     return chosen if asked.operation != "chat" else f"{reading.intent}, {reading.complexity}; {chosen}"
 

@@ -1,0 +1,18 @@
+-- What operators decide of providers and models: whether they are asked at all, and how gladly.
+
+CREATE TABLE model_switches (
+    provider text NOT NULL,
+    model text NOT NULL DEFAULT '',
+    is_on boolean NOT NULL,
+    weight numeric(5, 2) NOT NULL,
+    changed_at timestamptz NOT NULL,
+    changed_by uuid NOT NULL,
+    CONSTRAINT pk_model_switches PRIMARY KEY (provider, model),
+    CONSTRAINT fk_model_switches_changed_by_users FOREIGN KEY (changed_by) REFERENCES users (id),
+    CONSTRAINT ck_model_switches_weight CHECK (weight BETWEEN 0.1 AND 10)
+);
+COMMENT ON TABLE model_switches IS 'Providers and models that were switched off or given a weight; one without a row is on, with weight 1.';
+COMMENT ON COLUMN model_switches.model IS 'Empty: the provider as a whole.';
+COMMENT ON COLUMN model_switches.weight IS 'What "auto" divides a model''s expected cost by: at 2 it is chosen as though it cost half.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON model_switches TO assay_service;
