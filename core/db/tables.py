@@ -60,6 +60,8 @@ plan_limits = Table(
     Column("concurrent_requests", Integer),
     Column("request_ceiling_usd", Usd),
     Column("checksum", Text, nullable=False),
+    Column("carry_over_share", Numeric(4, 3), nullable=False),
+    Column("free_credits_day", Integer, nullable=False),
 )
 
 organisations = Table(
@@ -77,6 +79,7 @@ organisations = Table(
     Column("allowed_providers", ARRAY(Text)),
     Column("default_model", Text),
     Column("asks_models", Boolean, nullable=False),
+    Column("pools_allowances", Boolean, nullable=False),
 )
 
 users = Table(
@@ -106,6 +109,7 @@ memberships = Table(
     Column("budget_usd_month", Usd),
     Column("created_at", Moment, nullable=False),
     Column("ended_at", Moment),
+    Column("credits_cap_month", Credits),
 )
 
 sign_in_tickets = Table(
@@ -251,6 +255,10 @@ member_meters = Table(
     Column("hour_counts", ARRAY(Integer), nullable=False),
     Column("validation_at", BigInteger, nullable=False),
     Column("validation_counts", ARRAY(Integer), nullable=False),
+    Column("credits_used", Credits, nullable=False),
+    Column("credits_held", Credits, nullable=False),
+    Column("request_carry", Integer, nullable=False),
+    Column("sec_filing_carry", Integer, nullable=False),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
 )
 
@@ -267,6 +275,7 @@ org_meters = Table(
     Column("charge_usd_used", Usd, nullable=False),
     Column("charge_usd_held", Usd, nullable=False),
     Column("open_batch_holds", Integer, nullable=False),
+    Column("boosts_until", Moment),
 )
 
 meter_periods = Table(
@@ -289,6 +298,8 @@ meter_periods = Table(
     Column("request_held", Integer, nullable=False),
     Column("charge_usd_used", Usd, nullable=False),
     Column("charge_usd_held", Usd, nullable=False),
+    Column("credits_used", Credits, nullable=False),
+    Column("credits_held", Credits, nullable=False),
 )
 
 holds = Table(
@@ -334,6 +345,10 @@ holds = Table(
     Column("followed_until", Moment),
     Column("key_id", Uuid),
     Column("key_month_start", Moment),
+    Column("plan", Text),
+    Column("free_held", Credits, nullable=False),
+    Column("free_charged", Credits, nullable=False),
+    Column("free_day", Date),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
     ForeignKeyConstraint(["key_id", "org_id"], ["provider_keys.id", "provider_keys.org_id"]),
 )
@@ -395,6 +410,10 @@ usage_log = Table(
     Column("arm", Text),
     Column("cache_level", Text),
     Column("saved_usd", Usd, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("plan", Text),
+    Column("credits", Credits, nullable=False),
+    Column("cover", Text),
     UniqueConstraint("hold_id"),
 )
 
