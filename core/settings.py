@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -90,12 +91,26 @@ class Settings(BaseModel):
     """Fernet keys, comma-separated, the newest first: what keys of providers and of webhooks are encrypted under."""
     cron_secret: Secret = None
     """What a scheduler outside shows to start jobs over HTTP; unset, jobs cannot be started that way."""
+    stripe_secret_key: Secret = None
+    """Key of Stripe's API, under which credits and plans are sold; unset, nothing is."""
+    stripe_webhook_secret: Secret = None
+    """What Stripe signs its events with, which it sends to /api/webhooks/stripe."""
+    stripe_api_base: str | None = None
+    """Another address of Stripe's API, without a path; None is Stripe's own."""
+    billing_grace_days: int = Field(7, ge=0, le=60)
+    """Days for which a plan stays after a payment of its subscription failed."""
     runs_worker: bool = True
     """Whether the server works on queued jobs itself; false where separate `worker` processes do."""
     worker_jobs_at_once: int = Field(3, ge=1, le=16)
     """Jobs that one worker works on at the same time; by default one night, one records job and somebody's scan."""
     scan_processes: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1, le=64)
     """Processes in which one worker computes scans."""
+    slack_webhook_url: Secret = None
+    """An incoming webhook of Slack that the installation's alerts are sent to."""
+    discord_webhook_url: Secret = None
+    """A webhook of Discord that the installation's alerts are sent to."""
+    cost_alert_usd: Decimal = Field(Decimal(100), gt=0)
+    """Cost of all calls in one UTC day, in USD, at which operators are alerted."""
     yahoo_enabled: bool = False
     """Ask Yahoo too; its terms allow personal use only."""
     ecb_enabled: bool = True

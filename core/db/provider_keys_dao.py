@@ -259,6 +259,8 @@ class EncryptedColumn:
 ENCRYPTED = (
     EncryptedColumn("alerts", "webhook_secret", is_text=True),
     EncryptedColumn("provider_keys", "secret", is_text=False),
+    EncryptedColumn("oversight_channels", "url", is_text=True),
+    EncryptedColumn("oversight_channels", "secret", is_text=True),
 )
 """Everything that rotation goes over; the test of the schema finds what is missing here."""
 

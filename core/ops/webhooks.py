@@ -49,7 +49,8 @@ class Message:
     """What is delivered to one address."""
 
     url: str
-    secret: str = field(repr=False)
+    secret: str | None = field(repr=False)
+    """What it is signed with; None: its receiver checks no signature."""
     delivery_id: str
     """The same at each attempt, so that a receiver can drop what it has."""
     body: bytes
@@ -103,6 +104,16 @@ class Webhooks:
             return Outcome(is_delivered=False, said=f"The receiver answers {status}: redirects are not followed.")
         return Outcome(is_delivered=False, said=f"The receiver answers {status}.")
 
+    def check(self, given: str) -> str:
+        """The address of a webhook as it is kept, once it is known to lead to the public internet now.
+
+        Raises:
+            InvalidRequest: as `checked_url`; or its name is not known, or leads inside.
+        """
+        url = checked_url(given)
+        self._checked_addresses(_place(url).host)
+        return url
+
     def close(self) -> None:
         """Looks no more names up."""
         self._resolver.close()
@@ -139,13 +150,15 @@ class Webhooks:
         return _Line(self._clock, last, place.port, deadline)
 
     def _headers(self, message: Message) -> dict[str, str]:
-        moment = int(self._clock.now().timestamp())
-        return {
+        headers = {
             "Content-Type": "application/json",
             "User-Agent": f"Assay/{VERSION}",
             DELIVERY: message.delivery_id,
-            SIGNATURE: f"t={moment},v1={signature(message.secret, moment, message.body)}",
         }
+        if message.secret is None:
+            return headers
+        moment = int(self._clock.now().timestamp())
+        return {**headers, SIGNATURE: f"t={moment},v1={signature(message.secret, moment, message.body)}"}
 
 
 def signature(secret: str, moment: int, body: bytes) -> str:

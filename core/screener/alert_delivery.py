@@ -1,16 +1,9 @@
-"""Delivery of what alerts have recorded: by mail and webhook, at least once, tried again for a while, then given up.
-
-A message is claimed before it is sent, for a short time: one whose sender died is claimed again. Each attempt bears the
-message's own id, by which a receiver can drop what it has.
-"""
+"""Delivery of what alerts have recorded: by mail and webhook, at least once, tried again for a while, then given up."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 
 from core.accounts.accounts import principal_of
 from core.accounts.encryption import UNENCRYPTED, Encryption, Undecryptable
@@ -19,23 +12,14 @@ from core.db import alerts_dao as dao
 from core.db import sign_in_dao
 from core.db.alerts_dao import DueRow
 from core.db.engine import Database
-from core.errors import NotConfigured, place_of
+from core.errors import NotConfigured
 from core.ops.mail import Mailer
 from core.ops.notifications import Notifications
+from core.ops.outbox import KEPT, LEASE, RETRIES, deliver_due, next_wait, outcome_of
 from core.ops.webhooks import Message, Outcome, Webhooks
 from core.screener.alert_words import body_of, failure_notice, mail_of
 
-RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
-"""Waits between the attempts of one message; after the last it has failed."""
-LEASE = timedelta(minutes=2)
-"""So long a claimed message is nobody else's; longer than any attempt takes."""
-KEPT = timedelta(days=90)
-AT_ONCE = 8
-"""Messages that are on their way at one time: a slow receiver holds up seven others at most."""
-MAX_ROUNDS = 100
-"""Of `AT_ONCE` messages each, before others of the queue have their turn."""
-
-_log = logging.getLogger(__name__)
+__all__ = ["LEASE", "RETRIES", "AlertDelivery"]
 
 
 @dataclass(frozen=True)
@@ -53,15 +37,7 @@ class AlertDelivery:
 
     def deliver_due(self) -> int:
         """Makes an attempt at everything that is due; how many there were."""
-        made = 0
-        with ThreadPoolExecutor(AT_ONCE, "assay-alert") as threads:
-            for _ in range(MAX_ROUNDS):
-                with self.database.service() as connection:
-                    due = dao.claim(connection, most=AT_ONCE, lease=LEASE)
-                made += len(list(threads.map(self._attempt, due)))
-                if len(due) < AT_ONCE:
-                    break
-        return made
+        return deliver_due(self._claimed, self._attempt, threads="assay-alert")
 
     def tidy(self) -> None:
         """Forgets what was delivered, or failed, long ago."""
@@ -72,17 +48,17 @@ class AlertDelivery:
         """Ends look-ups of names."""
         self.webhooks.close()
 
+    def _claimed(self, most: int) -> list[DueRow]:
+        with self.database.service() as connection:
+            return dao.claim(connection, most=most, lease=LEASE)
+
     def _attempt(self, due: DueRow) -> None:
-        try:
-            outcome = self._sent(due)
-        except Exception as error:  # noqa: BLE001 (the outermost edge of a job)
-            _log.error("An alert was not delivered: %s.", place_of(error))
-            outcome = Outcome(is_delivered=False, said="Something went wrong on our side.")
+        outcome = outcome_of(lambda: self._sent(due))
         with self.database.service() as connection:
             if outcome.is_delivered:
                 dao.set_delivered(connection, due.id, due.attempts)
                 return
-            again = RETRIES[due.attempts - 1] if due.attempts <= len(RETRIES) else None
+            again = next_wait(due.attempts)
             if dao.set_failed(connection, due.id, due.attempts, said=outcome.said, again=again):
                 notice = failure_notice(due.name, due.channel, outcome.said)
                 self.notifications.add(due.org_id, due.user_id, notice, within=connection)
