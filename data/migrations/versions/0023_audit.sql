@@ -84,15 +84,15 @@ ALTER TABLE usage_log ADD COLUMN seq bigint NOT NULL
 CREATE INDEX ix_usage_log_seq ON usage_log USING brin (seq) WITH (pages_per_range = 32, autosummarize = on);
 COMMENT ON COLUMN usage_log.seq IS 'The place in the order that the audit log seals.';
 
-CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only: its rows are never changed or deleted', TG_TABLE_NAME
         USING ERRCODE = 'insufficient_privilege';
 END $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_blocks
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
 
 DO $$
 DECLARE name text;
