@@ -155,6 +155,8 @@ class Answer:
     request_id: UUID
     plan: str
     latency_ms: int
+    credits: Decimal = Decimal(0)
+    """What it took in credits; zero where the plan covered it."""
     saved_usd: Decimal = Decimal(0)
     """What the call cost whose answer this gives again, free."""
     quota: QuotaState | None = None
@@ -166,9 +168,9 @@ class Answer:
     evidence: Evidence | None = None
     """What it rests on, where tools were used or figures checked."""
 
-    def as_settled(self, charged_usd: Decimal, quota: QuotaState | None) -> Answer:
-        """The answer with what it was charged in the end."""
-        return replace(self, cost_usd=charged_usd, quota=quota)
+    def as_settled(self, charged_usd: Decimal, taken: Decimal, quota: QuotaState | None) -> Answer:
+        """The answer with what it was charged in the end, and what was taken in credits."""
+        return replace(self, cost_usd=charged_usd, credits=taken, quota=quota)
 
 
 @dataclass(frozen=True, slots=True)

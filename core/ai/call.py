@@ -17,6 +17,7 @@ from uuid import UUID
 
 from core.ai.answer import Answer, Draft, Question, Save
 from core.ai.attempts import Counted, attempt_row, counted, milliseconds, usage_row
+from core.ai.cover import billed
 from core.ai.evidence import Evidence
 from core.ai.feed import Feed
 from core.ai.kept import Keeper, storable
@@ -178,13 +179,15 @@ class Call:
             cost_usd=self._provider_cost_usd(),
             usage=usage_row(ended.made_of, count, self._question, self._route, since=self._rounds.started),
             attempts=self._attempt_rows(),
+            credits=answer.credits,
             entry=self._keeper.entry(answer),
             answer=self._keeper.repeatable(answer),
         )
         resolved = self._meter.settle(self._hold, ended.outcome, count.charge_usd, record)
         if resolved.outcome != "settled":
             raise ProviderTimeout("The answer came too late to be counted; it cost you nothing.", provider="")
-        return answer.as_settled(resolved.charged_usd, _after(self._hold.quota, resolved.quota_used))
+        quota = _after(self._hold.quota, resolved.quota_used)
+        return answer.as_settled(resolved.charged_usd, resolved.credits, quota)
 
     def _answer(self, ended: Ended, state: str, count: Counted, evidence: Evidence | None) -> Answer:
         candidate = ended.last.candidate
@@ -199,6 +202,7 @@ class Call:
             usage=count.usage,
             is_estimated=count.is_estimated,
             cost_usd=count.charge_usd,
+            credits=self._rounds.cover.credits_of(billed(ended.made_of, self._question)),
             route_reason=self._reason(candidate),
             considered=self._route.considered,
             request_id=self._request_id,

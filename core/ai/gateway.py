@@ -46,6 +46,7 @@ from core.errors import (
 from core.ids import new_id
 from core.metering.meter import HOLD_GRACE_S, Answered, Flight, Hold, HoldRequest, Meter
 from core.metering.plans import Plan, Plans
+from core.metering.pricing import BillingFile, shipped_billing
 from core.metering.repeats import Idempotency
 from core.metering.usage_log import FreeRow, UsageLog
 from core.principal import Principal
@@ -77,6 +78,8 @@ class GatewayParts:
     moderates: bool = False
     """Whether a provider's moderation is asked about what users write, once the cost is held."""
     own_keys: OwnKeys | None = None
+    billing: BillingFile = field(default_factory=shipped_billing)
+    """What calls take in credits."""
     flags: Flags | None = None
     experiments: Experiments | None = None
 
@@ -231,6 +234,7 @@ class Gateway:
                 answer,
                 is_cached=True,
                 cost_usd=Decimal(0),
+                credits=Decimal(0),
                 saved_usd=answer.saved_usd if answer.is_cached else answer.cost_usd,
                 request_id=asked.request_id,
                 route_reason="joined the same question, which was being answered",
@@ -317,6 +321,7 @@ class Gateway:
             self._parts.limits,
             health=self._parts.health,
             screen=asked.screen,
+            billing=self._parts.billing,
             key_refused=None if own_keys is None else partial(own_keys.refused, asked.principal),
         )
         parts = CallParts(rounds, keeper)
@@ -454,6 +459,7 @@ class Gateway:
             model=candidate.model.id,
             price_version=candidate.price.version,
             held_usd=candidate.worst_case_usd,
+            credits=self._parts.billing.credits_of(candidate.worst_case_usd, candidate.provider.name),
             lifetime_s=ceil(self._parts.limits.total_s) + HOLD_GRACE_S,
             own_key=candidate.key is not None,
             key_id=None if candidate.key is None else candidate.key.id,

@@ -58,7 +58,7 @@ class Keeper:
         kept = {name: getattr(answer, name) for name in _KEPT}
         tokens = (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.cached_prompt_tokens)
         evidence = None if answer.evidence is None else json.loads(answer.evidence.model_dump_json())
-        told = {**kept, "tokens": tokens, "evidence": evidence}
+        told = {**kept, "tokens": tokens, "evidence": evidence, "credits": str(answer.credits)}
         return {"answer": told, "context": dict(self.idempotency.context)}
 
     def call_ended(self, call: Call) -> None:
@@ -77,6 +77,7 @@ def replayed(kept: KeptAnswer) -> Replay:
         is_cached=False,
         usage=TokenUsage(prompt, completion, cached),
         cost_usd=Decimal(kept.value["charged_usd"]),
+        credits=Decimal(told.get("credits", 0)),
         evidence=None if evidence is None else Evidence.model_validate(evidence),
     )
     return Replay(answer, kept.value["context"])

@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from random import Random
 
 from core.ai.answer import Question
 from core.ai.attempts import CUT_REASONS, Attempt, Counted, counted, summed
 from core.ai.bounds import asked_tokens, worst_case_usd
+from core.ai.cover import Cover, billed
 from core.ai.evidence import Step
 from core.ai.health import Health, Permit, resting
 from core.ai.opening import limits_of, opened
@@ -32,6 +32,7 @@ from core.errors import (
     UnusableAnswer,
 )
 from core.metering.meter import Hold, Meter
+from core.metering.pricing import Billed, BillingFile, shipped_billing
 
 NEARLY_OVER_S = 5.0
 """With no more than this left of the total time (or a tenth of it) no further round is begun."""
@@ -49,6 +50,8 @@ class RoundsParts:
     random: Random = field(default_factory=Random)
     screen: Screen | None = None
     """The guards of this question; None: there are none."""
+    billing: BillingFile = field(default_factory=shipped_billing)
+    """What a call takes in credits."""
     key_refused: Callable[[OwnKey], ProviderRefusedKey] | None = None
     """Tells its owner that a provider does not accept an own key, and gives the error for the caller."""
 
@@ -110,6 +113,8 @@ class Rounds:
         self.asked = route.candidates[0]
         """The one that is asked, or was asked last."""
         self.started = time.monotonic()
+        self.cover = Cover(parts.meter, parts.billing, hold, route.candidates[0].worst_case_usd)
+        """What its hold covers."""
         self._question = question
         self._route = route
         self._hold = hold
@@ -117,7 +122,6 @@ class Rounds:
         self._put = put
         self._asks_provider: Callable[[], None] = _nothing
         self._course: Course | None = None
-        self._held_usd = route.candidates[0].worst_case_usd
         self._finished: list[Attempt] = []
         """Those of the rounds that were followed by more."""
         self._added = ""
@@ -206,7 +210,7 @@ class Rounds:
         """Each candidate in turn, until one answers."""
         lap = _Lap(attempt, why="length")
         for place, candidate in enumerate(candidates):
-            if not self._is_covered(self._spent_usd(self._finished) + self._most_usd(candidate, shown, tools)):
+            if not self.cover.covers([*self._spent(self._finished), self._most(candidate, shown, tools)]):
                 lap.why = "ceiling"
                 continue
             permit = self._permit_for(candidate)
@@ -231,10 +235,14 @@ class Rounds:
         asked = asked_tokens(self._question, self._sent(candidate, messages), tools)
         return asked + self._question.max_tokens <= candidate.model.context_window
 
-    def _most_usd(self, candidate: Candidate, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> Decimal:
-        """What asking a candidate can cost at most."""
-        sent = self._sent(candidate, messages)
-        return worst_case_usd(self._question, candidate.price, asked_tokens(self._question, sent, tools))
+    def _most(self, candidate: Candidate, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> Billed:
+        """What asking a candidate can cost at most, with its provider."""
+        asked = asked_tokens(self._question, self._sent(candidate, messages), tools)
+        return worst_case_usd(self._question, candidate.price, asked), candidate.provider.name
+
+    def _spent(self, made_of: Sequence[Attempt]) -> list[Billed]:
+        """What is charged for these rounds."""
+        return billed(made_of, self._question)
 
     def _sent(self, candidate: Candidate, messages: tuple[Message, ...]) -> tuple[Message, ...]:
         """The messages as they leave for a candidate."""
@@ -394,9 +402,9 @@ class Rounds:
         self, candidate: Candidate, messages: tuple[Message, ...], before: list[Attempt], wasted: Sequence[Attempt]
     ) -> Attempt | None:
         """An attempt to mend what cannot be used; None where it may not be made."""
-        lost_usd = sum((counted(attempt, self._question).cost_usd for attempt in wasted), Decimal(0))
-        spent_usd = self._spent_usd(before) + lost_usd
-        if self._cut is not None or not self._is_covered(spent_usd + self._most_usd(candidate, messages, ())):
+        lost = [(counted(attempt, self._question).cost_usd, attempt.candidate.provider.name) for attempt in wasted]
+        calls = [*self._spent(before), *lost, self._most(candidate, messages, ())]
+        if self._cut is not None or not self.cover.covers(calls):
             return None
         permit = self._permit_for(candidate)
         if permit is None:
@@ -544,19 +552,6 @@ class Rounds:
     def _charged_cuts(self) -> frozenset[str]:
         """What cuts an answer that is charged all the same; one shown whole or not at all only its asker cuts."""
         return CUT_REASONS - {"total"} if self._question.is_checked else CUT_REASONS
-
-    def _is_covered(self, most_usd: Decimal) -> bool:
-        """Whether the hold covers so much, or can be made to."""
-        if most_usd <= self._held_usd:
-            return True
-        if not self._parts.meter.top_up(self._hold, most_usd):
-            return False
-        self._held_usd = most_usd
-        return True
-
-    def _spent_usd(self, made_of: Sequence[Attempt]) -> Decimal:
-        """What is charged for these rounds."""
-        return sum((counted(attempt, self._question).charge_usd for attempt in made_of), Decimal(0))
 
     def _is_to_end(self) -> bool:
         """Whether whatever is done between two rounds is to end."""

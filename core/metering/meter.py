@@ -83,6 +83,8 @@ class HoldRequest:
     key_id: UUID | None = None
     """The own key that it is asked with, whose monthly limit then holds too; None: the platform's."""
     acts_as: Literal["member", "organisation"] = "member"
+    credits: Decimal = Decimal(0)
+    """The same worst case in credits, held where these take over from the plan; zero: they cannot."""
     idempotency: Idempotency | None = None
     flight_key: bytes | None = None
     """What names this question in its scope; None neither leads nor joins a flight."""
@@ -118,6 +120,10 @@ class Hold:
     """Monotonic second after which the hold is overdue for everyone."""
     quota: QuotaState | None
     rate: QuotaState | None
+    is_under_credits: bool = False
+    """Whether credits cover it, and not the plan."""
+    credits: Decimal = Decimal(0)
+    """How many it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +150,8 @@ class Resolved:
     """settled, released or expired; not_open or unknown where there was nothing to resolve."""
     charged_usd: Decimal
     quota_used: int | None
+    credits: Decimal = Decimal(0)
+    """What was taken in credits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +161,8 @@ class CallRecord:
     cost_usd: Decimal = Decimal(0)
     usage: dict[str, Any] = field(default_factory=dict)
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    credits: Decimal = Decimal(0)
+    """What the answer takes in credits, where these cover it."""
     entry: dict[str, Any] | None = None
     """What the cache keeps of the answer, in the settlement's own transaction."""
     answer: dict[str, Any] | None = None
@@ -232,8 +242,11 @@ class Meter:
             return False
         return self._once(lambda: self._single(lambda c: dao.mark_in_flight(c, hold.id)))
 
-    def top_up(self, hold: Hold, held_usd: Decimal) -> bool:
-        """Raises a hold before a dearer model is tried; False where a limit refuses, and that model is skipped."""
+    def top_up(self, hold: Hold, held_usd: Decimal, held_credits: Decimal = Decimal(0)) -> bool:
+        """Raises a hold before a dearer model is tried; False where a limit refuses, and that model is skipped.
+
+        `held_credits` counts where credits cover the hold.
+        """
         if self._monotonic() >= hold.fence:
             return False
         return self._once(lambda: self._single(lambda c: dao.top_up(c, hold.id, held_usd)))

@@ -280,13 +280,16 @@ _CALL = (
         ),
     ),
     *_of(
-        "core/ai/rounds.py",
+        "core/ai/cover.py",
         (
             "call: a dearer model is not tried without cover",
-            "if not self._parts.meter.top_up(self._hold, most_usd):",
-            "if self._parts.meter.top_up(self._hold, most_usd) is None:",
+            "if not self._meter.top_up(self._hold, held_usd, held_credits):",
+            "if self._meter.top_up(self._hold, held_usd, held_credits) is None:",
             f"{GATEWAY}::test_a_dearer_model_that_the_budget_does_not_cover_is_skipped",
         ),
+    ),
+    *_of(
+        "core/ai/rounds.py",
         (
             "call: no other model after the first token",
             "is_over = attempt.finish is not None or attempt.deltas or self._cut is not None",
@@ -337,8 +340,8 @@ _CALL = (
         ),
         (
             "rounds: a further call is covered with what was spent",
-            "self._is_covered(self._spent_usd(self._finished) + self._most_usd(candidate, shown, tools))",
-            "self._is_covered(self._most_usd(candidate, shown, tools))",
+            "self.cover.covers([*self._spent(self._finished), self._most(candidate, shown, tools)])",
+            "self.cover.covers([self._most(candidate, shown, tools)])",
             f"{TOOLS}::test_each_further_call_is_covered_before_it_is_made_with_what_was_spent",
         ),
         (
