@@ -1,0 +1,437 @@
+"""The statements of billing accounts, payments and subscriptions; for the service role where nothing else is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """Which customer of Stripe an organisation is."""
+
+    org_id: UUID
+    customer_id: str | None
+    checkout_id: str | None
+    applied_plan: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRow:
+    """A package that was bought, or was about to be."""
+
+    id: UUID
+    org_id: UUID
+    user_id: UUID
+    package_id: str
+    credits: Decimal
+    amount_minor: int
+    currency: str
+    state: str
+    intent_id: str | None
+    checkout_id: str | None
+    client_secret: str | None
+    body_sha256: bytes | None
+    refunded_minor: int
+    refunds_as_of: datetime | None
+    taken_credits: Decimal
+    said: str | None
+    created_at: datetime
+    credited_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """A purchase that begins."""
+
+    id: UUID
+    org_id: UUID
+    user_id: UUID
+    package_id: str
+    credits: Decimal
+    amount_minor: int
+    currency: str
+    request_key: str | None
+    body_sha256: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoughtRow:
+    """A purchase as the members of its organisation see it."""
+
+    id: UUID
+    package_id: str
+    credits: Decimal
+    amount_minor: int
+    currency: str
+    state: str
+    refunded_minor: int
+    taken_credits: Decimal
+    said: str | None
+    buyer: str
+    created_at: datetime
+    credited_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeRow:
+    """A payment that its payer contests."""
+
+    dispute_id: str
+    payment_id: UUID
+    amount_minor: int
+    status: str
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRow:
+    """A subscription, as Stripe last described it."""
+
+    subscription_id: str
+    org_id: UUID
+    plan: str
+    seats: int
+    status: str
+    item_id: str
+    period_end: datetime
+    ends_at_period_end: bool
+    schedule_id: str | None
+    next_plan: str | None
+    next_seats: int | None
+    grace_until: datetime | None
+    version: int
+    created_at: datetime
+    is_in_grace: bool
+    """Whether the grace after a failed payment still runs."""
+
+
+_ACCOUNT = "SELECT org_id, customer_id, checkout_id, applied_plan FROM billing_accounts"
+_PAYMENT = (
+    "SELECT id, org_id, user_id, package_id, credits, amount_minor, currency, state, intent_id, checkout_id, "
+    "client_secret, body_sha256, refunded_minor, refunds_as_of, taken_credits, said, created_at, credited_at "
+    "FROM payments"
+)
+_SUBSCRIPTION = (
+    "SELECT subscription_id, org_id, plan, seats, status, item_id, period_end, ends_at_period_end, schedule_id, "
+    "next_plan, next_seats, grace_until, version, created_at, coalesce(grace_until > assay_now(), false) AS is_in_grace "
+    "FROM subscriptions"
+)
+
+
+def now(connection: Connection) -> datetime:
+    """The database's time, the one clock of money."""
+    found: datetime = connection.execute(text("SELECT assay_now()")).scalar_one()
+    return found
+
+
+def managers(connection: Connection, org_id: UUID) -> list[UUID]:
+    """Who manages an organisation."""
+    statement = text(
+        "SELECT m.user_id FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = :org_id "
+        "AND m.role IN ('owner', 'admin') AND m.ended_at IS NULL AND u.deactivated_at IS NULL "
+        "ORDER BY m.created_at, m.user_id LIMIT 100"
+    )
+    return list(connection.execute(statement, {"org_id": org_id}).scalars())
+
+
+def account(connection: Connection, org_id: UUID) -> AccountRow | None:
+    """An organisation's account; None where it never bought anything."""
+    row = connection.execute(text(f"{_ACCOUNT} WHERE org_id = :org_id"), {"org_id": org_id}).mappings().one_or_none()
+    return AccountRow(**row) if row else None
+
+
+def lock_account(connection: Connection, org_id: UUID) -> AccountRow:
+    """An organisation's account, made when missing, and locked until the transaction ends."""
+    connection.execute(
+        text(
+            "INSERT INTO billing_accounts (org_id, created_at) VALUES (:org_id, assay_now()) "
+            "ON CONFLICT (org_id) DO NOTHING"
+        ),
+        {"org_id": org_id},
+    )
+    statement = text(f"{_ACCOUNT} WHERE org_id = :org_id FOR UPDATE")
+    return AccountRow(**connection.execute(statement, {"org_id": org_id}).mappings().one())
+
+
+def org_of_customer(connection: Connection, customer_id: str) -> UUID | None:
+    """Which organisation a customer of Stripe is."""
+    statement = text("SELECT org_id FROM billing_accounts WHERE customer_id = :id")
+    found: UUID | None = connection.execute(statement, {"id": customer_id}).scalar_one_or_none()
+    return found
+
+
+def set_customer(connection: Connection, org_id: UUID, customer_id: str | None) -> None:
+    """Keeps which customer an organisation is."""
+    statement = text("UPDATE billing_accounts SET customer_id = :customer_id WHERE org_id = :org_id")
+    connection.execute(statement, {"org_id": org_id, "customer_id": customer_id})
+
+
+def set_checkout(connection: Connection, org_id: UUID, checkout_id: str | None) -> None:
+    """Keeps the checkout of a subscription that is open."""
+    statement = text("UPDATE billing_accounts SET checkout_id = :checkout_id WHERE org_id = :org_id")
+    connection.execute(statement, {"org_id": org_id, "checkout_id": checkout_id})
+
+
+def set_applied_plan(connection: Connection, org_id: UUID, plan: str | None) -> None:
+    """Keeps which plan its subscriptions brought an organisation."""
+    statement = text("UPDATE billing_accounts SET applied_plan = :plan WHERE org_id = :org_id")
+    connection.execute(statement, {"org_id": org_id, "plan": plan})
+
+
+def add_payment(connection: Connection, payment: NewPayment) -> bool:
+    """Begins a purchase; False where one with this request key is there."""
+    done = connection.execute(
+        text(
+            "INSERT INTO payments (id, org_id, user_id, package_id, credits, amount_minor, currency, state, "
+            "request_key, body_sha256, created_at) VALUES (:id, :org_id, :user_id, :package_id, :credits, "
+            ":amount_minor, :currency, 'open', :request_key, :body_sha256, assay_now()) "
+            "ON CONFLICT (org_id, user_id, request_key) WHERE request_key IS NOT NULL DO NOTHING"
+        ),
+        {name: getattr(payment, name) for name in NewPayment.__slots__},
+    )
+    return done.rowcount == 1
+
+
+def free_request_key(connection: Connection, org_id: UUID, user_id: UUID, key: str, *, age: timedelta) -> None:
+    """Frees a key that was used so long ago."""
+    connection.execute(
+        text(
+            "UPDATE payments SET request_key = NULL, body_sha256 = NULL WHERE org_id = :org_id "
+            "AND user_id = :user_id AND request_key = :key AND created_at <= assay_now() - :age"
+        ),
+        {"org_id": org_id, "user_id": user_id, "key": key, "age": age},
+    )
+
+
+def payment_of_request(connection: Connection, org_id: UUID, user_id: UUID, key: str) -> PaymentRow | None:
+    """The purchase that was begun with this request key."""
+    statement = text(f"{_PAYMENT} WHERE org_id = :org_id AND user_id = :user_id AND request_key = :key")
+    found = connection.execute(statement, {"org_id": org_id, "user_id": user_id, "key": key}).mappings().one_or_none()
+    return PaymentRow(**found) if found else None
+
+
+def payment(connection: Connection, payment_id: UUID, *, is_locked: bool = False) -> PaymentRow:
+    """A purchase, locked until the transaction ends where that is asked for."""
+    statement = text(f"{_PAYMENT} WHERE id = :id" + (" FOR UPDATE" if is_locked else ""))
+    return PaymentRow(**connection.execute(statement, {"id": payment_id}).mappings().one())
+
+
+def payment_by_intent(connection: Connection, intent_id: str) -> UUID | None:
+    """The purchase of a payment intent."""
+    statement = text("SELECT id FROM payments WHERE intent_id = :id")
+    found: UUID | None = connection.execute(statement, {"id": intent_id}).scalar_one_or_none()
+    return found
+
+
+def payment_by_checkout(connection: Connection, checkout_id: str) -> UUID | None:
+    """The purchase of a checkout."""
+    statement = text("SELECT id FROM payments WHERE checkout_id = :id")
+    found: UUID | None = connection.execute(statement, {"id": checkout_id}).scalar_one_or_none()
+    return found
+
+
+def payment_by_dispute(connection: Connection, dispute_id: str) -> UUID | None:
+    """The purchase that a dispute is about."""
+    statement = text("SELECT payment_id FROM payment_disputes WHERE dispute_id = :id")
+    found: UUID | None = connection.execute(statement, {"id": dispute_id}).scalar_one_or_none()
+    return found
+
+
+def begin_intent(connection: Connection, payment_id: UUID, intent_id: str, client_secret: str) -> None:
+    """Keeps the intent of a purchase, and with what its buyer pays."""
+    statement = text("UPDATE payments SET intent_id = :intent_id, client_secret = :secret WHERE id = :id")
+    connection.execute(statement, {"id": payment_id, "intent_id": intent_id, "secret": client_secret})
+
+
+def begin_checkout(connection: Connection, payment_id: UUID, checkout_id: str) -> None:
+    """Keeps the checkout of a purchase."""
+    statement = text("UPDATE payments SET checkout_id = :checkout_id WHERE id = :id")
+    connection.execute(statement, {"id": payment_id, "checkout_id": checkout_id})
+
+
+def bind_intent(connection: Connection, payment_id: UUID, intent_id: str) -> bool:
+    """Keeps with which intent a checkout was paid; False where it was another."""
+    statement = text(
+        "UPDATE payments SET intent_id = :intent_id WHERE id = :id AND (intent_id IS NULL OR intent_id = :intent_id)"
+    )
+    return connection.execute(statement, {"id": payment_id, "intent_id": intent_id}).rowcount == 1
+
+
+def close_payment(connection: Connection, payment_id: UUID, said: str, *, state: str = "closed") -> bool:
+    """Ends a purchase that came to nothing, or is refused; False where it is not open."""
+    statement = text(
+        "UPDATE payments SET state = :state, said = :said, client_secret = NULL, request_key = NULL, "
+        "body_sha256 = NULL WHERE id = :id AND state IN ('open', 'refused')"
+    )
+    return connection.execute(statement, {"id": payment_id, "state": state, "said": said}).rowcount == 1
+
+
+def set_paid(connection: Connection, payment_id: UUID) -> None:
+    """A purchase was paid and credited."""
+    statement = text(
+        "UPDATE payments SET state = 'paid', said = NULL, client_secret = NULL, credited_at = assay_now() "
+        "WHERE id = :id"
+    )
+    connection.execute(statement, {"id": payment_id})
+
+
+def set_refunded(connection: Connection, payment_id: UUID, refunded_minor: int, as_of: datetime) -> None:
+    """Keeps how much of a payment was refunded in all, as of that moment."""
+    statement = text("UPDATE payments SET refunded_minor = :refunded, refunds_as_of = :as_of WHERE id = :id")
+    connection.execute(statement, {"id": payment_id, "refunded": refunded_minor, "as_of": as_of})
+
+
+def set_taken(connection: Connection, payment_id: UUID, taken: Decimal) -> None:
+    """Keeps how many of a payment's credits are taken back."""
+    connection.execute(
+        text("UPDATE payments SET taken_credits = :taken WHERE id = :id"), {"id": payment_id, "taken": taken}
+    )
+
+
+def put_dispute(connection: Connection, dispute: DisputeRow) -> None:
+    """Keeps how a dispute stands."""
+    connection.execute(
+        text(
+            "INSERT INTO payment_disputes (dispute_id, payment_id, amount_minor, status, as_of) VALUES (:dispute_id, "
+            ":payment_id, :amount_minor, :status, :as_of) ON CONFLICT (dispute_id) DO UPDATE SET "
+            "amount_minor = excluded.amount_minor, status = excluded.status, as_of = excluded.as_of"
+        ),
+        {name: getattr(dispute, name) for name in DisputeRow.__slots__},
+    )
+
+
+def disputes(connection: Connection, payment_id: UUID) -> list[DisputeRow]:
+    """The disputes about a payment."""
+    rows = connection.execute(
+        text(
+            "SELECT dispute_id, payment_id, amount_minor, status, as_of FROM payment_disputes "
+            "WHERE payment_id = :id ORDER BY dispute_id LIMIT 100"
+        ),
+        {"id": payment_id},
+    ).mappings()
+    return [DisputeRow(**row) for row in rows]
+
+
+def open_payments(connection: Connection, *, after: timedelta, until: timedelta, most: int) -> list[PaymentRow]:
+    """Purchases that are open since so long, and not longer than that, the oldest first."""
+    rows = connection.execute(
+        text(
+            f"{_PAYMENT} WHERE state = 'open' AND created_at BETWEEN assay_now() - :until AND assay_now() - :after "
+            "AND (intent_id IS NOT NULL OR checkout_id IS NOT NULL) ORDER BY created_at, id LIMIT :most"
+        ),
+        {"after": after, "until": until, "most": most},
+    ).mappings()
+    return [PaymentRow(**row) for row in rows]
+
+
+def open_payments_of(connection: Connection, org_id: UUID, *, most: int) -> list[PaymentRow]:
+    """An organisation's purchases that are open, the newest first."""
+    rows = connection.execute(
+        text(
+            f"{_PAYMENT} WHERE org_id = :org_id AND state = 'open' AND (intent_id IS NOT NULL "
+            "OR checkout_id IS NOT NULL) ORDER BY created_at DESC, id LIMIT :most"
+        ),
+        {"org_id": org_id, "most": most},
+    ).mappings()
+    return [PaymentRow(**row) for row in rows]
+
+
+def close_forgotten(connection: Connection, *, age: timedelta, said: str) -> int:
+    """Ends purchases that nobody paid for so long; says how many."""
+    statement = text(
+        "UPDATE payments SET state = 'closed', said = :said, client_secret = NULL, request_key = NULL, "
+        "body_sha256 = NULL WHERE state = 'open' AND created_at < assay_now() - :age"
+    )
+    return connection.execute(statement, {"age": age, "said": said}).rowcount
+
+
+def bought(connection: Connection, *, most: int) -> list[BoughtRow]:
+    """The bound organisation's purchases that came to something, the newest first; for the app role."""
+    rows = connection.execute(
+        text(
+            "SELECT p.id, p.package_id, p.credits, p.amount_minor, p.currency, p.state, p.refunded_minor, "
+            "p.taken_credits, p.said, coalesce(u.name, '') AS buyer, p.created_at, p.credited_at FROM payments p "
+            "LEFT JOIN users u ON u.id = p.user_id WHERE p.org_id = bound_org() AND p.state IN ('paid', 'refused') "
+            "ORDER BY p.created_at DESC, p.id LIMIT :most"
+        ),
+        {"most": most},
+    ).mappings()
+    return [BoughtRow(**row) for row in rows]
+
+
+def subscription(connection: Connection, subscription_id: str, *, is_locked: bool = False) -> SubscriptionRow | None:
+    """A subscription, locked until the transaction ends where that is asked for."""
+    statement = text(f"{_SUBSCRIPTION} WHERE subscription_id = :id" + (" FOR UPDATE" if is_locked else ""))
+    row = connection.execute(statement, {"id": subscription_id}).mappings().one_or_none()
+    return SubscriptionRow(**row) if row else None
+
+
+def subscriptions(connection: Connection, org_id: UUID) -> list[SubscriptionRow]:
+    """An organisation's subscriptions, the newest first; for either role."""
+    statement = text(f"{_SUBSCRIPTION} WHERE org_id = :org_id ORDER BY created_at DESC, subscription_id LIMIT 50")
+    return [SubscriptionRow(**row) for row in connection.execute(statement, {"org_id": org_id}).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChange:
+    """What is kept of a subscription as it was read."""
+
+    subscription_id: str
+    org_id: UUID
+    plan: str
+    seats: int
+    status: str
+    item_id: str
+    period_end: datetime
+    ends_at_period_end: bool
+    schedule_id: str | None
+    next_plan: str | None
+    next_seats: int | None
+    grace_until: datetime | None
+
+
+def put_subscription(connection: Connection, change: SubscriptionChange) -> None:
+    """Keeps how a subscription stands."""
+    connection.execute(
+        text(
+            "INSERT INTO subscriptions (subscription_id, org_id, plan, seats, status, item_id, period_end, "
+            "ends_at_period_end, schedule_id, next_plan, next_seats, grace_until, version, created_at, read_at) "
+            "VALUES (:subscription_id, :org_id, :plan, :seats, :status, :item_id, :period_end, :ends_at_period_end, "
+            ":schedule_id, :next_plan, :next_seats, :grace_until, 1, assay_now(), assay_now()) "
+            "ON CONFLICT (subscription_id) DO UPDATE SET plan = excluded.plan, seats = excluded.seats, "
+            "status = excluded.status, item_id = excluded.item_id, period_end = excluded.period_end, "
+            "ends_at_period_end = excluded.ends_at_period_end, schedule_id = excluded.schedule_id, "
+            "next_plan = excluded.next_plan, next_seats = excluded.next_seats, grace_until = excluded.grace_until, "
+            "version = subscriptions.version + 1, read_at = excluded.read_at"
+        ),
+        {name: getattr(change, name) for name in SubscriptionChange.__slots__},
+    )
+
+
+def over_grace(connection: Connection, *, most: int) -> list[SubscriptionRow]:
+    """Subscriptions whose grace after a failed payment is over, and still bring their plan."""
+    rows = connection.execute(
+        text(
+            f"{_SUBSCRIPTION} WHERE grace_until <= assay_now() AND status = 'past_due' AND EXISTS (SELECT 1 "
+            "FROM billing_accounts a WHERE a.org_id = subscriptions.org_id AND a.applied_plan = subscriptions.plan) "
+            "ORDER BY grace_until, subscription_id LIMIT :most"
+        ),
+        {"most": most},
+    ).mappings()
+    return [SubscriptionRow(**row) for row in rows]
+
+
+def seats_bought(connection: Connection, org_id: UUID) -> int | None:
+    """The seats of the subscription that brings an organisation its plan; None where none does."""
+    statement = text(
+        "SELECT max(s.seats) FROM subscriptions s JOIN billing_accounts a ON a.org_id = s.org_id "
+        "JOIN organisations o ON o.id = s.org_id AND o.plan = a.applied_plan "
+        "WHERE s.org_id = :org_id AND s.plan = a.applied_plan AND s.status IN ('active', 'trialing', 'past_due')"
+    )
+    found: int | None = connection.execute(statement, {"org_id": org_id}).scalar_one_or_none()
+    return found
