@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.db import (
+    abuse_tables,
     audit_tables,
     billing_tables,
     credits_tables,
@@ -491,6 +492,7 @@ function_version = Table(
 )
 
 MORE_TABLES = (
+    abuse_tables,
     audit_tables,
     billing_tables,
     credits_tables,

@@ -19,6 +19,7 @@ from starlette.types import Scope as AsgiScope
 
 from core.accounts.accounts import Accounts
 from core.accounts.permissions import require_scope
+from core.accounts.token_uses import TokenUses
 from core.errors import AssayError, MeteringDenied, Unauthenticated
 from core.http.address_rate import AddressRate
 from core.http.caller import HOW_TO, SCOPE_KEY, Caller, caller_of
@@ -45,9 +46,11 @@ class Callers:
         rate: AddressRate,
         refuse: Callable[[AssayError], ASGIApp],
         threads: ThreadPoolExecutor,
+        uses: TokenUses,
     ) -> None:
         self._app = app
         self._accounts = accounts
+        self._uses = uses
         self._rate = rate
         self._refuse = refuse
         self._threads = threads
@@ -60,7 +63,7 @@ class Callers:
             return
         address = scope["client"][0] if scope.get("client") else ""
         threads = self._suspect_threads if self._rate.is_refused(address) else self._threads
-        caller = scope[SCOPE_KEY] = await self._caller(Headers(scope=scope), threads)
+        caller = scope[SCOPE_KEY] = await self._caller(Headers(scope=scope), threads, address)
         app = self._app
         if caller.principal is None:
             try:
@@ -69,12 +72,17 @@ class Callers:
                 app = self._refuse(denied)
         await app(scope, receive, send)
 
-    async def _caller(self, headers: Headers, threads: ThreadPoolExecutor) -> Caller:
+    async def _caller(self, headers: Headers, threads: ThreadPoolExecutor, address: str) -> Caller:
         accounts = self._accounts
         try:
             token = _bearer_token(headers)
             if token is not None:
-                return Caller(await in_thread(partial(accounts.principal_of_token, token), threads))
+                principal = await in_thread(partial(accounts.principal_of_token, token), threads)
+                if principal.credential_id is not None:
+                    self._uses.note(
+                        principal.credential_id, token, address=address, agent=headers.get("user-agent", "")
+                    )
+                return Caller(principal)
             session = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE)
             if session:
                 return Caller(await in_thread(partial(accounts.principal_of_session, session), threads))

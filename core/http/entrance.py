@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from core.accounts.token_uses import TokenUses
 from core.errors import AssayError, Forbidden
 from core.http.address_rate import AddressRate
 from core.http.authentication import LOOKUP_THREADS, Callers
@@ -38,17 +39,20 @@ class Entrance:
     """Strangers' requests of each address, wherever they knock."""
     lookup_threads: ThreadPoolExecutor
     route_threads: CallThreads
+    uses: TokenUses
+    """From where tokens are used."""
 
     @classmethod
     def of(cls, workbench: Workbench) -> Entrance:
         """The entrance of an open workbench."""
         rate = AddressRate(workbench.settings.rate_per_address, Addresses(workbench.database))
-        return cls(workbench, rate, ThreadPoolExecutor(LOOKUP_THREADS), CallThreads(ROUTE_THREADS))
+        threads = (ThreadPoolExecutor(LOOKUP_THREADS), CallThreads(ROUTE_THREADS))
+        return cls(workbench, rate, *threads, TokenUses(workbench.database))
 
     def callers(self, refuse: Refuse) -> Middleware:
         """Finds out who calls, and bounds strangers."""
         accounts, threads = self.workbench.accounts, self.lookup_threads
-        return Middleware(Callers, accounts=accounts, rate=self.rate, refuse=refuse, threads=threads)
+        return Middleware(Callers, accounts=accounts, rate=self.rate, refuse=refuse, threads=threads, uses=self.uses)
 
     def application(self, title: str, refuse: Refuse, *, outermost: Sequence[Middleware] = ()) -> FastAPI:
         """An application without routes yet, behind all that stands in front of routes."""

@@ -1,0 +1,401 @@
+"""The plan simulator: a changed plan replayed over the real log of a period, beside the plan as it is.
+
+Both are replayed by the same rules over the same requests (`core.admin.replay`), so that their difference is the
+change's alone. Nothing is changed. What a log cannot know is said in `NOTES`.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from core.accounts.permissions import require_operator
+from core.admin.replay import Asked, Boosted, Ground, Refusal, Replay
+from core.ai.catalogue import Catalogue
+from core.db import simulator_dao as dao
+from core.db.engine import Database
+from core.errors import InvalidRequest
+from core.metering.plans import Plan, Plans
+from core.metering.pricing import USD_PER_CREDIT
+from core.principal import Principal
+
+MAX_DAYS = 92
+MAX_ROWS = 200_000
+"""Rows of the log that one simulation reads; where there are more it ends earlier, and says when."""
+MAX_ORGANISATIONS = 20_000
+MAX_BOOSTS = 10_000
+MAX_LISTED = 500
+"""Users that are listed as limited; all are counted."""
+REPLAYED_REFUSALS = ("quota_exceeded", "rate_limited", "too_many_concurrent", "plan_required", "cost_ceiling")
+"""Refusals of the log that another plan might not have made; they are asked again under either."""
+NOTES = (
+    "Organisations are those that are on the plan today, with the members that they have today.",
+    "A refused request of the log is asked again; where the changed plan lets it through, its cost is the mean of the "
+    "answered requests of its feature in this period.",
+    "A question whose model the changed plan does not have counts as refused; Auto might have chosen another model.",
+    "Nobody asks more or less than they did: what people do once they are refused, or no longer are, is not simulated.",
+    "Whether a wallet had credits for what the plan no longer covers is not known: those users are marked.",
+    "Revenue is the plan's price for the period and the credits spent; cost is the providers', without own keys.",
+)
+"""What the figures mean, for the page."""
+_ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """A user whom the plan would have limited."""
+
+    org_id: UUID
+    org_name: str
+    user_id: UUID
+    email: str
+    metric: str
+    """What refused first."""
+    first_at: datetime
+    refusals: int
+    by_metric: Mapping[str, int]
+    may_use_credits: bool
+    """Whether this user lets credits take over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one plan would have come to in the period."""
+
+    requests: int
+    """n: what was asked, refusals of the log included."""
+    answered: int
+    refused: int
+    refused_by: Mapping[str, int]
+    """Refusals by the limit that lasted longest, the most frequent first."""
+    newly_answered: int
+    """Refusals of the log that were let through."""
+    users: int
+    """n: who asked at all."""
+    users_limited: int
+    limited: Sequence[Limited]
+    """The most refused first, at most MAX_LISTED."""
+    subscriptions_usd: Decimal | None
+    """None: the price is by contract."""
+    credits_usd: Decimal
+    cost_usd: Decimal
+    estimated_usd: Decimal
+    """The part of the cost that is estimated, for what was let through anew."""
+
+    @property
+    def revenue_usd(self) -> Decimal | None:
+        """Subscriptions and credits; None where the price is by contract."""
+        return None if self.subscriptions_usd is None else self.subscriptions_usd + self.credits_usd
+
+    @property
+    def margin_usd(self) -> Decimal | None:
+        """Revenue less cost."""
+        return None if self.revenue_usd is None else self.revenue_usd - self.cost_usd
+
+    @property
+    def margin(self) -> Decimal | None:
+        """Margin as a share of revenue; None where there is no revenue."""
+        if self.margin_usd is None or not self.revenue_usd:
+            return None
+        return self.margin_usd / self.revenue_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """Two plans over the same requests."""
+
+    plan: str
+    first: date
+    last: date
+    starts_at: datetime
+    ends_at: datetime
+    """Until when the log was replayed; before the period's end where it is cut."""
+    is_cut: bool
+    """Whether there were more rows than MAX_ROWS."""
+    rows: int
+    """n: rows of the log, those before the period included, which only fill the counters."""
+    organisations: int
+    seats: int
+    present: Outcome
+    changed: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A period in UTC days, and where the replay begins: with the month before, for what is carried over."""
+
+    first: date
+    last: date
+
+    @property
+    def begins_at(self) -> datetime:
+        """The first moment that is replayed; a day more than two calendar months, for zones ahead of UTC."""
+        month = (self.first.replace(day=1) - _ONE_DAY).replace(day=1)
+        return _midnight(month - _ONE_DAY)
+
+    @property
+    def starts_at(self) -> datetime:
+        """The first moment that is told."""
+        return _midnight(self.first)
+
+    @property
+    def ends_at(self) -> datetime:
+        """The first moment after it."""
+        return _midnight(self.last + _ONE_DAY)
+
+
+class Simulator:
+    """Replays plans for operators."""
+
+    def __init__(self, database: Database, plans: Plans, catalogue: Catalogue) -> None:
+        self._database = database
+        self._plans = plans
+        self._classes = {row.id: row.model_class for row in catalogue.all()}
+
+    def run(
+        self, principal: Principal, plan: str, changed: Plan, first: date, last: date, *, most: int = MAX_ROWS
+    ) -> Simulation:
+        """Replays a plan and its change over the requests of the organisations that are on it.
+
+        Args:
+            principal: an operator.
+            plan: name of a plan of the plans file.
+            changed: the plan as it would be.
+            first: first day (UTC).
+            last: last day, included.
+            most: rows of the log that are read at most.
+
+        Raises:
+            Forbidden: not an operator.
+            InvalidRequest: no such plan, or days that are in the wrong order or too many.
+        """
+        require_operator(principal)
+        present, span = self._plans.get(plan), Span(first, last)
+        if first > last or (last - first).days >= MAX_DAYS:
+            raise InvalidRequest(f"A simulation covers 1 to {MAX_DAYS} days, the first not after the last.")
+        if not 1 <= most <= MAX_ROWS:
+            raise InvalidRequest(f"At most {MAX_ROWS:,} rows of the log at once.")
+        with self._database.snapshot() as connection:
+            organisations = dao.organisations(connection, present.name, most=MAX_ORGANISATIONS)
+            rows = dao.requests(
+                connection, present.name, span.begins_at, span.ends_at, codes=REPLAYED_REFUSALS, most=most + 1
+            )
+            boosts = dao.boosts(connection, present.name, span.begins_at, span.ends_at, most=MAX_BOOSTS)
+            known = dao.known_since(connection, present.name, span.begins_at)
+        is_cut = len(rows) > most
+        rows = rows[:most]
+        ground = Ground(
+            zones={row.id: row.zone for row in organisations},
+            boosts=[Boosted(**_fields(row)) for row in boosts],
+            pools={row.id: row.members for row in organisations if row.is_pooled},
+            known_since=known,
+        )
+        asked = [self._asked(row) for row in rows if row.org_id in ground.zones]
+        ends_at = rows[-1].at if is_cut else span.ends_at
+        seats = sum(row.members for row in organisations)
+        tallies = [_replayed(each, ground, asked, span) for each in (present, changed)]
+        names = {row.id: row.name for row in organisations}
+        emails = self._emails(tallies)
+        told = [
+            tally.outcome(names, emails, _subscriptions(each, len(organisations), seats, span.first, ends_at))
+            for tally, each in zip(tallies, (present, changed), strict=True)
+        ]
+        return Simulation(
+            plan=present.name,
+            first=first,
+            last=last,
+            starts_at=span.starts_at,
+            ends_at=ends_at,
+            is_cut=is_cut,
+            rows=len(rows),
+            organisations=len(organisations),
+            seats=seats,
+            present=told[0],
+            changed=told[1],
+        )
+
+    def _emails(self, tallies: Sequence[_Tally]) -> dict[UUID, str]:
+        ids = sorted({user_id for tally in tallies for _, user_id in tally.most_refused()})
+        with self._database.service() as connection:
+            return dao.emails(connection, ids) if ids else {}
+
+    def _asked(self, row: dao.RequestRow) -> Asked:
+        return Asked(
+            at=row.at,
+            ends_at=row.ends_at,
+            org_id=row.org_id,
+            user_id=row.user_id,
+            feature=row.feature,
+            model_class=self._class_of(row.model),
+            acts_as=row.acts_as,
+            counts_request=row.counts_request,
+            keeps_quota=row.keeps_quota,
+            held_usd=row.held_usd,
+            cost_usd=row.cost_usd,
+            credits=row.credits,
+            on_credits=row.on_credits,
+            was_refused=row.was_refused,
+            uses_credits=row.uses_credits,
+        )
+
+    def _class_of(self, model: str) -> str | None:
+        """The class of a model; None where the catalogue does not know it, as the offline answers of a program."""
+        return self._classes.get(model)
+
+
+def changed_plan(plan: Plan, changes: Mapping[str, Any]) -> Plan:
+    """A plan with other limits (by their names; None is unlimited), `price_usd`, `model_classes` or `carry_over_share`.
+
+    Raises:
+        InvalidRequest: a limit that there is not, or a value that it cannot have.
+    """
+    document = plan.model_dump()
+    limits = {**document["limits"]}
+    for name, value in changes.items():
+        place = limits if name in limits else document
+        if name not in place or name in ("limits", "name"):
+            raise InvalidRequest(f"A plan has no {name!r}.")
+        place[name] = value
+    shown = {key: _as_written(value) for key, value in limits.items()}
+    price = document["price_usd"]
+    try:
+        return Plan.model_validate(
+            {
+                **document,
+                "price_usd": "by contract" if price is None else str(price),
+                "carry_over_share": str(document["carry_over_share"]),
+                "limits": shown,
+            }
+        )
+    except ValidationError as error:
+        flaw = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in flaw["loc"])
+        raise InvalidRequest(f"{where}: {flaw['msg']}.") from None
+
+
+def _as_written(value: object) -> object:
+    if value is None:
+        return "unlimited"
+    return str(value) if isinstance(value, Decimal) else value
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a replay counts."""
+
+    requests: int = 0
+    answered: int = 0
+    newly: Counter[str | None] = field(default_factory=Counter)
+    by_metric: Counter[str] = field(default_factory=Counter)
+    users: set[tuple[UUID, UUID]] = field(default_factory=set)
+    firsts: dict[tuple[UUID, UUID], tuple[str, datetime, bool]] = field(default_factory=dict)
+    of_user: dict[tuple[UUID, UUID], Counter[str]] = field(default_factory=dict)
+    credits: Decimal = Decimal(0)
+    cost_usd: Decimal = Decimal(0)
+    means: Mapping[str | None, Decimal] = field(default_factory=dict)
+
+    def count(self, asked: Asked, refusal: Refusal | None, *, on_plan: bool) -> None:
+        """Notes one request."""
+        self.requests += 1
+        self.users.add(asked.member)
+        if refusal is not None:
+            self.by_metric[refusal.metric] += 1
+            self.firsts.setdefault(asked.member, (refusal.metric, asked.at, asked.uses_credits))
+            self.of_user.setdefault(asked.member, Counter())[refusal.metric] += 1
+            return
+        self.answered += 1
+        if asked.was_refused:
+            self.newly[asked.feature] += 1
+            return
+        self.cost_usd += asked.cost_usd
+        if not on_plan:
+            self.credits += asked.credits
+
+    def most_refused(self) -> list[tuple[UUID, UUID]]:
+        """The members who were refused most often, then earliest."""
+        order = sorted(self.of_user, key=lambda who: (-self.of_user[who].total(), self.firsts[who][1], who))
+        return order[:MAX_LISTED]
+
+    def outcome(
+        self, names: Mapping[UUID, str], emails: Mapping[UUID, str], subscriptions_usd: Decimal | None
+    ) -> Outcome:
+        """The figures as they are told."""
+        estimated = sum(
+            (self.means.get(feature, Decimal(0)) * count for feature, count in self.newly.items()), Decimal(0)
+        ).quantize(Decimal("0.000000001"))
+        return Outcome(
+            requests=self.requests,
+            answered=self.answered,
+            refused=self.by_metric.total(),
+            refused_by=dict(sorted(self.by_metric.items(), key=lambda item: (-item[1], item[0]))),
+            newly_answered=self.newly.total(),
+            users=len(self.users),
+            users_limited=len(self.of_user),
+            limited=[self._limited(who, names, emails) for who in self.most_refused()],
+            subscriptions_usd=subscriptions_usd,
+            credits_usd=self.credits * USD_PER_CREDIT,
+            cost_usd=self.cost_usd + estimated,
+            estimated_usd=estimated,
+        )
+
+    def _limited(self, who: tuple[UUID, UUID], names: Mapping[UUID, str], emails: Mapping[UUID, str]) -> Limited:
+        metric, first_at, uses_credits = self.firsts[who]
+        counts = self.of_user[who]
+        return Limited(
+            org_id=who[0],
+            org_name=names.get(who[0], ""),
+            user_id=who[1],
+            email=emails.get(who[1], ""),
+            metric=metric,
+            first_at=first_at,
+            refusals=counts.total(),
+            by_metric=dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
+            may_use_credits=uses_credits,
+        )
+
+
+def _replayed(plan: Plan, ground: Ground, asked: Sequence[Asked], span: Span) -> _Tally:
+    replay, tally = Replay(plan, ground), _Tally(means=_means(asked, span))
+    for each in asked:
+        refusal = replay.decide(each)
+        if each.at >= span.starts_at:
+            tally.count(each, refusal, on_plan=replay.on_plan)
+    return tally
+
+
+def _means(asked: Sequence[Asked], span: Span) -> dict[str | None, Decimal]:
+    """Mean cost of the answered requests of the period, by feature."""
+    sums: dict[str | None, Decimal] = {}
+    counts = Counter[str | None]()
+    for each in asked:
+        if each.at >= span.starts_at and not each.was_refused and each.keeps_quota:
+            sums[each.feature] = sums.get(each.feature, Decimal(0)) + each.cost_usd
+            counts[each.feature] += 1
+    return {feature: sums[feature] / counts[feature] for feature in sums}
+
+
+def _subscriptions(plan: Plan, organisations: int, seats: int, first: date, ends_at: datetime) -> Decimal | None:
+    """The plan's price for the days of the period, each a share of its own calendar month; whole days alone where the
+    log was cut."""
+    if plan.price_usd is None:
+        return None
+    units = seats if plan.price_unit == "seat and month" else organisations
+    days = [first + timedelta(days=n) for n in range((ends_at.date() - first).days)]
+    months = sum((Decimal(1) / monthrange(day.year, day.month)[1] for day in days), Decimal(0))
+    return (plan.price_usd * units * months).quantize(Decimal("0.01"))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _fields(row: dao.BoostRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("org_id", "user_id", "metric", "amount", "starts_at", "ends_at")}
