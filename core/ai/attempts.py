@@ -17,6 +17,8 @@ from core.ids import new_id
 CUT_REASONS = frozenset({"client", "total"})
 """Why we closed a stream ourselves so that what came is charged; any other end is the provider's fault and free."""
 
+TIME_LIMITS = frozenset({"first_token", "gap", "total"})
+"""Why we closed a stream ourselves that took too long."""
 TIMED_OUT = "provider_timeout"
 """The code of an attempt that took longer than our limits."""
 
@@ -128,7 +130,7 @@ def attempt_row(number: int, attempt: Attempt, question: Question) -> dict[str, 
         "model": attempt.candidate.model.id,
         "price_version": attempt.candidate.price.version,
         "status": attempt.status,
-        "error_code": _logged_code(attempt.error),
+        "error_code": _logged_code(attempt),
         "prompt_tokens": count.usage.prompt_tokens,
         "completion_tokens": count.usage.completion_tokens,
         "cached_prompt_tokens": count.usage.cached_prompt_tokens,
@@ -138,11 +140,11 @@ def attempt_row(number: int, attempt: Attempt, question: Question) -> dict[str, 
     }
 
 
-def _logged_code(error: AssayError | None) -> str | None:
+def _logged_code(attempt: Attempt) -> str | None:
     """What an attempt failed of; users are told of a time-out as of any failure, those who look after it apart."""
-    if error is None:
-        return None
-    return TIMED_OUT if isinstance(error, ProviderTimeout) else error.problem_code
+    if isinstance(attempt.error, ProviderTimeout) or (attempt.finish is None and attempt.cut in TIME_LIMITS):
+        return TIMED_OUT
+    return attempt.error.problem_code if attempt.error else None
 
 
 def usage_row(

@@ -21,6 +21,7 @@ from core.ai.refreshed import Refreshed
 from core.db import model_switches_dao as dao
 from core.db.engine import Database
 from core.errors import InvalidRequest, NotFound
+from core.ops.audit import Audit, AuditAction, Subject, audit_principal, changed
 from core.principal import Principal
 
 REFRESH_S = 5.0
@@ -47,6 +48,11 @@ class ModelSwitches:
         self._database = database
         self._catalogue = catalogue
         self._kept: Refreshed[dict[tuple[str, str], ModelSwitch]] = Refreshed(self._read, {}, every_s=REFRESH_S)
+
+    @property
+    def withholds(self) -> bool:
+        """Whether anything is switched off."""
+        return any(not switch.is_on for switch in self._kept.value.values())
 
     def is_on(self, model: Model) -> bool:
         """Whether a model may be asked: neither it nor its provider is switched off."""
@@ -87,6 +93,8 @@ class ModelSwitches:
         require_operator(principal)
         kept = self._checked(switch)
         with self._database.service() as transaction:
+            row = dao.switch_of(transaction, kept.provider, kept.model)
+            before, after = changed(_fields(_switch(row)) if row else {}, _fields(kept))
             dao.put_switch(
                 transaction,
                 provider=kept.provider,
@@ -95,6 +103,11 @@ class ModelSwitches:
                 weight=kept.weight,
                 changed_by=principal.user_id,
             )
+            subject = Subject("model", kept.model) if kept.model else Subject("provider", kept.provider)
+            event = audit_principal(
+                principal, AuditAction.MODEL_CHANGED, subject, before=before, after=after, as_operator=True
+            )
+            Audit.record(transaction, event)
         self._kept.forget()
         return kept
 
@@ -115,7 +128,12 @@ class ModelSwitches:
     def _read(self) -> dict[tuple[str, str], ModelSwitch]:
         with self._database.service() as transaction:
             rows = dao.switches(transaction)
-        return {
-            (row.provider, row.model): ModelSwitch(row.provider, row.model, row.is_on, row.weight, row.changed_at)
-            for row in rows
-        }
+        return {(row.provider, row.model): _switch(row) for row in rows}
+
+
+def _switch(row: dao.SwitchRow) -> ModelSwitch:
+    return ModelSwitch(row.provider, row.model, row.is_on, row.weight, row.changed_at)
+
+
+def _fields(switch: ModelSwitch) -> dict[str, object]:
+    return {"is_on": switch.is_on, "weight": round(switch.weight, 2)}

@@ -60,6 +60,11 @@ MAX_SHELVES = 256
 class Switches(Protocol):
     """What the installation decided of its models, from memory."""
 
+    @property
+    def withholds(self) -> bool:
+        """As `ModelSwitches.withholds`."""
+        ...
+
     def is_on(self, model: Model) -> bool:
         """As `ModelSwitches.is_on`."""
         ...
@@ -178,12 +183,13 @@ class Router:
     ) -> str:
         """A name for `auto` that tells apart from which models it chooses for somebody: for keys of the cache."""
         is_offline = self.answers_offline(asks_models=principal.asks_models, own_keys=own_keys)
+        withholds = offers is not None or (self._switches is not None and self._switches.withholds)
         among = (
             sorted(plan.model_classes),
             sorted(principal.allowed_models or ()),
             sorted(principal.allowed_providers or ()),
             sorted(provider for provider in own_keys if provider not in self._providers),
-            [model.id for model in self._catalogue.all() if not self._is_offered(model, offers)],
+            [model.id for model in self._catalogue.all() if not self._is_offered(model, offers)] if withholds else [],
         )
         return f"{AUTO}/{'offline' if is_offline else 'live'}/{'/'.join('+'.join(names) for names in among)}"
 

@@ -16,3 +16,9 @@ COMMENT ON COLUMN model_switches.model IS 'Empty: the provider as a whole.';
 COMMENT ON COLUMN model_switches.weight IS 'What "auto" divides a model''s expected cost by: at 2 it is chosen as though it cost half.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON model_switches TO assay_service;
+
+-- What the figures of quality are found by.
+CREATE INDEX ix_usage_log_unusable ON usage_log (at) WHERE error_code = 'unusable_answer';
+CREATE INDEX ix_message_reactions_changed_at ON message_reactions (changed_at DESC);
+CREATE INDEX ix_verdict_scores_scored_at ON verdict_scores (scored_at DESC);
+CREATE INDEX ix_prompt_templates_used ON prompt_templates (used DESC) WHERE sharing <> 'private' AND used > 0;
