@@ -82,6 +82,9 @@ _BOOSTS = text(
     ORDER BY requested_at DESC, id LIMIT :most
     """
 )
+_BOOST = text(
+    f"SELECT {_BOOST_COLUMNS} FROM boosts WHERE id = :id AND (CAST(:org_id AS uuid) IS NULL OR org_id = :org_id)"
+)
 _PLAN_AT = text("SELECT plan_at(:org_id, :moment)")
 
 
@@ -263,6 +266,12 @@ def end_boost(
     """Ends a granted boost now; None where there is none."""
     values = {"id": boost_id, "org_id": org_id, "decided_by": decided_by, "note": note}
     return _boost(connection.execute(_END_BOOST, values).mappings().one())
+
+
+def boost(connection: Connection, boost_id: UUID, org_id: UUID | None) -> BoostRow | None:
+    """A boost (of this organisation, unless `org_id` is None); None where there is none."""
+    row = connection.execute(_BOOST, {"id": boost_id, "org_id": org_id}).mappings().one_or_none()
+    return BoostRow(**row) if row else None
 
 
 def boosts(

@@ -39,6 +39,7 @@ class MediaFacts(Answer):
     estimated: bool
     """Whether the tokens are our own estimate, since the provider sent no count that can be."""
     cost_usd: Money
+    credits: Money
     cached: bool
 
 

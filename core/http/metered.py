@@ -3,7 +3,8 @@
     X-Plan                                                  name of the plan
     RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset   AI requests a minute; the last in seconds from now
     X-Quota-Metric, X-Quota-Remaining, X-Quota-Reset        the feature's quota; the last a time, RFC 3339
-    X-Cost-Usd                                              what the answer cost, where it is known when it begins
+    X-Cost-Usd, X-Credits                                   what the answer cost and what of it was taken in credits,
+                                                            where that is known when it begins
     X-Cache                                                 hit: the answer was there already, and is free; or miss
 
 What is unlimited sets no header.
@@ -27,6 +28,7 @@ VALIDATION_QUOTA = "signal_validations_day"
 REQUEST_QUOTA = "requests_month"
 """The quota of calls that have none of their own: they count as a request of the month alone."""
 COST = "X-Cost-Usd"
+CREDITS = "X-Credits"
 CACHE = "X-Cache"
 EXPOSED = (
     "X-Request-Id",
@@ -39,6 +41,7 @@ EXPOSED = (
     "X-Quota-Remaining",
     "X-Quota-Reset",
     COST,
+    CREDITS,
     CACHE,
     "Idempotency-Replayed",
     "Retry-After",
@@ -74,8 +77,9 @@ def metered_headers(
 
 
 def outcome_headers(answer: Answer) -> dict[str, str]:
-    """What an answer cost, and whether it was there already."""
-    return {COST: plain_decimal(answer.cost_usd), CACHE: "hit" if answer.is_cached else "miss"}
+    """What an answer cost, in USD and in credits, and whether it was there already."""
+    told = {COST: plain_decimal(answer.cost_usd), CREDITS: plain_decimal(answer.credits)}
+    return told | {CACHE: "hit" if answer.is_cached else "miss"}
 
 
 def refused_headers(

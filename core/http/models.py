@@ -137,6 +137,7 @@ class AnswerFacts(Answer):
     """Whether the tokens are our own estimate, since the provider sent no count that can be."""
     cost_usd: Money
     credits: Money
+    """What was taken in credits; zero where the plan covered it."""
     confidence: float | None
     """Share of the figures that were verified; null where there are none."""
     route: RouteTaken
@@ -181,6 +182,7 @@ class Vectors(Answer):
     usage: Tokens
     estimated: bool
     cost_usd: Money
+    credits: Money
     cached: bool
 
 

@@ -36,7 +36,7 @@ from core.http.caller import caller_of
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:assay:problem:"
-UPGRADE_URL = "/settings"
+UPGRADE_URL = "/billing"
 """Where a denied user finds what to do; `/billing` takes its place when that page exists."""
 MAX_NAME_CHARS = 60
 """A field's name in a sentence is cut to this length: callers choose it."""
@@ -167,7 +167,7 @@ def plain_decimal(amount: Decimal) -> str:
 
 
 def _denial_members(denial: Denial) -> dict[str, object]:
-    is_money = "usd" in denial.metric.split("_")
+    is_money = not {"usd", "credits"}.isdisjoint(denial.metric.split("_"))
 
     def number(amount: Decimal) -> object:
         return plain_decimal(amount) if is_money or amount != amount.to_integral_value() else int(amount)

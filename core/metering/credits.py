@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
+from core.accounts.permissions import Action, require, require_operator
+from core.db import credits_dao as dao
+from core.db import people_dao, wallets_dao
 from core.db.engine import Database, Transaction
-from core.metering.pricing import USD_PER_CREDIT, BillingFile, Package
+from core.errors import Forbidden, InvalidRequest, NotFound
+from core.ids import new_id
+from core.metering.pricing import CREDIT, MAX_CREDITS, USD_PER_CREDIT, BillingFile, Package
+from core.ops.audit import Audit, AuditAction, AuditEvent, Subject, audit_principal
 from core.principal import Principal
 
 __all__ = ["USD_PER_CREDIT", "Balance", "Credits", "LedgerEntry", "MemberCap"]
 
 MAX_ENTRIES = 1_000
+MAX_CAPS = 10_000
+"""Members whose caps are told at once."""
+MAX_REASON_CHARS = 500
+EXPIRED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,8 @@ class Balance:
     """What they spent and hold of it in the running month."""
     uses_credits: bool
     """Whether this user lets credits take over where the plan's allowance is used up."""
+    cap_resets_at: datetime | None
+    """When the month of the cap ends; None: nothing was asked yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ class LedgerEntry:
     amount: Decimal
     """In credits, above zero."""
     debit: str
-    """The account that it came from, or that grew by it: cash, available, held, free…"""
+    """The account that it came from: cash, promotion, available, held, overdraft, free…"""
     credit: str
     """The account that it went to."""
     change: Decimal
@@ -61,13 +73,15 @@ class LedgerEntry:
     """The member whose request or purchase it was."""
     user_name: str | None
     author_id: UUID | None
-    """Who granted or adjusted it; None where nobody in person did."""
+    """Who granted or adjusted it; None: a rule, or the command line."""
     author_name: str | None
-    reason: str
+    reason: str | None
     hold_id: UUID | None
     """The hold that it belongs to, which has the id of the usage row."""
     payment: str | None
     """The payment that it belongs to."""
+    free_day: date | None
+    """The day (UTC) of which these free credits are, which are part of no balance; None: they are the wallet's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +115,17 @@ class Credits:
         return self._billing.margins
 
     def balance(self, principal: Principal) -> Balance:
-        """What the principal's organisation and they themselves have to spend now."""
-        raise NotImplementedError
+        """What the principal's organisation and they themselves have to spend now.
+
+        Raises:
+            Forbidden: a token that may not read, or a membership that has ended.
+        """
+        require(principal, Action.READ)
+        with self._database.app(principal) as connection:
+            row = dao.balance(connection, principal.org_id, principal.user_id)
+        if row is None:
+            raise Forbidden("You do not belong to this organisation any more.")
+        return Balance(balance=row.available - row.overdraft, **asdict(row))
 
     def entries(self, principal: Principal, *, before: int | None = None, most: int = 100) -> list[LedgerEntry]:
         """Entries of the ledger, newest first; managers see all, others those of their own requests and purchases.
@@ -115,7 +138,14 @@ class Credits:
         Raises:
             InvalidRequest: `most` is out of bounds.
         """
-        raise NotImplementedError
+        require(principal, Action.READ)
+        if not 1 <= most <= MAX_ENTRIES:
+            raise InvalidRequest(f"At most {MAX_ENTRIES:,} entries at once.")
+        whose = None if principal.role.manages else principal.user_id
+        with self._database.app(principal) as connection:
+            rows = dao.entries(connection, principal.org_id, user_id=whose, before=before, most=most)
+            names = {member.user_id: member.name for member in people_dao.members(connection)} if rows else {}
+        return [_entry(row, names) for row in rows]
 
     def grant(
         self, org_id: UUID, amount: Decimal, *, reason: str, author: UUID | None, expires_at: datetime | None = None
@@ -126,7 +156,8 @@ class Credits:
             InvalidRequest: an amount, reason or end that cannot be.
             NotFound: there is no such organisation.
         """
-        raise NotImplementedError
+        event = AuditEvent(org_id, author, "command", AuditAction.CREDITS_GRANTED, _wallet(org_id))
+        return self._granted(_Grant(org_id, amount, reason, author, expires_at), event)
 
     def grant_by(
         self, principal: Principal, org_id: UUID, amount: Decimal, *, reason: str, expires_at: datetime | None = None
@@ -137,7 +168,11 @@ class Credits:
             Forbidden: not an operator.
             InvalidRequest, NotFound: as `grant`.
         """
-        raise NotImplementedError
+        require_operator(principal)
+        event = audit_principal(
+            principal, AuditAction.CREDITS_GRANTED, _wallet(org_id), org_id=org_id, as_operator=True
+        )
+        return self._granted(_Grant(org_id, amount, reason, principal.user_id, expires_at), event)
 
     def adjust(self, principal: Principal, org_id: UUID, amount: Decimal, reason: str) -> Decimal:
         """Corrects a wallet as an operator, up or (below zero) down; gives the balance after it.
@@ -147,7 +182,35 @@ class Credits:
             InvalidRequest: an amount or reason that cannot be, or more than there is to take.
             NotFound: there is no such organisation.
         """
-        raise NotImplementedError
+        require_operator(principal)
+        number = new_id()
+        movement = dao.Movement(
+            org_id,
+            checked_credits(abs(amount)),
+            f"adjustment:{number}",
+            author=principal.user_id,
+            reason=checked_reason(reason),
+        )
+        after = {"amount": amount, "reason": movement.reason}
+        event = audit_principal(
+            principal,
+            AuditAction.CREDITS_ADJUSTED,
+            _wallet(org_id),
+            after=after,
+            org_id=org_id,
+            as_operator=True,
+        )
+        with self._database.service() as connection:
+            _check_organisation(connection, org_id)
+            if amount > 0:
+                dao.put_in(connection, "adjustment", movement)
+            elif dao.take_out(connection, "adjustment", movement) == "insufficient":
+                raise InvalidRequest(
+                    "The wallet has less than that to take; what is held for requests in flight and what is owed are "
+                    "not part of it."
+                )
+            Audit.record(connection, event)
+            return wallets_dao.shown_balance(connection, org_id)
 
     def set_cap(self, principal: Principal, user_id: UUID, cap: Decimal | None) -> None:
         """Sets what a member may spend of the wallet in a month; None lifts it.
@@ -157,7 +220,22 @@ class Credits:
             InvalidRequest: a cap that cannot be.
             NotFound: no member of this organisation.
         """
-        raise NotImplementedError
+        require(principal, Action.SET_CAPS)
+        if cap is not None and cap != 0:
+            cap = checked_credits(cap)
+        with self._database.service() as connection:
+            kept = wallets_dao.lock_cap(connection, principal.org_id, user_id)
+            if kept is None:
+                raise NotFound("There is no such member in this organisation.")
+            dao.set_cap(connection, principal.org_id, user_id, cap)
+            event = audit_principal(
+                principal,
+                AuditAction.MEMBER_CAP_SET,
+                Subject("user", str(user_id)),
+                before={"credits_cap_month": kept.cap_month},
+                after={"credits_cap_month": cap},
+            )
+            Audit.record(connection, event)
 
     def caps(self, principal: Principal) -> list[MemberCap]:
         """What each member may spend in a month, and has spent, for managers.
@@ -165,20 +243,151 @@ class Credits:
         Raises:
             Forbidden: not a manager.
         """
-        raise NotImplementedError
+        require(principal, Action.SEE_MEMBERS)
+        with self._database.app(principal) as connection:
+            rows = wallets_dao.caps(connection, principal.org_id, most=MAX_CAPS)
+        return [MemberCap(row.user_id, row.name, row.email, row.cap_month, row.used) for row in rows]
+
+    def set_pooling(self, principal: Principal, *, pools: bool) -> None:
+        """Makes the quotas of all members one of the organisation, or each member's own again.
+
+        Raises:
+            Forbidden: not a manager.
+        """
+        require(principal, Action.SET_CAPS)
+        with self._database.service() as connection:
+            dao.set_pooling(connection, principal.org_id, pools)
+            event = audit_principal(
+                principal,
+                AuditAction.POOLING_SET,
+                Subject("organisation", str(principal.org_id)),
+                after={"pools_allowances": pools},
+            )
+            Audit.record(connection, event)
 
     def expire_due(self) -> int:
         """Takes back what is left of grants that have ended, each by an entry; says of how many."""
-        raise NotImplementedError
+        with self._database.service() as connection:
+            due = dao.due_wallets(connection, most=EXPIRED_AT_ONCE)
+        ended = 0
+        for org_id in due:
+            with self._database.service() as connection:
+                grants = dao.expire(connection, org_id)
+                if grants:
+                    what = AuditAction.CREDITS_EXPIRED
+                    Audit.record(
+                        connection, AuditEvent(org_id, None, "system", what, _wallet(org_id), after={"grants": grants})
+                    )
+            ended += grants
+        return ended
 
     def purchased(
         self, transaction: Transaction, org_id: UUID, amount: Decimal, *, payment: str, user_id: UUID | None
     ) -> bool:
-        """Credits a payment, once; False where it was credited before. In the caller's transaction."""
-        raise NotImplementedError
+        """Credits a payment, once; False where it was credited before. In the caller's transaction.
+
+        Raises:
+            InvalidRequest: an amount that cannot be.
+        """
+        bought = checked_credits(amount)
+        movement = dao.Movement(org_id, bought, f"purchase:{payment}", user_id=user_id, payment=payment)
+        is_new = dao.put_in(transaction, "purchase", movement)
+        if is_new:
+            what, after = AuditAction.CREDITS_PURCHASED, {"amount": bought, "payment": payment}
+            Audit.record(transaction, AuditEvent(org_id, user_id, "stripe", what, _wallet(org_id), after=after))
+        return is_new
 
     def taken_back(
         self, transaction: Transaction, org_id: UUID, amount: Decimal, *, payment: str, event: str, reason: str
     ) -> None:
-        """Takes credits of a payment back, once an event, below zero if need be. In the caller's transaction."""
-        raise NotImplementedError
+        """Takes credits of a payment back, once an event, below zero if need be. In the caller's transaction.
+
+        Raises:
+            InvalidRequest: an amount or reason that cannot be.
+        """
+        taken, why = checked_credits(amount), checked_reason(reason)
+        movement = dao.Movement(org_id, taken, f"refund:{event}", reason=why, payment=payment)
+        if dao.take_out(transaction, "refund", movement) == "done":
+            what, after = AuditAction.CREDITS_TAKEN_BACK, {"amount": taken, "payment": payment, "reason": why}
+            Audit.record(transaction, AuditEvent(org_id, None, "stripe", what, _wallet(org_id), after=after))
+
+    def _granted(self, grant: _Grant, event: AuditEvent) -> Decimal:
+        amount, reason = checked_credits(grant.amount), checked_reason(grant.reason)
+        movement = dao.Movement(grant.org_id, amount, f"grant:{new_id()}", author=grant.author, reason=reason)
+        with self._database.service() as connection:
+            _check_organisation(connection, grant.org_id)
+            if grant.expires_at is not None and grant.expires_at <= wallets_dao.now(connection):
+                raise InvalidRequest("A grant ends in the future, or not at all.")
+            dao.put_in(connection, "grant", movement, expires_at=grant.expires_at)
+            after = {"amount": amount, "reason": reason, "expires_at": grant.expires_at}
+            Audit.record(connection, replace(event, after=after))
+            return wallets_dao.shown_balance(connection, grant.org_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    """Credits that are given."""
+
+    org_id: UUID
+    amount: Decimal
+    reason: str
+    author: UUID | None
+    expires_at: datetime | None
+
+
+def checked_credits(amount: Decimal) -> Decimal:
+    """The amount, which can be one of credits.
+
+    Raises:
+        InvalidRequest: it is not above zero, too large, or has more than six decimals.
+    """
+    if not amount.is_finite() or not 0 < amount <= MAX_CREDITS:
+        raise InvalidRequest(f"An amount of credits is above 0 and at most {MAX_CREDITS:,}.")
+    if amount != amount.quantize(CREDIT):
+        raise InvalidRequest("An amount of credits has at most six decimals.")
+    return amount
+
+
+def checked_reason(reason: str) -> str:
+    """The reason, without white space around it.
+
+    Raises:
+        InvalidRequest: it is empty or too long.
+    """
+    kept = " ".join(reason.split())
+    if not 1 <= len(kept) <= MAX_REASON_CHARS or "\x00" in kept:
+        raise InvalidRequest(f"A reason has 1 to {MAX_REASON_CHARS} characters.")
+    return kept
+
+
+def _entry(row: dao.EntryRow, names: Mapping[UUID, str]) -> LedgerEntry:
+    return LedgerEntry(
+        number=row.id,
+        at=row.at,
+        kind=row.kind,
+        amount=row.amount,
+        debit=row.debit,
+        credit=row.credit,
+        change=row.amount * (_WEIGHT.get(row.credit, 0) - _WEIGHT.get(row.debit, 0)),
+        user_id=row.user_id,
+        user_name=None if row.user_id is None else names.get(row.user_id),
+        author_id=row.author,
+        author_name=None if row.author is None else names.get(row.author),
+        reason=row.reason,
+        hold_id=row.hold_id,
+        payment=row.payment,
+        free_day=row.free_day,
+    )
+
+
+_WEIGHT = {"available": 1, "overdraft": 1}
+"""Accounts whose entries change the balance that is shown: what goes into them raises it."""
+
+
+def _wallet(org_id: UUID) -> Subject:
+    return Subject("wallet", str(org_id))
+
+
+def _check_organisation(transaction: Transaction, org_id: UUID) -> None:
+    if not any(found.id == org_id for found in people_dao.organisations_named(transaction, str(org_id))):
+        raise NotFound("There is no such organisation.")

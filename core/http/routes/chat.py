@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from decimal import Decimal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -148,7 +147,7 @@ def _summary(answer: Answer, saved: Mapping[str, str]) -> ChatSummary:
         ),
         estimated=answer.is_estimated,
         cost_usd=answer.cost_usd,
-        credits=Decimal(0),
+        credits=answer.credits,
         conversation_id=saved["conversation_id"],
         message_id=saved["message_id"],
         **evidence_fields(answer.evidence, answer.text),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -91,7 +90,7 @@ def answer_facts(answer: Answer) -> dict[str, Any]:
         "usage": _tokens(answer),
         "estimated": answer.is_estimated,
         "cost_usd": answer.cost_usd,
-        "credits": Decimal(0),
+        "credits": answer.credits,
         "confidence": None,
         "route": RouteTaken(reason=answer.route_reason, candidates=answer.considered),
     }
@@ -107,6 +106,7 @@ def _vectors(answer: Answer) -> str:
         usage=_tokens(answer),
         estimated=answer.is_estimated,
         cost_usd=answer.cost_usd,
+        credits=answer.credits,
         cached=answer.is_cached,
     ).model_dump_json()
 

@@ -39,9 +39,9 @@ Every call but `/api/health` needs an access token: `Authorization: Bearer TOKEN
 Times are RFC 3339 in UTC, money is a decimal string, ratios are fractions (0.05 is 5 %).
 A metered call also answers `X-Plan`; `RateLimit-Limit`, `-Remaining`, `-Reset` (AI requests of the running
 minute; seconds); and, where a quota applies, `X-Quota-Metric`, `-Remaining`, `-Reset` (RFC 3339). Where it is known
-when the answer begins, `X-Cost-Usd` tells what it cost and `X-Cache` whether it was there already (`hit`, and free) or
-not (`miss`). Calls that cost take an `Idempotency-Key`: the same key and body within a day give the same answer, marked
-`Idempotency-Replayed: true`, and are charged once.
+when the answer begins, `X-Cost-Usd` tells what it cost, `X-Credits` what it took in credits, and `X-Cache` whether it
+was there already (`hit`, and free) or not (`miss`). Calls that cost take an `Idempotency-Key`: the same key and body
+within a day give the same answer, marked `Idempotency-Replayed: true`, and are charged once.
 
 The calls below `/v1` are the OpenAI wire format: its official client works with this server's address and `/v1` as its
 base URL and an access token as its key.

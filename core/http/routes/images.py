@@ -72,6 +72,7 @@ def media_facts(answer: Answer) -> dict[str, Any]:
         "usage": Tokens(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion),
         "estimated": answer.is_estimated,
         "cost_usd": answer.cost_usd,
+        "credits": answer.credits,
         "cached": answer.is_cached,
     }
 
