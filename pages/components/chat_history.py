@@ -127,7 +127,7 @@ def _show_again(key: str, *, has_failed: bool) -> None:
 def show_suggestions(key: str) -> None:
     """What an empty page offers."""
     with st.container(key=key):  # one element, whose place the first question takes
-        st.markdown("#### What would you like to know?")
+        st.header("What would you like to know?", anchor=False)
         st.caption(
             "Ask about a term, a measure or a method, or choose a portfolio below and ask about it. Each answer "
             "says who wrote it, which of its figures are verified, and what it cost."

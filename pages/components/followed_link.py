@@ -105,7 +105,7 @@ def _accept_invitation(token: str, followed: FollowedLink, principal: Principal 
     """An invitation: for a member of another organisation a button, for somebody new a form."""
     with st.container(gap="xsmall"):
         st.text(f"{followed.invited_by} invites you to")
-        st.subheader(plain(followed.org_name), anchor=False)
+        st.header(plain(followed.org_name), anchor=False)
         st.markdown(f"as **{plain(followed.role)}**.")
     if principal is not None:
         _show_accept_button(token, followed, principal)

@@ -28,7 +28,7 @@ def section(title: str, hint: str = "") -> DeltaGenerator:
     """A part of a page, with one quiet sentence beneath its name. Gives the place at the end of its line."""
     with st.container(gap="xxsmall"):
         row = st.container(horizontal=True, vertical_alignment="center", gap="small")
-        row.subheader(plain(title), width="stretch", anchor=False)
+        row.header(plain(title), width="stretch", anchor=False)
         if hint:
             st.caption(plain(hint))
     return row

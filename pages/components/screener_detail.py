@@ -145,7 +145,7 @@ def _show_verdict(key: str, look: Look, event: Event) -> None:
 
 
 def _show_record(key: str, look: Look, event: Event) -> None:
-    st.markdown("##### What such signals were worth", help="Entered at the next session's open, as of the day above.")
+    st.markdown("### What such signals were worth", help="Entered at the next session's open, as of the day above.")
     try:
         with show_loading("Reading what such signals were worth"):
             record = workbench.current().screener.studies.record(look.principal, look.symbol, event.type, look.scan)

@@ -53,7 +53,7 @@ def show_head(visit: Visit) -> None:
     """Name, market, its clock, and the quote."""
     instrument, market = visit.instrument, workbench.current().market
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(plain(instrument.name), anchor=False, width="content")
+        st.header(plain(instrument.name), anchor=False, width="content")
         show_badge(Badge(instrument.symbol, "blue"))
         show_badge(Badge(f"{instrument.market}, {instrument.currency}"))
         market_clock.show(market.calendars, instrument, visit.as_of.moment)

@@ -116,7 +116,7 @@ def test_screenshots_of_settings(live_app: LiveApp, browser: Browser, scheme: st
     sign_in(page, live_app, "admin@demo.example", "/settings")
     for section in SECTIONS:
         page.goto(f"{live_app.base_url}/settings?section={section}")
-        expect(page.get_by_role("heading", level=3).first).to_be_visible()
+        expect(page.get_by_role("heading", level=2).first).to_be_visible()
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
         expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
         if section == "sessions":

@@ -104,7 +104,7 @@ def chosen(app: AppTest, password: str = PASSWORD, again: str | None = None, **f
 def said(app: AppTest) -> str:
     """All that the page says in words."""
     assert not app.exception
-    parts = (app.header, app.subheader, app.markdown, app.text, app.caption, app.info, app.warning, app.error)
+    parts = (app.title, app.header, app.markdown, app.text, app.caption, app.info, app.warning, app.error)
     return "\n".join(str(element.value) for part in parts for element in part)
 
 

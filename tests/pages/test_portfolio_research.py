@@ -66,7 +66,7 @@ def test_opening_uses_three_chat_queries_once_and_no_rerun_uses_more(working: Wo
     assert used(working, ann) == 3
     words = words_of(app)
     assert "by rule, no model was asked" in words
-    assert "Sentiment by holding" in [each.value for each in app.subheader]
+    assert "Sentiment by holding" in [each.value for each in app.header]
     assert _titles(app)
     for _ in range(3):
         app.run()

@@ -88,7 +88,7 @@ def _sentence(app: AppTest) -> str:
 
 
 def _matched(app: AppTest) -> str:
-    return next(part.value for part in app.subheader if part.value.endswith("match"))
+    return next(part.value for part in app.header if part.value.endswith("match"))
 
 
 def test_what_a_scan_covers_stands_above_its_rows(ann: Principal, scanned: None) -> None:

@@ -98,7 +98,7 @@ def test_a_manager_adds_one_for_all_and_a_member_sees_it_without_a_button(
     assert [each.label for each in app.button if each.label in ("Change", "Revoke")] == ["Change", "Revoke"]
     sign_in(workbench, member("ann", plan="team", org="Acme", role=Role.ANALYST), monkeypatch)
     app = keys_page()
-    assert "Keys of Acme" in words_of(app) or "Keys of Acme" in [each.value for each in app.subheader]
+    assert "Keys of Acme" in words_of(app) or "Keys of Acme" in [each.value for each in app.header]
     assert "Mistral …WXYZ" in words_of(app)
     assert not [each for each in app.button if each.label in ("Change", "Revoke")]
     assert not app.radio

@@ -43,7 +43,7 @@ def _open(symbol: str = "") -> AppTest:
 
 def _words(app: AppTest) -> str:
     """What is read, without the marks that keep it from being markup."""
-    return " ".join(part.value for part in (*app.markdown, *app.caption, *app.subheader)).replace("\\", "")
+    return " ".join(part.value for part in (*app.markdown, *app.caption, *app.header)).replace("\\", "")
 
 
 def test_nothing_is_chosen_at_first(ann: Principal) -> None:
@@ -55,13 +55,13 @@ def test_nothing_is_chosen_at_first(ann: Principal) -> None:
 def test_a_name_brings_what_has_it(ann: Principal) -> None:
     app = _open("microsoft")
     next(button for button in app.button if "MSFT" in button.label).click().run()
-    assert "Microsoft" in app.subheader[0].value
+    assert "Microsoft" in app.header[0].value
 
 
 @pytest.mark.parametrize("typed", ["MSFT", " msft "])
 def test_a_quote_and_a_chart_say_where_they_are_from_and_of_when(ann: Principal, typed: str) -> None:
     app = _open(typed)
-    assert "Microsoft" in app.subheader[0].value
+    assert "Microsoft" in app.header[0].value
     price = next(metric for metric in app.metric if metric.label == "Price")
     assert price.value.startswith("$")
     assert "from the close before" in price.delta
@@ -106,7 +106,7 @@ def test_what_is_misspelt_brings_near_misses_and_one_press_takes_one(ann: Princi
     near = next(button for button in app.button if "MSFT" in button.label)
     near.click().run()
     assert not app.exception
-    assert "Microsoft" in app.subheader[0].value
+    assert "Microsoft" in app.header[0].value
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_is_misspelt_brings_near_misses_and_one_press_takes_one(ann: Princi
 )
 def test_what_nobody_knows_is_said_in_plain_text(ann: Principal, typed: str) -> None:
     app = _open(typed)
-    assert "Nothing is called" in _words(app) or app.subheader
+    assert "Nothing is called" in _words(app) or app.header
 
 
 def test_a_past_date_shows_nothing_later(workbench: Workbench, ann: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
