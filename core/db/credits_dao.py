@@ -1,7 +1,7 @@
 """The statements of credits: the wallet, its ledger, caps, boosts and pooled allowances.
 
-Credits are moved by the functions of `data/migrations/functions/45_credits.sql` alone; each call names the movement by a
-key of its own, and the same key again moves nothing.
+Credits are moved by the functions of `data/migrations/functions/45_credits.sql` alone; each call names the movement by
+a key of its own, and the same key again moves nothing.
 """
 
 from __future__ import annotations
@@ -83,7 +83,11 @@ _BOOSTS = text(
     """
 )
 _BOOST = text(
-    f"SELECT {_BOOST_COLUMNS} FROM boosts WHERE id = :id AND (CAST(:org_id AS uuid) IS NULL OR org_id = :org_id)"
+    """
+    SELECT id, org_id, user_id, metric, amount, starts_at, ends_at, reason, state, requested_by, requested_at,
+        decided_by, decided_at, note
+    FROM boosts WHERE id = :id AND (CAST(:org_id AS uuid) IS NULL OR org_id = :org_id)
+    """
 )
 _PLAN_AT = text("SELECT plan_at(:org_id, :moment)")
 
