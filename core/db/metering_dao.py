@@ -16,25 +16,26 @@ from sqlalchemy import Connection, text
 from core.db.engine import Driver
 
 _Row = TypeVar("_Row")
+_NO_CREDITS = Decimal(0)
 
 _RESERVE = """
     SELECT r.outcome, r.hold_id, r.plan, r.lifetime_s, r.denied_at, r.quota_metric, r.quota_limit, r.quota_used,
         r.quota_resets_at, r.rate_limit, r.rate_used, r.rate_resets_at, (r.denial).code, (r.denial).metric,
-        (r.denial).scope, (r.denial).maximum, (r.denial).used, (r.denial).resets_at, r.entry, r.entry_life_s
+        (r.denial).scope, (r.denial).maximum, (r.denial).used, (r.denial).resets_at, r.entry, r.entry_life_s, r.cover
     FROM reserve(%(hold_id)s, %(request_id)s, %(org_id)s, %(user_id)s, %(feature)s, %(provider)s, %(model)s,
         %(price_version)s, %(held_usd)s, %(lifetime_s)s, %(counts_request)s, %(own_key)s, %(conversation_id)s,
-        %(acts_as)s, 0, %(route)s, %(key)s, %(body_sha256)s, %(flight_key)s, %(cache_scope)s, %(cache_key)s,
+        %(acts_as)s, %(credits)s, %(route)s, %(key)s, %(body_sha256)s, %(flight_key)s, %(cache_scope)s, %(cache_key)s,
         %(key_id)s) AS r
 """
 _MARK = "SELECT mark_in_flight(%(hold_id)s)"
-_TOP_UP = "SELECT top_up(%(hold_id)s, %(held_usd)s)"
+_TOP_UP = "SELECT top_up(%(hold_id)s, %(held_usd)s, %(credits)s)"
 _SETTLE = (
-    "SELECT outcome, changed, charged_usd, quota_charged, quota_used "
+    "SELECT outcome, changed, charged_usd, quota_charged, quota_used, credits_charged "
     "FROM settle(%(hold_id)s, %(outcome)s, %(charged_usd)s, %(cost_usd)s, %(usage)s::jsonb, %(attempts)s::jsonb, "
-    "%(entry)s::jsonb, %(answer)s::jsonb)"
+    "%(entry)s::jsonb, %(answer)s::jsonb, %(credits)s)"
 )
 _RELEASE = (
-    "SELECT outcome, changed, charged_usd, quota_charged, quota_used "
+    "SELECT outcome, changed, charged_usd, quota_charged, quota_used, credits_charged "
     "FROM release(%(hold_id)s, %(status)s, %(cost_usd)s, %(usage)s::jsonb, %(attempts)s::jsonb)"
 )
 _EXPIRE = "SELECT expire_hold(%(hold_id)s)"
@@ -64,16 +65,17 @@ _PLANS = text(
     """
     INSERT INTO plan_limits (plan, chat_queries_day, portfolio_analyses_day, sec_filings_month, signal_validations_day,
         requests_month, requests_minute, requests_hour, signal_validations_minute, concurrent_requests,
-        request_ceiling_usd, checksum)
+        request_ceiling_usd, carry_over_share, free_credits_day, checksum)
     VALUES (:plan, :chat_queries_day, :portfolio_analyses_day, :sec_filings_month, :signal_validations_day,
         :requests_month, :requests_minute, :requests_hour, :signal_validations_minute, :concurrent_requests,
-        :request_ceiling_usd, :checksum)
+        :request_ceiling_usd, :carry_over_share, :free_credits_day, :checksum)
     ON CONFLICT (plan) DO UPDATE SET chat_queries_day = excluded.chat_queries_day,
         portfolio_analyses_day = excluded.portfolio_analyses_day, sec_filings_month = excluded.sec_filings_month,
         signal_validations_day = excluded.signal_validations_day, requests_month = excluded.requests_month,
         requests_minute = excluded.requests_minute, requests_hour = excluded.requests_hour,
         signal_validations_minute = excluded.signal_validations_minute,
         concurrent_requests = excluded.concurrent_requests, request_ceiling_usd = excluded.request_ceiling_usd,
+        carry_over_share = excluded.carry_over_share, free_credits_day = excluded.free_credits_day,
         checksum = excluded.checksum
     WHERE plan_limits.checksum <> excluded.checksum
     """
@@ -82,10 +84,10 @@ _PLANS_IN_USE = text("SELECT DISTINCT plan FROM organisations WHERE plan <> ALL 
 _FREE_ROW = text(
     """
     INSERT INTO usage_log (id, at, org_id, user_id, request_id, conversation_id, channel, status, feature, provider,
-        model, prompt_tokens, completion_tokens, error_code, cache_level, saved_usd)
+        model, prompt_tokens, completion_tokens, error_code, cache_level, saved_usd, plan)
     VALUES (:id, assay_now() - make_interval(secs => :age_s), :org_id, :user_id, :request_id, :conversation_id,
         :channel, :status, :feature, :provider, :model, :prompt_tokens, :completion_tokens, :error_code, :cache_level,
-        :saved_usd)
+        :saved_usd, (SELECT plan FROM organisations WHERE id = :org_id))
     ON CONFLICT (id) DO NOTHING
     """
 )
@@ -116,6 +118,8 @@ class ReservationRow:
     entry: Mapping[str, Any] | None
     """The answer that the shared cache holds, where that is the outcome."""
     entry_life_s: Decimal | None
+    cover: str | None
+    """What a granted hold is counted against: `plan`, or `credits`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ class ResolutionRow:
     charged_usd: Decimal
     quota_charged: int
     quota_used: int | None
+    credits_charged: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +159,11 @@ class AllowanceRow:
 
 
 def reserve(driver: Driver, values: Mapping[str, Any]) -> ReservationRow:
-    """Takes a hold, or says which limit refuses."""
-    return _one(driver, ReservationRow, _RESERVE, values)
+    """Takes a hold, or says which limit refuses.
+
+    `credits` is the worst case in credits, which is taken where the plan's allowance alone refuses; 0 takes none.
+    """
+    return _one(driver, ReservationRow, _RESERVE, {"credits": 0, **values})
 
 
 def mark_in_flight(driver: Driver, hold_id: UUID) -> bool:
@@ -163,9 +171,9 @@ def mark_in_flight(driver: Driver, hold_id: UUID) -> bool:
     return _one(driver, bool, _MARK, {"hold_id": hold_id})
 
 
-def top_up(driver: Driver, hold_id: UUID, held_usd: Decimal) -> bool:
-    """Raises a hold to another worst case; False where a limit does not allow it."""
-    return _one(driver, bool, _TOP_UP, {"hold_id": hold_id, "held_usd": held_usd})
+def top_up(driver: Driver, hold_id: UUID, held_usd: Decimal, credits: Decimal = _NO_CREDITS) -> bool:
+    """Raises a hold to another worst case, and in credits where it holds some; False where a limit refuses."""
+    return _one(driver, bool, _TOP_UP, {"hold_id": hold_id, "held_usd": held_usd, "credits": credits})
 
 
 def settle(
@@ -179,9 +187,19 @@ def settle(
     attempts: Sequence[Mapping[str, Any]],
     entry: Mapping[str, Any] | None,
     answer: Mapping[str, Any] | None,
+    credits: Decimal = _NO_CREDITS,
 ) -> ResolutionRow:
-    """Charges a call that answered; keeps its answer in the cache and for a repeat of its request."""
-    values = {"hold_id": hold_id, "outcome": outcome, "charged_usd": charged_usd, "cost_usd": cost_usd}
+    """Charges a call that answered; keeps its answer in the cache and for a repeat of its request.
+
+    `credits` is what it came to in credits, and is charged where the hold is covered by them.
+    """
+    values = {
+        "hold_id": hold_id,
+        "outcome": outcome,
+        "charged_usd": charged_usd,
+        "cost_usd": cost_usd,
+        "credits": credits,
+    }
     kept = {"entry": _document(entry), "answer": _document(answer)}
     return _one(driver, ResolutionRow, _SETTLE, {**values, **kept, **_documents(usage, attempts)})
 

@@ -352,6 +352,7 @@ holds = Table(
     Column("free_day", Date),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
     ForeignKeyConstraint(["key_id", "org_id"], ["provider_keys.id", "provider_keys.org_id"]),
+    UniqueConstraint("id", "resolved_at"),
 )
 
 attempts = Table(
@@ -381,11 +382,11 @@ usage_log = Table(
     "usage_log",
     METADATA,
     Column("id", Uuid, primary_key=True),
-    Column("at", Moment, nullable=False),
+    Column("at", Moment, primary_key=True),
     Column("org_id", Uuid, nullable=False),
     Column("user_id", Uuid, nullable=False),
     Column("request_id", Uuid, nullable=False),
-    Column("hold_id", Uuid, ForeignKey("holds.id")),
+    Column("hold_id", Uuid),
     Column("conversation_id", Uuid),
     Column("channel", Text, nullable=False),
     Column("status", Text, nullable=False),
@@ -415,7 +416,8 @@ usage_log = Table(
     Column("plan", Text),
     Column("credits", Credits, nullable=False),
     Column("cover", Text),
-    UniqueConstraint("hold_id"),
+    UniqueConstraint("hold_id", "at"),
+    ForeignKeyConstraint(["hold_id", "at"], ["holds.id", "holds.resolved_at"]),
 )
 
 kept_answers = Table(

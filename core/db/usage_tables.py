@@ -1,3 +1,61 @@
-"""The tables of rolled-up usage."""
+"""The tables of rolled-up usage: the log by hour, by day and organisation, by day and user."""
 
 from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text, Uuid
+from sqlalchemy.types import TypeEngine
+
+from core.db.schema import METADATA, Credits, Moment, Usd
+
+LATENCY_BUCKETS = 64
+FIRST_BUCKET_MS = 10
+"""Bucket 0 is what took less."""
+BUCKET_STEP = 1.18
+"""Bucket n (1 to 62) is from 10 × 1.18^(n-1) ms to 10 × 1.18^n ms; the last is what took longer, 4.8 minutes on."""
+COUNTS = (
+    *("requests", "answered", "cached", "denied", "failed", "broken", "cut", "unresolved"),
+    *("prompt_tokens", "completion_tokens"),
+)
+MONEY = ("cost_usd", "charged_usd", "saved_usd", "credits")
+MEASURES = (*COUNTS, *MONEY, "latency_ms")
+"""What every rollup sums, in the order of its columns: `answered` are those of status success, `latency_ms` is summed
+over them, tokens are those of calls (a cached answer has none)."""
+LATENCIES = tuple(f"ms_{number}" for number in range(LATENCY_BUCKETS))
+"""Answered requests by latency."""
+
+
+def _rollup(name: str, **keys: TypeEngine[Any] | type[TypeEngine[Any]]) -> Table:
+    return Table(
+        name,
+        METADATA,
+        *(Column(key, kind, primary_key=True) for key, kind in keys.items()),
+        *(Column(count, BigInteger, nullable=False) for count in COUNTS),
+        *(Column(amount, Credits if amount == "credits" else Usd, nullable=False) for amount in MONEY),
+        Column("latency_ms", BigInteger, nullable=False),
+        *(Column(latency, Integer, nullable=False) for latency in LATENCIES if name == "usage_org_days"),
+    )
+
+
+usage_hours = _rollup("usage_hours", hour=Moment, provider=Text, model=Text, feature=Text, channel=Text, plan=Text)
+usage_org_days = _rollup("usage_org_days", day=Moment, org_id=Uuid, provider=Text, model=Text, feature=Text, plan=Text)
+usage_days = _rollup(
+    "usage_days", day=Moment, org_id=Uuid, user_id=Uuid, provider=Text, model=Text, feature=Text, plan=Text
+)
+usage_user_days = _rollup("usage_user_days", day=Moment, org_id=Uuid, user_id=Uuid, plan=Text)
+
+usage_progress = Table(
+    "usage_progress",
+    METADATA,
+    Column("is_only", Boolean, primary_key=True),
+    Column("rolled_until", Moment, nullable=False),
+    Column("kept_from", Moment),
+)
+
+usage_late_hours = Table(
+    "usage_late_hours",
+    METADATA,
+    Column("hour", Moment, primary_key=True),
+    Column("written_by", BigInteger, primary_key=True),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -48,6 +49,7 @@ class UsageLog:
     def __init__(self, database: Database, *, telemetry: Telemetry | None = None) -> None:
         self._database = database
         self._telemetry = telemetry or Telemetry()
+        self._times: dict[UUID, datetime] = {}
         self._buffer: Buffer[FreeRow] = Buffer(self._write, name="usage-log")
 
     @property
@@ -70,14 +72,20 @@ class UsageLog:
         self._buffer.close()
 
     def _write(self, rows: Sequence[FreeRow]) -> None:
+        """Writes a batch. Rows whose commit was not confirmed come again, with the times that they had."""
         with self._database.service() as connection:
-            dao.add_free_rows(connection, [_values(row) for row in rows])
+            now, tick = dao.now(connection), time.monotonic()
+            self._times = {
+                row.id: self._times.get(row.id) or now - timedelta(seconds=max(0.0, tick - row.noted)) for row in rows
+            }
+            dao.add_free_rows(connection, [_values(row, self._times[row.id]) for row in rows])
+        self._times = {}
 
 
-def _values(row: FreeRow) -> dict[str, Any]:
+def _values(row: FreeRow, at: datetime) -> dict[str, Any]:
     return {
         "id": row.id,
-        "age_s": max(0.0, time.monotonic() - row.noted),
+        "at": at,
         "org_id": row.principal.org_id,
         "user_id": row.principal.user_id,
         "request_id": row.request_id,
@@ -92,4 +100,5 @@ def _values(row: FreeRow) -> dict[str, Any]:
         "error_code": row.error_code,
         "cache_level": row.cache_level,
         "saved_usd": row.saved_usd,
+        "plan": row.principal.plan,
     }
