@@ -85,10 +85,9 @@ _FREE_ROW = text(
     """
     INSERT INTO usage_log (id, at, org_id, user_id, request_id, conversation_id, channel, status, feature, provider,
         model, prompt_tokens, completion_tokens, error_code, cache_level, saved_usd, plan)
-    VALUES (:id, assay_now() - make_interval(secs => :age_s), :org_id, :user_id, :request_id, :conversation_id,
-        :channel, :status, :feature, :provider, :model, :prompt_tokens, :completion_tokens, :error_code, :cache_level,
-        :saved_usd, (SELECT plan FROM organisations WHERE id = :org_id))
-    ON CONFLICT (id) DO NOTHING
+    VALUES (:id, :at, :org_id, :user_id, :request_id, :conversation_id, :channel, :status, :feature, :provider, :model,
+        :prompt_tokens, :completion_tokens, :error_code, :cache_level, :saved_usd, :plan)
+    ON CONFLICT (id, at) DO NOTHING
     """
 )
 
@@ -271,8 +270,14 @@ def plans_without_limits(connection: Connection, plans: Sequence[str]) -> list[s
 
 
 def add_free_rows(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Logs cached answers and denials: rows without a hold and without a cost."""
+    """Logs cached answers and denials: rows without a hold or a cost; those that are there stay as they are."""
     connection.execute(_FREE_ROW, list(rows))
+
+
+def now(connection: Connection) -> datetime:
+    """The time of the one clock."""
+    moment: datetime = connection.execute(text("SELECT assay_now()")).scalar_one()
+    return moment
 
 
 def _document(value: Mapping[str, Any] | None) -> str | None:
