@@ -68,11 +68,9 @@ def _parser() -> argparse.ArgumentParser:
         change.add_argument("email", metavar="EMAIL")
         change.set_defaults(run=_user_set_active, is_active=name == "activate")
 
-    plan = commands.add_parser("plan", help="plans").add_subparsers(required=True, metavar="COMMAND")
-    plan_set = plan.add_parser("set", help="put an organisation on a plan")
-    plan_set.add_argument("org", metavar="ORG")
-    plan_set.add_argument("plan", metavar="PLAN")
-    plan_set.set_defaults(run=_plan_set)
+    _add_plan(commands.add_parser("plan", help="plans").add_subparsers(required=True, metavar="COMMAND"))
+
+    _add_credits(commands.add_parser("credits", help="credits").add_subparsers(required=True, metavar="COMMAND"))
 
     _add_bars(commands.add_parser("bars", help="daily bars").add_subparsers(required=True, metavar="COMMAND"))
 
@@ -97,6 +95,22 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--accounting", action="store_true", help="check that the books balance")
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _add_plan(plan: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    plan_set = plan.add_parser("set", help="put an organisation on a plan")
+    plan_set.add_argument("org", metavar="ORG")
+    plan_set.add_argument("plan", metavar="PLAN")
+    plan_set.set_defaults(run=_plan_set)
+
+
+def _add_credits(credits: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    grant = credits.add_parser("grant", help="give an organisation credits; prints its balance")
+    grant.add_argument("org", metavar="ORG", help="name or id of the organisation")
+    grant.add_argument("amount", type=_credits, metavar="AMOUNT", help="how many, such as 25 or 0.5")
+    grant.add_argument("--reason", required=True, metavar="TEXT", help="why, as its ledger will say")
+    grant.add_argument("--expires", type=date.fromisoformat, metavar="DATE", help="last day, UTC (they do not end)")
+    grant.set_defaults(run=_credits_grant)
 
 
 def _add_bars(bars: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -157,6 +171,14 @@ def _amount(words: str) -> Decimal:
     if not amount.is_finite() or amount < 0:
         raise argparse.ArgumentTypeError(f"an amount in USD, from 0, is wanted: {words}")
     return amount
+
+
+def _credits(words: str) -> Decimal:
+    """An amount of credits; whether it can be granted is told where it is."""
+    try:
+        return Decimal(words)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"an amount of credits is wanted: {words}") from None
 
 
 def _verdicts_replay(settings: Settings, given: argparse.Namespace) -> int:
@@ -264,6 +286,12 @@ def _plan_set(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import admin
 
     return admin.set_plan(settings, given.org, given.plan)
+
+
+def _credits_grant(settings: Settings, given: argparse.Namespace) -> int:
+    from core.commands import admin
+
+    return admin.grant_credits(settings, given.org, given.amount, reason=given.reason, last_day=given.expires)
 
 
 def _doctor(settings: Settings, given: argparse.Namespace) -> int:

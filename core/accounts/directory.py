@@ -147,6 +147,19 @@ class Directory:
                 sign_in_dao.revoke_sessions_of(connection, user.id)
                 joining_dao.end_invitations_by(connection, user.id)
 
+    def organisation_id(self, org_name: str) -> UUID:
+        """The id of an organisation, by name or id.
+
+        Raises:
+            NotFound: there is no such organisation.
+            Conflict: there are several of that name.
+        """
+        with self._database.service() as connection:
+            found = _one_named(connection, org_name)
+        if found is None:
+            raise NotFound("There is no organisation of that name.")
+        return found.id
+
     def set_plan(self, org_name: str, plan: str) -> None:
         """Puts an organisation, by name or id, on a plan, from its next request on.
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
 from core.accounts.demo import demo_sign_ins, load_demo
 from core.accounts.directory import Directory
 from core.db.engine import Database
 from core.db.migrate import migrate
+from core.metering.credits import Credits
 from core.metering.plans import Plans, load_plans
 from core.metering.plans_sync import sync_plans
+from core.metering.pricing import shipped_billing
 from core.principal import Role
 from core.settings import Settings
 from core.workbench import open_database, prepared_home
@@ -62,6 +66,17 @@ def set_plan(settings: Settings, org: str, plan: str) -> int:
     return 0
 
 
+def grant_credits(settings: Settings, org: str, amount: Decimal, *, reason: str, last_day: date | None) -> int:
+    """Grants an organisation credits, which end with a day (UTC) where one is given, and prints its balance."""
+    expires_at = None if last_day is None else datetime.combine(last_day + timedelta(days=1), time(), UTC)
+    with _opened(settings) as (database, _plans):
+        org_id = Directory(database).organisation_id(org)
+        wallets = Credits(database, shipped_billing())
+        balance = wallets.grant(org_id, amount, reason=reason, author=None, expires_at=expires_at)
+    print(f"{org} was granted {amount.normalize():f} credits; its balance is {balance.normalize():f}.")
+    return 0
+
+
 def print_demo(settings: Settings) -> int:
     """Loads the demo organisation as far as it is missing, and prints its sign-ins."""
     with _storage(settings) as (directory, _plans):
@@ -72,9 +87,15 @@ def print_demo(settings: Settings) -> int:
 @contextmanager
 def _storage(settings: Settings) -> Iterator[tuple[Directory, Plans]]:
     """The directory on the migrated database, with the plans in force: what a command needs of the workbench."""
+    with _opened(settings) as (database, plans):
+        yield Directory(database), plans
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[tuple[Database, Plans]]:
     plans = load_plans(settings.plans_file)
     database: Database
     database, _server = open_database(settings)
     with closing(database):
         sync_plans(database, plans)
-        yield Directory(database), plans
+        yield database, plans

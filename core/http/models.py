@@ -411,6 +411,7 @@ class PlanLimits(CamelAnswer):
     holdings_per_portfolio: Figure
     seats: Figure
     news_refresh_minutes: int
+    free_credits_day: int
     prompt_chars: Figure
     prompt_tokens: Figure
 

@@ -76,6 +76,8 @@ class Limits(BaseModel):
     """Members of the organisation."""
     news_refresh_minutes: Annotated[int, Field(ge=1)]
     """News is refreshed at most this often."""
+    free_credits_day: Annotated[int, Field(ge=0, le=1_000_000)] = 10
+    """Free credits a day (UTC), per user; they are used before the wallet's, and not kept."""
     prompt_chars: Count = None
     """Characters of one message that a user writes; that of the installation (MAX_PROMPT_CHARS) holds too."""
     prompt_tokens: Count = None

@@ -165,7 +165,7 @@ def test_the_eleventh_question_is_denied_in_one_sentence(free: httpx2.Client) ->
         problem = assert_problem(denied, 429, "quota_exceeded")
         assert problem["reason"] == problem["detail"] == "Daily chat query limit reached (10/day)"
         assert (problem["metric"], problem["limit"], problem["used"]) == ("chat_queries_day", 10, 10)
-        assert (problem["remaining"], problem["upgrade_url"]) == (0, "/settings")
+        assert (problem["remaining"], problem["upgrade_url"]) == (0, "/billing")
         assert str(problem["resets_at"]).endswith("T00:00:00Z")
         assert 0 < int(denied.headers["retry-after"]) <= 86_400
         assert (denied.headers["x-plan"], denied.headers["x-quota-remaining"]) == ("free", "0")
