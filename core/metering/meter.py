@@ -52,6 +52,9 @@ _REASONS = {
     "request_ceiling_usd": "This request could cost up to {used} USD, more than your plan's {limit} USD a request",
     "user_budget_usd_month": "Your monthly budget of {limit} USD would be exceeded",
     "org_budget_usd_month": "Your organisation's monthly budget of {limit} USD would be exceeded",
+    "credits": "This request could take up to {used} credits, and your organisation has {limit} left",
+    "credits_owed": "Your organisation owes {limit} credits; they are paid by the next ones that come in",
+    "credits_cap_month": "Your own cap of {limit} credits a month would be exceeded",
     "key_limit_usd_month": "This key's own monthly limit of {limit} USD would be exceeded; change it in Settings",
 }
 
@@ -432,13 +435,16 @@ def _denial(row: dao.ReservationRow) -> Denial:
     if row.resets_at is not None and row.denied_at is not None:
         wait_s = max(1, ceil((row.resets_at - row.denied_at).total_seconds()))
     limit, used = row.maximum, row.used
-    reason = _REASONS[row.metric].format(limit=_plain(limit), used=_plain(used))
+    reasons, shown = row.metric, limit
+    if row.metric == "credits" and limit < 0:
+        reasons, shown = "credits_owed", -limit
+    reason = _REASONS[reasons].format(limit=_plain(shown), used=_plain(used))
     return Denial(
         code=row.code,
         metric=row.metric,
-        limit=limit,
+        limit=max(Decimal(0), limit),
         used=used,
-        remaining=max(Decimal(0), limit - used),
+        remaining=max(Decimal(0), limit if row.metric == "credits" else limit - used),
         resets_at=row.resets_at,
         retry_after_s=wait_s,
         reason=reason,

@@ -117,12 +117,22 @@ def _denial_hint(denial: Denial, principal: Principal | None) -> str:
         return f"Try again in {denial.retry_after_s} seconds."
     if denial.code == "too_many_concurrent":
         return "Try again when one of the answers that are being written is finished."
+    if denial.code == "insufficient_credits":
+        return _credits_hint(denial, principal)
     if denial.resets_at is None:
         return "Waiting does not change this; a larger plan does."
     resets = f"It resets {_when(denial.resets_at, principal)}."
     if denial.code == "quota_exceeded":
         return f"{resets} Until then, what was asked before is still answered; a larger plan has a higher limit."
     return resets
+
+
+def _credits_hint(denial: Denial, principal: Principal | None) -> str:
+    if denial.metric != "credits":
+        until = "" if denial.resets_at is None else f" Otherwise it resets {_when(denial.resets_at, principal)}."
+        return f"An admin of your organisation can raise it.{until}"
+    until = "" if denial.resets_at is None else f" Your plan covers it again {_when(denial.resets_at, principal)}."
+    return f"Credits are bought on the page Billing.{until}"
 
 
 def _when(moment: datetime, principal: Principal | None) -> str:

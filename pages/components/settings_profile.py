@@ -38,6 +38,13 @@ def show(principal: Principal) -> None:
             help="It reads what a question wants and how hard it is, and takes the cheapest healthy model that is good "
             "enough for it; under the answer stands why. Switched off, “Auto” is your default model.",
         )
+        uses_credits = st.toggle(
+            "Let credits take over when my plan’s allowance is used up",
+            profile.uses_credits,
+            help="Questions to models go on then: today’s free credits are spent first, then those of your "
+            "organisation, within what you may spend. Limits a minute, an hour and a request hold all the same. "
+            "Switched off, you are told that the allowance is used up, and nothing is spent.",
+        )
         gets_notices = st.toggle(
             "Send me notices by mail",
             profile.gets_notices,
@@ -51,6 +58,7 @@ def show(principal: Principal) -> None:
                     zone=zone,
                     default_model=model,
                     uses_router=uses_router,
+                    uses_credits=uses_credits,
                     gets_notices=gets_notices,
                 )
                 bench.profiles.keep(principal, kept)
