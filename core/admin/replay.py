@@ -211,15 +211,16 @@ class Replay:
         if base is None:
             return None
         is_organisations = metric == "signal_validations_day"
-        members = 1 if is_organisations else self._ground.pools.get(asked.org_id, 1)
         is_pooled = not is_organisations and asked.org_id in self._ground.pools
         boosted = sum(
-            each.amount * (members if is_pooled and each.user_id is None else 1)
+            each.amount
             for each in self._boosts.get((asked.org_id, metric), ())
             if each.starts_at <= asked.at < each.ends_at
-            and (each.user_id is None or is_organisations or is_pooled or each.user_id == asked.user_id)
+            and (is_pooled or each.user_id is None or each.user_id == asked.user_id)
         )
-        return base * members + boosted + self._carry(metric, asked, period, base * members)
+        if is_pooled:  # a pool carries nothing over
+            return base * self._ground.pools[asked.org_id] + boosted
+        return base + boosted + self._carry(metric, asked, period, base)
 
     def _carry(self, metric: str, asked: Asked, period: date, allowance: int) -> int:
         """floor(share x what was left) of the month before, of the plan's own allowance alone."""

@@ -195,7 +195,7 @@ class Simulator:
         ground = Ground(
             zones={row.id: row.zone for row in organisations},
             boosts=[Boosted(**_fields(row)) for row in boosts],
-            pools={row.id: row.members for row in organisations if row.is_pooled},
+            pools={row.id: row.askers for row in organisations if row.is_pooled},
             known_since=known,
         )
         asked = [self._asked(row) for row in rows if row.org_id in ground.zones]

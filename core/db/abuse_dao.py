@@ -79,9 +79,11 @@ _VOLUMES = text(
     """
     SELECT d.org_id, o.name AS org_name, o.plan, d.user_id, u.email, d.days, d.counts
     FROM (SELECT org_id, user_id, array_agg(day ORDER BY day) AS days, array_agg(count ORDER BY day) AS counts
-            FROM (SELECT org_id, user_id, day, sum(requests)::integer AS count FROM usage_days
-                    WHERE day >= :first AND day <= :day GROUP BY 1, 2, 3) s
-            GROUP BY 1, 2 HAVING bool_or(day = :day)) d
+            FROM (SELECT org_id, user_id, (day AT TIME ZONE 'UTC')::date AS day, sum(requests)::integer AS count
+                    FROM usage_user_days WHERE day >= cast(:first AS date)::timestamp AT TIME ZONE 'UTC'
+                        AND day <= cast(:day AS date)::timestamp AT TIME ZONE 'UTC'
+                    GROUP BY 1, 2, 3) s
+            GROUP BY 1, 2 HAVING bool_or(day = cast(:day AS date))) d
         JOIN users u ON u.id = d.user_id JOIN organisations o ON o.id = d.org_id
     ORDER BY d.org_id, d.user_id LIMIT :most
     """

@@ -34,7 +34,9 @@ _ORGANISATIONS = text(
     """
     SELECT o.id, o.name, o.zone, o.pools_allowances AS is_pooled,
         (SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id
-            WHERE m.org_id = o.id AND m.ended_at IS NULL AND u.deactivated_at IS NULL) AS members
+            WHERE m.org_id = o.id AND m.ended_at IS NULL AND u.deactivated_at IS NULL) AS members,
+        (SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = o.id
+            AND m.ended_at IS NULL AND m.role <> 'viewer' AND u.deactivated_at IS NULL) AS askers
     FROM organisations o WHERE o.plan = :plan ORDER BY o.created_at, o.id LIMIT :most
     """
 )
@@ -89,6 +91,8 @@ class OrganisationRow:
     is_pooled: bool
     members: int
     """Active ones."""
+    askers: int
+    """Those of them who may ask, and share what is pooled."""
 
 
 @dataclass(frozen=True, slots=True)
