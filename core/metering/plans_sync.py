@@ -35,7 +35,13 @@ def sync_plans(database: Database, plans: Plans) -> None:
         dao.write_plans(
             connection,
             [
-                {"plan": name, "checksum": plans.checksum, **{key: getattr(plan.limits, key) for key in ENFORCED}}
+                {
+                    "plan": name,
+                    "checksum": plans.checksum,
+                    "carry_over_share": plan.carry_over_share,
+                    "free_credits_day": plan.limits.free_credits_day,
+                    **{key: getattr(plan.limits, key) for key in ENFORCED},
+                }
                 for name, plan in plans.plans.items()
             ],
         )

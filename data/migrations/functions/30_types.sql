@@ -16,7 +16,8 @@ DO $$ BEGIN
         denial denial, denied_at timestamptz,
         quota_metric text, quota_limit integer, quota_used integer, quota_resets_at timestamptz,
         rate_limit integer, rate_used integer, rate_resets_at timestamptz,
-        entry jsonb, entry_life_s numeric);
+        entry jsonb, entry_life_s numeric,
+        cover text);                -- of a granted hold: plan or credits
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
 
@@ -24,7 +25,29 @@ DO $$ BEGIN
     CREATE TYPE resolution AS (
         outcome text,               -- settled, released, expired, not_open (reserved but never called), unknown
         changed boolean,            -- false where it had been resolved before
-        charged_usd numeric, quota_charged integer, quota_used integer);
+        charged_usd numeric, quota_charged integer, quota_used integer, credits_charged numeric);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+-- Credits that cover a request, free ones of that day and the wallet's; or what refuses them.
+DO $$ BEGIN
+    CREATE TYPE covering AS (free numeric, taken numeric, free_day date, denial denial);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+-- What a new month gets of the old one.
+DO $$ BEGIN
+    CREATE TYPE carried AS (requests integer, filings integer);
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
+
+-- What raises limits: how many members share them, what the other ones used and were left, and boosts.
+DO $$ BEGIN
+    CREATE TYPE raised AS (
+        members integer, chat integer, analysis integer, filing integer, request integer,
+        filing_carry integer, request_carry integer,
+        chat_boost integer, analysis_boost integer, filing_boost integer, request_boost integer,
+        validation_boost integer);
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
 

@@ -26,6 +26,7 @@ CREATE OR REPLACE FUNCTION member_meter_at(m member_meters, p_now timestamptz, p
 RETURNS member_meters LANGUAGE plpgsql AS $$
 DECLARE
     span meter_span;
+    c carried;
 BEGIN
     IF p_now >= m.day_end THEN
         IF p_keep THEN
@@ -46,11 +47,18 @@ BEGIN
     IF p_now >= m.month_end THEN
         IF p_keep THEN
             INSERT INTO meter_periods (org_id, user_id, period, starts_at, ends_at, sec_filing_used, sec_filing_held,
-                    request_used, request_held, charge_usd_used, charge_usd_held)
+                    request_used, request_held, charge_usd_used, charge_usd_held, credits_used, credits_held)
                 VALUES (m.org_id, m.user_id, 'month', m.month_start, m.month_end, m.sec_filing_used, m.sec_filing_held,
-                    m.request_used, m.request_held, m.charge_usd_used, m.charge_usd_held);
+                    m.request_used, m.request_held, m.charge_usd_used, m.charge_usd_held, m.credits_used,
+                    m.credits_held);
         END IF;
         span := meter_period('month', m.month_end, p_now, p_zone);
+        c := carried_over(m.org_id, m.month_end, span.starts_at, m.request_used + m.request_held,
+            m.sec_filing_used + m.sec_filing_held);
+        m.request_carry := c.requests;
+        m.sec_filing_carry := c.filings;
+        m.credits_used := 0;
+        m.credits_held := 0;
         m.month_start := span.starts_at;
         m.month_end := span.ends_at;
         m.sec_filing_used := 0;
@@ -98,10 +106,10 @@ BEGIN
 END $$;
 
 -- Moves a hold's amounts from held to used, in the periods the hold names, closed or not; says what its feature has
--- used in the running period. Both meter rows are locked by the caller. What an organisation did for itself counts in its
+-- used in the running period. Both meter rows are locked by the caller. p_credits are those of the wallet. What an organisation did for itself counts in its
 -- own row alone.
-CREATE OR REPLACE FUNCTION count_resolution(h holds, p_quota integer, p_request integer, p_charge numeric)
-RETURNS integer LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION count_resolution(h holds, p_quota integer, p_request integer, p_charge numeric,
+    p_credits numeric) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     nobody uuid := '00000000-0000-0000-0000-000000000000';
     chat integer := (h.feature = 'chat_query' IS TRUE)::integer;
@@ -129,7 +137,10 @@ BEGIN
         request_held = t.request_held - CASE t.month_start WHEN h.month_start THEN h.request_held ELSE 0 END,
         request_used = t.request_used + CASE t.month_start WHEN h.month_start THEN p_request ELSE 0 END,
         charge_usd_held = t.charge_usd_held - CASE t.month_start WHEN h.month_start THEN member_usd ELSE 0 END,
-        charge_usd_used = t.charge_usd_used + CASE t.month_start WHEN h.month_start THEN member_charge ELSE 0 END
+        charge_usd_used = t.charge_usd_used + CASE t.month_start WHEN h.month_start THEN member_charge ELSE 0 END,
+        credits_held = t.credits_held
+            - CASE t.month_start WHEN h.month_start THEN h.credits_held - h.free_held ELSE 0 END,
+        credits_used = t.credits_used + CASE t.month_start WHEN h.month_start THEN p_credits ELSE 0 END
         WHERE t.org_id = h.org_id AND t.user_id = h.user_id
         RETURNING t.day_start, t.month_start, chat * (t.chat_query_used + t.chat_query_held)
             + analysis * (t.portfolio_analysis_used + t.portfolio_analysis_held)
@@ -146,16 +157,17 @@ BEGIN
         RETURNING t.day_start, t.month_start,
             validation * (t.signal_validation_used + t.signal_validation_held) AS used INTO o;
     IF m.day_start <> h.day_start AND batch = 0 THEN
-        PERFORM count_closed(h, h.user_id, 'day', h.day_start, chat, analysis, 0, 0, p_quota, 0, 0);
+        PERFORM count_closed(h, h.user_id, 'day', h.day_start, chat, analysis, 0, 0, p_quota, 0, 0, 0);
     END IF;
     IF m.month_start <> h.month_start AND batch = 0 THEN
-        PERFORM count_closed(h, h.user_id, 'month', h.month_start, 0, 0, filing, 0, p_quota, p_request, p_charge);
+        PERFORM count_closed(h, h.user_id, 'month', h.month_start, 0, 0, filing, 0, p_quota, p_request, p_charge,
+            p_credits);
     END IF;
     IF o.day_start <> h.org_day_start THEN
-        PERFORM count_closed(h, nobody, 'day', h.org_day_start, 0, 0, 0, validation, p_quota, 0, 0);
+        PERFORM count_closed(h, nobody, 'day', h.org_day_start, 0, 0, 0, validation, p_quota, 0, 0, 0);
     END IF;
     IF o.month_start <> h.org_month_start THEN
-        PERFORM count_closed(h, nobody, 'month', h.org_month_start, 0, 0, 0, 0, 0, 0, p_charge);
+        PERFORM count_closed(h, nobody, 'month', h.org_month_start, 0, 0, 0, 0, 0, 0, p_charge, 0);
     END IF;
     RETURN CASE WHEN h.feature IS NOT NULL THEN m.used + o.used END;
 END $$;
@@ -171,10 +183,11 @@ BEGIN
         WHERE k.id = h.key_id;
 END $$;
 
--- The same in a period that is closed. A day keeps quotas alone; a month also requests (the member's) and charges.
+-- The same in a period that is closed. A day keeps quotas alone; a month also requests and credits (the
+-- member's) and charges.
 CREATE OR REPLACE FUNCTION count_closed(h holds, p_user uuid, p_period text, p_start timestamptz, p_chat integer,
-    p_analysis integer, p_filing integer, p_validation integer, p_quota integer, p_request integer, p_charge numeric)
-RETURNS void LANGUAGE plpgsql AS $$
+    p_analysis integer, p_filing integer, p_validation integer, p_quota integer, p_request integer, p_charge numeric,
+    p_credits numeric) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     of_month integer := (p_period = 'month')::integer;
     of_member integer := (p_user = h.user_id)::integer;
@@ -191,7 +204,9 @@ BEGIN
         request_held = request_held - of_month * of_member * h.request_held,
         request_used = request_used + p_request,
         charge_usd_held = charge_usd_held - of_month * h.held_usd,
-        charge_usd_used = charge_usd_used + p_charge
+        charge_usd_used = charge_usd_used + p_charge,
+        credits_held = credits_held - of_month * of_member * (h.credits_held - h.free_held),
+        credits_used = credits_used + p_credits
         WHERE org_id = h.org_id AND user_id = p_user AND period = p_period AND starts_at = p_start;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'hold % names the % of %, which is not kept', h.id, p_period, p_start;

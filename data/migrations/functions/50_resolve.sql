@@ -1,20 +1,26 @@
 -- How a hold ends: settled, released or expired, never two of these, never left open.
 
--- Locks the meters of a hold's membership and organisation and its own key, in that order, and reads the hold behind
--- them.
+-- Locks the meters of a hold's membership and organisation, its own key, and, where credits cover it, the wallet and the
+-- free day, in that order, and reads the hold behind them.
 CREATE OR REPLACE FUNCTION locked_hold(p_hold uuid) RETURNS holds LANGUAGE plpgsql AS $$
 DECLARE
     h holds;
     org uuid;
     member uuid;
     key uuid;
+    covered_by text;
+    day_of_free date;
 BEGIN
-    SELECT org_id, user_id, key_id INTO org, member, key FROM holds WHERE id = p_hold;
+    SELECT org_id, user_id, key_id, cover, free_day INTO org, member, key, covered_by, day_of_free FROM holds WHERE id = p_hold;
     IF FOUND THEN
         PERFORM 1 FROM member_meters WHERE org_id = org AND user_id = member FOR UPDATE;
         PERFORM 1 FROM org_meters WHERE org_id = org FOR UPDATE;
         IF key IS NOT NULL THEN
             PERFORM 1 FROM provider_keys WHERE id = key FOR UPDATE;
+        END IF;
+        IF covered_by = 'credits' THEN
+            PERFORM 1 FROM wallets WHERE org_id = org FOR UPDATE;
+            PERFORM 1 FROM free_days WHERE user_id = member AND day = day_of_free FOR UPDATE;
         END IF;
         SELECT * INTO h FROM holds WHERE id = p_hold FOR UPDATE;
     END IF;
@@ -53,12 +59,12 @@ END $$;
 
 -- Writes the one usage row of a resolved call, and its attempts.
 CREATE OR REPLACE FUNCTION log_call(h holds, p_at timestamptz, p_status text, p_cost_usd numeric, p_charged_usd numeric,
-    p_usage jsonb, p_attempts jsonb) RETURNS void LANGUAGE plpgsql AS $$
+    p_credits numeric, p_usage jsonb, p_attempts jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO usage_log (id, at, org_id, user_id, request_id, hold_id, conversation_id, channel, status, feature,
             provider, model, price_version, prompt_tokens, completion_tokens, cached_prompt_tokens, estimated, quarantine,
             cost_usd, charged_usd, latency_ms, first_token_ms, error_code, own_key, intent, complexity, prompt_version,
-            experiment_id, arm)
+            experiment_id, arm, plan, credits, cover)
         VALUES (h.id, p_at, h.org_id, h.user_id, h.request_id, h.id, h.conversation_id,
             coalesce(p_usage ->> 'channel', 'api'), p_status, h.feature, coalesce(p_usage ->> 'provider', h.provider),
             coalesce(p_usage ->> 'model', h.model), coalesce(p_usage ->> 'price_version', h.price_version),
@@ -67,7 +73,8 @@ BEGIN
             coalesce((p_usage ->> 'estimated')::boolean, false), p_usage ->> 'quarantine', p_cost_usd, p_charged_usd,
             coalesce((p_usage ->> 'latency_ms')::integer, 0), (p_usage ->> 'first_token_ms')::integer,
             p_usage ->> 'error_code', h.own_key, p_usage ->> 'intent', p_usage ->> 'complexity',
-            p_usage ->> 'prompt_version', (p_usage ->> 'experiment_id')::uuid, p_usage ->> 'arm');
+            p_usage ->> 'prompt_version', (p_usage ->> 'experiment_id')::uuid, p_usage ->> 'arm',
+            h.plan, p_credits, h.cover);
     IF p_attempts <> '[]' THEN
         PERFORM log_attempts(h, p_at, p_attempts);
     END IF;
@@ -113,12 +120,15 @@ BEGIN
     UPDATE holds SET state = 'expired', resolved_at = at,
         cost_usd = CASE h.state WHEN 'in_flight' THEN h.bound_usd ELSE 0 END,
         resolution = CASE h.state WHEN 'in_flight' THEN 'unresolved' ELSE 'never_called' END WHERE id = p_hold;
-    PERFORM count_resolution(h, 0, 0, 0);
+    PERFORM count_resolution(h, 0, 0, 0, 0);
+    IF h.cover = 'credits' THEN
+        PERFORM return_credits(h, h.free_held, h.credits_held - h.free_held);
+    END IF;
     IF h.key_id IS NOT NULL THEN
         PERFORM count_key(h, CASE h.state WHEN 'in_flight' THEN h.bound_usd ELSE 0 END, false);
     END IF;
     IF h.state = 'in_flight' THEN
-        PERFORM log_call(h, at, 'unresolved', h.bound_usd, 0, '{"estimated": true}', '[]');
+        PERFORM log_call(h, at, 'unresolved', h.bound_usd, 0, 0, '{"estimated": true}', '[]');
     END IF;
     RETURN true;
 END $$;
@@ -130,7 +140,7 @@ DECLARE
     is_overdue boolean := h.state IN ('reserved', 'in_flight') AND h.expires_at <= p_at;
 BEGIN
     IF h.id IS NULL THEN
-        RETURN ROW('unknown', false, 0, 0, NULL)::resolution;
+        RETURN ROW('unknown', false, 0, 0, NULL, 0)::resolution;
     END IF;
     IF is_overdue THEN
         PERFORM expire_hold(h.id);
@@ -139,12 +149,13 @@ BEGIN
         PERFORM log_attempts(h, p_at, p_attempts);
     END IF;
     RETURN ROW(CASE WHEN is_overdue THEN 'expired' WHEN h.state = 'reserved' THEN 'not_open' ELSE h.state END,
-        is_overdue, h.charged_usd, h.quota_charged, feature_used(h))::resolution;
+        is_overdue, h.charged_usd, h.quota_charged, feature_used(h), h.credits_charged)::resolution;
 END $$;
 
 -- Charges a call that answered, once: counters, hold, usage row and attempts in one transaction.
 -- p_outcome: success; cut (the client or our time limit stopped it after the first token); early_cut (the client, before
 -- the first token: the first five of a member's day are free, then the request and p_charged_usd).
+-- p_credits is what it came to in credits, and charged where they cover it, free ones first.
 -- p_entry is what the cache keeps of the answer, p_answer what a repeat of its Idempotency-Key gets; both may be NULL.
 CREATE OR REPLACE FUNCTION settle(p_hold uuid, p_outcome text, p_charged_usd numeric, p_cost_usd numeric,
     p_usage jsonb DEFAULT '{}', p_attempts jsonb DEFAULT '[]', p_entry jsonb DEFAULT NULL, p_answer jsonb DEFAULT NULL,
@@ -157,6 +168,8 @@ DECLARE
     quota integer;
     request integer;
     charge numeric;
+    credits numeric := 0;
+    free numeric := 0;
     used integer;
 BEGIN
     IF h.state IS DISTINCT FROM 'in_flight' OR h.expires_at <= at THEN
@@ -171,23 +184,31 @@ BEGIN
     quota := CASE WHEN is_free THEN 0 ELSE h.quota_held END;
     request := CASE WHEN is_free THEN 0 ELSE h.request_held END;
     charge := CASE WHEN is_free OR h.own_key THEN 0 ELSE p_charged_usd END;
+    IF h.cover = 'credits' AND NOT is_free THEN
+        credits := p_credits;
+        free := least(credits, h.free_held);
+    END IF;
     UPDATE holds SET state = 'settled', resolved_at = at, resolution = p_outcome, quota_charged = quota,
-        request_charged = request, charged_usd = charge, credits_charged = p_credits, cost_usd = p_cost_usd,
+        request_charged = request, charged_usd = charge, credits_charged = credits, free_charged = free,
+        cost_usd = p_cost_usd,
         idempotency_key = CASE WHEN is_free THEN NULL ELSE idempotency_key END
         WHERE id = p_hold;
-    used := count_resolution(h, quota, request, charge);
+    used := count_resolution(h, quota, request, charge, credits - free);
+    IF h.cover = 'credits' THEN
+        PERFORM charge_credits(h, free, credits - free);
+    END IF;
     IF h.key_id IS NOT NULL THEN
         PERFORM count_key(h, p_cost_usd, p_outcome <> 'early_cut');
     END IF;
     PERFORM log_call(h, at, CASE p_outcome WHEN 'success' THEN 'success' ELSE 'cut' END, p_cost_usd, charge,
-        p_usage, p_attempts);
+        credits, p_usage, p_attempts);
     PERFORM keep_entry(p_entry);
     IF p_answer IS NOT NULL AND h.idempotency_key IS NOT NULL AND NOT is_free THEN
         INSERT INTO kept_answers (hold_id, org_id, user_id, value, expires_at)
             VALUES (h.id, h.org_id, h.user_id, jsonb_set(p_answer, '{charged_usd}', to_jsonb(charge::text)),
                 h.created_at + interval '24 hours');
     END IF;
-    RETURN ROW('settled', true, charge, quota, used)::resolution;
+    RETURN ROW('settled', true, charge, quota, used, credits)::resolution;
 END $$;
 
 -- Returns everything a failed call held, in the transaction that records the failure.
@@ -204,12 +225,15 @@ BEGIN
         RETURN late_resolution(h, at, p_attempts);
     END IF;
     UPDATE holds SET state = 'released', resolved_at = at, resolution = p_status, cost_usd = p_cost_usd WHERE id = p_hold;
-    used := count_resolution(h, 0, 0, 0);
+    used := count_resolution(h, 0, 0, 0, 0);
+    IF h.cover = 'credits' THEN
+        PERFORM return_credits(h, h.free_held, h.credits_held - h.free_held);
+    END IF;
     IF h.key_id IS NOT NULL THEN
         PERFORM count_key(h, p_cost_usd, false);
     END IF;
     IF p_status <> 'never_called' THEN
-        PERFORM log_call(h, at, p_status, p_cost_usd, 0, p_usage, p_attempts);
+        PERFORM log_call(h, at, p_status, p_cost_usd, 0, 0, p_usage, p_attempts);
     END IF;
-    RETURN ROW('released', true, 0, 0, used)::resolution;
+    RETURN ROW('released', true, 0, 0, used, 0)::resolution;
 END $$;

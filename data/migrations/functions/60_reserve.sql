@@ -1,14 +1,14 @@
 -- Decides and records in one round trip: takes every limit that applies, all or nothing, or says which one refuses.
 --
--- Locks in one order: membership, organisation, own key. The plan, the zone and the budgets are read after the locks, so that a
--- changed plan binds the next request. A missing membership or plan refuses; a missing meter row is made.
+-- Locks in one order: membership, organisation, own key, wallet, free day. The plan, the zone and the budgets are read after
+-- the locks, so that a changed plan binds the next request. A missing membership or plan refuses; a missing meter row is made.
 -- Repeated with the same hold id it answers as it did the first time. NULL limits are unlimited, and counted too.
 -- p_flight_key, p_cache_scope and p_cache_key name this question. Where it is being answered already, or was answered, no
 -- hold is taken: settle keeps the answer in the transaction that ends the flight, so that one of both is always seen.
 -- p_acts_as 'organisation': its own quota, budget and slots, none of the member's; who started it is only noted.
+-- p_credits is the worst case in credits: where the allowance of an AI feature or of the month alone refuses, and the user
+-- lets credits take over, they cover it instead, wholly; then its quota counts nothing.
 -- p_key is the own key that the call is made with, the caller's or their organisation's, which is held for its cost.
-DROP FUNCTION IF EXISTS reserve(uuid, uuid, uuid, uuid, text, text, text, text, numeric, integer, boolean, boolean, uuid,
-    text, numeric, text, text, bytea, bytea, text, bytea);
 CREATE OR REPLACE FUNCTION reserve(
     p_hold uuid, p_request uuid, p_org uuid, p_user uuid, p_feature text,
     p_provider text, p_model text, p_price_version text, p_held_usd numeric, p_lifetime_s integer,
@@ -25,6 +25,10 @@ DECLARE
     l record;
     r reservation;
     d denial;
+    spent denial;
+    c covering;
+    x raised := ROW(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    has_credits boolean := false;
     overdue uuid;
     batch integer := (p_acts_as = 'organisation')::integer;
     at timestamptz;
@@ -76,6 +80,7 @@ BEGIN
         r.outcome := CASE WHEN h.org_id = p_org AND h.user_id = p_user AND h.request_id = p_request
             AND h.state IN ('reserved', 'in_flight') THEN 'granted' ELSE 'conflict' END;
         r.hold_id := h.id;
+        r.cover := h.cover;
         r.lifetime_s := extract(epoch FROM h.expires_at - assay_now());
         RETURN r;
     END IF;
@@ -102,7 +107,7 @@ BEGIN
         END IF;
     END IF;
     SELECT * INTO o FROM org_meters WHERE org_id = p_org FOR UPDATE;
-    SELECT g.zone, g.budget_usd_month AS org_budget, s.budget_usd_month AS user_budget, s.role, p.* INTO l
+    SELECT g.zone, g.pools_allowances, g.budget_usd_month AS org_budget, s.budget_usd_month AS user_budget, s.role, p.* INTO l
         FROM memberships s JOIN organisations g ON g.id = s.org_id JOIN plan_limits p ON p.plan = g.plan
         WHERE s.org_id = p_org AND s.user_id = p_user;
     IF NOT FOUND OR o.org_id IS NULL OR l.role = 'viewer' OR p_acts_as NOT IN ('member', 'organisation')
@@ -151,6 +156,14 @@ BEGIN
         m.validation_counts := rate_moved(m.validation_counts, m.validation_at, second);
         m.validation_at := second;
     END IF;
+    IF l.pools_allowances OR at < o.boosts_until THEN
+        x := raised_limits(p_org, p_user, at, l.pools_allowances);
+        l.chat_queries_day := l.chat_queries_day * x.members + x.chat_boost;
+        l.portfolio_analyses_day := l.portfolio_analyses_day * x.members + x.analysis_boost;
+        l.sec_filings_month := l.sec_filings_month * x.members + x.filing_boost + x.filing_carry;
+        l.requests_month := l.requests_month * x.members + x.request_boost + x.request_carry;
+        l.signal_validations_day := l.signal_validations_day + x.validation_boost;
+    END IF;
     minute_used := rate_sum(m.minute_counts);
     hour_used := rate_sum(m.hour_counts);
     r.plan := l.plan;
@@ -160,17 +173,17 @@ BEGIN
     IF chat = 1 THEN
         r.quota_metric := 'chat_queries_day';
         r.quota_limit := l.chat_queries_day;
-        r.quota_used := m.chat_query_used + m.chat_query_held;
+        r.quota_used := m.chat_query_used + m.chat_query_held + x.chat;
         r.quota_resets_at := m.day_end;
     ELSIF analysis = 1 THEN
         r.quota_metric := 'portfolio_analyses_day';
         r.quota_limit := l.portfolio_analyses_day;
-        r.quota_used := m.portfolio_analysis_used + m.portfolio_analysis_held;
+        r.quota_used := m.portfolio_analysis_used + m.portfolio_analysis_held + x.analysis;
         r.quota_resets_at := m.day_end;
     ELSIF filing = 1 THEN
         r.quota_metric := 'sec_filings_month';
-        r.quota_limit := l.sec_filings_month;
-        r.quota_used := m.sec_filing_used + m.sec_filing_held;
+        r.quota_limit := l.sec_filings_month + m.sec_filing_carry;
+        r.quota_used := m.sec_filing_used + m.sec_filing_held + x.filing;
         r.quota_resets_at := m.month_end;
     ELSIF validation = 1 THEN
         r.quota_metric := 'signal_validations_day';
@@ -179,14 +192,17 @@ BEGIN
         r.quota_resets_at := o.day_end;
     END IF;
 
-    -- Every limit is looked at; of those that refuse, the one that lasts longest is told.
+    -- Every limit is looked at; of those that refuse, the one that lasts longest is told. What the plan's allowance
+    -- refuses is `spent`: it alone may be covered by credits.
     IF r.quota_used >= r.quota_limit THEN
-        d := ROW('quota_exceeded', r.quota_metric, CASE validation WHEN 1 THEN 'organisation' ELSE 'user' END,
+        spent := ROW('quota_exceeded', r.quota_metric,
+            CASE WHEN validation = 1 OR l.pools_allowances THEN 'organisation' ELSE 'user' END,
             r.quota_limit, r.quota_used, r.quota_resets_at);
     END IF;
-    IF counts AND m.request_used + m.request_held >= l.requests_month THEN
-        d := later_denial(d, ROW('quota_exceeded', 'requests_month', 'user', l.requests_month,
-            m.request_used + m.request_held, m.month_end)::denial);
+    IF counts AND m.request_used + m.request_held + x.request >= l.requests_month + m.request_carry THEN
+        spent := later_denial(spent, ROW('quota_exceeded', 'requests_month',
+            CASE WHEN l.pools_allowances THEN 'organisation' ELSE 'user' END, l.requests_month + m.request_carry,
+            m.request_used + m.request_held + x.request, m.month_end)::denial);
     END IF;
     IF counts AND minute_used >= l.requests_minute THEN
         d := later_denial(d, ROW('rate_limited', 'requests_minute', 'user', l.requests_minute, minute_used,
@@ -225,6 +241,17 @@ BEGIN
         d := later_denial(d, ROW('cost_ceiling', 'request_ceiling_usd', 'request', l.request_ceiling_usd, charge,
             NULL)::denial);
     END IF;
+    IF spent.code IS NOT NULL THEN
+        has_credits := d.code IS NULL AND p_credits > 0 AND analysis + filing + batch = 0 AND NOT p_own_key
+            AND (SELECT uses_credits FROM users WHERE id = p_user);
+        IF has_credits THEN
+            c := credit_cover(p_org, p_user, p_credits, m.credits_used + m.credits_held, m.month_end,
+                (spent).resets_at, l.free_credits_day);
+            d := c.denial;
+        ELSE
+            d := CASE WHEN d.code IS NULL THEN spent ELSE later_denial(spent, d) END;
+        END IF;
+    END IF;
     IF d.code IS NOT NULL THEN
         r.outcome := 'denied';
         r.denial := d;
@@ -232,12 +259,13 @@ BEGIN
         IF NOT has_moved THEN
             RETURN r;  -- nothing changed, nothing is written
         END IF;
+        has_credits := false;
         chat := 0; analysis := 0; filing := 0; validation := 0; request := 0; charge := 0; batch := 0;
     ELSE
         r.outcome := 'granted';
         r.hold_id := p_hold;
         r.lifetime_s := p_lifetime_s;
-        r.quota_used := r.quota_used + 1;
+        r.cover := CASE WHEN has_credits THEN 'credits' ELSE 'plan' END;
         r.rate_used := minute_used + request;
         IF counts THEN
             m.minute_counts[second % 60 + 1] := m.minute_counts[second % 60 + 1] + 1;
@@ -245,6 +273,11 @@ BEGIN
         END IF;
         IF validation = 1 AND batch = 0 THEN
             m.validation_counts[second % 60 + 1] := m.validation_counts[second % 60 + 1] + 1;
+        END IF;
+        IF has_credits THEN
+            chat := 0; validation := 0;
+        ELSE
+            r.quota_used := r.quota_used + 1;
         END IF;
     END IF;
 
@@ -257,7 +290,9 @@ BEGIN
         charge_usd_held = m.charge_usd_held + CASE batch WHEN 0 THEN charge ELSE 0 END, early_cuts = m.early_cuts,
         open_holds = m.open_holds + (r.outcome = 'granted')::integer - batch,
         minute_at = m.minute_at, minute_counts = m.minute_counts, hour_at = m.hour_at, hour_counts = m.hour_counts,
-        validation_at = m.validation_at, validation_counts = m.validation_counts
+        validation_at = m.validation_at, validation_counts = m.validation_counts, credits_used = m.credits_used,
+        credits_held = m.credits_held + CASE WHEN has_credits THEN c.taken ELSE 0 END, request_carry = m.request_carry,
+        sec_filing_carry = m.sec_filing_carry
         WHERE org_id = p_org AND user_id = p_user;
     UPDATE org_meters SET day_start = o.day_start, day_end = o.day_end, month_start = o.month_start,
         month_end = o.month_end, signal_validation_used = o.signal_validation_used,
@@ -275,29 +310,35 @@ BEGIN
         INSERT INTO holds (id, org_id, user_id, acts_as, feature, provider, model, price_version, own_key, quota_held,
                 request_held, held_usd, credits_held, day_start, month_start, org_day_start, org_month_start, created_at,
                 expires_at, request_id, conversation_id, idempotency_route, idempotency_key, body_sha256, flight_key,
-                bound_usd, key_id, key_month_start)
+                bound_usd, key_id, key_month_start, plan, cover, free_held, free_day)
             VALUES (p_hold, p_org, p_user, p_acts_as, p_feature, p_provider, p_model, p_price_version, p_own_key,
-                (p_feature IS NOT NULL)::integer, request, charge, p_credits, m.day_start, m.month_start, o.day_start,
+                (p_feature IS NOT NULL AND NOT has_credits)::integer, request, charge,
+                CASE WHEN has_credits THEN p_credits ELSE 0 END, m.day_start, m.month_start, o.day_start,
                 o.month_start, at, at + make_interval(secs => p_lifetime_s), p_request, p_conversation,
                 p_idempotency_route, p_idempotency_key, p_body_sha256, p_flight_key, p_held_usd, p_key,
-                key_month.starts_at);
+                key_month.starts_at, l.plan, r.cover, coalesce(c.free, 0), c.free_day);
+        IF has_credits THEN
+            PERFORM hold_credits(p_hold, p_org, p_user, c.free, c.taken, c.free_day, p_hold::text);
+        END IF;
     END IF;
     RETURN r;
 END $$;
 
--- Raises a hold before a dearer model is tried, under the same money limits. False where it cannot be: then that model is
--- not called. Only while the hold is in flight, and in the month it was reserved in.
-CREATE OR REPLACE FUNCTION top_up(p_hold uuid, p_held_usd numeric) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Raises a hold before a dearer model is tried, under the same money limits, and in credits where they cover it. False where
+-- it cannot be: then that model is not called. Only while the hold is in flight, and in the month it was reserved in.
+CREATE OR REPLACE FUNCTION top_up(p_hold uuid, p_held_usd numeric, p_credits numeric DEFAULT 0) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     h holds := locked_hold(p_hold);
     more numeric;
+    needs_credits boolean;
     l record;
 BEGIN
     IF h.state IS DISTINCT FROM 'in_flight' OR h.expires_at <= assay_now() THEN
         RETURN false;
     END IF;
-    more := p_held_usd - h.bound_usd;
-    IF more <= 0 THEN
+    more := greatest(p_held_usd - h.bound_usd, 0);
+    needs_credits := h.cover = 'credits' AND p_credits > h.credits_held;
+    IF more = 0 AND NOT needs_credits THEN
         RETURN true;
     END IF;
     IF h.key_id IS NOT NULL THEN
@@ -319,11 +360,14 @@ BEGIN
             JOIN org_meters o ON o.org_id = s.org_id
         WHERE s.org_id = h.org_id AND s.user_id = h.user_id
             AND m.month_start = h.month_start AND o.month_start = h.org_month_start;
-    IF NOT FOUND OR p_held_usd > l.request_ceiling_usd OR more > l.org_left
+    IF NOT FOUND OR h.held_usd + more > l.request_ceiling_usd OR more > l.org_left
             OR (h.acts_as = 'member' AND more > l.user_left) THEN
         RETURN false;
     END IF;
-    UPDATE holds SET held_usd = p_held_usd, bound_usd = p_held_usd WHERE id = p_hold;
+    IF needs_credits AND NOT top_up_credits(h, p_credits) THEN
+        RETURN false;
+    END IF;
+    UPDATE holds SET held_usd = held_usd + more, bound_usd = bound_usd + more WHERE id = p_hold;
     IF h.acts_as = 'member' THEN
         UPDATE member_meters SET charge_usd_held = charge_usd_held + more WHERE org_id = h.org_id AND user_id = h.user_id;
     END IF;

@@ -8,14 +8,20 @@ DECLARE
     o org_meters;
     g organisations;
     l plan_limits;
+    f free_days;
+    cap numeric;
+    today date := free_day_now();
+    x raised := ROW(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     at timestamptz := assay_now();
     second bigint := floor(extract(epoch FROM at))::bigint;
     minute_used integer := 0;
+    whose text;
 BEGIN
     SELECT * INTO g FROM organisations WHERE id = bound_org();
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    whose := CASE WHEN g.pools_allowances THEN 'organisation' ELSE 'user' END;
     SELECT * INTO l FROM plan_limits WHERE plan = g.plan;
     SELECT * INTO m FROM member_meters WHERE org_id = bound_org() AND user_id = bound_user();
     IF NOT FOUND THEN
@@ -30,20 +36,31 @@ BEGIN
     END IF;
     m := member_meter_at(m, at, g.zone, false);
     o := org_meter_at(o, at, g.zone, false);
+    IF g.pools_allowances OR at < o.boosts_until THEN
+        x := own_raised_limits(at);
+    END IF;
+    SELECT * INTO f FROM free_days d WHERE d.user_id = bound_user() AND d.day = today;
+    SELECT s.credits_cap_month INTO cap FROM memberships s WHERE s.org_id = bound_org() AND s.user_id = bound_user();
     RETURN QUERY SELECT v.* FROM (VALUES
-        ('chat_queries_day', 'user', 'day', l.chat_queries_day::numeric,
-            coalesce(m.chat_query_used + m.chat_query_held, 0)::numeric, m.day_start, m.day_end),
-        ('portfolio_analyses_day', 'user', 'day', l.portfolio_analyses_day,
-            coalesce(m.portfolio_analysis_used + m.portfolio_analysis_held, 0), m.day_start, m.day_end),
-        ('signal_validations_day', 'organisation', 'day', l.signal_validations_day,
+        ('chat_queries_day', whose, 'day', (l.chat_queries_day * x.members + x.chat_boost)::numeric,
+            (coalesce(m.chat_query_used + m.chat_query_held, 0) + x.chat)::numeric, m.day_start, m.day_end),
+        ('portfolio_analyses_day', whose, 'day', l.portfolio_analyses_day * x.members + x.analysis_boost,
+            coalesce(m.portfolio_analysis_used + m.portfolio_analysis_held, 0) + x.analysis, m.day_start, m.day_end),
+        ('signal_validations_day', 'organisation', 'day', l.signal_validations_day + x.validation_boost,
             coalesce(o.signal_validation_used + o.signal_validation_held, 0), o.day_start, o.day_end),
-        ('sec_filings_month', 'user', 'month', l.sec_filings_month,
-            coalesce(m.sec_filing_used + m.sec_filing_held, 0), m.month_start, m.month_end),
-        ('requests_month', 'user', 'month', l.requests_month,
-            coalesce(m.request_used + m.request_held, 0), m.month_start, m.month_end),
+        ('sec_filings_month', whose, 'month',
+            l.sec_filings_month * x.members + x.filing_boost + x.filing_carry + coalesce(m.sec_filing_carry, 0),
+            coalesce(m.sec_filing_used + m.sec_filing_held, 0) + x.filing, m.month_start, m.month_end),
+        ('requests_month', whose, 'month',
+            l.requests_month * x.members + x.request_boost + x.request_carry + coalesce(m.request_carry, 0),
+            coalesce(m.request_used + m.request_held, 0) + x.request, m.month_start, m.month_end),
         ('requests_minute', 'user', 'minute', l.requests_minute,
             minute_used, at - interval '1 minute', to_timestamp(second + 60)),
         ('charge_usd_month', 'user', 'month', NULL,
-            coalesce(m.charge_usd_used, 0), m.month_start, m.month_end)
+            coalesce(m.charge_usd_used, 0), m.month_start, m.month_end),
+        ('credits_free_day', 'user', 'day', coalesce(f.granted, l.free_credits_day), coalesce(f.used + f.held, 0),
+            today::timestamp AT TIME ZONE 'UTC', (today + 1)::timestamp AT TIME ZONE 'UTC'),
+        ('credits_cap_month', 'user', 'month', cap,
+            coalesce(m.credits_used + m.credits_held, 0), m.month_start, m.month_end)
     ) AS v (metric, scope, period, maximum, used, starts_at, ends_at);
 END $$;
