@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
-def deliver_due(claim: Callable[[int], Sequence[_T]], attempt: Callable[[_T], None], *, threads: str) -> int:
+def deliver_due(claim: Callable[[int], Sequence[_T]], attempt: Callable[[_T], object], *, threads: str) -> int:
     """Makes an attempt at everything that is due; how many there were. `claim` takes at most so many."""
     made = 0
     with ThreadPoolExecutor(AT_ONCE, threads) as pool:

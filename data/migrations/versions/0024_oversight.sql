@@ -138,16 +138,12 @@ BEGIN
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY service ON %I TO assay_service USING (true) WITH CHECK (true)', name);
-        EXECUTE format('CREATE POLICY managers ON %I TO assay_app '
-            'USING (org_id = bound_org() AND bound_role() IN (''owner'', ''admin'')) '
-            'WITH CHECK (org_id = bound_org() AND bound_role() IN (''owner'', ''admin''))', name);
+        EXECUTE format('CREATE POLICY managers ON %I FOR SELECT TO assay_app '
+            'USING (org_id = bound_org() AND bound_role() IN (''owner'', ''admin''))', name);
     END LOOP;
 END $$;
 
-GRANT SELECT, UPDATE (acknowledged_at, acknowledged_by) ON oversight_alerts TO assay_app;
-GRANT SELECT, INSERT, UPDATE ON oversight_rules TO assay_app;
-GRANT SELECT (id, org_id, kind, name, host, least_level, created_at, created_by), INSERT, DELETE ON oversight_channels
-    TO assay_app;
-GRANT SELECT ON oversight_deliveries TO assay_app;
+GRANT SELECT ON oversight_alerts, oversight_rules, oversight_deliveries TO assay_app;
+GRANT SELECT (id, org_id, kind, name, host, least_level, created_at, created_by) ON oversight_channels TO assay_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON oversight_alerts, oversight_rules, oversight_channels, oversight_deliveries
     TO assay_service;

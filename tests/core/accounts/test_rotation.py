@@ -27,7 +27,7 @@ from tests.core.metering.factories import own_key
 
 Connection = psycopg.Connection[tuple[object, ...]]
 OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))
-KEYS, HOOKS = 7, 4
+KEYS, HOOKS, CHANNELS = 7, 4, 2
 
 
 @pytest.fixture
@@ -54,6 +54,14 @@ def fill(service: Connection, ann: Principal, encryption: Encryption) -> dict[UU
             (alert_id, ann.org_id, ann.user_id, new_id(), secret),
         )
         kept[alert_id] = plain
+    for number in range(CHANNELS):
+        channel_id, url, plain = new_id(), f"https://hook.example/{number}", f"whsec_channel_{number}"
+        service.execute(
+            "INSERT INTO oversight_channels (id, org_id, kind, name, host, url, secret, least_level, created_at, "
+            "created_by) VALUES (%s, %s, 'webhook', 'Ours', 'hook.example', %s, %s, 'warning', assay_now(), %s)",
+            (channel_id, ann.org_id, encryption.encrypt_text(url), encryption.encrypt_text(plain), ann.user_id),
+        )
+        kept[channel_id] = f"{url} {plain}"
     return kept
 
 
@@ -65,6 +73,9 @@ def read(service: Connection, encryption: Encryption) -> dict[UUID, str]:
     for row_id, kept in (*keys, *hooks):
         assert isinstance(row_id, UUID)
         found[row_id] = encryption.decrypt_text(kept) if isinstance(kept, str) else decrypted(encryption, kept)
+    for row_id, url, secret in service.execute("SELECT id, url, secret FROM oversight_channels").fetchall():
+        assert isinstance(row_id, UUID)
+        found[row_id] = f"{encryption.decrypt_text(str(url))} {encryption.decrypt_text(str(secret))}"
     return found
 
 
@@ -85,12 +96,14 @@ def test_everything_comes_under_the_newest_key_and_a_second_time_nothing_is_left
     kept = fill(service, ann, Encryption([OLD]))
     both = Encryption([NEW, OLD])
     done = rotate(database, both, rows_at_once=3)
-    assert counts(done) == [("alerts", HOOKS, 0, 0), ("provider_keys", KEYS, 0, 0)]
+    channels = ("oversight_channels", CHANNELS, 0, 0)  # their addresses, and what they sign with
+    assert counts(done) == [("alerts", HOOKS, 0, 0), ("provider_keys", KEYS, 0, 0), channels, channels]
     assert read(service, Encryption([NEW])) == kept
     raw = service.execute("SELECT webhook_secret FROM alerts").fetchall()
     assert not any("whsec" in str(row) for row in raw)
     before = service.execute("SELECT id, secret, xmin FROM provider_keys ORDER BY id").fetchall()
-    assert counts(rotate(database, both)) == [("alerts", 0, HOOKS, 0), ("provider_keys", 0, KEYS, 0)]
+    channels = ("oversight_channels", 0, CHANNELS, 0)
+    assert counts(rotate(database, both)) == [("alerts", 0, HOOKS, 0), ("provider_keys", 0, KEYS, 0), channels, channels]
     assert service.execute("SELECT id, secret, xmin FROM provider_keys ORDER BY id").fetchall() == before
 
 
@@ -101,7 +114,8 @@ def test_what_cannot_be_decrypted_stays_as_it_is_and_holds_up_nothing(
     lost = own_key(service, ann, secret=Encryption([OTHER]).encrypt("sk-lost"), provider="lost")
     raw = service.execute("SELECT secret FROM provider_keys WHERE id = %s", (lost,)).fetchone()
     done = rotate(database, Encryption([NEW, OLD]), rows_at_once=3)
-    assert counts(done) == [("alerts", HOOKS, 0, 0), ("provider_keys", KEYS, 0, 1)]
+    channels = ("oversight_channels", CHANNELS, 0, 0)
+    assert counts(done) == [("alerts", HOOKS, 0, 0), ("provider_keys", KEYS, 0, 1), channels, channels]
     assert done[1].faults == (lost,)
     assert service.execute("SELECT secret FROM provider_keys WHERE id = %s", (lost,)).fetchone() == raw
     assert counts(rotate(database, Encryption([NEW, OLD, OTHER])))[1] == ("provider_keys", 1, KEYS, 0)
@@ -128,7 +142,7 @@ def test_a_rotation_killed_at_any_step_loses_nothing_and_is_finished_by_the_next
     assert read(service, both) == kept
     with closing(Database(database_url, pool_size=1)) as database:
         done = rotate(database, both)
-    assert [(each.renewed + each.current, each.failed) for each in done] == [(HOOKS, 0), (KEYS, 0)]
+    assert [(each.renewed + each.current, each.failed) for each in done] == [(HOOKS, 0), (KEYS, 0), (CHANNELS, 0), (CHANNELS, 0)]
     assert read(service, Encryption([NEW])) == kept
 
 
