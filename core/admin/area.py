@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.admin.data_checks import DataChecks
+from core.admin.jobs import AdminJobs
+from core.admin.models import ModelCare
+from core.admin.overview import Overview
+from core.admin.quality import AdminQuality
 from core.ai.area import AiArea
 from core.ai.catalogue import Catalogue
 from core.db.engine import Database
 from core.market.market import Market
 from core.metering.plans import Plans
 from core.metering.usage import Usage
+from core.metering.usage_log import UsageLog
 from core.ops.jobs import Queue
 from core.settings import Settings
 
@@ -26,14 +32,30 @@ class AdminParts:
     market: Market
     ai: AiArea
     usage: Usage
+    usage_log: UsageLog
 
 
 @dataclass(frozen=True, slots=True)
 class AdminArea:
     """What the page of the administration calls."""
 
+    overview: Overview
+    models: ModelCare
+    quality: AdminQuality
+    jobs: AdminJobs
+    data: DataChecks
+
 
 def open_admin(parts: AdminParts) -> AdminArea:
     """Composes the area."""
-    del parts
-    return AdminArea()
+    database, ai = parts.database, parts.ai
+    care = ModelCare(
+        database, parts.catalogue, parts.market, gateway=ai.gateway, health=ai.health, switches=ai.switches
+    )
+    return AdminArea(
+        overview=Overview(database, parts.plans, parts.usage_log),
+        models=care,
+        quality=AdminQuality(database, ai.experiments),
+        jobs=AdminJobs(database, parts.queue),
+        data=DataChecks(parts.market),
+    )

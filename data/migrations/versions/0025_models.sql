@@ -22,3 +22,7 @@ CREATE INDEX ix_usage_log_unusable ON usage_log (at) WHERE error_code = 'unusabl
 CREATE INDEX ix_message_reactions_changed_at ON message_reactions (changed_at DESC);
 CREATE INDEX ix_verdict_scores_scored_at ON verdict_scores (scored_at DESC);
 CREATE INDEX ix_prompt_templates_used ON prompt_templates (used DESC) WHERE sharing <> 'private' AND used > 0;
+
+-- What the margin is worked out by: both are seldom.
+CREATE INDEX ix_usage_log_own_key ON usage_log (at) INCLUDE (org_id, plan, cost_usd) WHERE own_key;
+CREATE INDEX ix_holds_free_charged ON holds (resolved_at) INCLUDE (org_id, plan, free_charged) WHERE free_charged > 0;
