@@ -1,8 +1,8 @@
 """What looks like abuse, each with the lines that show it: found to be looked at by a person, who alone decides.
 
-Unusual volume is told by robust figures: how many times 1.4826 x MAD (the median of the distances from the median, which
-for a normal distribution is its standard deviation) a day lies above the median of the user's own days before it, and
-above the median of all who asked on that day on the same plan.
+Unusual volume is told by robust figures: how many times 1.4826 x MAD (the median of the distances from the median; so
+scaled it is the standard deviation of a normal distribution) a day lies above the median of the user's own days before
+it, and above the median of all who asked on that day on the same plan.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One plan's limits over a history of requests: which it would have refused, when and by what.
 
 The same rules as `reserve` in `data/migrations/functions`, over what the log and the holds keep: calendar periods in
-the organisation's zone, rates that slide in 60 buckets, quotas that are held until a call ends and return where it failed.
-Nothing is read or written here; the same history gives the same answer.
+the organisation's zone, rates that slide in 60 buckets, quotas that are held until a call ends and return where it
+failed. Nothing is read or written here; the same history gives the same answer.
 """
 
 from __future__ import annotations
@@ -155,6 +155,7 @@ class Replay:
         self._rates: dict[tuple[str, Member], _Rate] = {}
         self._open: dict[Member, int] = {}
         self._known_since = dict(ground.known_since)
+        self._carried: dict[tuple[str, Member, date], int] = {}
         self._ends: list[tuple[datetime, int, Member, tuple[tuple[str, Owner, date], ...]]] = []
         self._number = 0
         self.on_plan = False
@@ -177,7 +178,7 @@ class Replay:
         if asked.model_class is not None and asked.model_class not in self._plan.model_classes:
             yield Refusal("model_classes", Decimal(0), Decimal(1), NEVER)
             return  # it is refused before anything is reserved
-        self._known_since.setdefault(asked.member, self._calendars[asked.org_id].period("requests_month", asked.at))
+        self._begin_month(asked)
         quota = quota_of(asked)
         if quota is not None:
             yield from self._quota(quota, asked)
@@ -223,13 +224,27 @@ class Replay:
         return base + boosted + self._carry(metric, asked, period, base)
 
     def _carry(self, metric: str, asked: Asked, period: date, allowance: int) -> int:
-        """floor(share x what was left) of the month before, of the plan's own allowance alone."""
+        """floor(share x what was left) of the month before, of the plan's own allowance alone; it stands as the first
+        request of the month finds it."""
         share = self._plan.carry_over_share
         if metric not in CARRIED or not share or self._known_since.get(asked.member, period) >= period:
             return 0
-        before = (period - _ONE_DAY).replace(day=1)
-        used = self._used.get((metric, self._owner(metric, asked), before), 0)
-        return floor(share * max(0, allowance - used))
+        place = (metric, asked.member, period)
+        if place not in self._carried:
+            before = (period - _ONE_DAY).replace(day=1)
+            used = self._used.get((metric, self._owner(metric, asked), before), 0)
+            self._carried[place] = floor(share * max(0, allowance - used))
+        return self._carried[place]
+
+    def _begin_month(self, asked: Asked) -> None:
+        """What is carried into the month of a member's first request in it, whatever that request is for."""
+        calendar = self._calendars[asked.org_id]
+        month = calendar.period("requests_month", asked.at)
+        self._known_since.setdefault(asked.member, month)
+        for metric in CARRIED:
+            allowance: int | None = getattr(self._limits, metric)
+            if allowance is not None and asked.org_id not in self._ground.pools:
+                self._carry(metric, asked, month, allowance)
 
     def _owner(self, metric: str, asked: Asked) -> Owner:
         is_shared = metric == "signal_validations_day" or asked.org_id in self._ground.pools
