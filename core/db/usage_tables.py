@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text, Uuid
@@ -9,11 +10,9 @@ from sqlalchemy.types import TypeEngine
 
 from core.db.schema import METADATA, Credits, Moment, Usd
 
-LATENCY_BUCKETS = 64
-FIRST_BUCKET_MS = 10
-"""Bucket 0 is what took less."""
-BUCKET_STEP = 1.18
-"""Bucket n (1 to 62) is from 10 × 1.18^(n-1) ms to 10 × 1.18^n ms; the last is what took longer, 4.8 minutes on."""
+LATENCY_STEP = 1.18
+LATENCY_STEPS_MS = tuple(ceil(10 * LATENCY_STEP**number) for number in range(63))
+"""Where one bucket of latencies ends and the next begins: 10 ms, and 18 % more each time, up to 4.8 minutes."""
 COUNTS = (
     *("requests", "answered", "cached", "denied", "failed", "broken", "cut", "unresolved"),
     *("prompt_tokens", "completion_tokens"),
@@ -22,8 +21,8 @@ MONEY = ("cost_usd", "charged_usd", "saved_usd", "credits")
 MEASURES = (*COUNTS, *MONEY, "latency_ms")
 """What every rollup sums, in the order of its columns: `answered` are those of status success, `latency_ms` is summed
 over them, tokens are those of calls (a cached answer has none)."""
-LATENCIES = tuple(f"ms_{number}" for number in range(LATENCY_BUCKETS))
-"""Answered requests by latency."""
+LATENCIES = tuple(f"ms_{number}" for number in range(len(LATENCY_STEPS_MS) + 1))
+"""Answered requests by latency: bucket n begins with LATENCY_STEPS_MS[n - 1]; bucket 0 is what took less than 10 ms."""
 
 
 def _rollup(name: str, **keys: TypeEngine[Any] | type[TypeEngine[Any]]) -> Table:

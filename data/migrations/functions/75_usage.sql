@@ -1,8 +1,8 @@
 -- The log of usage: its partitions, and which hours must be rolled up again.
 
 -- Makes the partitions of the running month and of so many after it, and of months whose rows lie in the rest, which
--- move there. Gives how many were made. One process at a time; it waits two seconds for a lock and then gives up, to be
--- called again: nobody is ever kept waiting for a month that begins in weeks.
+-- move there. Gives how many were made. One process at a time; it waits two seconds for a lock and then gives up (NULL),
+-- to be called again: nobody is kept waiting for a month that begins in weeks.
 CREATE OR REPLACE FUNCTION make_usage_partitions(p_ahead integer DEFAULT 3) RETURNS integer LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = assay, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
@@ -30,6 +30,9 @@ BEGIN
         made := made + 1;
     END LOOP;
     RETURN made;
+EXCEPTION WHEN lock_not_available THEN
+    RAISE LOG 'months of the log are made later: somebody is at work on it';
+    RETURN NULL;
 END $$;
 
 -- A row of an hour that has ended (a buffer wrote it, or the transaction waited) makes that hour be rolled up again.
@@ -41,8 +44,4 @@ END $$;
 CREATE OR REPLACE TRIGGER late_usage AFTER INSERT ON usage_log FOR EACH ROW
     WHEN (NEW.at < date_trunc('hour', assay_now(), 'UTC')) EXECUTE FUNCTION note_late_usage();
 
-DO $$ BEGIN
-    PERFORM make_usage_partitions();
-EXCEPTION WHEN lock_not_available THEN
-    RAISE LOG 'months of the log are made later: somebody is at work on it';
-END $$;
+SELECT make_usage_partitions();
