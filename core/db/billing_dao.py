@@ -118,7 +118,8 @@ _PAYMENT = (
 )
 _SUBSCRIPTION = (
     "SELECT subscription_id, org_id, plan, seats, status, item_id, period_end, ends_at_period_end, schedule_id, "
-    "next_plan, next_seats, grace_until, version, created_at, coalesce(grace_until > assay_now(), false) AS is_in_grace "
+    "next_plan, next_seats, grace_until, version, created_at, "
+    "coalesce(grace_until > assay_now(), false) AS is_in_grace "
     "FROM subscriptions"
 )
 
@@ -171,10 +172,14 @@ def set_customer(connection: Connection, org_id: UUID, customer_id: str | None) 
     connection.execute(statement, {"org_id": org_id, "customer_id": customer_id})
 
 
-def set_checkout(connection: Connection, org_id: UUID, checkout_id: str | None) -> None:
-    """Keeps the checkout of a subscription that is open."""
-    statement = text("UPDATE billing_accounts SET checkout_id = :checkout_id WHERE org_id = :org_id")
-    connection.execute(statement, {"org_id": org_id, "checkout_id": checkout_id})
+def swap_checkout(connection: Connection, org_id: UUID, before: str | None, checkout_id: str | None) -> bool:
+    """Keeps the checkout of a subscription that is open; False where another took the place of the one before."""
+    statement = text(
+        "UPDATE billing_accounts SET checkout_id = :checkout_id "
+        "WHERE org_id = :org_id AND checkout_id IS NOT DISTINCT FROM :before"
+    )
+    given = {"org_id": org_id, "before": before, "checkout_id": checkout_id}
+    return connection.execute(statement, given).rowcount == 1
 
 
 def set_applied_plan(connection: Connection, org_id: UUID, plan: str | None) -> None:
@@ -273,10 +278,7 @@ def close_payment(connection: Connection, payment_id: UUID, said: str, *, state:
 
 def set_paid(connection: Connection, payment_id: UUID) -> None:
     """A purchase was paid and credited."""
-    statement = text(
-        "UPDATE payments SET state = 'paid', said = NULL, client_secret = NULL, credited_at = assay_now() "
-        "WHERE id = :id"
-    )
+    statement = text("UPDATE payments SET state = 'paid', said = NULL, credited_at = assay_now() WHERE id = :id")
     connection.execute(statement, {"id": payment_id})
 
 
@@ -339,6 +341,15 @@ def open_payments_of(connection: Connection, org_id: UUID, *, most: int) -> list
         {"org_id": org_id, "most": most},
     ).mappings()
     return [PaymentRow(**row) for row in rows]
+
+
+def forget_requests(connection: Connection, *, age: timedelta) -> None:
+    """Frees request keys that were used so long ago, and forgets what their answers held."""
+    statement = text(
+        "UPDATE payments SET request_key = NULL, body_sha256 = NULL, client_secret = NULL WHERE state <> 'open' "
+        "AND created_at < assay_now() - :age AND (request_key IS NOT NULL OR client_secret IS NOT NULL)"
+    )
+    connection.execute(statement, {"age": age})
 
 
 def close_forgotten(connection: Connection, *, age: timedelta, said: str) -> int:
@@ -417,13 +428,22 @@ def over_grace(connection: Connection, *, most: int) -> list[SubscriptionRow]:
     """Subscriptions whose grace after a failed payment is over, and still bring their plan."""
     rows = connection.execute(
         text(
-            f"{_SUBSCRIPTION} WHERE grace_until <= assay_now() AND status = 'past_due' AND EXISTS (SELECT 1 "
-            "FROM billing_accounts a WHERE a.org_id = subscriptions.org_id AND a.applied_plan = subscriptions.plan) "
+            f"{_SUBSCRIPTION} WHERE grace_until <= assay_now() AND status = 'past_due' AND (org_id, plan) IN "  # noqa: S608 (a constant)
+            "(SELECT a.org_id, a.applied_plan FROM billing_accounts a) "
             "ORDER BY grace_until, subscription_id LIMIT :most"
         ),
         {"most": most},
     ).mappings()
     return [SubscriptionRow(**row) for row in rows]
+
+
+def unread(connection: Connection, *, age: timedelta, most: int) -> list[str]:
+    """Subscriptions whose period ended so long ago, and that were not read since."""
+    statement = text(
+        "SELECT subscription_id FROM subscriptions WHERE status IN ('active', 'trialing', 'past_due') "
+        "AND period_end < assay_now() - :age AND read_at < assay_now() - :age ORDER BY read_at LIMIT :most"
+    )
+    return list(connection.execute(statement, {"age": age, "most": most}).scalars())
 
 
 def seats_bought(connection: Connection, org_id: UUID) -> int | None:

@@ -1,0 +1,333 @@
+"""Subscriptions to plans: begun on Stripe's hosted checkout, then changed, ended and taken up again from here.
+
+What costs more a month takes effect at once, and the share of the running period is billed; what costs less takes
+effect when the period ends. The subscription itself is Stripe's: each of these asks Stripe, then reads what came of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from core.accounts.permissions import Action, require
+from core.billing.customers import Customers
+from core.billing.offers import FREE, Offers
+from core.billing.stripe_api import GoneAtStripe, Line, StripeApi
+from core.billing.stripe_facts import LIVE, SubscriptionFacts
+from core.billing.subscription_sync import SubscriptionSync
+from core.db import billing_dao as dao
+from core.db import people_dao
+from core.db.billing_dao import SubscriptionRow
+from core.db.engine import Database
+from core.errors import Conflict, InvalidRequest
+from core.ids import new_id
+from core.metering.plans import Plan
+from core.ops.audit import Audit, AuditAction, Subject, audit_principal
+from core.principal import Principal
+
+MAX_PREVIEW_AGE_S = 3_600
+"""So old a preview may be, for the change to cost what it said."""
+_UNPAID = frozenset({"past_due", "unpaid", "paused"})
+_NONE = "There is no subscription to change."
+_PAY_FIRST = "The last payment of the subscription failed. Pay it or change the card first, under Manage payment."
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePreview:
+    """What a change would do."""
+
+    plan: str
+    seats: int
+    effect: Literal["checkout", "now", "later", "ends", "stays"]
+    """How it comes about: by a first payment on the checkout, at once, or when the period ends; `ends`: back to Free;
+    `stays`: a change that was to come is taken back."""
+    takes_effect_at: datetime | None
+    """When the period ends; None: at once."""
+    due_usd: Decimal
+    """What is paid at once, before tax; below zero it is credited to the next invoices."""
+    monthly_usd: Decimal
+    """What is paid a month from then on, before tax."""
+    at: int | None
+    """The moment the share of the period was reckoned for, in seconds since 1970: to be given back with the change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What came of a change."""
+
+    checkout_url: str | None
+    """Where it goes on; None: it is done."""
+    subscription: SubscriptionRow | None
+
+
+class Subscriptions:
+    """The subscription of an organisation; managers change it."""
+
+    def __init__(
+        self,
+        database: Database,
+        api: StripeApi,
+        offers: Offers,
+        customers: Customers,
+        sync: SubscriptionSync,
+        *,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._api = api
+        self._offers = offers
+        self._customers = customers
+        self._sync = sync
+        self._now_s = now_s
+
+    def current(self, principal: Principal) -> SubscriptionRow | None:
+        """The organisation's subscription; None where it has none that is not over."""
+        require(principal, Action.READ)
+        with self._database.app(principal) as connection:
+            return _current(dao.subscriptions(connection, principal.org_id))
+
+    def preview(self, principal: Principal, plan: str, seats: int | None = None) -> ChangePreview:
+        """What a change to that plan would do and cost. The seats stay where none are named.
+
+        Raises:
+            Forbidden: not a manager.
+            InvalidRequest: no such plan, or nothing would change.
+            Conflict: a payment is due first.
+            NotConfigured, PaymentsUnavailable: Stripe cannot be asked.
+        """
+        row, wanted, seats = self._asked(principal, plan, seats)
+        return self._preview(row, wanted, seats)
+
+    def change(self, principal: Principal, plan: str, seats: int | None = None, *, at: int | None = None) -> Changed:
+        """Changes the plan or the seats, as the preview said; `at` is the preview's.
+
+        Raises:
+            PaymentDeclined: the share of the period was not paid; nothing is changed.
+            Forbidden, InvalidRequest, Conflict, NotConfigured, PaymentsUnavailable: as `preview`.
+        """
+        row, wanted, seats = self._asked(principal, plan, seats)
+        effect = self._effect(row, wanted, seats)
+        if row is None:
+            return Changed(self._begin(principal, wanted, seats), None)
+        facts = self._sync.read(row.subscription_id)
+        if effect == "stays":
+            self._api.forget_change(facts.schedule_id or "")
+        elif effect == "ends":
+            self._end(facts)
+        else:
+            line = Line(self._offers.price_id(wanted), seats)
+            if effect == "now":
+                self._change_now(facts, line, at)
+            else:
+                self._change_later(facts, line)
+        return self._read(principal, row)
+
+    def set_seats(self, principal: Principal, seats: int) -> Changed:
+        """Changes the seats of the plan that the organisation has: more at once, fewer when the period ends.
+
+        Raises:
+            Forbidden, InvalidRequest, Conflict, PaymentDeclined, NotConfigured, PaymentsUnavailable: as `change`.
+        """
+        return self.change(principal, self._required(principal).plan, seats)
+
+    def cancel(self, principal: Principal) -> Changed:
+        """Lets the subscription end with its period; the plan stays until then.
+
+        Raises:
+            Forbidden, InvalidRequest, NotConfigured, PaymentsUnavailable: as `preview`.
+        """
+        row = self._required(principal)
+        self._end(self._sync.read(row.subscription_id))
+        return self._read(principal, row)
+
+    def resume(self, principal: Principal) -> Changed:
+        """Takes back an end, or a change, that was to come.
+
+        Raises:
+            InvalidRequest: nothing was to come.
+            Forbidden, NotConfigured, PaymentsUnavailable: as `preview`.
+        """
+        row = self._required(principal)
+        facts = self._sync.read(row.subscription_id)
+        if not facts.ends_at_period_end and facts.next_price_id is None:
+            raise InvalidRequest("The subscription goes on as it is; there is nothing to take back.")
+        self._forget(facts)
+        if facts.ends_at_period_end:
+            self._api.set_ending(facts.id, ends=False)
+        return self._read(principal, row)
+
+    def portal(self, principal: Principal) -> str:
+        """The address of the organisation's own pages at Stripe: card, invoices, address. Good for a short while.
+
+        Raises:
+            InvalidRequest: nothing was ever bought.
+            Forbidden, NotConfigured, PaymentsUnavailable: as `preview`.
+        """
+        require(principal, Action.BUY)
+        customer_id = self._customers.known(principal.org_id)
+        if customer_id is None:
+            raise InvalidRequest("There is nothing to manage yet: nothing was ever bought here.")
+        return self._api.portal(customer_id, back_url=self._customers.back_url)
+
+    def look_again(self, principal: Principal) -> None:
+        """Reads at Stripe what became of a checkout that was begun, or else of the subscription."""
+        require(principal, Action.BUY)
+        with self._database.service() as connection:
+            account = dao.account(connection, principal.org_id)
+            row = _current(dao.subscriptions(connection, principal.org_id))
+        if account is not None and account.checkout_id is not None:
+            self._finish_checkout(principal, account.checkout_id)
+        elif row is not None:
+            self._sync.read(row.subscription_id)
+
+    def _asked(self, principal: Principal, plan: str, seats: int | None) -> tuple[SubscriptionRow | None, Plan, int]:
+        """The subscription, the plan that is asked for, and its seats."""
+        require(principal, Action.BUY)
+        wanted = self._offers.plan(plan)
+        with self._database.service() as connection:
+            row = _current(dao.subscriptions(connection, principal.org_id))
+            members = people_dao.count_members(connection, principal.org_id)
+        if row is not None and row.status in _UNPAID:
+            raise Conflict(_PAY_FIRST)
+        if wanted.name == FREE:
+            return row, wanted, 1
+        self._offers.price_id(wanted)
+        if not self._offers.has_seats(wanted):
+            return row, wanted, self._offers.checked_seats(wanted, 1 if seats is None else seats)
+        stay = row.seats if row is not None and row.plan == wanted.name else max(1, members)
+        chosen = self._offers.checked_seats(wanted, stay if seats is None else seats)
+        if chosen < members:
+            raise InvalidRequest(f"Your organisation has {members} members; it takes at least as many seats.")
+        return row, wanted, chosen
+
+    def _effect(
+        self, row: SubscriptionRow | None, wanted: Plan, seats: int
+    ) -> Literal["checkout", "now", "later", "ends", "stays"]:
+        if row is None:
+            if wanted.name == FREE:
+                raise InvalidRequest(_NONE)
+            return "checkout"
+        if wanted.name == FREE:
+            if row.ends_at_period_end:
+                raise InvalidRequest("The subscription ends with its period already.")
+            return "ends"
+        if (wanted.name, seats) == (row.plan, row.seats):
+            if row.next_plan is None:
+                raise InvalidRequest(f"Your organisation is on the plan {wanted.label} with these seats already.")
+            return "stays"
+        if (wanted.name, seats) == (row.next_plan, row.next_seats):
+            raise InvalidRequest("This change is to come already, when the period ends.")
+        costs_now = self._offers.monthly_usd(self._offers.plan(row.plan), row.seats)
+        return "now" if self._offers.monthly_usd(wanted, seats) > costs_now else "later"
+
+    def _preview(self, row: SubscriptionRow | None, wanted: Plan, seats: int) -> ChangePreview:
+        effect, monthly = self._effect(row, wanted, seats), (wanted.price_usd or Decimal(0)) * seats
+        due, at, when = Decimal(0), None, None
+        if effect == "checkout":
+            due = monthly
+        elif row is not None and effect == "now":
+            at = int(self._now_s())
+            line = Line(self._offers.price_id(wanted), seats)
+            due = Decimal(self._api.preview(row.subscription_id, row.item_id, line, at=at).due_minor) / 100
+        elif row is not None and effect in ("later", "ends"):
+            when = row.period_end
+        return ChangePreview(wanted.name, seats, effect, when, due, monthly, at)
+
+    def _begin(self, principal: Principal, wanted: Plan, seats: int) -> str:
+        """A checkout of a first subscription; one that was open before is closed, so that nobody pays twice."""
+        customer_id = self._customers.ensured(principal)
+        with self._database.service() as connection:
+            account = dao.lock_account(connection, principal.org_id)
+        if account.checkout_id is not None and self._finish_checkout(principal, account.checkout_id):
+            raise Conflict("Your subscription has just begun.")
+        before = self._checkout_id(principal)
+        made = self._api.sell_plan(
+            line=Line(self._offers.price_id(wanted), seats),
+            customer_id=customer_id,
+            back_url=self._customers.back_url,
+            key=f"assay-plan-{new_id()}",
+        )
+        with self._database.service() as connection:
+            is_first = dao.swap_checkout(connection, principal.org_id, before, made.id)
+            if is_first:
+                after = {"plan": wanted.name, "seats": seats}
+                subject = Subject("checkout", made.id)
+                Audit.record(connection, audit_principal(principal, AuditAction.CHECKOUT_BEGUN, subject, after=after))
+        if not is_first or made.url is None:
+            with suppress(GoneAtStripe, InvalidRequest):
+                self._api.expire_checkout(made.id)
+            raise Conflict("Somebody else of your organisation is buying a plan at this moment.")
+        return made.url
+
+    def _finish_checkout(self, principal: Principal, checkout_id: str) -> bool:
+        """Ends a checkout that is open, reads the subscription of one that is complete; True where there is one."""
+        try:
+            found = self._api.checkout(checkout_id)
+        except GoneAtStripe:
+            found = None
+        if found is not None and found.status == "complete" and found.subscription_id is not None:
+            self._sync.read(found.subscription_id, by=principal)
+            self._forget_checkout(principal, checkout_id)
+            return True
+        if found is not None and found.status == "open":
+            return False
+        self._forget_checkout(principal, checkout_id)
+        return False
+
+    def _forget_checkout(self, principal: Principal, checkout_id: str) -> None:
+        with self._database.service() as connection:
+            dao.swap_checkout(connection, principal.org_id, checkout_id, None)
+
+    def _checkout_id(self, principal: Principal) -> str | None:
+        """The checkout that is open, ended at Stripe before another takes its place."""
+        with self._database.service() as connection:
+            account = dao.lock_account(connection, principal.org_id)
+        if account.checkout_id is not None:
+            with suppress(GoneAtStripe, InvalidRequest):
+                self._api.expire_checkout(account.checkout_id)
+        return account.checkout_id
+
+    def _required(self, principal: Principal) -> SubscriptionRow:
+        require(principal, Action.BUY)
+        with self._database.service() as connection:
+            row = _current(dao.subscriptions(connection, principal.org_id))
+        if row is None:
+            raise InvalidRequest(_NONE)
+        return row
+
+    def _change_now(self, facts: SubscriptionFacts, line: Line, at: int | None) -> None:
+        now = self._now_s()
+        if at is not None and not now - MAX_PREVIEW_AGE_S <= at <= now + 60:
+            raise InvalidRequest("The preview is out of date. Look at it again.")
+        self._forget(facts)
+        self._api.change_now(facts.id, facts.item_id, line, at=at, key=f"assay-change-{new_id()}")
+
+    def _change_later(self, facts: SubscriptionFacts, line: Line) -> None:
+        if facts.ends_at_period_end:
+            self._api.set_ending(facts.id, ends=False)
+        self._api.change_later(facts, line, key=f"assay-schedule-{new_id()}")
+
+    def _end(self, facts: SubscriptionFacts) -> None:
+        self._forget(facts)
+        if not facts.ends_at_period_end:
+            self._api.set_ending(facts.id, ends=True)
+
+    def _forget(self, facts: SubscriptionFacts) -> None:
+        if facts.schedule_id is not None:
+            self._api.forget_change(facts.schedule_id)
+
+    def _read(self, principal: Principal, row: SubscriptionRow) -> Changed:
+        self._sync.read(row.subscription_id, by=principal)
+        return Changed(None, self.current(principal))
+
+
+def _current(rows: list[SubscriptionRow]) -> SubscriptionRow | None:
+    """The one that counts: the newest of those that live, or else that could live again."""
+    living = [row for row in rows if row.status in LIVE]
+    stopped = [row for row in rows if row.status in _UNPAID]
+    return next(iter([*living, *stopped]), None)
