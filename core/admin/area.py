@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.accounts.members import Members
+from core.admin.abuse import Abuse
+from core.admin.books import Books
+from core.admin.bulk import Bulk
 from core.admin.data_checks import DataChecks
 from core.admin.jobs import AdminJobs
 from core.admin.models import ModelCare
 from core.admin.overview import Overview
+from core.admin.people import People
 from core.admin.quality import AdminQuality
+from core.admin.simulator import Simulator
 from core.ai.area import AiArea
 from core.ai.catalogue import Catalogue
 from core.db.engine import Database
@@ -17,6 +23,7 @@ from core.metering.plans import Plans
 from core.metering.usage import Usage
 from core.metering.usage_log import UsageLog
 from core.ops.jobs import Queue
+from core.ops.mail import Mailer
 from core.settings import Settings
 
 
@@ -33,6 +40,8 @@ class AdminParts:
     ai: AiArea
     usage: Usage
     usage_log: UsageLog
+    members: Members
+    mailer: Mailer
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,11 @@ class AdminArea:
     quality: AdminQuality
     jobs: AdminJobs
     data: DataChecks
+    people: People
+    bulk: Bulk
+    simulator: Simulator
+    abuse: Abuse
+    books: Books
 
 
 def open_admin(parts: AdminParts) -> AdminArea:
@@ -58,4 +72,9 @@ def open_admin(parts: AdminParts) -> AdminArea:
         quality=AdminQuality(database, ai.experiments),
         jobs=AdminJobs(database, parts.queue),
         data=DataChecks(parts.market),
+        people=People(database, parts.members, parts.plans),
+        bulk=Bulk(database, parts.plans, parts.mailer, parts.settings.address),
+        simulator=Simulator(database, parts.plans, parts.catalogue),
+        abuse=Abuse(database),
+        books=Books(database),
     )
