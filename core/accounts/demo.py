@@ -1,4 +1,4 @@
-"""The demo: two organisations and four people, loaded when only this machine can reach the workbench."""
+"""The demo: four organisations and six people, loaded when only this machine can reach the workbench."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from core.principal import Role
 PASSWORD_FILE = "demo-password"  # noqa: S105 (a file's name)
 ORGANISATION = "Demo organisation"
 FREE_ORGANISATION = "Free analyst's organisation"
+BASIC_ORGANISATION = "Basic analyst's organisation"
+PREMIUM_ORGANISATION = "Premium analyst's organisation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ USERS = (
     DemoUser("analyst@demo.example", "Alex Analyst", ORGANISATION, "team", Role.ANALYST),
     DemoUser("colleague@demo.example", "Chris Colleague", ORGANISATION, "team", Role.ANALYST),
     DemoUser("free@demo.example", "Frida Free", FREE_ORGANISATION, "free", Role.OWNER),
+    DemoUser("basic@demo.example", "Bo Basic", BASIC_ORGANISATION, "basic", Role.OWNER),
+    DemoUser("premium@demo.example", "Paz Premium", PREMIUM_ORGANISATION, "premium", Role.OWNER),
 )
 
 

@@ -1,0 +1,203 @@
+"""The statements that fill the demo with usage, in the tables of metering, so that the books balance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+_MEMBERS = text(
+    """
+    SELECT DISTINCT ON (u.email) u.email, m.org_id, m.user_id, o.plan, o.zone, p.chat_queries_day,
+        p.signal_validations_day, p.portfolio_analyses_day,
+        o.zone <> 'UTC' OR EXISTS (SELECT FROM usage_log l WHERE l.org_id = o.id)
+            OR EXISTS (SELECT FROM holds h WHERE h.org_id = o.id) AS has_used
+    FROM users u JOIN memberships m ON m.user_id = u.id AND m.ended_at IS NULL JOIN organisations o ON o.id = m.org_id
+        JOIN plan_limits p ON p.plan = o.plan
+    WHERE u.email = ANY (:emails) ORDER BY u.email, m.created_at
+    """
+)
+_BACKDATE = (
+    text("UPDATE users SET created_at = :at WHERE id = :user_id AND created_at > :at"),
+    text("UPDATE memberships SET created_at = :at WHERE org_id = :org_id AND user_id = :user_id AND created_at > :at"),
+    text("UPDATE organisations SET created_at = :at WHERE id = :org_id AND created_at > :at"),
+    text("UPDATE organisation_plans SET starts_at = :at WHERE org_id = :org_id AND starts_at > :at"),
+)
+_ROWS = """
+    SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (id uuid, request_id uuid, attempt_id uuid,
+        created_at timestamptz, resolved_at timestamptz, status text, feature text, provider text, model text,
+        price_version text, prompt_tokens integer, completion_tokens integer, held_usd numeric, cost_usd numeric,
+        charged_usd numeric, saved_usd numeric, credits_held numeric, credits numeric, latency_ms integer,
+        first_token_ms integer, error_code text, cache_level text, intent text, complexity text, counts_request boolean)
+"""
+_HOLDS = text(
+    f"""
+    INSERT INTO holds (id, org_id, user_id, state, cover, feature, provider, model, price_version, quota_held,
+            request_held, held_usd, credits_held, quota_charged, request_charged, charged_usd, credits_charged,
+            cost_usd, day_start, month_start, org_day_start, org_month_start, created_at, expires_at, in_flight_at,
+            resolved_at, resolution, request_id, bound_usd, plan)
+        SELECT r.id, :org_id, :user_id, CASE r.status WHEN 'failed' THEN 'released' ELSE 'settled' END,
+            CASE WHEN r.credits_held > 0 THEN 'credits' ELSE 'plan' END, r.feature, r.provider, r.model,
+            r.price_version, c.quota, r.counts_request::integer, r.held_usd, r.credits_held, c.quota * c.charged,
+            r.counts_request::integer * c.charged, r.charged_usd, r.credits, r.cost_usd, c.day, c.month, c.day, c.month,
+            r.created_at, r.created_at + interval '150 seconds', r.created_at, r.resolved_at, r.status, r.request_id,
+            r.held_usd, :plan
+        FROM ({_ROWS}) r CROSS JOIN LATERAL (SELECT date_trunc('day', r.created_at, 'UTC') AS day,
+            date_trunc('month', r.created_at, 'UTC') AS month, (r.status <> 'failed')::integer AS charged,
+            (r.feature IS NOT NULL AND r.credits_held = 0)::integer AS quota) c
+        WHERE r.status NOT IN ('cached', 'denied')
+    """  # noqa: S608 (the rows are written above)
+)
+_ATTEMPTS = text(
+    f"""
+    INSERT INTO attempts (id, hold_id, org_id, user_id, number, provider, model, price_version, status, error_code,
+            prompt_tokens, completion_tokens, cost_usd, latency_ms, at)
+        SELECT r.attempt_id, r.id, :org_id, :user_id, 1, r.provider, r.model, r.price_version, r.status, r.error_code,
+            r.prompt_tokens, r.completion_tokens, r.cost_usd, r.latency_ms, r.resolved_at
+        FROM ({_ROWS}) r WHERE r.status NOT IN ('cached', 'denied') AND r.price_version <> 'free'
+    """  # noqa: S608 (the rows are written above)
+)
+_USAGE = text(
+    f"""
+    INSERT INTO usage_log (id, at, org_id, user_id, request_id, hold_id, channel, status, feature, provider, model,
+            price_version, prompt_tokens, completion_tokens, cost_usd, charged_usd, latency_ms, first_token_ms,
+            error_code, cache_level, saved_usd, intent, complexity, plan, credits, cover)
+        SELECT r.id, r.resolved_at, :org_id, :user_id, r.request_id, c.hold_id, :channel, r.status, r.feature,
+            r.provider, r.model, CASE WHEN c.hold_id IS NOT NULL THEN r.price_version END, r.prompt_tokens,
+            r.completion_tokens, r.cost_usd, r.charged_usd, r.latency_ms, r.first_token_ms, r.error_code, r.cache_level,
+            r.saved_usd, r.intent, r.complexity, :plan, r.credits,
+            CASE WHEN c.hold_id IS NULL THEN NULL WHEN r.credits_held > 0 THEN 'credits' ELSE 'plan' END
+        FROM ({_ROWS}) r CROSS JOIN LATERAL (
+            SELECT CASE WHEN r.status NOT IN ('cached', 'denied') THEN r.id END AS hold_id) c
+        ORDER BY r.resolved_at
+    """  # noqa: S608 (the rows are written above)
+)
+_WALLET = text("INSERT INTO wallets (org_id) VALUES (:org_id) ON CONFLICT DO NOTHING")
+_GRANT = text(
+    """
+    INSERT INTO ledger_entries (org_id, at, kind, debit, credit, amount, reason, idempotency_key)
+        VALUES (:org_id, :at, 'grant', 'promotion', 'available', :amount, :reason, 'demo:' || :org_id)
+    """
+)
+_ENTRIES = text(
+    f"""
+    INSERT INTO ledger_entries (org_id, user_id, at, kind, debit, credit, amount, hold_id, idempotency_key)
+        SELECT :org_id, :user_id, e.at, e.kind, e.debit, e.credit, e.amount, r.id, e.kind || ':' || r.id
+        FROM ({_ROWS}) r CROSS JOIN LATERAL (VALUES
+            (1, r.created_at, 'hold', 'available', 'held', r.credits_held),
+            (2, r.resolved_at, 'charge', 'held', 'revenue', r.credits),
+            (3, r.resolved_at, 'release', 'held', 'available', r.credits_held - r.credits)
+        ) AS e (nth, at, kind, debit, credit, amount)
+        WHERE r.credits_held > 0 AND e.amount > 0 ORDER BY r.created_at, e.nth
+    """  # noqa: S608 (the rows are written above)
+)
+_SUMS = """
+    coalesce(sum(quota_charged) FILTER (WHERE feature = 'chat_query'), 0) AS chats,
+    coalesce(sum(quota_charged) FILTER (WHERE feature = 'portfolio_analysis'), 0) AS analyses,
+    coalesce(sum(quota_charged) FILTER (WHERE feature = 'signal_validation'), 0) AS validations,
+    sum(request_charged) AS requests, sum(charged_usd) AS charge, sum(credits_charged - free_charged) AS credits
+"""
+_METERS = text("SELECT make_meters(m.org_id, m.user_id) FROM memberships m WHERE m.org_id = ANY (:org_ids)")
+_CLOSED = text(
+    f"""
+    INSERT INTO meter_periods (org_id, user_id, period, starts_at, ends_at, chat_query_used, portfolio_analysis_used,
+            signal_validation_used, request_used, charge_usd_used, credits_used)
+        SELECT s.org_id, s.user_id, 'day', s.day_start, s.day_start + interval '1 day', s.chats, s.analyses, 0, 0, 0, 0
+            FROM (SELECT org_id, user_id, day_start, {_SUMS} FROM holds WHERE org_id = ANY (:org_ids)
+                GROUP BY 1, 2, 3) s
+        UNION ALL
+        SELECT s.org_id, :nobody, 'day', s.day_start, s.day_start + interval '1 day', 0, 0, s.validations, 0, 0, 0
+            FROM (SELECT org_id, day_start, {_SUMS} FROM holds WHERE org_id = ANY (:org_ids) GROUP BY 1, 2) s
+        UNION ALL
+        SELECT s.org_id, s.user_id, 'month', s.month_start, s.month_start + interval '1 month', 0, 0, 0, s.requests,
+                s.charge, s.credits
+            FROM (SELECT org_id, user_id, month_start, {_SUMS} FROM holds WHERE org_id = ANY (:org_ids)
+                GROUP BY 1, 2, 3) s JOIN member_meters m USING (org_id, user_id) WHERE s.month_start < m.month_start
+        UNION ALL
+        SELECT s.org_id, :nobody, 'month', s.month_start, s.month_start + interval '1 month', 0, 0, 0, 0, s.charge, 0
+            FROM (SELECT org_id, month_start, {_SUMS} FROM holds WHERE org_id = ANY (:org_ids) GROUP BY 1, 2) s
+                JOIN org_meters o USING (org_id) WHERE s.month_start < o.month_start
+    """  # noqa: S608 (the sums are written above)
+)
+_RUNNING = (
+    text(
+        f"""
+        UPDATE member_meters m SET request_used = s.requests, charge_usd_used = s.charge, credits_used = s.credits
+            FROM (SELECT org_id, user_id, month_start, {_SUMS} FROM holds WHERE org_id = ANY (:org_ids)
+                GROUP BY 1, 2, 3) s
+            WHERE s.org_id = m.org_id AND s.user_id = m.user_id AND s.month_start = m.month_start
+        """  # noqa: S608 (the sums are written above)
+    ),
+    text(
+        f"""
+        UPDATE org_meters o SET charge_usd_used = s.charge
+            FROM (SELECT org_id, month_start, {_SUMS} FROM holds WHERE org_id = ANY (:org_ids) GROUP BY 1, 2) s
+            WHERE s.org_id = o.org_id AND s.month_start = o.month_start
+        """  # noqa: S608 (the sums are written above)
+    ),
+)
+_NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """Somebody of the demo; the columns of the statement, in its order."""
+
+    email: str
+    org_id: UUID
+    user_id: UUID
+    plan: str
+    zone: str
+    chat_queries_day: int | None
+    signal_validations_day: int | None
+    portfolio_analyses_day: int | None
+    has_used: bool
+    """Whether the organisation has used anything, or counts its days in another zone: then nothing is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose requests are written, and what they are marked with."""
+
+    org_id: UUID
+    user_id: UUID
+    plan: str
+    channel: str
+
+
+def members(transaction: Connection, emails: Sequence[str]) -> list[MemberRow]:
+    """The people of the demo, each in their first organisation."""
+    return [MemberRow(*row) for row in transaction.execute(_MEMBERS, {"emails": list(emails)})]
+
+
+def backdate(transaction: Connection, whose: Whose, first: date) -> None:
+    """Lets the member and the organisation have been there since a day."""
+    values = {"org_id": whose.org_id, "user_id": whose.user_id, "at": datetime.fromisoformat(f"{first}T00:00:00+00:00")}
+    for statement in _BACKDATE:
+        transaction.execute(statement, values)
+
+
+def grant(transaction: Connection, whose: Whose, amount: Decimal, *, reason: str, at: datetime) -> None:
+    """Gives the organisation credits."""
+    transaction.execute(_WALLET, {"org_id": whose.org_id})
+    transaction.execute(_GRANT, {"org_id": whose.org_id, "amount": amount, "reason": reason, "at": at})
+
+
+def add(transaction: Connection, whose: Whose, rows: Sequence[dict[str, Any]]) -> None:
+    """Writes requests that have ended: holds, attempts, entries of the ledger, and the log; no counters."""
+    values = {**asdict(whose), "rows": json.dumps(rows)}
+    for statement in (_HOLDS, _ATTEMPTS, _USAGE, _ENTRIES):
+        transaction.execute(statement, values)
+
+
+def count(transaction: Connection, org_ids: Sequence[UUID]) -> None:
+    """Makes the counters of organisations that have used nothing else say what `add` wrote, up to yesterday."""
+    values = {"org_ids": list(dict.fromkeys(org_ids)), "nobody": _NOBODY}
+    for statement in (_METERS, _CLOSED, *_RUNNING):
+        transaction.execute(statement, values)
