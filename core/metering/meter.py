@@ -237,6 +237,8 @@ class Meter:
             expires=started + lifetime_s,
             quota=_quota(row),
             rate=_rate(row),
+            is_under_credits=row.cover == "credits",
+            credits=_credits(request) if row.cover == "credits" else Decimal(0),
         )
 
     def mark_in_flight(self, hold: Hold) -> bool:
@@ -252,7 +254,7 @@ class Meter:
         """
         if self._monotonic() >= hold.fence:
             return False
-        return self._once(lambda: self._single(lambda c: dao.top_up(c, hold.id, held_usd)))
+        return self._once(lambda: self._single(lambda c: dao.top_up(c, hold.id, held_usd, held_credits)))
 
     def settle(self, hold: Hold, outcome: str, charged_usd: Decimal, record: CallRecord) -> Resolved:
         """Charges a call that answered; `outcome` is success, cut or early_cut."""
@@ -266,6 +268,7 @@ class Meter:
                 cost_usd=record.cost_usd,
                 usage=record.usage,
                 attempts=record.attempts,
+                credits=record.credits,
                 entry=record.entry,
                 answer=record.answer,
             ),
@@ -346,6 +349,7 @@ class Meter:
             "held_usd": request.held_usd,
             "lifetime_s": request.lifetime_s,
             "counts_request": request.counts_request,
+            "credits": _credits(request),
             "own_key": request.own_key,
             "key_id": request.key_id,
             "conversation_id": request.conversation_id,
@@ -364,7 +368,7 @@ class Meter:
         is_ours = row.outcome == by
         charged_usd = row.charged_usd if is_ours else Decimal(0)
         self._telemetry.call_ended(_ended_call(outcome if is_ours else "late", charged_usd, record))
-        return Resolved(row.outcome, row.charged_usd, row.quota_used)
+        return Resolved(row.outcome, row.charged_usd, row.quota_used, row.credits_charged)
 
     def _single(self, step: Callable[[Driver], _T]) -> _T:
         with self._database.heart() as driver:
@@ -449,6 +453,11 @@ def _denial(row: dao.ReservationRow) -> Denial:
         retry_after_s=wait_s,
         reason=reason,
     )
+
+
+def _credits(request: HoldRequest) -> Decimal:
+    """What a request may hold in credits: nothing on an own key, or for the organisation."""
+    return request.credits if request.acts_as == "member" and not request.own_key else Decimal(0)
 
 
 def _plain(number: Decimal) -> str:
