@@ -21,6 +21,9 @@ from core.accounts.profiles import Profiles
 from core.accounts.provider_keys import ProviderKeys
 from core.accounts.seats import Seats
 from core.accounts.tokens import Tokens
+from core.admin.alerts.area import AlertsArea, open_alerts
+from core.admin.area import AdminArea, AdminParts, open_admin
+from core.admin.demo_usage import DemoUsage
 from core.ai.area import AiArea, AiParts, open_ai
 from core.ai.cache import AnswerCache
 from core.ai.catalogue import Catalogue
@@ -32,15 +35,20 @@ from core.ai.prices import PriceBook
 from core.ai.providers.contract import Provider
 from core.ai.providers.registry import build_providers
 from core.ai.router import Router
+from core.billing.billing import Billing, BillingParts, open_billing
 from core.clock import SystemClock
 from core.db.embedded import EmbeddedServer, attach
 from core.db.engine import Database
 from core.db.migrate import migrate
 from core.errors import Conflict, Forbidden, NotFound, PlanRequired
 from core.market.market import RATES_MINUTES, Market, open_market
+from core.metering.area import MeteringArea, open_metering
+from core.metering.boosts import Boosts
+from core.metering.credits import Credits
 from core.metering.meter import Meter
 from core.metering.plans import Plans, load_plans
 from core.metering.plans_sync import sync_plans
+from core.metering.pricing import shipped_billing
 from core.metering.usage import Usage
 from core.metering.usage_log import UsageLog
 from core.notebook.checklists import Checklists, load_checklists
@@ -97,10 +105,9 @@ class Workbench:
     members: Members
     profiles: Profiles
     tokens: Tokens
-    meter: Meter
+    metering: MeteringArea
     ai: AiArea
-    usage: Usage
-    usage_log: UsageLog
+    billing: Billing
     research: ResearchArea
     cache: AnswerCache
     telemetry: Telemetry
@@ -113,6 +120,33 @@ class Workbench:
     theses: Theses
     checklists: Checklists
     notifications: Notifications
+    admin: AdminArea
+    oversight: AlertsArea
+
+    @property
+    def meter(self) -> Meter:
+        """What every call is counted by."""
+        return self.metering.meter
+
+    @property
+    def usage(self) -> Usage:
+        """What was used, and what is left."""
+        return self.metering.usage
+
+    @property
+    def usage_log(self) -> UsageLog:
+        """The log of what costs nothing."""
+        return self.metering.usage_log
+
+    @property
+    def credits(self) -> Credits:
+        """Wallets, and what moved in them."""
+        return self.metering.credits
+
+    @property
+    def boosts(self) -> Boosts:
+        """Limits that are raised for a time."""
+        return self.metering.boosts
 
     @property
     def gateway(self) -> Gateway:
@@ -194,6 +228,7 @@ class Workbench:
         if not self.settings.loads_demo:
             return None
         password = load_demo(self.directory, prepared_home(self.settings))
+        DemoUsage(self.database, self.catalogue, self.prices, shipped_billing(), SystemClock()).load()
         with suppress(NotFound):  # whoever owned it left
             owner = self.directory.member(DEMO_USERS[0].email, DEMO_ORGANISATION)
             with suppress(Conflict, Forbidden, PlanRequired):  # they may no longer, or the plan has no room
@@ -215,6 +250,8 @@ class Workbench:
         """Ends calls under way, writes what waits, and closes connections."""
         self.ai.close()
         self.research.close()
+        self.billing.close()
+        self.oversight.close()
         for provider in self.providers.values():
             provider.close()
         self.screener.close()
@@ -238,19 +275,18 @@ def open_workbench(settings: Settings) -> Workbench:
     mailer = mailer_of(settings)
     database, embedded = open_database(settings)
     sync_plans(database, plans)
-    telemetry = Telemetry()
-    meter, usage_log = Meter(database, plans, telemetry=telemetry), UsageLog(database, telemetry=telemetry)
-    cache = _cache(settings, database)
+    telemetry, cache = Telemetry(), _cache(settings, database)
     queue, market = _queue(database), open_market(settings, database, SystemClock(), telemetry)
+    metering = open_metering(database, plans, queue, telemetry)
+    meter, usage, usage_log = metering.meter, metering.usage, metering.usage_log
     queue.every("exchange_rates", RATES_MINUTES, market.keep_rates)
     providers = build_providers(settings, answerers=[offline_rule.answer, offline_bundle.answer, planner(market)])
     router = Router(catalogue, prices, providers)
     accounts = Accounts(database, session_days=settings.session_days, attempts_per_address=settings.sign_in_attempts)
     seats = Seats(lambda plan: plans.get(plan).limits.seats)
-    notifications = Notifications(database)
+    notifications, members = Notifications(database), Members(database, mailer, seats, settings)
     parts = (settings, database, plans, catalogue, router, meter, usage_log, cache, queue, notifications)
     ai = open_ai(AiParts(*parts, quality=TrackRecords(database)))
-    usage = Usage(database, plans, usage_log)
     screener = open_screener(settings, database, queue, market, mailer, notifications)
     verdicts = open_verdicts(VerdictParts(database, queue, ai.gateway, meter, usage, market, screener))
     profiles = _profiles(database, catalogue)
@@ -271,13 +307,14 @@ def open_workbench(settings: Settings) -> Workbench:
         directory=Directory(database),
         openid=OpenId(database, accounts, settings, SystemClock()),
         joining=Joining(database, accounts, mailer, seats, settings),
-        members=Members(database, mailer, seats, settings),
+        members=members,
         profiles=profiles,
         tokens=Tokens(database),
-        meter=meter,
+        metering=metering,
         ai=ai,
-        usage=usage,
-        usage_log=usage_log,
+        billing=open_billing(
+            BillingParts(settings, database, plans, shipped_billing(), metering.credits, queue, notifications)
+        ),
         cache=cache,
         telemetry=telemetry,
         queue=queue,
@@ -290,6 +327,10 @@ def open_workbench(settings: Settings) -> Workbench:
         theses=Theses(database),
         checklists=Checklists(database, load_checklists(DATA / "checklists.yaml")),
         notifications=notifications,
+        admin=open_admin(
+            AdminParts(settings, database, plans, catalogue, queue, market, ai, usage, usage_log, members, mailer)
+        ),
+        oversight=open_alerts(settings, database, queue, mailer, notifications),
     )
 
 
