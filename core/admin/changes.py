@@ -17,9 +17,9 @@ from core.db.engine import Transaction
 from core.db.people_dao import OrganisationRow
 from core.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
-from core.metering.boosts import MAX_AMOUNT, MAX_DAYS, MAX_REASON_CHARS, METRICS, OF_ORGANISATION
+from core.metering.boosts import MAX_AMOUNT, MAX_DAYS, METRICS, OF_ORGANISATION
+from core.metering.credits import checked_credits, checked_reason
 from core.metering.plans import Plans
-from core.metering.pricing import CREDIT, MAX_CREDITS
 from core.ops.audit import Audit, AuditAction, Subject, audit_principal
 from core.principal import Principal, Role
 
@@ -192,14 +192,18 @@ def give_boost(
 ) -> Effect:
     """Raises a limit for some days from now on, for one member or (an empty address) for all.
 
+    Nobody gives themselves one, nor all, but who runs the installation.
+
     Raises:
-        Forbidden: not a manager.
+        Forbidden: not a manager, or only an operator may.
         NotFound: no such member.
         InvalidRequest: a metric, amount, time or reason that cannot be.
     """
     require(acting_in(principal, organisation), Action.DECIDE_BOOSTS)
     _check_boost(boost, has_user=bool(email))
     user_id = _member(transaction, organisation, email)[0].id if email else None
+    if user_id in (None, principal.user_id) and not principal.is_operator:
+        raise Forbidden("Nobody grants a boost to themselves; another manager or an operator can.")
     before = sum(
         row.amount
         for row in dao.boosts_in_force(transaction, organisation.id)
@@ -214,7 +218,7 @@ def give_boost(
             "metric": boost.metric,
             "amount": boost.amount,
             "life_s": timedelta(days=boost.days).total_seconds(),
-            "reason": boost.reason.strip(),
+            "reason": checked_reason(boost.reason),
             "requested_by": principal.user_id,
         },
     )
@@ -247,16 +251,13 @@ def grant_credits(
         InvalidRequest: an amount or reason that cannot be.
     """
     require_operator(principal)
-    _check_amount(grant.amount)
-    if grant.amount == 0:
-        raise InvalidRequest("A grant is of more than 0 credits.")
-    reason = _checked_reason(grant.reason)
+    amount, reason = checked_credits(grant.amount), checked_reason(grant.reason)
     before = balance_of(transaction, organisation.id)
     is_new = credits_dao.put_in(
         transaction,
         "grant",
         credits_dao.Movement(
-            org_id=organisation.id, amount=grant.amount, key=grant.key, author=principal.user_id, reason=reason
+            org_id=organisation.id, amount=amount, key=grant.key, author=principal.user_id, reason=reason
         ),
         expires_at=grant.expires_at,
     )
@@ -269,7 +270,7 @@ def grant_credits(
             Subject("organisation", str(organisation.id)),
             org_id=organisation.id,
             before={"balance": before},
-            after={"balance": after, "amount": grant.amount, "reason": reason, "ends_at": grant.expires_at},
+            after={"balance": after, "amount": amount, "reason": reason, "ends_at": grant.expires_at},
         )
     return Effect(organisation.name, f"{credits_words(before)}", f"{credits_words(after)}", organisation.id)
 
@@ -285,8 +286,8 @@ def set_cap(
         InvalidRequest: a cap that cannot be.
     """
     require(acting_in(principal, organisation), Action.SET_CAPS)
-    if cap is not None:
-        _check_amount(cap)
+    if cap:
+        cap = checked_credits(cap)
     user, _ = _member(transaction, organisation, email)
     before = dao.cap_of(transaction, organisation.id, user.id)
     if before != cap:
@@ -384,19 +385,7 @@ def _check_boost(boost: Boosting, *, has_user: bool) -> None:
         raise InvalidRequest(f"A boost adds 1 to {MAX_AMOUNT:,}.")
     if not 1 <= boost.days <= MAX_DAYS:
         raise InvalidRequest(f"A boost lasts 1 to {MAX_DAYS} days.")
-    _checked_reason(boost.reason)
-
-
-def _checked_reason(reason: str) -> str:
-    given = reason.strip()
-    if not 1 <= len(given) <= MAX_REASON_CHARS:
-        raise InvalidRequest(f"A reason has 1 to {MAX_REASON_CHARS} characters.")
-    return given
-
-
-def _check_amount(amount: Decimal) -> None:
-    if not amount.is_finite() or not 0 <= amount <= MAX_CREDITS or amount != amount.quantize(CREDIT):
-        raise InvalidRequest(f"An amount of credits is from 0 to {MAX_CREDITS:,}, with at most six decimals.")
+    checked_reason(boost.reason)
 
 
 def _record(
