@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from core.accounts.addresses import looked_up
+from core.accounts.audited import by_user, failed_sign_in, opened_session
 from core.accounts.passwords import check_password, hash_password
 from core.accounts.permissions import Action, require
 from core.accounts.secrets import MAX_SECRET_CHARS, digest, new_secret
@@ -16,6 +17,7 @@ from core.db import tokens_dao
 from core.db.engine import Database, Transaction
 from core.errors import Denial, Forbidden, InvalidRequest, MeteringDenied, NotFound, Unauthenticated
 from core.ids import new_id
+from core.ops.audit import Audit, AuditAction, Subject, audit_principal
 from core.principal import EVERY_SCOPE, Principal, Role, Scope
 
 TICKET_LIFE = timedelta(seconds=30)
@@ -58,6 +60,7 @@ class Accounts:
         with self._database.service() as connection:
             found = dao.credential(connection, email=normal)
         if not check_password(password, found.password_hash if found else None) or found is None:
+            self._note_failure(found, normal, address)
             raise Unauthenticated(_WRONG)
         self._forgive(normal, address)
         if found.org_id is None:
@@ -83,11 +86,11 @@ class Accounts:
         with self._database.service() as connection:
             member = dao.take_ticket(connection, digest(ticket))
             if member is not None:
-                session = new_secret()
+                session, session_id = new_secret(), new_id()
                 user_id, org_id, method = member
                 dao.add_session(
                     connection,
-                    session_id=new_id(),
+                    session_id=session_id,
                     session_hash=digest(session),
                     user_id=user_id,
                     org_id=org_id,
@@ -96,8 +99,10 @@ class Accounts:
                     agent=agent[:MAX_AGENT_CHARS],
                     method=method,
                 )
+                after = {"method": method}
+                Audit.record(connection, opened_session(user_id, org_id, session_id, after=after, address=address))
                 if replaced:
-                    dao.revoke_session(connection, digest(replaced))
+                    _end(connection, replaced)
                 return session
         raise Unauthenticated("This sign-in is no longer valid; sign in again.")
 
@@ -132,7 +137,7 @@ class Accounts:
     def sign_out(self, session: str) -> None:
         """Ends a session; unknown ones are passed over."""
         with self._database.service() as connection:
-            dao.revoke_session(connection, digest(session))
+            _end(connection, session)
 
     def sessions(self, principal: Principal) -> list[dao.SessionRow]:
         """The user's open sessions in all their organisations, the last used first."""
@@ -150,12 +155,18 @@ class Accounts:
         with self._database.service() as connection:
             if not dao.revoke_own_session(connection, session_id, principal.user_id):
                 raise NotFound("This session has ended already.")
+            ended = Subject("session", str(session_id))
+            Audit.record(connection, audit_principal(principal, AuditAction.SESSIONS_ENDED, ended))
 
     def end_other_sessions(self, principal: Principal) -> int:
         """Ends all of the user's sessions but the one at hand; gives their number."""
         require(principal, Action.KEEP_SIGN_IN)
         with self._database.service() as connection:
-            return dao.revoke_sessions_of(connection, principal.user_id, but=principal.credential_id)
+            number = dao.revoke_sessions_of(connection, principal.user_id, but=principal.credential_id)
+            if number:
+                ended, after = Subject("user", str(principal.user_id)), {"ended": number}
+                Audit.record(connection, audit_principal(principal, AuditAction.SESSIONS_ENDED, ended, after=after))
+        return number
 
     def change_password(self, principal: Principal, current: str, new: str, *, address: str) -> str:
         """Changes the password and ends every session, this one too; gives a ticket to open the next with.
@@ -172,6 +183,7 @@ class Accounts:
         if found is not None and found.password_hash is None:
             raise InvalidRequest("You have no password yet. Sign out and ask for a link by “Forgot your password?”.")
         if found is None or not check_password(current, found.password_hash):
+            self._note_failure(found, principal.email, address)
             raise Unauthenticated(_WRONG_CURRENT)
         self._forgive(principal.email, address)
         if new == current:
@@ -181,7 +193,9 @@ class Accounts:
             if not people.holds_password(connection, principal.user_id, found.password_hash):
                 raise Unauthenticated(_WRONG_CURRENT)  # it was changed meanwhile
             people.set_password_hash(connection, principal.user_id, password_hash)
-            dao.revoke_sessions_of(connection, principal.user_id)
+            after = {"sessions_ended": dao.revoke_sessions_of(connection, principal.user_id)}
+            user = Subject("user", str(principal.user_id))
+            Audit.record(connection, audit_principal(principal, AuditAction.PASSWORD_CHANGED, user, after=after))
             return _new_ticket(connection, principal.user_id, principal.org_id, method="password")
 
     def organisations(self, principal: Principal) -> list[people.BelongingRow]:
@@ -201,6 +215,10 @@ class Accounts:
         with self._database.service() as connection:
             if session is None or not dao.move_session(connection, session, principal.user_id, org_id):
                 raise NotFound("You do not belong to this organisation.")
+            for whose, said in ((principal.org_id, "left"), (org_id, "entered")):
+                moved, after = Subject("session", str(session)), {"session": said}
+                event = audit_principal(principal, AuditAction.SESSION_MOVED, moved, after=after, org_id=whose)
+                Audit.record(connection, event)
 
     def count_request(self, subject: str, window: timedelta) -> None:
         """Counts what costs a mail, within the limit of sign-in attempts.
@@ -240,6 +258,15 @@ class Accounts:
         if waits is not None:
             raise _has_to_wait(waits, FREE_FAILURES)
 
+    def _note_failure(self, found: dao.CredentialRow | None, email: str, address: str) -> None:
+        """Records a wrong password, and whether account or address have to wait from now on; as fast for nobody's."""
+        with self._database.service() as connection:
+            waits = [dao.wait_of(connection, subject) for subject in _subjects(email, address)]
+            of_nobody = Audit.pseudonym(connection, email)
+            user = Subject("user", str(found.user_id)) if found else Subject("address", of_nobody)
+            whose = found.org_id if found else None
+            Audit.record(connection, failed_sign_in(whose, user, waits_s=max(waits), address=address))
+
     def _forgive(self, email: str, address: str) -> None:
         account, place = _subjects(email, address)
         with self._database.service() as connection:
@@ -278,6 +305,13 @@ def _new_ticket(transaction: Transaction, user_id: UUID, org_id: UUID, *, method
     ticket = new_secret()
     dao.add_ticket(transaction, digest(ticket), user_id, org_id, TICKET_LIFE, method=method)
     return ticket
+
+
+def _end(transaction: Transaction, session: str) -> None:
+    ended = dao.revoke_session(transaction, digest(session))
+    if ended is not None:
+        session_id, user_id, org_id = ended
+        Audit.record(transaction, by_user(user_id, org_id, AuditAction.SIGNED_OUT, Subject("session", str(session_id))))
 
 
 def _subjects(email: str, address: str) -> tuple[str, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from core.accounts.accounts import TOKEN_PREFIX, principal_of
 from core.accounts.addresses import looked_up, normal_address
+from core.accounts.audited import by_command, organisation_subject, user_subject
 from core.accounts.passwords import hash_password
 from core.accounts.people import checked_name
 from core.accounts.secrets import digest, new_secret
@@ -14,6 +16,7 @@ from core.db import people_dao as dao
 from core.db.engine import Database, Transaction
 from core.errors import Conflict, NotFound
 from core.ids import new_id
+from core.ops.audit import Audit, AuditAction, Subject
 from core.principal import EVERY_SCOPE, Principal, Role
 
 _NO_USER = "There is no such user."
@@ -57,6 +60,8 @@ class Directory:
             org_id = existing.id if existing else new_id()
             if existing is None:
                 dao.add_organisation(connection, org_id, org, plan)
+                made, after = organisation_subject(org_id), {"plan": plan}
+                Audit.record(connection, by_command(org_id, AuditAction.ORGANISATION_MADE, made, after=after))
             dao.lock_name(connection, normal)
             known = dao.user_by_email(connection, normal)
             user_id = known.id if known else new_id()
@@ -65,8 +70,16 @@ class Directory:
             if password_hash is not None:
                 dao.set_password_hash(connection, user_id, password_hash)
             is_raised = known is not None and is_operator and dao.make_operator(connection, user_id)
+            before = dao.role_of(connection, org_id, user_id)
             if dao.put_membership(connection, org_id, user_id, role) or password_hash is not None or is_raised:
                 sign_in_dao.revoke_sessions_of(connection, user_id)
+            actions = {
+                AuditAction.USER_MADE: known is None,
+                AuditAction.PASSWORD_RESET: known is not None and password_hash is not None,
+                AuditAction.OPERATOR_MADE: is_raised or (known is None and is_operator),
+            }
+            _record_user(connection, user_id, org_id, [action for action, is_done in actions.items() if is_done])
+            _record_role(connection, user_id, org_id, before, role)
         return user_id
 
     def create_token(self, email: str, *, org_name: str | None = None, name: str = "command line") -> str:
@@ -79,9 +92,10 @@ class Directory:
         member = self.member(email, org_name)
         token = TOKEN_PREFIX + new_secret()
         with self._database.service() as connection:
+            token_id = new_id()
             tokens_dao.add_token(
                 connection,
-                token_id=new_id(),
+                token_id=token_id,
                 token_hash=digest(token),
                 user_id=member.user_id,
                 org_id=member.org_id,
@@ -89,6 +103,8 @@ class Directory:
                 scopes=sorted(EVERY_SCOPE),
                 life=None,
             )
+            made, after = Subject("token", str(token_id)), {"scopes": sorted(EVERY_SCOPE), "of": member.user_id}
+            Audit.record(connection, by_command(member.org_id, AuditAction.TOKEN_MADE, made, after=after))
         return token
 
     def member(self, email: str, org_name: str | None = None) -> Principal:
@@ -143,6 +159,11 @@ class Directory:
             if user is None:
                 raise NotFound(_NO_USER)
             dao.set_active(connection, user.id, is_active=is_active)
+            if user.is_active != is_active:
+                action = AuditAction.USER_REACTIVATED if is_active else AuditAction.USER_DEACTIVATED
+                homes: list[UUID | None] = [row.org_id for row in dao.belongings(connection, user.id)]
+                for org_id in homes or [None]:
+                    _record_user(connection, user.id, org_id, [action])
             if not is_active:
                 sign_in_dao.revoke_sessions_of(connection, user.id)
                 joining_dao.end_invitations_by(connection, user.id)
@@ -172,6 +193,24 @@ class Directory:
             if found is None:
                 raise NotFound("There is no organisation of that name.")
             dao.set_plan(connection, found.id, plan)
+            if plan != found.plan:
+                organisation, before, after = organisation_subject(found.id), {"plan": found.plan}, {"plan": plan}
+                event = by_command(found.id, AuditAction.PLAN_SET, organisation, before=before, after=after)
+                Audit.record(connection, event)
+
+
+def _record_user(transaction: Transaction, user_id: UUID, org_id: UUID | None, actions: Iterable[AuditAction]) -> None:
+    for action in actions:
+        Audit.record(transaction, by_command(org_id, action, user_subject(user_id)))
+
+
+def _record_role(transaction: Transaction, user_id: UUID, org_id: UUID, before: str | None, role: Role) -> None:
+    if before == role:
+        return
+    action = AuditAction.MEMBER_JOINED if before is None else AuditAction.MEMBER_ROLE_CHANGED
+    was = None if before is None else {"role": before}
+    event = by_command(org_id, action, user_subject(user_id), before=was, after={"role": role})
+    Audit.record(transaction, event)
 
 
 def _one_named(transaction: Transaction, name: str) -> dao.OrganisationRow | None:

@@ -14,6 +14,7 @@ from uuid import UUID
 from core.accounts import mails
 from core.accounts.accounts import Accounts
 from core.accounts.addresses import normal_address
+from core.accounts.audited import by_user, user_subject
 from core.accounts.passwords import hash_password
 from core.accounts.people import checked_name, make_person, make_user
 from core.accounts.permissions import Action, require
@@ -24,6 +25,7 @@ from core.db import people_dao as people
 from core.db import sign_in_dao
 from core.db.engine import Database, Transaction
 from core.errors import Conflict, Forbidden, NotConfigured, NotFound
+from core.ops.audit import Audit, AuditAction
 from core.ops.mail import Mail, Mailer
 from core.principal import Principal
 from core.settings import Settings
@@ -158,6 +160,7 @@ class Joining:
             else:
                 invited = self._locked_invitation(connection, token)
                 user_id, org_id = make_user(connection, invited.email, shown, password_hash), invited.org_id
+                Audit.record(connection, by_user(user_id, org_id, AuditAction.USER_MADE, user_subject(user_id)))
                 self._join(connection, invited, user_id)
             dao.end_links(connection, followed.email)
         return self._accounts.ticket(user_id, org_id, method="link")
@@ -181,8 +184,11 @@ class Joining:
             if found is None or found.org_id is None:
                 raise Forbidden("This account cannot sign in any more. Ask an admin of your organisation.")
             people.set_password_hash(connection, link.user_id, password_hash)
-            sign_in_dao.revoke_sessions_of(connection, link.user_id)
+            after = {"sessions_ended": sign_in_dao.revoke_sessions_of(connection, link.user_id)}
             dao.end_links(connection, link.email)
+            user = user_subject(link.user_id)
+            event = by_user(link.user_id, found.org_id, AuditAction.PASSWORD_RESET, user, after=after)
+            Audit.record(connection, event)
         self._accounts.forget_failures(link.email)
         self._mailer.send(mails.password_changed(link.email, f"{self._place}/forgot", self._place))
         return self._accounts.ticket(found.user_id, found.org_id, method="link")
@@ -222,6 +228,9 @@ class Joining:
         self._seats.require_free(transaction, organisation)
         people.put_membership(transaction, invited.org_id, user_id, invited.role)
         dao.delete_invitation(transaction, invited.id, invited.org_id)
+        after = {"role": invited.role, "invitation": invited.id}
+        event = by_user(user_id, invited.org_id, AuditAction.MEMBER_JOINED, user_subject(user_id), after=after)
+        Audit.record(transaction, event)
 
     @property
     def _place(self) -> str:

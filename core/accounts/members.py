@@ -6,6 +6,7 @@ from uuid import UUID
 
 from core.accounts import mails
 from core.accounts.addresses import normal_address
+from core.accounts.audited import user_subject
 from core.accounts.joining import INVITATION_LIFE, link_to
 from core.accounts.permissions import Action, require
 from core.accounts.seats import Seats
@@ -15,6 +16,7 @@ from core.db import people_dao as dao
 from core.db.engine import Database, Transaction
 from core.errors import Conflict, NotConfigured, NotFound
 from core.ids import new_id
+from core.ops.audit import Audit, AuditAction, Subject, audit_principal
 from core.ops.mail import Mailer
 from core.principal import Principal, Role
 from core.settings import Settings
@@ -70,9 +72,10 @@ class Members:
             if user is not None and dao.role_of(connection, principal.org_id, user.id) is not None:
                 raise Conflict(f"{normal} is a member already.")
             self._seats.require_free(connection, organisation, invited=normal)
+            invitation_id = new_id()
             joining_dao.put_invitation(
                 connection,
-                invitation_id=new_id(),
+                invitation_id=invitation_id,
                 org_id=principal.org_id,
                 email=normal,
                 role=role,
@@ -80,6 +83,8 @@ class Members:
                 invited_by=principal.user_id,
                 life=INVITATION_LIFE,
             )
+            made, after = Subject("invitation", str(invitation_id)), {"role": role, "address": normal}
+            Audit.record(connection, audit_principal(principal, AuditAction.INVITED, made, after=after))
         link, place = link_to(self._settings.address, token), self._settings.address
         self._mailer.send(
             mails.invitation(normal, link, place, org_name=organisation.name, invited_by=principal.name, role=role)
@@ -112,6 +117,9 @@ class Members:
             _check_owners(principal, found.role if found else None)
             if not joining_dao.delete_invitation(connection, invitation_id, principal.org_id):
                 raise NotFound("This invitation was accepted or taken back.")
+            ended, before = Subject("invitation", str(invitation_id)), {"role": found.role if found else None}
+            event = audit_principal(principal, AuditAction.INVITATION_WITHDRAWN, ended, before=before)
+            Audit.record(connection, event)
 
     def set_role(self, principal: Principal, user_id: UUID, role: Role) -> None:
         """Gives a member another role; all their sessions end, and unless they own it, the invitations they sent.
@@ -132,6 +140,7 @@ class Members:
             if role is not Role.OWNER:
                 joining_dao.end_invitations_by(connection, user_id, org_id=principal.org_id)
             sign_in_dao.revoke_sessions_of(connection, user_id)
+            self._record(connection, principal, AuditAction.MEMBER_ROLE_CHANGED, user_id, before, role)
             user = dao.user(connection, user_id)
         self._notify(user, organisation.name, role)
 
@@ -155,6 +164,9 @@ class Members:
             self._keep_an_owner(connection, principal.org_id, user_id, before)
             dao.end_membership(connection, principal.org_id, user_id)
             joining_dao.end_invitations_by(connection, user_id, org_id=principal.org_id)
+            left = user_id == principal.user_id
+            action = AuditAction.MEMBER_LEFT if left else AuditAction.MEMBER_REMOVED
+            self._record(connection, principal, action, user_id, before, None)
             user = dao.user(connection, user_id)
         if user_id != principal.user_id:
             self._notify(user, organisation.name, None)
@@ -172,6 +184,18 @@ class Members:
     def _keep_an_owner(self, transaction: Transaction, org_id: UUID, user_id: UUID, before: Role) -> None:
         if before is Role.OWNER and not dao.has_other_owner(transaction, org_id, user_id):
             raise Conflict("The last owner cannot leave, nor become less: make another member an owner first.")
+
+    def _record(
+        self,
+        transaction: Transaction,
+        principal: Principal,
+        action: AuditAction,
+        user_id: UUID,
+        before: Role,
+        after: Role | None,
+    ) -> None:
+        member, was, becomes = user_subject(user_id), {"role": before}, None if after is None else {"role": after}
+        Audit.record(transaction, audit_principal(principal, action, member, before=was, after=becomes))
 
     def _notify(self, user: dao.UserRow, org_name: str, role: Role | None) -> None:
         if user.gets_notices:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from core.accounts.accounts import Accounts
 from core.accounts.addresses import normal_address
+from core.accounts.audited import by_user, user_subject
 from core.accounts.openid_providers import OpenIdProvider, openid_providers
 from core.accounts.people import checked_name, make_person
 from core.clock import Clock
@@ -23,6 +24,7 @@ from core.db import openid_dao as dao
 from core.db import people_dao, sign_in_dao
 from core.db.engine import Database, Transaction
 from core.errors import Forbidden, InvalidRequest, Unauthenticated
+from core.ops.audit import Audit, AuditAction
 from core.settings import Settings
 
 GOOD_FOR = timedelta(minutes=10)
@@ -132,6 +134,8 @@ class OpenId:
         else:
             raise Forbidden(_NOBODY.format(email=email))
         dao.add_identity(transaction, claims.issuer, claims.subject, user_id)
+        linked, after = user_subject(user_id), {"issuer": claims.issuer}
+        Audit.record(transaction, by_user(user_id, None, AuditAction.IDENTITY_LINKED, linked, after=after))
         return user_id
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from core.accounts.audited import by_user, organisation_subject, user_subject
 from core.db import people_dao as dao
 from core.db.engine import Transaction
 from core.errors import Conflict, InvalidRequest
 from core.ids import new_id
+from core.ops.audit import Audit, AuditAction
 from core.principal import Role
 
 FIRST_PLAN = "free"
@@ -29,6 +31,9 @@ def make_person(
     org_id = new_id()
     dao.add_organisation(transaction, org_id, f"{name[: MAX_NAME_CHARS - len(_WHOSE)]}{_WHOSE}", plan)
     dao.put_membership(transaction, org_id, user_id, Role.OWNER)
+    user, organisation, after = user_subject(user_id), organisation_subject(org_id), {"plan": plan}
+    Audit.record(transaction, by_user(user_id, org_id, AuditAction.USER_MADE, user))
+    Audit.record(transaction, by_user(user_id, org_id, AuditAction.ORGANISATION_MADE, organisation, after=after))
     return user_id, org_id
 
 

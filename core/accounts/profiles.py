@@ -9,12 +9,14 @@ from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
+from core.accounts.audited import organisation_subject, user_subject
 from core.accounts.people import checked_name
 from core.accounts.permissions import Action, require
 from core.ai.providers.hosts import HOSTS
 from core.db import people_dao as dao
-from core.db.engine import Database
+from core.db.engine import Database, Transaction
 from core.errors import InvalidRequest
+from core.ops.audit import WITHHELD, Audit, AuditAction, Subject, audit_principal, changed
 from core.principal import Principal
 
 AUTO = "auto"
@@ -98,30 +100,21 @@ class Profiles:
             raise InvalidRequest("Without the router a default model has to be chosen.")
         kept = replace(profile, name=checked_name(profile.name), default_model=model)
         with self._database.service() as connection:
+            before = _profile_of(dao.user(connection, principal.user_id))
             dao.change_user(connection, principal.user_id, **asdict(kept))
+            user = user_subject(principal.user_id)
+            _record(connection, principal, AuditAction.PROFILE_CHANGED, user, _nameless(before, kept))
         return kept
 
     def _profile(self, principal: Principal) -> Profile:
         with self._database.service() as connection:
-            user = dao.user(connection, principal.user_id)
-        return Profile(**{field.name: getattr(user, field.name) for field in fields(Profile)})
+            return _profile_of(dao.user(connection, principal.user_id))
 
     def organisation(self, principal: Principal) -> OrganisationSettings:
         """The settings of the principal's organisation."""
         require(principal, Action.READ)
         with self._database.app(principal) as connection:
-            row = dao.organisation(connection, principal.org_id)
-        models, providers = row.allowed_models, row.allowed_providers
-        return OrganisationSettings(
-            name=row.name,
-            zone=row.zone,
-            risk_free_rate=row.risk_free_rate,
-            benchmark=row.benchmark,
-            allowed_models=None if models is None else tuple(models),
-            allowed_providers=None if providers is None else tuple(providers),
-            default_model=row.default_model,
-            asks_models=row.asks_models,
-        )
+            return _settings_of(dao.organisation(connection, principal.org_id))
 
     def keep_organisation(self, principal: Principal, settings: OrganisationSettings) -> OrganisationSettings:
         """Keeps the settings of the principal's organisation, and gives them as they are kept.
@@ -148,7 +141,10 @@ class Profiles:
             default_model=self._checked_default(settings),
         )
         with self._database.service() as connection:
+            before = _settings_of(dao.organisation(connection, principal.org_id))
             dao.change_organisation(connection, principal.org_id, dao.OrganisationChange(**asdict(kept)))
+            organisation, both = organisation_subject(principal.org_id), (asdict(before), asdict(kept))
+            _record(connection, principal, AuditAction.ORGANISATION_CHANGED, organisation, both)
         return kept
 
     def _checked_default(self, settings: OrganisationSettings) -> str | None:
@@ -173,6 +169,39 @@ class Profiles:
                 if dao.knows_zone(connection, zone):
                     return
         raise InvalidRequest("The time zone is an IANA name such as Europe/Berlin.")
+
+
+def _profile_of(row: dao.UserRow) -> Profile:
+    return Profile(**{field.name: getattr(row, field.name) for field in fields(Profile)})
+
+
+def _settings_of(row: dao.OrganisationRow) -> OrganisationSettings:
+    models, providers = row.allowed_models, row.allowed_providers
+    return OrganisationSettings(
+        name=row.name,
+        zone=row.zone,
+        risk_free_rate=row.risk_free_rate,
+        benchmark=row.benchmark,
+        allowed_models=None if models is None else tuple(models),
+        allowed_providers=None if providers is None else tuple(providers),
+        default_model=row.default_model,
+        asks_models=row.asks_models,
+    )
+
+
+_Both = tuple[Mapping[str, Any], Mapping[str, Any]]
+
+
+def _nameless(before: Profile, after: Profile) -> _Both:
+    """Two profiles as the audit log keeps them: that the name changed is told, the names are not."""
+    told = {"name": "before"}, {"name": WITHHELD if before.name != after.name else "before"}
+    return {**asdict(before), **told[0]}, {**asdict(after), **told[1]}
+
+
+def _record(transaction: Transaction, principal: Principal, action: AuditAction, subject: Subject, both: _Both) -> None:
+    before, after = changed(*both)
+    if after:
+        Audit.record(transaction, audit_principal(principal, action, subject, before=before, after=after))
 
 
 def _sorted(names: Collection[str] | None, there_are: Collection[str], what: str) -> tuple[str, ...] | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -22,9 +23,10 @@ from core.accounts.permissions import Action, may, require
 from core.db import people_dao
 from core.db import provider_keys_dao as dao
 from core.db.engine import Database, Transaction
-from core.db.provider_keys_dao import KeyRow
+from core.db.provider_keys_dao import KeyRow, LockedKey
 from core.errors import Conflict, Forbidden, InvalidRequest, NotConfigured, NotFound
 from core.ids import new_id
+from core.ops.audit import WITHHELD, Audit, AuditAction, Subject, audit_principal, changed
 from core.ops.notifications import Notice, Notifications
 from core.principal import Principal
 
@@ -163,6 +165,8 @@ class ProviderKeys:
             if not dao.add(connection, key):
                 whose = "Your organisation has" if draft.is_shared else "You have"
                 raise Conflict(f"{whose} a key of {label} already: change it, or revoke it first.")
+            added = _told(LockedKey(key.is_shared, key.provider, key.name, key.limit_usd_month, key.expires_at))
+            _record(connection, principal, AuditAction.PROVIDER_KEY_ADDED, key.id, after=added)
         self.version += 1
         return key.id
 
@@ -187,11 +191,19 @@ class ProviderKeys:
             if expires_at != before.expires_at:
                 expires_at = _checked_expiry(expires_at)
                 _require_future(connection, expires_at)
-            dao.change(connection, key_id, replace(before, name=name, limit_usd_month=limit, expires_at=expires_at))
+            after = replace(before, name=name, limit_usd_month=limit, expires_at=expires_at)
+            dao.change(connection, key_id, after)
             if change.secret is not None:
                 plain = self._checked_secret(before.provider, change.secret)
                 kept = self._encryption.encrypt(plain)
                 dao.replace_secret(connection, key_id, secret=kept, last_four=plain[-4:])
+            was, becomes = changed(
+                {**_told(before), "label": WITHHELD if name != before.name else None},
+                {**_told(after), "is_replaced": change.secret is not None or None},
+            )
+            if becomes:
+                action = AuditAction.PROVIDER_KEY_CHANGED
+                _record(connection, principal, action, key_id, before=was, after=becomes)
         self.version += 1
 
     def revoke(self, principal: Principal, key_id: UUID) -> None:
@@ -202,8 +214,9 @@ class ProviderKeys:
             Forbidden: as `add`.
         """
         with self._database.service() as connection:
-            self._locked(connection, principal, key_id)
+            before = _told(self._locked(connection, principal, key_id))
             dao.revoke(connection, key_id)
+            _record(connection, principal, AuditAction.PROVIDER_KEY_REVOKED, key_id, before=before)
         self.version += 1
 
     def usable(self, principal: Principal) -> list[UsableKey]:
@@ -224,6 +237,8 @@ class ProviderKeys:
             if key is not None:
                 label = self.providers.get(key.provider, key.provider)
                 self._tell(connection, key, f"was not accepted by {label}", "Replace it in Settings.")
+                after = {"provider": key.provider, "is_shared": key.is_shared}
+                _record(connection, principal, AuditAction.PROVIDER_KEY_REFUSED, key_id, after=after)
 
     def warn(self) -> int:
         """Tells those who keep keys that expire soon or have expired, each once; gives how many keys."""
@@ -298,6 +313,25 @@ def state_of(key: KeyRow) -> KeyState:
 def may_keep(principal: Principal, *, is_shared: bool) -> bool:
     """Whether the caller may add and change keys of their own, or the organisation's."""
     return may(principal, Action.MANAGE_KEYS if is_shared else Action.KEEP_OWN_KEYS)
+
+
+def _told(key: LockedKey) -> Mapping[str, Any]:
+    """What the audit log keeps of a key: neither its secret nor the name that its owner gave it."""
+    shared, limit, expires_at = key.is_shared, key.limit_usd_month, key.expires_at
+    return {"provider": key.provider, "is_shared": shared, "limit_usd_month": limit, "expires_at": expires_at}
+
+
+def _record(
+    connection: Transaction,
+    principal: Principal,
+    action: AuditAction,
+    key_id: UUID,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    subject = Subject("provider_key", str(key_id))
+    Audit.record(connection, audit_principal(principal, action, subject, before=before, after=after))
 
 
 def _require(principal: Principal, *, is_shared: bool) -> None:

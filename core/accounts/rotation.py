@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from core.accounts.audited import by_command
 from core.accounts.encryption import Encryption, Undecryptable
 from core.db import provider_keys_dao as dao
 from core.db.engine import Database
 from core.db.provider_keys_dao import ENCRYPTED, EncryptedColumn
+from core.ops.audit import Audit, AuditAction, Subject
 
 ROWS_AT_ONCE = 50
 MAX_FAULTS = 100
@@ -48,6 +50,7 @@ def rotate(database: Database, encryption: Encryption, *, rows_at_once: int = RO
 def _column(database: Database, encryption: Encryption, place: EncryptedColumn, rows_at_once: int) -> Rotated:
     renewed, current, faults, after = 0, 0, list[UUID](), _FIRST
     while True:
+        of_before = renewed
         with database.service() as connection:
             rows = dao.encrypted(connection, place, after=after, most=rows_at_once)
             for row_id, kept in rows:
@@ -61,6 +64,9 @@ def _column(database: Database, encryption: Encryption, place: EncryptedColumn, 
                     continue
                 dao.write_encrypted(connection, place, row_id, fresh)
                 renewed += 1
+            if renewed > of_before:
+                column, number = Subject("column", f"{place.table}.{place.column}"), {"renewed": renewed - of_before}
+                Audit.record(connection, by_command(None, AuditAction.SECRETS_ROTATED, column, after=number))
         if len(rows) < rows_at_once:
             return Rotated(place, renewed, current, len(faults), tuple(faults[:MAX_FAULTS]))
         after = rows[-1][0]

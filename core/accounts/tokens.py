@@ -15,6 +15,7 @@ from core.db import tokens_dao as dao
 from core.db.engine import Database
 from core.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
+from core.ops.audit import Audit, AuditAction, Subject, audit_principal
 from core.principal import Principal, Role, Scope
 
 MAX_TOKENS = 50
@@ -52,9 +53,10 @@ class Tokens:
                 raise Forbidden("You do not belong to this organisation any more.")
             if dao.count_tokens(connection, principal.user_id, principal.org_id) >= MAX_TOKENS:
                 raise Conflict(f"You have {MAX_TOKENS} tokens; revoke one that is not used any more.")
+            token_id = new_id()
             dao.add_token(
                 connection,
-                token_id=new_id(),
+                token_id=token_id,
                 token_hash=digest(token),
                 user_id=principal.user_id,
                 org_id=principal.org_id,
@@ -62,6 +64,8 @@ class Tokens:
                 scopes=sorted(set(scopes)),
                 life=timedelta(days=days),
             )
+            made, after = Subject("token", str(token_id)), {"scopes": sorted(set(scopes)), "days": days}
+            Audit.record(connection, audit_principal(principal, AuditAction.TOKEN_MADE, made, after=after))
         return token
 
     def all(self, principal: Principal) -> list[dao.TokenRow]:
@@ -80,6 +84,8 @@ class Tokens:
         with self._database.service() as connection:
             if not dao.revoke_token(connection, token_id, principal.user_id, principal.org_id):
                 raise NotFound("This token has ended already.")
+            ended = Subject("token", str(token_id))
+            Audit.record(connection, audit_principal(principal, AuditAction.TOKEN_REVOKED, ended))
 
 
 def scopes_of(role: Role) -> frozenset[Scope]:

@@ -10,17 +10,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from core.accounts.permissions import require_operator
 from core.ai.flags import share_of
 from core.ai.refreshed import Refreshed
 from core.db import flags_dao as dao
-from core.db.engine import Database
+from core.db.engine import Database, Transaction
 from core.errors import Conflict, InvalidRequest, NotFound
 from core.ids import new_id
 from core.metering.plans import Plans
+from core.ops.audit import Audit, AuditAction, Subject, audit_principal
 from core.principal import Principal
 
 REFRESH_S = 5.0
@@ -178,8 +179,10 @@ class Experiments:
                 org_ids=started.org_ids,
                 started_by=principal.user_id,
             )
-        if not is_started:
-            raise Conflict(f"Another experiment of {started.task} is running; end it first.")
+            if not is_started:
+                raise Conflict(f"Another experiment of {started.task} is running; end it first.")
+            after = {name: getattr(started, name) for name in _TOLD}
+            _record(connection, principal, AuditAction.EXPERIMENT_STARTED, started.id, after)
         self._running.forget()
         return started
 
@@ -194,6 +197,7 @@ class Experiments:
         with self._database.service() as connection:
             if not dao.end(connection, experiment_id):
                 raise NotFound("No experiment of that id is running.")
+            _record(connection, principal, AuditAction.EXPERIMENT_ENDED, experiment_id, None)
         self._running.forget()
 
     def compared(self, principal: Principal, experiment_id: UUID) -> Mapping[str, ArmFigures]:
@@ -227,6 +231,20 @@ class Experiments:
         with self._database.service() as connection:
             rows = dao.experiments(connection, only_running=True, most=MOST_SHOWN)
         return {row.task: _experiment(row) for row in rows}
+
+
+_TOLD = ("kind", "task", "variant", "percentage", "plans", "org_ids")
+
+
+def _record(
+    connection: Transaction,
+    principal: Principal,
+    action: AuditAction,
+    experiment_id: UUID,
+    after: Mapping[str, Any] | None,
+) -> None:
+    subject = Subject("experiment", str(experiment_id))
+    Audit.record(connection, audit_principal(principal, action, subject, after=after, as_operator=True))
 
 
 def _experiment(row: dao.ExperimentRow) -> Experiment:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from core.accounts.permissions import require_operator
 from core.ai.refreshed import Refreshed
 from core.db import flags_dao as dao
-from core.db.engine import Database
+from core.db.engine import Database, Transaction
 from core.errors import InvalidRequest, NotFound
 from core.metering.plans import Plans
+from core.ops.audit import Audit, AuditAction, Subject, audit_principal, changed
 from core.principal import Principal
 
 REFRESH_S = 5.0
@@ -107,6 +109,7 @@ class Flags:
         for plan in kept.plans:
             self._plans.get(plan)
         with self._database.service() as connection:
+            before = _told(self._found(connection, kept.name))
             dao.put_flag(
                 connection,
                 name=kept.name,
@@ -118,6 +121,8 @@ class Flags:
                 percentage=round(kept.percentage, 2),
                 changed_by=principal.user_id,
             )
+            was, becomes = changed(before, _told(replace(kept, percentage=round(kept.percentage, 2))))
+            _record(connection, principal, AuditAction.FLAG_SET, kept.name, was if before else None, becomes)
         self._kept.forget()
         return kept
 
@@ -130,8 +135,10 @@ class Flags:
         """
         require_operator(principal)
         with self._database.service() as connection:
+            before = _told(self._found(connection, name))
             if not dao.drop_flag(connection, name):
                 raise NotFound("There is no flag of that name.")
+            _record(connection, principal, AuditAction.FLAG_REMOVED, name, before, None)
         self._kept.forget()
 
     def close(self) -> None:
@@ -140,20 +147,44 @@ class Flags:
 
     def _read(self) -> dict[str, Flag]:
         with self._database.service() as connection:
-            rows = dao.flags(connection)
-        return {
-            row.name: Flag(
-                name=row.name,
-                description=row.description,
-                is_on=row.is_on,
-                plans=tuple(row.plans),
-                org_ids=tuple(row.org_ids),
-                user_ids=tuple(row.user_ids),
-                percentage=row.percentage,
-                changed_at=row.changed_at,
-            )
-            for row in rows
-        }
+            return {row.name: _flag_of(row) for row in dao.flags(connection)}
+
+    def _found(self, connection: Transaction, name: str) -> Flag | None:
+        return next((_flag_of(row) for row in dao.flags(connection) if row.name == name), None)
+
+
+def _flag_of(row: dao.FlagRow) -> Flag:
+    return Flag(
+        name=row.name,
+        description=row.description,
+        is_on=row.is_on,
+        plans=tuple(row.plans),
+        org_ids=tuple(row.org_ids),
+        user_ids=tuple(row.user_ids),
+        percentage=row.percentage,
+        changed_at=row.changed_at,
+    )
+
+
+_TOLD = ("description", "is_on", "plans", "org_ids", "user_ids", "percentage")
+
+
+def _told(flag: Flag | None) -> Mapping[str, Any]:
+    """What the audit log keeps of a flag."""
+    return {} if flag is None else {name: getattr(flag, name) for name in _TOLD}
+
+
+def _record(
+    connection: Transaction,
+    principal: Principal,
+    action: AuditAction,
+    name: str,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> None:
+    flag = Subject("flag", name)
+    event = audit_principal(principal, action, flag, before=before, after=after, as_operator=True)
+    Audit.record(connection, event)
 
 
 def share_of(name: str, user_id: UUID) -> Decimal:

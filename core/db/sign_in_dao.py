@@ -192,6 +192,18 @@ def take_turn(
     )
 
 
+def wait_of(connection: Connection, subject: str) -> int:
+    """The seconds for which a subject has to wait now; 0: it may try."""
+    waits = connection.execute(
+        text(
+            "SELECT ceil(extract(epoch FROM blocked_until - assay_now())) FROM sign_in_delays "
+            "WHERE subject = :subject AND blocked_until > assay_now()"
+        ),
+        {"subject": subject},
+    ).scalar()
+    return int(waits or 0)
+
+
 def forgive(connection: Connection, subject: str, *, wholly: bool) -> None:
     """Takes back the attempt that succeeded, or (`wholly`) all of the subject's."""
     statement = (
@@ -314,12 +326,16 @@ def set_as_of(connection: Connection, session_id: UUID, user_id: UUID, day: date
     return kept is not None
 
 
-def revoke_session(connection: Connection, session_hash: bytes) -> None:
-    """Ends a session."""
-    connection.execute(
-        text("UPDATE sessions SET revoked_at = assay_now() WHERE session_hash = :hash AND revoked_at IS NULL"),
+def revoke_session(connection: Connection, session_hash: bytes) -> tuple[UUID, UUID, UUID] | None:
+    """Ends a session; gives its id, user and organisation, or None where there is none that is open."""
+    ended = connection.execute(
+        text(
+            "UPDATE sessions SET revoked_at = assay_now() WHERE session_hash = :hash AND revoked_at IS NULL "
+            "RETURNING id, user_id, org_id"
+        ),
         {"hash": session_hash},
-    )
+    ).one_or_none()
+    return None if ended is None else (ended[0], ended[1], ended[2])
 
 
 def revoke_own_session(connection: Connection, session_id: UUID, user_id: UUID) -> bool:

@@ -1,0 +1,184 @@
+"""The statements that seal the audit log and read it through again: blocks, and the rows that they stand for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+SEALERS = 7_311_102_611
+"""Key of the lock that one sealer at a time holds."""
+FETCHED_AT_ONCE = 2_000
+READING_TIMEOUT_MS = 600_000
+"""Of one statement that reads everything through, its sorting included."""
+
+_LAST_PLACE = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM audit_order")
+_OWN_TRANSACTION = text("SELECT pg_current_xact_id()::text::bigint")
+_OLDEST_OPEN = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_PROGRESS = text("SELECT sealed_to, assay_now() FROM audit_progress")
+_SET_PROGRESS = text("UPDATE audit_progress SET sealed_to = :sealed_to")
+_EVENTS = """
+    SELECT seq, org_id, id, at, actor, actor_kind, action, subject_kind, subject_id, before, after, request_id,
+        address_hash
+    FROM audit_events
+    """
+_REQUESTS = """
+    SELECT seq, org_id, id, at, user_id, request_id, hold_id, channel, status, feature, provider, model, price_version,
+        plan, cover, prompt_tokens, completion_tokens, cached_prompt_tokens, estimated, cost_usd, charged_usd, credits,
+        own_key, error_code, cache_level, saved_usd
+    FROM usage_log
+    """
+_IN_RANGE = " WHERE seq > :after AND seq <= :upto ORDER BY seq"
+_OF_CHAIN = " WHERE org_id IS NOT DISTINCT FROM cast(:org_id AS uuid) ORDER BY seq"
+_LAST_BLOCK = text(
+    """
+    SELECT number, hash, to_seq FROM audit_blocks WHERE org_id IS NOT DISTINCT FROM cast(:org_id AS uuid)
+        ORDER BY number DESC LIMIT 1
+    """
+)
+_ADD_BLOCK = text(
+    """
+    INSERT INTO audit_blocks (id, org_id, number, kind, previous, hash, from_seq, to_seq, events, requests, leaves,
+            statement, sealed_at)
+        VALUES (:id, :org_id, :number, :kind, :previous, :hash, :from_seq, :to_seq, :events, :requests, :leaves,
+            cast(:statement AS jsonb), :sealed_at)
+    """
+)
+_BLOCKS = text(
+    """
+    SELECT org_id, number, kind, previous, hash, from_seq, to_seq, events, requests, leaves, statement, sealed_at
+        FROM audit_blocks WHERE org_id IS NOT DISTINCT FROM cast(:org_id AS uuid) ORDER BY number, id
+    """
+)
+_CHAINS = text(
+    """
+    SELECT id FROM organisations UNION SELECT DISTINCT org_id FROM audit_blocks WHERE org_id IS NOT NULL
+        UNION SELECT DISTINCT org_id FROM audit_events WHERE org_id IS NOT NULL ORDER BY 1
+    """
+)
+_SLOW = text(f"SET LOCAL statement_timeout = {READING_TIMEOUT_MS}")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """A block as it is stored."""
+
+    org_id: UUID | None
+    number: int
+    kind: str
+    previous: bytes
+    hash: bytes
+    from_seq: int
+    to_seq: int
+    events: int
+    requests: int
+    leaves: bytes
+    statement: Mapping[str, Any] | None
+    sealed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest block of a chain."""
+
+    number: int
+    hash: bytes
+    to_seq: int
+
+
+def last_place(connection: Connection) -> int:
+    """The newest place in the order that anybody has taken."""
+    return int(connection.execute(_LAST_PLACE).scalar_one())
+
+
+def own_transaction(connection: Connection) -> int:
+    """The number of this transaction, given to it now where it had none."""
+    return int(connection.execute(_OWN_TRANSACTION).scalar_one())
+
+
+def oldest_open(connection: Connection) -> int:
+    """The number below which every transaction has ended."""
+    return int(connection.execute(_OLDEST_OPEN).scalar_one())
+
+
+def try_lock(connection: Connection) -> bool:
+    """Takes the sealers' lock for this transaction; False where another has it."""
+    return bool(connection.execute(_TRY_LOCK, {"key": SEALERS}).scalar_one())
+
+
+def lock(connection: Connection) -> None:
+    """Waits for the sealers' lock."""
+    connection.execute(_LOCK, {"key": SEALERS})
+
+
+def progress(connection: Connection) -> tuple[int, datetime]:
+    """The place up to which was looked for unsealed rows, and the time."""
+    found = connection.execute(_PROGRESS).one()
+    return int(found[0]), found[1]
+
+
+def set_progress(connection: Connection, sealed_to: int) -> None:
+    """Says up to where was looked."""
+    connection.execute(_SET_PROGRESS, {"sealed_to": sealed_to})
+
+
+def events_between(connection: Connection, after: int, upto: int) -> Iterator[Row[Any]]:
+    """The events of places after `after` up to `upto`, in order."""
+    return _streamed(connection, _EVENTS + _IN_RANGE, {"after": after, "upto": upto})
+
+
+def requests_between(connection: Connection, after: int, upto: int) -> Iterator[Row[Any]]:
+    """The usage rows of these places, in order."""
+    return _streamed(connection, _REQUESTS + _IN_RANGE, {"after": after, "upto": upto})
+
+
+def events_of(connection: Connection, org_id: UUID | None) -> Iterator[Row[Any]]:
+    """All events of a chain, in order."""
+    return _streamed(connection, _EVENTS + _OF_CHAIN, {"org_id": org_id})
+
+
+def requests_of(connection: Connection, org_id: UUID | None) -> Iterator[Row[Any]]:
+    """All usage rows of a chain, in order."""
+    return _streamed(connection, _REQUESTS + _OF_CHAIN, {"org_id": org_id})
+
+
+def head(connection: Connection, org_id: UUID | None) -> Head | None:
+    """The newest block of a chain."""
+    found = connection.execute(_LAST_BLOCK, {"org_id": org_id}).one_or_none()
+    return None if found is None else Head(int(found[0]), bytes(found[1]), int(found[2]))
+
+
+def add_block(connection: Connection, block_id: UUID, block: BlockRow) -> None:
+    """Writes a block."""
+    values = {name: getattr(block, name) for name in BlockRow.__slots__}
+    statement = None if block.statement is None else json.dumps(block.statement)
+    connection.execute(_ADD_BLOCK, {**values, "id": block_id, "statement": statement})
+
+
+def blocks(connection: Connection, org_id: UUID | None) -> Iterator[BlockRow]:
+    """The blocks of a chain, in order."""
+    for row in connection.execution_options(yield_per=4).execute(_BLOCKS, {"org_id": org_id}):
+        values = dict(row._mapping)
+        values |= {name: bytes(values[name]) for name in ("previous", "hash", "leaves")}
+        yield BlockRow(**values)
+
+
+def chains(connection: Connection) -> list[UUID]:
+    """Every organisation that has, or might have, a chain."""
+    return list(connection.execute(_CHAINS).scalars())
+
+
+def read_slowly(connection: Connection) -> None:
+    """Gives each statement of this transaction the time that reading everything takes."""
+    connection.execute(_SLOW)
+
+
+def _streamed(connection: Connection, statement: str, values: Mapping[str, Any]) -> Iterator[Row[Any]]:
+    return iter(connection.execute(text(statement), values, execution_options={"yield_per": FETCHED_AT_ONCE}))
