@@ -14,10 +14,18 @@ from core.admin.reach import may_oversee
 from core.ai.experiments import ArmFigures, Experiment
 from core.principal import Principal
 from pages.components import (
+    admin_data,
     admin_experiments,
     admin_flags,
+    admin_health,
+    admin_jobs,
     admin_models,
+    admin_near_limits,
+    admin_overview,
+    admin_quality,
     admin_reach,
+    admin_switches,
+    admin_test_call,
     session,
     settings_sections,
     source_states,
@@ -34,30 +42,85 @@ COMPARED = 5
 bench = workbench.current()
 
 
-def show_sources(principal: Principal, everything: bool) -> None:
+def show_overview(principal: Principal, everything: bool) -> None:
+    """Who uses what, what it costs, and whether it is healthy."""
+    overview = bench.admin.overview
+    days = admin_overview.show_period("admin_overview_period")
+    headline = overview.headline(principal, days, everything=everything)
+    section("At one look", f"{admin_overview.period_words(headline.period)}.")
+    admin_overview.show_headline(headline, everything=everything)
+    section("Told apart", "By what they cost, the dearest first; days in their order.")
+    by = admin_overview.show_dimension("admin_overview_by", everything=everything)
+    groups = overview.groups(principal, days, by, everything=everything)
+    admin_overview.show_groups("admin_overview_groups", groups, by, _labels(), period=headline.period)
+    section("Hours of the day")
+    admin_overview.show_hours("admin_overview_hours", overview.hours(principal, everything=everything))
+    section("Near a limit")
+    near = overview.near_limits(principal, everything=everything)
+    now = datetime.now(UTC)
+    admin_near_limits.show("admin_near_limits", near, now, principal.zone, everything=everything)
+
+
+def show_plans(principal: Principal, everything: bool) -> None:
+    """What plans bring in and how they are used."""
+    days = admin_overview.show_period("admin_plans_period")
+    found = bench.admin.overview.plans(principal, days, everything=everything)
+    section("Plans", "What each is estimated to bring in, how it is used, and who changes to a priced one.")
+    admin_overview.show_plans("admin_plans", found)
+
+
+def show_sources(principal: Principal, _everything: bool) -> None:
     """How the sources of market data fare."""
     section("Sources of market data", "What each may be asked, what was asked of it, and whether it answers.")
-    market = bench.market
-    source_states.show("admin_sources", market.gate.states(market.sources.all), datetime.now(UTC), principal.zone)
+    source_states.show("admin_sources", bench.admin.models.sources(principal), datetime.now(UTC), principal.zone)
 
 
-def show_models(principal: Principal, everything: bool) -> None:
-    """How providers and models fare."""
+def show_models(principal: Principal, _everything: bool) -> None:
+    """How providers and models fare, whether they are asked, and whether they answer."""
+    care, labels, now = bench.admin.models, _labels(), datetime.now(UTC)
     section(
         "Models and providers",
         "Who answers, who rests after failures, and who asked us to wait; own keys are not in these figures.",
     )
-    labels = {model.id: model.label for model in bench.catalogue.all()}
-    admin_models.show("admin_models", bench.health.all(), labels, datetime.now(UTC), principal.zone)
+    admin_models.show("admin_models", care.states(principal), labels, now, principal.zone)
+    section("By the hour", "How calls went, each try by itself, of all organisations together.")
+    admin_health.show("admin_health", care.timeline(principal), labels, now, principal.zone)
+    section(
+        "Switches and weights", "What is off is asked by nobody, on no key; a weight moves a model within its class."
+    )
+    models = care.models(principal)
+    admin_switches.show("admin_switches", models, care.switches(principal), care, principal)
+    section("Test call")
+    admin_test_call.show("admin_test_call", models, care, principal)
 
 
-def show_flags(principal: Principal, everything: bool) -> None:
+def show_quality(principal: Principal, everything: bool) -> None:
+    """How good answers are."""
+    figures = bench.admin.quality.figures(principal, everything=everything)
+    admin_quality.show("admin_quality", figures, _labels(), everything=everything)
+
+
+def show_jobs(principal: Principal, everything: bool) -> None:
+    """What waits, runs and failed."""
+    section("Jobs", "Work that outlives a request: what waits and runs, what failed and why.")
+    jobs = bench.admin.jobs
+    found = jobs.overview(principal, everything=everything)
+    admin_jobs.show("admin_jobs", found, jobs, principal, datetime.now(UTC), everything=everything)
+
+
+def show_data(principal: Principal, _everything: bool) -> None:
+    """What is wrong with bars."""
+    section("Data checks", "What is wrong with daily bars, and which are behind; nothing is mended.")
+    admin_data.show("admin_data", bench.admin.data.universes(principal), bench.admin.data, principal)
+
+
+def show_flags(principal: Principal, _everything: bool) -> None:
     """Switches of the installation."""
     section("Flags", "What is on for some: by plan, organisation, user, or a share of users that stays the same.")
     admin_flags.show("admin_flags", bench.flags.all(principal), bench.flags, principal, bench.plans.plans)
 
 
-def show_experiments(principal: Principal, everything: bool) -> None:
+def show_experiments(principal: Principal, _everything: bool) -> None:
     """Comparisons of models and prompts."""
     section(
         "Experiments", "A share of users is answered by another model or prompt; answers of the cache do not count."
@@ -72,6 +135,11 @@ def _arms(principal: Principal, experiment: Experiment) -> dict[str, ArmFigures]
     return {} if experiment.id is None else dict(bench.experiments.compared(principal, experiment.id))
 
 
+def _labels() -> dict[str, str]:
+    """What models are called, by their ids."""
+    return {model.id: model.label for model in bench.catalogue.all()}
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part of the page: its name, what draws it, and whose it is."""
@@ -83,11 +151,21 @@ class Part:
 
 
 SECTIONS = {
+    "overview": Part("Overview", show_overview),
+    "plans": Part("Plans", show_plans, is_for_operators=True),
     "models": Part("Models", show_models, is_for_operators=True),
     "sources": Part("Sources", show_sources, is_for_operators=True),
+    "quality": Part("AI quality", show_quality),
+    "jobs": Part("Jobs", show_jobs),
+    "data": Part("Data checks", show_data),
     "flags": Part("Flags", show_flags, is_for_operators=True),
     "experiments": Part("Experiments", show_experiments, is_for_operators=True),
 }
+
+
+def _draw(part: Part, principal: Principal) -> None:
+    part.draw(principal, sees_everything)
+
 
 principal = session.require()
 if not may_oversee(principal):
@@ -96,7 +174,7 @@ if not may_oversee(principal):
 page_head("Admin", plan=principal.plan)
 sees_everything = admin_reach.show("admin_reach", principal)
 parts = {
-    name: Section(part.label, partial(part.draw, everything=sees_everything))
+    name: Section(part.label, partial(_draw, part))
     for name, part in SECTIONS.items()
     if principal.is_operator or not part.is_for_operators
 }

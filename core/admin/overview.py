@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
+from core.accounts.permissions import require_operator
 from core.admin.reach import reach_of
 from core.db import overview_dao as dao
 from core.db import rollups_dao as rollups
@@ -279,8 +280,9 @@ class Overview:
 
         Raises:
             InvalidRequest: not one of `PERIODS`.
-            Forbidden: as `reach_of`.
+            Forbidden: not an operator.
         """
+        require_operator(principal)
         span, period = self._span(principal, days, everything)
         week, _ = self._span(principal, USE_DAYS, everything)
         within = dao.Within(span.starts_at, span.ends_at, span.org_id)

@@ -1,4 +1,4 @@
-"""The statements behind the overview that are no sums over the log; for the service role. `org_id` None is everybody."""
+"""The statements behind the overview that are no sums over the log; for the service role. No `org_id`: everybody."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ _NEAR = text(
                 AND (r.user_id IS NULL OR b.user_id IS NULL OR b.user_id = r.user_id)), 0) AS maximum
         FROM near r CROSS JOIN n),
     found AS (SELECT * FROM raised WHERE used >= :share * maximum)
-    SELECT f.org_id, g.name AS org_name, f.user_id, u.name AS user_name, u.email, f.metric, f.used, f.maximum, f.ends_at,
-        (SELECT count(DISTINCT user_id) FROM found) AS users
+    SELECT f.org_id, g.name AS org_name, f.user_id, u.name AS user_name, u.email, f.metric, f.used, f.maximum,
+        f.ends_at, (SELECT count(DISTINCT user_id) FROM found) AS users
     FROM found f JOIN organisations g ON g.id = f.org_id LEFT JOIN users u ON u.id = f.user_id
     ORDER BY f.used::numeric / nullif(f.maximum, 0) DESC NULLS FIRST, g.name, u.email, f.metric LIMIT :most
     """

@@ -1,4 +1,4 @@
-"""Admin: an operator sees how models fare, keeps flags and runs experiments; nobody else finds the page."""
+"""Admin: an operator sees how models fare, keeps flags and runs experiments; nobody else finds those parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.pages.signed_in import carry, confirm, open_page, open_session, press
 ADMIN = str(ROOT / "pages" / "admin.py")
 MODEL = "gpt-4o-mini"
 FLAG = f"model:{MODEL}"
-DENIED = "This page is for the operators of the platform."
+DENIED = "This page is for those who manage an organisation."
 
 
 def sign_in(workbench: Workbench, who: Principal, monkeypatch: pytest.MonkeyPatch) -> Principal:
@@ -151,13 +151,32 @@ class TestExperiments:
         assert len(app.table) == 1
 
 
-@pytest.mark.parametrize("role", list(Role))
+OPERATORS_PARTS = ("plans", "models", "sources", "flags", "experiments")
+
+
+@pytest.mark.parametrize("section", OPERATORS_PARTS)
+@pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
+def test_those_who_manage_find_the_page_without_the_operators_parts(
+    workbench: Workbench, member: MakeMember, monkeypatch: pytest.MonkeyPatch, role: Role, olga: Principal, section: str
+) -> None:
+    workbench.flags.keep(olga, Flag(FLAG))
+    sign_in(workbench, member("ann", org="Acme", plan="team", role=role), monkeypatch)
+    app = admin_page(section)
+    words = words_of(app)
+    assert "What is shown is of Acme." in words
+    assert MODEL not in words
+    (parts,) = [group for group in app.get("button_group") if group.label == "Part of the administration"]
+    assert {"Overview", "AI quality", "Jobs", "Data checks"} <= set(parts.options)
+    assert not {"Plans", "Models", "Sources", "Flags", "Experiments"} & set(parts.options)
+
+
+@pytest.mark.parametrize("role", [Role.ANALYST, Role.VIEWER])
 def test_nobody_else_finds_the_page(
     workbench: Workbench, member: MakeMember, monkeypatch: pytest.MonkeyPatch, role: Role, olga: Principal
 ) -> None:
     workbench.flags.keep(olga, Flag(FLAG))
     sign_in(workbench, member("ann", org="Acme", plan="team", role=role), monkeypatch)
-    for section in ("models", "sources", "flags", "experiments"):
+    for section in ("overview", "jobs", *OPERATORS_PARTS):
         app = AppTest.from_file(ADMIN, default_timeout=20)
         app.query_params["section"] = section
         app.run()
