@@ -18,11 +18,8 @@ MOST = 2_000
 _QUOTAS = text(
     """
     WITH mine AS (
-        SELECT m.org_id, m.user_id, v.metric, v.used, v.starts_at, v.ends_at, v.base, n.at,
-            g.pools_allowances AND v.is_quota AS is_pooled,
-            v.extra + CASE WHEN o.boosts_until > n.at AND v.is_quota THEN coalesce((SELECT sum(b.amount) FROM boosts b
-                WHERE b.org_id = m.org_id AND b.metric = v.metric AND b.state = 'granted' AND b.starts_at <= n.at
-                    AND b.ends_at > n.at AND coalesce(b.user_id = m.user_id, true)), 0) ELSE 0 END AS extra
+        SELECT m.org_id, m.user_id, v.metric, v.used, v.starts_at, v.ends_at, v.base, v.carry, n.at,
+            g.pools_allowances AND v.is_quota AS is_pooled, v.is_quota AND o.boosts_until > n.at AS has_boosts
         FROM (SELECT assay_now() AS at) n CROSS JOIN member_meters m
             JOIN organisations g ON g.id = m.org_id JOIN plan_limits l ON l.plan = g.plan
             JOIN memberships s ON s.org_id = m.org_id AND s.user_id = m.user_id AND s.ended_at IS NULL
@@ -37,17 +34,27 @@ _QUOTAS = text(
                     m.month_end, true),
                 ('requests_month', l.requests_month, m.request_carry, m.request_used, m.month_start, m.month_end, true),
                 ('budget_usd_month', s.budget_usd_month, 0, m.charge_usd_used, m.month_start, m.month_end, false)
-            ) v (metric, base, extra, used, starts_at, ends_at, is_quota)
-        WHERE v.base IS NOT NULL AND v.used > 0 AND v.starts_at <= n.at AND v.ends_at > n.at
+            ) v (metric, base, carry, used, starts_at, ends_at, is_quota)
+        WHERE v.base IS NOT NULL AND v.starts_at <= n.at AND v.ends_at > n.at
+    ), pools AS (
+        SELECT p.org_id, p.metric, sum(p.used) AS used, max(p.base) AS base, sum(p.carry) AS carry,
+            min(p.starts_at) AS starts_at, max(p.ends_at) AS ends_at, max(p.at) AS at,
+            bool_or(p.has_boosts) AS has_boosts,
+            (SELECT count(*) FROM memberships s JOIN users u ON u.id = s.user_id WHERE s.org_id = p.org_id
+                AND s.ended_at IS NULL AND s.role <> 'viewer' AND u.deactivated_at IS NULL) AS members
+        FROM mine p WHERE p.is_pooled GROUP BY p.org_id, p.metric
     ), all_of_them AS (
-        SELECT org_id, user_id, metric, used, base + extra AS maximum, starts_at, ends_at, at FROM mine
-            WHERE NOT is_pooled
+        SELECT p.org_id, p.user_id, p.metric, p.used, p.base + p.carry + CASE WHEN p.has_boosts THEN coalesce((
+                SELECT sum(b.amount) FROM boosts b WHERE b.org_id = p.org_id AND b.metric = p.metric
+                    AND b.state = 'granted' AND b.starts_at <= p.at AND b.ends_at > p.at
+                    AND coalesce(b.user_id = p.user_id, true)), 0) ELSE 0 END AS maximum, p.starts_at, p.ends_at, p.at
+        FROM mine p WHERE NOT p.is_pooled AND p.used > 0
         UNION ALL
-        SELECT p.org_id, NULL, p.metric, sum(p.used), max(p.base) * max(c.members) + sum(p.extra), min(p.starts_at),
-            max(p.ends_at), max(p.at)
-        FROM mine p JOIN LATERAL (SELECT count(*) AS members FROM memberships s JOIN users u ON u.id = s.user_id
-            WHERE s.org_id = p.org_id AND s.ended_at IS NULL AND u.deactivated_at IS NULL) c ON true
-        WHERE p.is_pooled GROUP BY p.org_id, p.metric
+        SELECT p.org_id, NULL, p.metric, p.used, p.base * p.members + p.carry + CASE WHEN p.has_boosts THEN coalesce((
+                SELECT sum(b.amount) FROM boosts b WHERE b.org_id = p.org_id AND b.metric = p.metric
+                    AND b.state = 'granted' AND b.starts_at <= p.at AND b.ends_at > p.at), 0) ELSE 0 END,
+            p.starts_at, p.ends_at, p.at
+        FROM pools p WHERE p.used > 0
         UNION ALL
         SELECT o.org_id, NULL, v.metric, v.used, v.base + CASE WHEN o.boosts_until > n.at AND v.is_quota THEN
                 coalesce((SELECT sum(b.amount) FROM boosts b WHERE b.org_id = o.org_id AND b.metric = v.metric
