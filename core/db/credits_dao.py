@@ -70,8 +70,8 @@ _ADD_BOOST = text(
         decided_by, decided_at, note
     """
 )
-_DECIDE_BOOST = text("SELECT (decide_boost(:id, :org_id, :grants, :decided_by, :note, :amount, :life_s)).*")
-_END_BOOST = text("SELECT (end_boost(:id, :org_id, :decided_by, :note)).*")
+_DECIDE_BOOST = text("SELECT * FROM decide_boost(:id, :org_id, :grants, :decided_by, :note, :amount, :life_s)")
+_END_BOOST = text("SELECT * FROM end_boost(:id, :org_id, :decided_by, :note)")
 _BOOSTS = text(
     """
     SELECT id, org_id, user_id, metric, amount, starts_at, ends_at, reason, state, requested_by, requested_at,
