@@ -1,7 +1,7 @@
 # What a person and CI run. `make` alone lists it. Needs Python 3.11 to 3.13 and make; PYTHON= names another Python.
 # PORT= and ASSAY_HOME= reach `make run` as they are given, here or in the environment.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast guards check bench eval gallery screenshots lock
+.PHONY: help run demo-reset test test-fast guards check bench eval gallery screenshots lock
 
 PY := .venv/bin/python
 SOURCES := app.py core pages data tests .ci/checks
@@ -16,6 +16,10 @@ help: ## list the commands
 run: ## start the workbench on http://127.0.0.1:8501 (PORT=, ASSAY_HOME=)
 	@sh .ci/environment requirements.lock
 	@exec $(PY) -m core serve
+
+demo-reset: ## make the demo as new; what there was is kept under other names
+	@sh .ci/environment requirements.lock
+	@$(PY) -m core demo --reset
 
 test: ## run every test, a real Postgres and a real browser included (PYTEST_ARGS=)
 	@sh .ci/environment requirements-dev.lock

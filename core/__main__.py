@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate.set_defaults(run=_migrate)
 
     demo = commands.add_parser("demo", help="load the demo organisation, and print its sign-ins")
+    demo.add_argument("--reset", action="store_true", help="as new; what there was is kept under other names")
     demo.set_defaults(run=_demo)
 
     user = commands.add_parser("user", help="users").add_subparsers(required=True, metavar="COMMAND")
@@ -93,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="what is configured, reachable and missing")
     doctor.add_argument("--accounting", action="store_true", help="check that the books balance")
+    doctor.add_argument("--audit", action="store_true", help="check that the audit log is as it was sealed")
+    doctor.add_argument("--anchor", metavar="NUMBER:HASH", help="with --audit: what an earlier check printed last")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -250,10 +253,10 @@ def _migrate(settings: Settings, _given: argparse.Namespace) -> int:
     return admin.migrate_database(settings)
 
 
-def _demo(settings: Settings, _given: argparse.Namespace) -> int:
+def _demo(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import admin
 
-    return admin.print_demo(settings)
+    return admin.print_demo(settings, as_new=given.reset)
 
 
 def _user_add(settings: Settings, given: argparse.Namespace) -> int:
@@ -295,8 +298,10 @@ def _credits_grant(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def _doctor(settings: Settings, given: argparse.Namespace) -> int:
-    from core.commands import doctor
+    from core.commands import audit, doctor
 
+    if given.audit or given.anchor:
+        return audit.run(settings, anchor=given.anchor)
     return doctor.run_accounting(settings) if given.accounting else doctor.run(settings)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from core.accounts.accounts import Accounts
 from core.accounts.demo import ORGANISATION as DEMO_ORGANISATION
 from core.accounts.demo import USERS as DEMO_USERS
-from core.accounts.demo import demo_sign_ins, load_demo
+from core.accounts.demo import demo_sign_ins, load_demo, retire_demo
 from core.accounts.directory import Directory
 from core.accounts.joining import Joining
 from core.accounts.members import Members
@@ -225,8 +225,12 @@ class Workbench:
 
     def load_demo(self) -> str | None:
         """Loads the demo where the settings ask for it; gives its sign-ins as they are printed, or None."""
-        if not self.settings.loads_demo:
-            return None
+        return self.make_demo() if self.settings.loads_demo else None
+
+    def make_demo(self, *, as_new: bool = False) -> str:
+        """Makes what is missing of the demo, or all of it anew; gives its sign-ins as they are printed."""
+        if as_new:
+            retire_demo(self.database)
         password = load_demo(self.directory, prepared_home(self.settings))
         DemoUsage(self.database, self.catalogue, self.prices, shipped_billing(), SystemClock()).load()
         with suppress(NotFound):  # whoever owned it left

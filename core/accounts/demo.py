@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.accounts.directory import Directory
+from core.db import demo_dao as dao
+from core.db.engine import Database
 from core.principal import Role
 
 PASSWORD_FILE = "demo-password"  # noqa: S105 (a file's name)
@@ -65,6 +67,16 @@ def load_demo(directory: Directory, home: Path) -> str:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
                 file.write(f"{password}\n")
     return password
+
+
+def retire_demo(database: Database) -> int:
+    """Puts the demo that there is out of the way, so that it can be made as new; how many of its people there were.
+
+    Its people can sign in no more and its organisations have other names; nothing of the books is deleted.
+    """
+    with database.service() as transaction:
+        names = {user.org_name for user in USERS}
+        return dao.retire(transaction, [user.email for user in USERS], sorted(names))
 
 
 def demo_sign_ins(password: str) -> str:

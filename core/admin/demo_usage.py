@@ -18,8 +18,9 @@ from core.ai.catalogue import Catalogue
 from core.ai.prices import Price, PriceBook
 from core.ai.providers.contract import TokenUsage
 from core.clock import Clock
-from core.db import demo_usage_dao as dao
+from core.db import demo_dao as dao
 from core.db.engine import Database
+from core.ids import new_id
 from core.metering.pricing import BillingFile
 
 CHANNEL = "demo"
@@ -199,9 +200,9 @@ def _request(
     latency_ms = 0 if status in ("cached", "denied") else min(60_000, int(rng.lognormvariate(7.3, 0.5)))
     charged = cost if is_answered else Decimal(0)
     return _Made(
-        id=_id(rng),
-        request_id=_id(rng),
-        attempt_id=_id(rng),
+        id=new_id(),
+        request_id=new_id(),
+        attempt_id=new_id(),
         created_at=at,
         resolved_at=at + timedelta(milliseconds=latency_ms),
         status=status,
@@ -252,10 +253,6 @@ def _few(rng: random.Random, mean: float) -> int:
 
 def _pick(rng: random.Random, weighted: Sequence[tuple[str, int]]) -> str:
     return rng.choices([name for name, _ in weighted], weights=[weight for _, weight in weighted])[0]
-
-
-def _id(rng: random.Random) -> UUID:
-    return UUID(int=rng.getrandbits(128), version=4)
 
 
 def _text(value: object) -> str | None:

@@ -7,7 +7,6 @@ from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
-from core.accounts.demo import demo_sign_ins, load_demo
 from core.accounts.directory import Directory
 from core.db.engine import Database
 from core.db.migrate import migrate
@@ -17,7 +16,7 @@ from core.metering.plans_sync import sync_plans
 from core.metering.pricing import shipped_billing
 from core.principal import Role
 from core.settings import Settings
-from core.workbench import open_database, prepared_home
+from core.workbench import open_database, open_workbench
 
 
 def migrate_database(settings: Settings) -> int:
@@ -77,10 +76,10 @@ def grant_credits(settings: Settings, org: str, amount: Decimal, *, reason: str,
     return 0
 
 
-def print_demo(settings: Settings) -> int:
-    """Loads the demo organisation as far as it is missing, and prints its sign-ins."""
-    with _storage(settings) as (directory, _plans):
-        print(demo_sign_ins(load_demo(directory, prepared_home(settings))))
+def print_demo(settings: Settings, *, as_new: bool) -> int:
+    """Loads the demo as far as it is missing, or all of it as new, and prints its sign-ins."""
+    with closing(open_workbench(settings)) as bench:
+        print(bench.make_demo(as_new=as_new))
     return 0
 
 

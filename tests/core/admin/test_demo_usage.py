@@ -14,6 +14,7 @@ from core.clock import SystemClock
 from core.metering.books import audit
 from core.metering.pricing import shipped_billing
 from core.principal import Principal
+from core.settings import Settings
 from core.workbench import Workbench
 
 Service = psycopg.Connection[tuple[Any, ...]]
@@ -77,3 +78,20 @@ def test_counters_go_on_from_it(workbench: Workbench, demo: DemoUsage, people: l
     )
     charged = sum((row.charged_usd for row in days), Decimal(0))
     assert allowances["charge_usd_month"].used == charged
+
+
+def test_the_demo_is_made_as_new_and_the_old_one_stays_on_the_books(
+    settings: Settings, workbench: Workbench, service: Service
+) -> None:
+    first = workbench.make_demo()
+    old = workbench.directory.member("analyst@demo.example")
+    count = _rows(service, "SELECT count(*) FROM usage_log")[0][0]
+    assert workbench.make_demo() == first
+    assert workbench.make_demo(as_new=True) == first
+    new = workbench.directory.member("analyst@demo.example")
+    assert (new.user_id, new.org_id) != (old.user_id, old.org_id)
+    assert new.org_name == old.org_name
+    assert _rows(service, "SELECT count(*) FROM usage_log")[0][0] > count
+    assert audit(workbench.database).balances
+    retired = _rows(service, "SELECT count(*) FROM users WHERE email LIKE 'retired-%' AND deactivated_at IS NOT NULL")
+    assert retired == [(len(USERS),)]

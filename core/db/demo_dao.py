@@ -1,4 +1,4 @@
-"""The statements that fill the demo with usage, in the tables of metering, so that the books balance."""
+"""The statements that fill the demo with usage, so that the books balance, and that put an old demo out of the way."""
 
 from __future__ import annotations
 
@@ -142,6 +142,41 @@ _RUNNING = (
         """  # noqa: S608 (the sums are written above)
     ),
 )
+_RETIRE = (
+    text(
+        """
+        UPDATE organisations o SET name = left('Retired: ' || o.name, 200)
+        WHERE o.name = ANY (:org_names) AND EXISTS (SELECT FROM memberships m JOIN users u ON u.id = m.user_id
+            WHERE m.org_id = o.id AND u.email = ANY (:emails))
+        """
+    ),
+    text(
+        """
+        UPDATE memberships m SET ended_at = assay_now() FROM users u
+        WHERE u.id = m.user_id AND u.email = ANY (:emails) AND m.ended_at IS NULL
+        """
+    ),
+    text(
+        """
+        UPDATE access_tokens t SET revoked_at = assay_now() FROM users u
+        WHERE u.id = t.user_id AND u.email = ANY (:emails) AND t.revoked_at IS NULL
+        """
+    ),
+    text(
+        """
+        UPDATE sessions s SET revoked_at = assay_now() FROM users u
+        WHERE u.id = s.user_id AND u.email = ANY (:emails) AND s.revoked_at IS NULL
+        """
+    ),
+    text("DELETE FROM sign_in_tickets t USING users u WHERE u.id = t.user_id AND u.email = ANY (:emails)"),
+    text(
+        """
+        UPDATE users SET deactivated_at = coalesce(deactivated_at, assay_now()),
+            email = 'retired-' || replace(id::text, '-', '') || '@demo.example'
+        WHERE email = ANY (:emails)
+        """
+    ),
+)
 _NOBODY = UUID(int=0)
 
 
@@ -201,3 +236,15 @@ def count(transaction: Connection, org_ids: Sequence[UUID]) -> None:
     values = {"org_ids": list(dict.fromkeys(org_ids)), "nobody": _NOBODY}
     for statement in (_METERS, _CLOSED, *_RUNNING):
         transaction.execute(statement, values)
+
+
+def retire(transaction: Connection, emails: Sequence[str], org_names: Sequence[str]) -> int:
+    """Ends the access of these people and frees their addresses and the names of organisations; how many there were.
+
+    Nothing is deleted: what they did stays on the books.
+    """
+    values = {"emails": list(emails), "org_names": list(org_names)}
+    *before, last = _RETIRE
+    for statement in before:
+        transaction.execute(statement, values)
+    return transaction.execute(last, values).rowcount
