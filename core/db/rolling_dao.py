@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import text
 
@@ -13,6 +13,7 @@ from core.db.rollups_dao import BUCKET, DAY, DAYS, HOUR, HOURS, KEYS, ORG_DAYS, 
 from core.db.usage_tables import LATENCIES, MEASURES
 
 STEP_TIMEOUT = "5min"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _WRITERS = text(
     """
@@ -23,7 +24,8 @@ _WRITERS = text(
 )
 _BEGIN = text("SELECT rolled_until, kept_from FROM usage_progress FOR UPDATE SKIP LOCKED")
 _HAS_ROWS = text("SELECT EXISTS (SELECT FROM usage_log WHERE at >= :first AND at < :end)")
-_FIRST_LATE = text("SELECT min(hour) FROM usage_late_hours WHERE hour < :until")
+_NEXT_ROW = text("SELECT min(at) FROM usage_log WHERE at >= :first AND at < :end")
+_FIRST_LATE = text("SELECT min(hour) FROM usage_late_hours WHERE hour >= :first AND hour < :until")
 _TAKE_LATE = text("DELETE FROM usage_late_hours WHERE hour >= :first AND hour < :end RETURNING hour")
 _FORGET_LATE = text("DELETE FROM usage_late_hours WHERE hour < :kept_from")
 _MOVE_ON = text("UPDATE usage_progress SET rolled_until = :until WHERE rolled_until < :until")
@@ -81,6 +83,8 @@ class Step:
     day: datetime
     hours: int
     """How many hours of it were made anew."""
+    is_again: bool
+    """Whether it had been rolled up before, and got rows since."""
 
 
 def writers(transaction: Transaction) -> tuple[datetime, frozenset[str]]:
@@ -89,8 +93,8 @@ def writers(transaction: Transaction) -> tuple[datetime, frozenset[str]]:
     return now, frozenset(found)
 
 
-def step(transaction: Transaction, closed: datetime | None) -> Step | None:
-    """Rolls up the next day, or part of one, up to `closed`; then days of hours that got rows afterwards.
+def step(transaction: Transaction, closed: datetime | None, *, again_from: datetime = EPOCH) -> Step | None:
+    """Rolls up the next day, or part of one, up to `closed`; then a day from `again_from` on that got rows afterwards.
 
     None where nothing is left, or another process is at it. `closed` is the start of an hour before which no open
     transaction has written; None where that is not known, so that no hour is added.
@@ -104,11 +108,11 @@ def step(transaction: Transaction, closed: datetime | None) -> Step | None:
         transaction.execute(_FORGET_LATE, {"kept_from": kept_from})
     if closed is not None and rolled < closed:
         return _step_on(transaction, rolled, closed)
-    late = transaction.execute(_FIRST_LATE, {"until": rolled}).scalar_one()
+    late = transaction.execute(_FIRST_LATE, {"first": again_from, "until": rolled}).scalar_one()
     if late is None:
         return None
     day = floored(late, DAY)
-    return _roll(transaction, day, min(day + DAY, rolled), ())
+    return Step(day, _roll(transaction, day, min(day + DAY, rolled), ()), is_again=True)
 
 
 def make_partitions(transaction: Transaction) -> int | None:
@@ -119,18 +123,19 @@ def make_partitions(transaction: Transaction) -> int | None:
 
 def _step_on(transaction: Transaction, rolled: datetime, closed: datetime) -> Step:
     day = floored(rolled, DAY)
-    if not transaction.execute(_HAS_ROWS, {"first": rolled, "end": closed}).scalar_one():
-        transaction.execute(_MOVE_ON, {"until": closed})
-        return Step(day, 0)
     end = min(day + DAY, closed)
+    if not transaction.execute(_HAS_ROWS, {"first": rolled, "end": end}).scalar_one():
+        later = transaction.execute(_NEXT_ROW, {"first": end, "end": closed}).scalar_one()
+        transaction.execute(_MOVE_ON, {"until": closed if later is None else floored(later, HOUR)})
+        return Step(day, 0, is_again=False)
     hours = [rolled + number * HOUR for number in range((end - rolled) // HOUR)]
     made = _roll(transaction, day, end, hours)
     transaction.execute(_MOVE_ON, {"until": end})
-    return made
+    return Step(day, made, is_again=False)
 
 
-def _roll(transaction: Transaction, day: datetime, end: datetime, hours: Sequence[datetime]) -> Step:
-    """Makes hours of a day anew, those that got rows since among them, and the day up to `end`.
+def _roll(transaction: Transaction, day: datetime, end: datetime, hours: Sequence[datetime]) -> int:
+    """Makes hours of a day anew, those that got rows since among them, and the day up to `end`; gives how many.
 
     The marks are taken before the rows are read: a row that comes in between leaves a mark that stays.
     """
@@ -144,4 +149,4 @@ def _roll(transaction: Transaction, day: datetime, end: datetime, hours: Sequenc
         transaction.execute(statement, times)
     for statement in _ROLL_DAY:
         transaction.execute(statement, times)
-    return Step(day, len(chosen))
+    return len(chosen)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from core.db import rolling_dao as dao
 from core.db.engine import Database
-from core.db.rollups_dao import HOUR, floored
+from core.db.rollups_dao import DAY, HOUR, floored
 
 EVERY_MINUTES = 1.0
 GRACE = timedelta(minutes=1)
@@ -33,13 +33,17 @@ class Rollups:
     def bring_up_to_date(self, *, most: int = MAX_STEPS) -> int:
         """Rolls up what has ended, and anew what got rows since; gives how many steps it took, at most `most`.
 
-        A step that is killed leaves nothing; where another process is at work this one stops.
+        A step that is killed leaves nothing; where another process is at work this one stops. No day is done again
+        twice in a call, so that it ends however many rows come in late.
         """
-        closed = self._closed()
+        closed, again_from = self._closed(), dao.EPOCH
         for number in range(most):
             with self._database.service() as transaction:
-                if dao.step(transaction, closed) is None:
-                    return number
+                made = dao.step(transaction, closed, again_from=again_from)
+            if made is None:
+                return number
+            if made.is_again:
+                again_from = made.day + DAY
         return most
 
     def make_partitions(self) -> int | None:
