@@ -14,6 +14,7 @@ from core.admin.reach import may_oversee
 from core.ai.experiments import ArmFigures, Experiment
 from core.principal import Principal
 from pages.components import (
+    admin_audit,
     admin_data,
     admin_experiments,
     admin_flags,
@@ -114,6 +115,13 @@ def show_data(principal: Principal, _everything: bool) -> None:
     admin_data.show("admin_data", bench.admin.data.universes(principal), bench.admin.data, principal)
 
 
+def show_audit(principal: Principal, everything: bool) -> None:
+    """Who changed what, and whether the record of it is whole."""
+    section("Audit log", "Who changed what, and who signed in; a line is never changed, and sealed within minutes.")
+    key = "admin_audit_all" if everything else "admin_audit"
+    admin_audit.show(key, bench.admin.audit_log, principal, datetime.now(UTC), everything=everything)
+
+
 def show_flags(principal: Principal, _everything: bool) -> None:
     """Switches of the installation."""
     section("Flags", "What is on for some: by plan, organisation, user, or a share of users that stays the same.")
@@ -158,6 +166,7 @@ SECTIONS = {
     "quality": Part("AI quality", show_quality),
     "jobs": Part("Jobs", show_jobs),
     "data": Part("Data checks", show_data),
+    "audit": Part("Audit log", show_audit),
     "flags": Part("Flags", show_flags, is_for_operators=True),
     "experiments": Part("Experiments", show_experiments, is_for_operators=True),
 }

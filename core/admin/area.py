@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.accounts.members import Members
 from core.admin.abuse import Abuse
+from core.admin.audit_log import AuditLog
 from core.admin.books import Books
 from core.admin.bulk import Bulk
 from core.admin.data_checks import DataChecks
@@ -22,6 +23,7 @@ from core.market.market import Market
 from core.metering.plans import Plans
 from core.metering.usage import Usage
 from core.metering.usage_log import UsageLog
+from core.ops.audit_seal import SEAL_MINUTES, Sealing
 from core.ops.jobs import Queue
 from core.ops.mail import Mailer
 from core.settings import Settings
@@ -58,11 +60,13 @@ class AdminArea:
     simulator: Simulator
     abuse: Abuse
     books: Books
+    audit_log: AuditLog
 
 
 def open_admin(parts: AdminParts) -> AdminArea:
     """Composes the area."""
-    database, ai = parts.database, parts.ai
+    database, ai, sealing = parts.database, parts.ai, Sealing(parts.database)
+    parts.queue.every("seal_audit", SEAL_MINUTES, sealing.run)
     care = ModelCare(
         database, parts.catalogue, parts.market, gateway=ai.gateway, health=ai.health, switches=ai.switches
     )
@@ -77,4 +81,5 @@ def open_admin(parts: AdminParts) -> AdminArea:
         simulator=Simulator(database, parts.plans, parts.catalogue),
         abuse=Abuse(database),
         books=Books(database),
+        audit_log=AuditLog(database, sealing=sealing),
     )

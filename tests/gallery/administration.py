@@ -7,11 +7,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID, uuid5
 
+from core.admin.audit_log import Anchor, AuditPage, EventRow, Format, Report, Wanted
 from core.ai.experiments import ArmFigures, Experiment
 from core.ai.flags import Flag
 from core.ai.health import ModelState
+from core.ops.audit import AuditAction
+from core.ops.audit_blocks import RowKind
+from core.ops.audit_verify import ChainReport, Finding, FindingKind
 from core.principal import Principal, Role
-from pages.components import admin_experiments, admin_flags, admin_models
+from pages.components import admin_audit, admin_experiments, admin_flags, admin_models
 from pages.components.admin_experiments import Choices
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
@@ -78,3 +82,81 @@ def experiments() -> None:
     told = [(running, {"control": control, "variant": variant}), (ended, {})]
     choices = Choices(["chat", "completion"], {"model": ["gpt-4o-mini"], "prompt": ["chat"]}, ["free", "team"])
     admin_experiments.show("gallery_experiments", told, Nothing(), OPERATOR, choices)
+
+
+def _event(action: AuditAction, subject: tuple[str, str], **values: object) -> EventRow:
+    given = {
+        "id": uuid5(NAMES, action),
+        "seq": 1,
+        "at": NOW,
+        "org_id": OPERATOR.org_id,
+        "org_name": "Acme",
+        "actor": OPERATOR.user_id,
+        "actor_name": "Olga",
+        "actor_kind": "member",
+        "action": action,
+        "subject_kind": subject[0],
+        "subject_id": subject[1],
+        "subject_name": None,
+        "before": None,
+        "after": None,
+        "request_id": None,
+        "address_hash": None,
+    }
+    return EventRow(**{**given, **values})  # type: ignore[arg-type]
+
+
+class _Log:
+    """Three lines, and seals that somebody broke."""
+
+    def search(
+        self,
+        principal: Principal,
+        wanted: Wanted | None = None,
+        *,
+        everything: bool = False,
+        after: tuple[datetime, UUID] | None = None,
+    ) -> AuditPage:
+        """The same lines, whatever is looked for."""
+        user, gone = str(OPERATOR.user_id), uuid5(NAMES, "gone")
+        before, becomes = {"benchmark": "SPX", "zone": "UTC"}, {"benchmark": "NDX", "zone": "Asia/Kolkata"}
+        lines = (
+            _event(AuditAction.ORGANISATION_CHANGED, ("organisation", "Acme"), before=before, after=becomes),
+            _event(
+                AuditAction.SIGN_IN_BLOCKED, ("user", user), actor=None, actor_name=None, actor_kind="system",
+                subject_name="Olga", after={"waits_s": 8},
+            ),
+            _event(AuditAction.TOKEN_REVOKED, ("token", user), actor=gone, actor_name=None),
+        )  # fmt: skip
+        return AuditPage(lines, (NOW, OPERATOR.user_id))
+
+    def export(
+        self, principal: Principal, wanted: Wanted | None = None, *, form: Format, everything: bool = False
+    ) -> bytes:
+        """An empty file."""
+        return b""
+
+    def verify(self, principal: Principal, *, everything: bool = False) -> Report:
+        """A report of trouble."""
+        return BROKEN
+
+
+_CHAIN = ChainReport(OPERATOR.org_id, 412, 18_204, 0, 3, NOW, 2)
+WHOLE = Report((_CHAIN,), (), 0, Anchor(412, bytes(range(32))), "2025-11")
+BROKEN = Report(
+    (_CHAIN,),
+    (
+        Finding(FindingKind.CHANGED, OPERATOR.org_id, 37, 5_121, RowKind.EVENT, OPERATOR.user_id),
+        Finding(FindingKind.BLOCK_MISSING, OPERATOR.org_id, 38),
+    ),
+    2,
+    Anchor(412, bytes(range(32))),
+    None,
+)
+
+
+def audit() -> None:
+    """Lines of the audit log with before and after, seals that hold, and seals that do not"""
+    admin_audit.show("gallery_audit", _Log(), OPERATOR, NOW, everything=True)
+    admin_audit.show_report(WHOLE, is_operator=True)
+    admin_audit.show_report(BROKEN, is_operator=False)

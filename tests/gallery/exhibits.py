@@ -13,6 +13,7 @@ from tests.gallery import (
     conversations,
     figures,
     market,
+    oversight,
     portfolio,
     reading,
     research,
@@ -109,6 +110,16 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "admin_models": (administration.models,),
     "admin_flags": (administration.flags,),
     "admin_experiments": (administration.experiments,),
+    "admin_reach": (oversight.reach,),
+    "admin_overview": (oversight.headline, oversight.groups, oversight.hours, oversight.plans),
+    "admin_near_limits": (oversight.near_limits,),
+    "admin_health": (oversight.health,),
+    "admin_switches": (oversight.switches,),
+    "admin_test_call": (oversight.calls_to_try,),
+    "admin_quality": (oversight.quality, oversight.no_quality),
+    "admin_jobs": (oversight.jobs,),
+    "admin_data": (oversight.data,),
+    "admin_audit": (administration.audit,),
 }
 """By the module's name, in the order of the page."""
 
