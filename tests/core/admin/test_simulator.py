@@ -1,0 +1,208 @@
+"""The plan simulator over the real log: worked by hand, bounded, the same each time, and it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from core.admin.simulator import Simulator, changed_plan
+from core.errors import Forbidden, InvalidRequest
+from core.ids import new_id
+from core.metering.meter import Feature
+from core.metering.plans import Plan, Plans
+from core.principal import Principal
+from core.workbench import Workbench
+from tests.conftest import MakeMember, MoveTime
+from tests.core.metering.factories import hold_request, record
+
+Service = psycopg.Connection[tuple[object, ...]]
+FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
+Ask = Callable[..., None]
+
+
+@pytest.fixture
+def simulator(workbench: Workbench) -> Simulator:
+    return Simulator(workbench.database, workbench.plans, workbench.catalogue)
+
+
+@pytest.fixture
+def operator(member: MakeMember) -> Principal:
+    return replace(member("olga", org="House"), is_operator=True)
+
+
+@pytest.fixture
+def ann(member: MakeMember) -> Principal:
+    return member("ann", plan="basic", org="Acme")
+
+
+@pytest.fixture
+def basic(plans: Plans) -> Plan:
+    return plans.get("basic")
+
+
+@pytest.fixture
+def ask(workbench: Workbench, move_time: MoveTime) -> Ask:
+    """Asks at a moment and is answered, at a cost; or the call fails."""
+
+    def do(who: Principal, at: datetime, *, cost: str = "0.0004", model: str = "a-model", fails: bool = False) -> None:
+        move_time(at)
+        hold = workbench.meter.reserve(who, hold_request(model=model, held_usd=Decimal("0.01")))
+        assert workbench.meter.mark_in_flight(hold)
+        if fails:
+            workbench.meter.release(hold, "failed", record(cost))
+        else:
+            workbench.meter.settle(hold, "success", Decimal(cost), record(cost))
+
+    return do
+
+
+def day(number: int, hour: int = 12, minute: int = 0) -> datetime:
+    return datetime(2026, 3, number, hour, minute, tzinfo=UTC)
+
+
+def deny(service: Service, who: Principal, at: datetime, code: str) -> None:
+    service.execute(
+        "INSERT INTO usage_log (id, at, org_id, user_id, request_id, channel, status, feature, provider, model,"
+        " error_code) VALUES (%s, %s, %s, %s, %s, 'api', 'denied', %s, 'openai', 'a-model', %s)",
+        (new_id(), at, who.org_id, who.user_id, new_id(), Feature.CHAT_QUERY, code),
+    )
+
+
+def test_a_smaller_plan_beside_the_present_one_worked_by_hand(
+    simulator: Simulator, operator: Principal, ann: Principal, basic: Plan, ask: Ask, service: Service
+) -> None:
+    for minute in range(4):
+        ask(ann, day(10, 12, minute), cost="0.001")
+    ask(ann, day(11), cost="0.003")
+    ask(ann, day(12), fails=True)
+    deny(service, ann, day(13), "quota_exceeded")
+    deny(service, ann, day(13), "budget_exceeded")
+    changed = changed_plan(basic, {"chat_queries_day": 2, "price_usd": Decimal("5.00")})
+    found = simulator.run(operator, "basic", changed, FIRST, LAST)
+    present, smaller = found.present, found.changed
+    assert (found.organisations, found.seats, found.rows, found.is_cut) == (1, 1, 7, False)
+    # Seven requests: five answered, one failed (its cost is the platform's), one refused that either plan lets through.
+    assert (present.requests, present.answered, present.refused, present.newly_answered) == (7, 7, 0, 1)
+    mean = Decimal("0.007") / 5  # of the five that were answered
+    assert present.cost_usd == Decimal("0.0074") + mean
+    assert (present.revenue_usd, present.estimated_usd) == (Decimal("9.99"), mean)
+    assert present.margin_usd == Decimal("9.99") - Decimal("0.0088")
+    # On the tenth two of four are refused: 0.002 less cost, and the mean of all five stays.
+    assert (smaller.answered, smaller.refused, smaller.users_limited) == (5, 2, 1)
+    assert smaller.refused_by == {"chat_queries_day": 2}
+    assert smaller.cost_usd == Decimal("0.0054") + mean
+    assert smaller.revenue_usd == Decimal("5.00")
+    (limited,) = smaller.limited
+    assert (limited.org_name, limited.email, limited.metric, limited.refusals) == (
+        "Acme", ann.email, "chat_queries_day", 2,
+    )  # fmt: skip
+    assert abs(limited.first_at - day(10, 12, 2)) < timedelta(seconds=5)
+
+
+def test_classes_that_a_plan_lacks_are_refused(
+    simulator: Simulator, operator: Principal, ann: Principal, basic: Plan, ask: Ask, workbench: Workbench
+) -> None:
+    by_class = {row.model_class: row.id for row in workbench.catalogue.all()}
+    ask(ann, day(10), model=by_class["standard"])
+    ask(ann, day(11), model=by_class["economy"])
+    found = simulator.run(operator, "basic", changed_plan(basic, {"model_classes": ("economy",)}), FIRST, LAST)
+    assert found.changed.refused_by == {"model_classes": 1}
+    assert found.present.refused_by == {}
+
+
+def test_a_month_is_the_organisations_and_what_is_carried_comes_from_the_month_before(
+    simulator: Simulator, operator: Principal, ann: Principal, basic: Plan, ask: Ask, service: Service
+) -> None:
+    service.execute("UPDATE organisations SET zone = 'Asia/Tokyo' WHERE id = %s", (ann.org_id,))
+    ask(ann, datetime(2026, 2, 10, tzinfo=UTC))
+    ask(ann, datetime(2026, 2, 28, 14, 59, tzinfo=UTC))  # the last minute of February in Tokyo
+    for hour in range(15, 20):
+        ask(ann, datetime(2026, 2, 28, hour, 30, tzinfo=UTC))  # March there, and before the period told
+    ask(ann, day(2))
+    changed = changed_plan(basic, {"requests_month": 5, "carry_over_share": Decimal("0.5")})
+    # Three of five were left in February: one more in March, which is the sixth.
+    assert simulator.run(operator, "basic", changed, FIRST, LAST).changed.refused == 0
+    without = changed_plan(changed, {"carry_over_share": Decimal(0)})
+    found = simulator.run(operator, "basic", without, FIRST, LAST)
+    assert (found.rows, found.changed.requests) == (8, 1)
+    assert found.changed.refused_by == {"requests_month": 1}
+
+
+def test_it_is_the_same_each_time_bounded_and_changes_nothing(
+    simulator: Simulator, operator: Principal, ann: Principal, basic: Plan, ask: Ask, service: Service
+) -> None:
+    for number in range(1, 7):
+        ask(ann, day(number))
+    tables = ("usage_log", "holds", "member_meters", "plan_limits", "organisations", "audit_events")
+    before = [
+        service.execute(f"SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {t} t").fetchone() for t in tables
+    ]
+    changed = changed_plan(basic, {"chat_queries_day": 0})
+    first = simulator.run(operator, "basic", changed, FIRST, LAST)
+    assert simulator.run(operator, "basic", changed, FIRST, LAST) == first
+    assert first.changed.revenue_usd == Decimal("9.99")
+    cut = simulator.run(operator, "basic", changed, FIRST, LAST, most=4)
+    assert (cut.is_cut, cut.rows, cut.changed.requests) == (True, 4, 4)
+    assert cut.ends_at.date() == date(2026, 3, 4)
+    assert cut.changed.revenue_usd == Decimal("0.97")  # 3 of 31 days of 9.99
+    after = [
+        service.execute(f"SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {t} t").fetchone() for t in tables
+    ]
+    assert after == before
+
+
+def test_other_plans_organisations_and_a_price_by_contract_are_none_of_it(
+    simulator: Simulator, operator: Principal, ann: Principal, plans: Plans, ask: Ask
+) -> None:
+    ask(ann, day(10))
+    found = simulator.run(operator, "enterprise", plans.get("enterprise"), FIRST, LAST)
+    assert (found.organisations, found.present.requests, found.present.revenue_usd) == (0, 0, None)
+    assert found.present.margin is None
+
+
+def test_a_seat_is_priced_by_its_members(
+    simulator: Simulator, operator: Principal, plans: Plans, member: MakeMember
+) -> None:
+    member("bob", plan="team", org="Big")
+    member("eve", plan="team", org="Big")
+    found = simulator.run(operator, "team", plans.get("team"), date(2026, 3, 1), date(2026, 3, 10))
+    assert found.present.revenue_usd == Decimal("31.61")  # 2 seats x 49 x 10/31
+
+
+def test_only_operators_simulate_and_only_what_can_be(
+    simulator: Simulator, operator: Principal, ann: Principal, basic: Plan
+) -> None:
+    with pytest.raises(Forbidden):
+        simulator.run(ann, "basic", basic, FIRST, LAST)
+    for first, last in ((LAST, FIRST), (FIRST, FIRST + timedelta(days=92))):
+        with pytest.raises(InvalidRequest):
+            simulator.run(operator, "basic", basic, first, last)
+    with pytest.raises(InvalidRequest):
+        simulator.run(operator, "gold", basic, FIRST, LAST)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"chat_queries_day": -1}, id="negative"),
+        pytest.param({"chats": 1}, id="unknown"),
+        pytest.param({"carry_over_share": Decimal("1.5")}, id="share"),
+        pytest.param({"model_classes": ()}, id="classes"),
+        pytest.param({"limits": {}}, id="limits"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(basic: Plan, changes: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequest):
+        changed_plan(basic, changes)
+
+
+def test_a_changed_plan_has_the_change_alone(basic: Plan) -> None:
+    changed = changed_plan(basic, {"requests_month": None, "price_usd": None, "model_classes": ("frontier",)})
+    assert (changed.limits.requests_month, changed.price_usd, changed.model_classes) == (None, None, ("frontier",))
+    assert changed.limits.chat_queries_day == basic.limits.chat_queries_day
+    assert changed_plan(basic, {}) == basic
