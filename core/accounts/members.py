@@ -46,8 +46,9 @@ class Members:
             return joining_dao.invitations(connection)
 
     def seats(self, principal: Principal) -> int | None:
-        """The seats of the organisation's plan; None is unlimited."""
-        return self._seats.of(principal.plan)
+        """The organisation's seats; None is unlimited."""
+        with self._database.app(principal) as connection:
+            return self._seats.of(connection, principal.org_id, principal.plan)
 
     def invite(self, principal: Principal, email: str, role: Role) -> str | None:
         """Invites an address, or invites it again: an earlier link is good no more.

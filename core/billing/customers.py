@@ -43,6 +43,11 @@ class Customers:
                 dao.set_customer(connection, principal.org_id, made)
             return account.customer_id or made
 
+    def checkout_ended(self, checkout_id: str) -> None:
+        """A checkout of a plan came to a subscription."""
+        with self._database.service() as connection:
+            dao.end_checkout(connection, checkout_id)
+
     def forget(self, customer_id: str) -> bool:
         """A customer was deleted at Stripe; False where they were none of ours."""
         with self._database.service() as connection:

@@ -69,6 +69,7 @@ def _checkout(handling: Handling, about: Object, cause: Cause) -> None:
         if facts.subscription_id is None:
             raise Ignored("The checkout came to no subscription.")
         handling.sync.read(facts.subscription_id)
+        handling.customers.checkout_ended(facts.id)
         return
     if facts.intent_id is None:
         raise Ignored("The checkout came to no payment.")

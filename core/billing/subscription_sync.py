@@ -91,7 +91,7 @@ class SubscriptionSync:
     def _keep(self, connection: Transaction, read: _Read, by: Principal | None) -> bool:
         """Keeps a reading; False where another was kept since it began."""
         facts = read.facts
-        org_id = dao.org_of_customer(connection, facts.customer_id)
+        org_id = dao.org_of_customer(connection, facts.customer_id) or dao.org_of_subscription(connection, facts.id)
         if org_id is None:
             raise NotOurs("The subscription is of a customer who is none of ours.")
         # The account's row is there where the subscription's may not be yet: two first readings wait for one another.

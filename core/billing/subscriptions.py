@@ -273,7 +273,7 @@ class Subscriptions:
         if found is not None and found.status == "complete" and found.subscription_id is not None:
             self._sync.read(found.subscription_id, by=principal)
             self._forget_checkout(principal, checkout_id)
-            return True
+            return self.current(principal) is not None
         if found is not None and found.status == "open":
             return False
         self._forget_checkout(principal, checkout_id)

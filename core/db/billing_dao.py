@@ -166,10 +166,25 @@ def org_of_customer(connection: Connection, customer_id: str) -> UUID | None:
     return found
 
 
+def org_of_subscription(connection: Connection, subscription_id: str) -> UUID | None:
+    """Whose a subscription is that is known."""
+    statement = text("SELECT org_id FROM subscriptions WHERE subscription_id = :id")
+    found: UUID | None = connection.execute(statement, {"id": subscription_id}).scalar_one_or_none()
+    return found
+
+
 def set_customer(connection: Connection, org_id: UUID, customer_id: str | None) -> None:
-    """Keeps which customer an organisation is."""
-    statement = text("UPDATE billing_accounts SET customer_id = :customer_id WHERE org_id = :org_id")
+    """Keeps which customer an organisation is; what the one before had begun is left."""
+    statement = text(
+        "UPDATE billing_accounts SET customer_id = :customer_id, checkout_id = NULL WHERE org_id = :org_id"
+    )
     connection.execute(statement, {"org_id": org_id, "customer_id": customer_id})
+
+
+def end_checkout(connection: Connection, checkout_id: str) -> None:
+    """Forgets a checkout of a subscription that came to one."""
+    statement = text("UPDATE billing_accounts SET checkout_id = NULL WHERE checkout_id = :checkout_id")
+    connection.execute(statement, {"checkout_id": checkout_id})
 
 
 def swap_checkout(connection: Connection, org_id: UUID, before: str | None, checkout_id: str | None) -> bool:
