@@ -14,6 +14,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, text
 
+from core.db import credit_books
+
 NOBODY = UUID(int=0)
 """Stands for the organisation itself where a user is named."""
 WORK_MEMORY = "256MB"
@@ -22,11 +24,11 @@ LONGEST_LIFE = "1 day"
 
 _NOBODY = f"'{NOBODY}'::uuid"
 _OPEN = "h.state IN ('reserved', 'in_flight')"
-_COUNTED = ("chat_query", "portfolio_analysis", "signal_validation", "sec_filing", "request", "charge_usd")
+_COUNTED = ("chat_query", "portfolio_analysis", "signal_validation", "sec_filing", "request", "charge_usd", "credits")
 _COUNTERS = tuple(f"{name}_{kind}" for name in _COUNTED for kind in ("used", "held"))
 _KEPT = {
     ("member", "day"): ("chat_query", "portfolio_analysis"),
-    ("member", "month"): ("sec_filing", "request", "charge_usd"),
+    ("member", "month"): ("sec_filing", "request", "charge_usd", "credits"),
     ("organisation", "day"): ("signal_validation",),
     ("organisation", "month"): ("charge_usd",),
 }
@@ -122,9 +124,11 @@ _CELLS = """
     SELECT org_id, user_id, acts_as, feature, day_start, month_start, org_day_start, org_month_start,
         count(*) AS n, count(*) FILTER (WHERE resolved_at IS NULL) AS open, max(created_at) AS newest,
         sum(quota_charged) AS quota_used, sum(request_charged) AS request_used, sum(charged_usd) AS charge_usd_used,
+        sum(credits_charged - free_charged) AS credits_used,
         coalesce(sum(quota_held) FILTER (WHERE resolved_at IS NULL), 0) AS quota_held,
         coalesce(sum(request_held) FILTER (WHERE resolved_at IS NULL), 0) AS request_held,
-        coalesce(sum(held_usd) FILTER (WHERE resolved_at IS NULL), 0) AS charge_usd_held
+        coalesce(sum(held_usd) FILTER (WHERE resolved_at IS NULL), 0) AS charge_usd_held,
+        coalesce(sum(credits_held - free_held) FILTER (WHERE resolved_at IS NULL), 0) AS credits_held
     FROM holds GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 """
 
@@ -145,7 +149,7 @@ def _sum(counter: str, kept: tuple[str, ...]) -> str:
     name, _, kind = counter.rpartition("_")
     if name not in kept:
         return f"0::numeric AS {counter}"
-    if name in ("request", "charge_usd"):
+    if name in ("request", "charge_usd", "credits"):
         return f"sum({counter})::numeric AS {counter}"
     return f"coalesce(sum(quota_{kind}) FILTER (WHERE feature = '{name}'), 0)::numeric AS {counter}"
 
@@ -245,10 +249,12 @@ _CALL_ROWS = """
         CASE WHEN h.in_flight_at IS NOT NULL THEN h.bound_usd ELSE 0 END AS at_most_usd,
         u.id AS u_id, u.hold_id AS u_hold_id, u.org_id AS u_org_id, u.user_id AS u_user_id,
         u.request_id AS u_request_id, u.feature AS u_feature, u.status AS u_status, u.charged_usd AS u_charged_usd,
-        u.cost_usd AS u_cost_usd, u.price_version AS u_price_version, u.own_key AS u_own_key
+        u.cost_usd AS u_cost_usd, u.price_version AS u_price_version, u.own_key AS u_own_key,
+        u.credits AS u_credits, coalesce(u.cover, 'plan') AS u_cover
     FROM (SELECT h.id, h.org_id AS h_org_id, h.user_id AS h_user_id, h.state, h.resolution, h.in_flight_at,
                 h.resolved_at, h.expires_at, h.bound_usd, h.held_usd, h.charged_usd, h.cost_usd, h.quota_held,
                 h.quota_charged, h.request_held, h.request_charged, h.own_key, h.request_id, h.feature, h.price_version,
+                h.credits_charged, h.cover,
                 a.org_id AS a_org_id, a.user_id AS a_user_id, coalesce(a.cost_usd, 0) AS a_cost_usd, a.n AS attempts
             FROM holds h LEFT JOIN (SELECT hold_id, org_id, user_id, sum(cost_usd) AS cost_usd, count(*) AS n
                 FROM attempts GROUP BY hold_id, org_id, user_id) a ON a.hold_id = h.id) h
@@ -259,7 +265,8 @@ _IS_FREE = "r.u_status IN ('cached', 'denied')"
 _TOO_LONG = f"r.resolved_at IS NULL AND r.expires_at > CAST(:now AS timestamptz) + interval '{LONGEST_LIFE}'"
 _SUSPECTS = f"""
     CASE WHEN r.id IS NULL THEN r.u_hold_id IS NOT NULL OR r.u_cost_usd <> 0 OR r.u_charged_usd <> 0 OR NOT {_IS_FREE}
-        ELSE r.u_status IS DISTINCT FROM r.expected OR r.u_cost_usd <> r.cost_usd OR r.u_charged_usd <> r.charged_usd
+        ELSE r.u_credits <> r.credits_charged OR r.u_cover <> r.cover AND r.u_id IS NOT NULL
+            OR r.u_status IS DISTINCT FROM r.expected OR r.u_cost_usd <> r.cost_usd OR r.u_charged_usd <> r.charged_usd
             OR r.u_org_id <> r.h_org_id OR r.u_user_id <> r.h_user_id OR r.u_request_id <> r.request_id
             OR r.u_id IS NOT NULL AND (r.u_feature IS DISTINCT FROM r.feature OR coalesce(r.u_price_version, '') = '')
             OR r.a_cost_usd <> r.cost_usd OR r.a_org_id <> r.h_org_id OR r.a_user_id <> r.h_user_id
@@ -284,6 +291,8 @@ def _call_figures() -> Iterable[_Figure]:
         differs = f"{_HAS_BOTH} AND r.u_{name} IS DISTINCT FROM r.{of_hold}"
         yield _Figure("usage_other", name, differs, f"r.u_{name}", f"r.{of_hold}")
     yield _Figure("usage_charge", "charged_usd", "r.u_charged_usd <> r.charged_usd", "r.u_charged_usd", "r.charged_usd")
+    yield _Figure("usage_charge", "credits", "r.u_credits <> r.credits_charged", "r.u_credits", "r.credits_charged")
+    yield _Figure("usage_charge", "cover", f"{_HAS_BOTH} AND r.u_cover <> r.cover", "r.u_cover", "r.cover")
     yield _Figure("usage_cost", "cost_usd", "r.u_cost_usd <> r.cost_usd", "r.u_cost_usd", "r.cost_usd")
     differs = f"{_HAS_BOTH} AND coalesce(r.u_price_version, '') = ''"
     yield _Figure("price_missing", "price_version", differs, "r.u_price_version", "r.price_version")
@@ -357,9 +366,10 @@ _KEYS_STATEMENT = _listed(
 
 # Guards ---------------------------------------------------------------------------------------------------------------
 
-TABLES = ("member_meters", "org_meters", "meter_periods", "holds", "attempts", "usage_log", "provider_keys")
+_METERED = ("member_meters", "org_meters", "meter_periods", "holds", "attempts", "usage_log", "provider_keys")
+TABLES = (*_METERED, *credit_books.TABLES)
 GUARDS = (
-    *(f"pk_{table}" for table in TABLES),
+    *(f"pk_{table}" for table in _METERED),
     *("fk_holds_org_id_memberships", "fk_attempts_hold_id_holds", "fk_usage_log_hold_id_holds"),
     *("uq_attempts_hold_id", "uq_usage_log_hold_id", "uq_holds_idempotency", "uq_holds_flight"),
     *("ck_member_meters_not_negative", "ck_org_meters_not_negative", "ck_org_meters_batch_not_negative"),
@@ -367,9 +377,10 @@ GUARDS = (
     *("ck_holds_only_settled_charges", "ck_holds_called_before_settled", "ck_holds_bound_covers_charge"),
     *("ck_attempts_not_negative", "ck_usage_log_status", "ck_usage_log_hold", "ck_usage_log_free_without_hold"),
     *("fk_holds_key_id_provider_keys", "ck_holds_key", "ck_holds_own_key", "ck_provider_keys_not_negative"),
-    "ck_usage_log_not_negative",
+    *("ck_usage_log_not_negative", "ck_usage_log_credits"),
+    *credit_books.GUARDS,
 )
-"""Constraints and unique indexes that make kinds of differences impossible, such as two usage rows of one hold."""
+"""Constraints, indexes and triggers that make kinds of differences impossible, such as two usage rows of one hold."""
 _GUARDS_STATEMENT = f"""
     SELECT 'guard_missing' AS kind, NULL::uuid AS org_id, NULL::uuid AS user_id, 'database' AS place, g.name AS figure,
         'missing or not valid' AS says, 'in force' AS should
@@ -378,6 +389,8 @@ _GUARDS_STATEMENT = f"""
             AND c.connamespace = current_schema()::regnamespace)
         AND NOT EXISTS (SELECT FROM pg_class i JOIN pg_index x ON x.indexrelid = i.oid WHERE i.relname = g.name
             AND x.indisunique AND x.indisvalid AND i.relnamespace = current_schema()::regnamespace)
+        AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgname = g.name
+            AND c.relnamespace = current_schema()::regnamespace)
     UNION ALL
     SELECT 'guard_missing', NULL, NULL, 'table ' || c.relname, coalesce(k.conname, t.tgname), 'switched off', 'in force'
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
@@ -391,6 +404,8 @@ STATEMENTS = {
     "calls": _CALLS_STATEMENT,
     "strays": _STRAYS_STATEMENT,
     "keys": _KEYS_STATEMENT,
+    "ledger": credit_books.LEDGER_STATEMENT,
+    "credits": credit_books.HOLDS_STATEMENT,
     "guards": _GUARDS_STATEMENT,
 }
 """Each check's statement, by its name."""

@@ -27,7 +27,6 @@ class Check:
     """By kind: what it means, whether money is affected, the safe repair or whom to ask."""
 
 
-# A table, so that what is kept twice later (a wallet's balance and its ledger) is one more entry.
 CHECKS = (
     Check(
         "counters",
@@ -180,6 +179,40 @@ CHECKS = (
             "key_month": (
                 "Holds name a later month than their key does, so that its limit counts an older one; what its "
                 "provider bills is not touched. Find who moved the month back, and set it and the sums to the holds'."
+            ),
+        },
+    ),
+    Check(
+        "ledger",
+        "wallets, free days and grants that end against their entries",
+        {
+            "wallet_sum": (
+                "A wallet says another amount than its ledger sums up to, so that credits are refused or given that "
+                "should not be. Only the ledger's own trigger changes a wallet: find who took it away, and set the "
+                "wallet to the sum, with that trigger away for as long."
+            ),
+            "free_day_sum": (
+                "A user's free credits of a day are not what the ledger says; no balance is touched. Set the row of "
+                "free_days to the sums of its entries, with its trigger away for as long."
+            ),
+            "lots_exceed": (
+                "Grants that end say more is left of them than the wallet has, or than was not expired: too much "
+                "would be taken at their end. Lower remaining of credit_lots to what there is."
+            ),
+        },
+    ),
+    Check(
+        "credits",
+        "holds that credits cover against their entries",
+        {
+            "hold_credits": (
+                "A hold and the ledger differ over what it took aside, what was charged or what is still held; the "
+                "wallet follows the ledger. Compare with the attempts' cost, and correct the one that is wrong: the "
+                "hold, or the wallet by an adjustment with its reason."
+            ),
+            "entry_other": (
+                "An entry of a hold is another organisation's or user's: someone else paid for the call. Give it back "
+                "by an adjustment, and report it as a defect."
             ),
         },
     ),

@@ -82,7 +82,10 @@ CREATE TABLE ledger_entries (
     CONSTRAINT ck_ledger_entries_free_day CHECK (
         (free_day IS NOT NULL) = ('free' IN (debit, credit) OR 'free_held' IN (debit, credit))
         AND (free_day IS NULL OR user_id IS NOT NULL)),
-    CONSTRAINT ck_ledger_entries_reason CHECK (kind <> 'adjustment' OR (author IS NOT NULL AND length(btrim(reason)) > 0))
+    CONSTRAINT ck_ledger_entries_hold CHECK (
+        hold_id IS NOT NULL OR NOT ('held' IN (debit, credit) OR 'free_held' IN (debit, credit))),
+    CONSTRAINT ck_ledger_entries_reason CHECK (
+        kind <> 'adjustment' OR (author IS NOT NULL AND length(btrim(coalesce(reason, ''))) > 0))
 );
 CREATE INDEX ix_ledger_entries_org ON ledger_entries (org_id, id DESC);
 CREATE INDEX ix_ledger_entries_hold ON ledger_entries (hold_id) WHERE hold_id IS NOT NULL;

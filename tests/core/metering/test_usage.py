@@ -34,6 +34,8 @@ def test_a_new_user_has_everything_left(workbench: Workbench, member: MakeMember
         "requests_month",
         "requests_minute",
         "charge_usd_month",
+        "credits_free_day",
+        "credits_cap_month",
     }
 
 
