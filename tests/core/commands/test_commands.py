@@ -7,6 +7,8 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
@@ -63,6 +65,28 @@ def test_plan_set_puts_an_organisation_on_a_plan(run: Run, service: Service) -> 
     assert service.execute("SELECT plan FROM organisations").fetchone() == ("team",)
 
 
+def test_credits_grant_tells_the_balance_and_is_in_the_ledger(run: Run, service: Service) -> None:
+    add_ann(run)
+    granted = run("credits", "grant", "Acme", "25.5", "--reason", "For the outage")
+    assert (granted.returncode, granted.stderr) == (0, "")
+    assert granted.stdout == "Acme was granted 25.5 credits; its balance is 25.5.\n"
+    org_id = str((service.execute("SELECT id FROM organisations").fetchone() or ("",))[0])
+    again = run("credits", "grant", org_id, "1", "--reason", "More", "--expires", "2099-01-01")
+    assert again.stdout.endswith("its balance is 26.5.\n")
+    entries = service.execute("SELECT kind, amount, reason, author FROM ledger_entries ORDER BY id").fetchall()
+    assert entries == [
+        ("grant", Decimal("25.5"), "For the outage", None),
+        ("grant", Decimal(1), "More", None),
+    ]
+    ends = service.execute("SELECT expires_at FROM credit_lots").fetchone()
+    assert ends == (datetime(2099, 1, 2, tzinfo=UTC),)  # its last day is a whole one
+    for wrong in (("0", "why"), ("-5", "why"), ("NaN", "why"), ("10", " ")):
+        refused = run("credits", "grant", "Acme", *wrong[:1], "--reason", wrong[1])
+        assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (2, 1), wrong
+    past = run("credits", "grant", "Acme", "1", "--reason", "why", "--expires", "2020-01-01")
+    assert (past.returncode, past.stdout) == (2, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
@@ -75,6 +99,10 @@ def test_plan_set_puts_an_organisation_on_a_plan(run: Run, service: Service) -> 
         (["user", "add", "ann@test.example", "--org", "Acme", "--password", "short"], 2),
         (["user", "token", "nobody@test.example"], 1),
         (["plan", "set", "Nowhere", "team"], 1),
+        (["credits", "grant", "Acme", "ten", "--reason", "why"], 2),
+        (["credits", "grant", "Acme", "10"], 2),
+        (["credits", "grant", "Acme", "10", "--reason", "why", "--expires", "tomorrow"], 2),
+        (["credits", "grant", "Nowhere", "10", "--reason", "why"], 1),
     ],
 )
 def test_bad_use_exits_2_and_a_failure_1_with_a_clear_line(run: Run, arguments: list[str], status: int) -> None:
@@ -88,7 +116,18 @@ def test_bad_use_exits_2_and_a_failure_1_with_a_clear_line(run: Run, arguments: 
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["serve"], ["migrate"], ["demo"], ["user"], ["user", "add"], ["user", "token"], ["plan", "set"], ["doctor"]],
+    [
+        [],
+        ["serve"],
+        ["migrate"],
+        ["demo"],
+        ["user"],
+        ["user", "add"],
+        ["user", "token"],
+        ["plan", "set"],
+        ["credits", "grant"],
+        ["doctor"],
+    ],
 )
 def test_every_command_has_help(run: Run, arguments: list[str]) -> None:
     outcome = run(*arguments, "--help")
