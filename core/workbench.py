@@ -21,6 +21,7 @@ from core.accounts.profiles import Profiles
 from core.accounts.provider_keys import ProviderKeys
 from core.accounts.seats import Seats
 from core.accounts.tokens import Tokens
+from core.accounts.tours import Tours
 from core.admin.alerts.area import AlertsArea, open_alerts
 from core.admin.area import AdminArea, AdminParts, open_admin
 from core.admin.demo_usage import DemoUsage
@@ -105,6 +106,7 @@ class Workbench:
     members: Members
     profiles: Profiles
     tokens: Tokens
+    tours: Tours
     metering: MeteringArea
     ai: AiArea
     billing: Billing
@@ -273,8 +275,7 @@ def open_workbench(settings: Settings) -> Workbench:
         ConfigurationError: a file or setting with a mistake; the sentence names it.
         DatabaseUnavailable: DATABASE_URL names a server that cannot be reached.
     """
-    plans = load_plans(settings.plans_file)
-    prices = PriceBook.load(DATA / "prices")
+    plans, prices = load_plans(settings.plans_file), PriceBook.load(DATA / "prices")
     catalogue = Catalogue.load(settings.models_file, prices)
     mailer = mailer_of(settings)
     database, embedded = open_database(settings)
@@ -314,6 +315,7 @@ def open_workbench(settings: Settings) -> Workbench:
         members=members,
         profiles=profiles,
         tokens=Tokens(database),
+        tours=Tours(database),
         metering=metering,
         ai=ai,
         billing=open_billing(

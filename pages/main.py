@@ -13,7 +13,7 @@ from core import workbench
 from core.errors import DatabaseUnavailable
 from core.principal import Principal, Role
 from core.settings import VERSION
-from pages.components import connection, notifications_bell, session
+from pages.components import connection, notifications_bell, session, tour
 from pages.components.frame import show_logo, show_sidebar
 from pages.components.theme import show_style
 
@@ -124,7 +124,9 @@ def main() -> None:
     show_sidebar(principal, organisations)
     with st.sidebar:
         notifications_bell.show("bell", principal)
+        tour.show_offer("tour", principal)
     connection.watch()
+    tour.show_stop("tour", principal, [room.file for room in ROOMS if room.opens_to(principal)])
     page.run()
 
 

@@ -98,6 +98,7 @@ users = Table(
     Column("uses_router", Boolean, nullable=False),
     Column("uses_credits", Boolean, nullable=False),
     Column("gets_notices", Boolean, nullable=False),
+    Column("toured_at", Moment),
     UniqueConstraint("email"),
 )
 
