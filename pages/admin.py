@@ -6,14 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from uuid import UUID
 
 import streamlit as st
 
 from core import workbench
+from core.accounts.permissions import Action, may
 from core.admin.reach import may_oversee
 from core.ai.experiments import ArmFigures, Experiment
 from core.principal import Principal
 from pages.components import (
+    admin_audit,
+    admin_alert_channels,
+    admin_alert_rules,
+    admin_alerts,
     admin_audit,
     admin_data,
     admin_experiments,
@@ -31,6 +37,7 @@ from pages.components import (
     settings_sections,
     source_states,
 )
+from pages.components.admin_alert_channels import Channels
 from pages.components.admin_experiments import Choices
 from pages.components.errors import show_errors
 from pages.components.headings import page_head, section
@@ -148,6 +155,42 @@ def _labels() -> dict[str, str]:
     return {model.id: model.label for model in bench.catalogue.all()}
 
 
+def show_alerts(principal: Principal, everything: bool) -> None:
+    """What fires, what fired, and what is watched and told where."""
+    alerts, now = bench.oversight.alerts, datetime.now(UTC)
+    may_set = principal.is_operator or may(principal, Action.SET_OVERSIGHT)
+    section("Firing now", "What holds at this moment; it is told once, and goes by itself once it is over.")
+    acknowledge = partial(_acknowledge, principal, everything) if may_set else None
+    firing = alerts.firing(principal, everything=everything)
+    admin_alerts.show_firing("admin_alerts_firing", firing, now, principal.zone, acknowledge)
+    section("Channels", "Where alerts are told beside the app.")
+    channels = Channels(
+        alerts.channels(principal, everything=everything), alerts.named_by_settings, bench.mailer.is_configured
+    )
+    keeper = alerts if may_set else None
+    admin_alert_channels.show("admin_alerts_channels", channels, keeper, principal, now, everything=everything)
+    section("Rules", "What is watched every minute, from which value on, and from where on it is over.")
+    rules = alerts.rules(principal, everything=everything)
+    admin_alert_rules.show("admin_alerts_rules", rules, keeper, principal, now, everything=everything)
+    section("History")
+    admin_alerts.show_history("admin_alerts_history", alerts.history(principal, everything=everything), principal.zone)
+    section("Messages", "What was sent, and what is still on its way.")
+    sent = alerts.deliveries(principal, everything=everything)
+    admin_alerts.show_deliveries("admin_alerts_sent", sent, principal.zone)
+
+
+def _acknowledge(principal: Principal, everything: bool, alert_id: UUID) -> None:
+    with show_errors(principal, has_action=False):
+        bench.oversight.alerts.acknowledge(principal, alert_id, everything=everything)
+
+
+def show_audit(principal: Principal, everything: bool) -> None:
+    """Who changed what."""
+    section("Audit log", "Every change and every event of security, sealed so that a changed or missing line shows.")
+    log = bench.admin.audit_log
+    admin_audit.show("admin_audit", log, principal, datetime.now(UTC), everything=everything)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part of the page: its name, what draws it, and whose it is."""
@@ -166,6 +209,8 @@ SECTIONS = {
     "quality": Part("AI quality", show_quality),
     "jobs": Part("Jobs", show_jobs),
     "data": Part("Data checks", show_data),
+    "audit": Part("Audit log", show_audit),
+    "alerts": Part("Alerts", show_alerts),
     "audit": Part("Audit log", show_audit),
     "flags": Part("Flags", show_flags, is_for_operators=True),
     "experiments": Part("Experiments", show_experiments, is_for_operators=True),

@@ -49,7 +49,7 @@ class Telling:
         people = recipients(transaction, alert.org_id, alert.user_id)
         if is_news and (alert.rule not in RULES or RULES[alert.rule].tells_in_app):
             self.tell_in_app(transaction, people, notice_of(message))
-        to_send = []
+        to_send: list[tuple[UUID | None, Place]] = []
         if is_news and self.has_mail:
             to_send += [(person.user_id, Place("mail", None)) for person in _once(people) if person.gets_notices]
         if alert.user_id is None:  # what concerns one member is not the others' to read
