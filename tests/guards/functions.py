@@ -25,12 +25,12 @@ EXPIRED = f"{METER}::test_an_expired_hold_can_neither_be_called_nor_settled"
 TOPPED_UP = f"{RULES}::test_only_a_call_under_way_is_topped_up"
 
 
-def _of(file: str, *rows: tuple[str, str, str, str]) -> tuple[Guard, ...]:
+def guards_of(file: str, *rows: tuple[str, str, str, str]) -> tuple[Guard, ...]:
     path = f"{FUNCTIONS}/{file}"
     return tuple(Guard(name, path, text, without, (test,)) for name, text, without, test in rows)
 
 
-_RESERVE = _of(
+_RESERVE = guards_of(
     "60_reserve.sql",
     (
         "reserve: a feature's quota",
@@ -40,13 +40,13 @@ _RESERVE = _of(
     ),
     (
         "reserve: which quota is the feature's",
-        "r.quota_limit := l.sec_filings_month;",
+        "r.quota_limit := l.sec_filings_month + m.sec_filing_carry;",
         "",
         f"{LIMITS}[sec_filings_month-request_of2]",
     ),
     (
         "reserve: requests a month",
-        "IF counts AND m.request_used + m.request_held >= l.requests_month THEN",
+        "IF counts AND m.request_used + m.request_held + x.request >= l.requests_month + m.request_carry THEN",
         "IF false THEN",
         f"{LIMITS}[requests_month-request_of4]",
     ),
@@ -269,7 +269,7 @@ _RESERVE = _of(
         "",
         f"{RULES}::test_a_hold_is_topped_up_in_the_month_it_was_reserved_in_alone",
     ),
-    ("top_up: the ceiling", "p_held_usd > l.request_ceiling_usd OR", "", MONEY),
+    ("top_up: the ceiling", "h.held_usd + more > l.request_ceiling_usd OR", "", MONEY),
     ("top_up: the organisation's budget", "OR more > l.org_left", "", MONEY),
     ("top_up: the user's budget", "more > l.user_left", "false", MONEY),
     (
@@ -286,7 +286,7 @@ _RESERVE = _of(
     ),
 )
 
-_RESOLVE = _of(
+_RESOLVE = guards_of(
     "50_resolve.sql",
     (
         "resolve: the membership is locked first",
@@ -432,7 +432,7 @@ _RESOLVE = _of(
     ),
 )
 
-_METERS = _of(
+_METERS = guards_of(
     "40_meters.sql",
     ("closed: the member's day", "IF m.day_start <> h.day_start AND batch = 0 THEN", "IF false THEN", CLOSED),
     ("closed: the member's month", "IF m.month_start <> h.month_start AND batch = 0 THEN", "IF false THEN", CLOSED),
@@ -482,7 +482,7 @@ _METERS = _of(
     ),
 )
 
-_PERIODS = _of(
+_PERIODS = guards_of(
     "20_periods.sql",
     (
         "periods: a new zone is bridged",
@@ -516,7 +516,7 @@ _PERIODS = _of(
     ),
 )
 
-_TYPES = _of(
+_TYPES = guards_of(
     "30_types.sql",
     (
         "denial: the one that lasts longest is told",
@@ -526,7 +526,7 @@ _TYPES = _of(
     ),
 )
 
-_FLIGHTS = _of(
+_FLIGHTS = guards_of(
     "55_flights.sql",
     (
         "flights: a stranger joins none",

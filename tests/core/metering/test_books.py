@@ -17,7 +17,8 @@ from sqlalchemy import text
 
 from core.ai.providers.contract import TokenUsage
 from core.commands.doctor import accounting_lines
-from core.db import books_dao
+from core.db import books_dao, credits_dao
+from core.db.credits_dao import Movement
 from core.errors import MeteringDenied
 from core.ids import new_id
 from core.metering.books import CHECKS, LISTED_OF_A_KIND, ODD_ADVICE, Audit, audit
@@ -91,15 +92,37 @@ def every_outcome(workbench: Workbench, ann: Principal, key_id: UUID) -> None:
     meter.settle(called(workbench, ann, own_key=True, key_id=key_id), "success", CENT, record())
     batch = {"acts_as": "organisation", "feature": Feature.SIGNAL_VALIDATION}
     meter.settle(called(workbench, ann, **batch), "success", CENT, record())
+    under_credits(workbench, ann)
     for status in ("cached", "denied"):
         workbench.usage_log.add(free_row(ann, status))
+
+
+def under_credits(workbench: Workbench, ann: Principal) -> None:
+    """Calls that credits cover, of free ones and of the wallet, which end in every way there is."""
+    meter = workbench.meter
+    workbench.directory.set_plan(ann.org_name, "basic")
+    with workbench.database.service() as connection:
+        movement = Movement(ann.org_id, Decimal(30), str(new_id()))
+        credits_dao.put_in(connection, "grant", movement, expires_at=datetime(2100, 1, 1, tzinfo=UTC))
+        connection.execute(text("UPDATE users SET uses_credits = true"))
+        connection.execute(text("UPDATE plan_limits SET signal_validations_day = 0 WHERE plan = 'basic'"))
+    request = {"feature": Feature.SIGNAL_VALIDATION, "credits": Decimal(6)}
+    holds = [called(workbench, ann, **request) for _ in range(4)]
+    assert all(hold.is_under_credits for hold in holds)
+    for hold, taken in zip(holds[:2], (Decimal(7), Decimal("1.5")), strict=True):
+        meter.settle(hold, "success", CENT, replace(record(), credits=taken))
+    meter.release(holds[2], "failed", record())
+    meter.release(holds[3], "failed", record())
+    workbench.directory.set_plan(ann.org_name, "enterprise")
 
 
 @pytest.fixture
 def books(workbench: Workbench, member: MakeMember, owner: Owner, service: Owner, move_time: MoveTime) -> Books:
     """Books of two months: all outcomes in a closed and in the running one, calls left unresolved, calls still open."""
     ann, bob = member("ann", plan="enterprise", org="Acme"), member("bob", plan="enterprise", org="Acme")
-    owner.execute("UPDATE plan_limits SET concurrent_requests = NULL")
+    owner.execute(
+        "UPDATE plan_limits SET concurrent_requests = NULL, requests_minute = NULL, signal_validations_minute = NULL"
+    )
     move_time(JANUARY)
     key_id = own_key(service, ann)
     every_outcome(workbench, ann, key_id)
@@ -124,9 +147,9 @@ def test_books_with_every_outcome_balance_and_say_how_much_is_in_them(books: Boo
     assert found.differences == []
     assert found.odd("unresolved") == (1, Decimal("0.001"))
     assert found.odd("quarantined") == (2, 2 * CENT)
-    assert (found.totals.calls, found.totals.free, found.totals.open, found.totals.overdue) == (35, 4, 2, 0)
+    assert (found.totals.calls, found.totals.free, found.totals.open, found.totals.overdue) == (43, 4, 2, 0)
     assert list(accounting_lines(found))[-1] == (
-        "The books balance: 35 calls, 2 open, 0 overdue, 1 unresolved (at most 0.001 USD), 2 quarantined, "
+        "The books balance: 43 calls, 2 open, 0 overdue, 1 unresolved (at most 0.001 USD), 2 quarantined, "
         "4 cached or denied."
     )
 
@@ -163,6 +186,7 @@ def test_books_balance_at_every_moment_while_many_members_are_at_work(
 
 
 SUCCESS = "(SELECT hold_id FROM usage_log WHERE status = 'success' AND feature = 'chat_query' ORDER BY at LIMIT 1)"
+COVERED = "(SELECT id FROM holds WHERE cover = 'credits' AND state = 'settled' ORDER BY created_at DESC LIMIT 1)"
 MINE = "user_id = '{ann}'"
 BOBS = "user_id = '{bob}'"
 COPIED = (
@@ -334,6 +358,55 @@ CORRUPTIONS = [
         + copied("usage_log", "'hold_id', NULL, 'cost_usd', 0, 'charged_usd', 0"),
         "call_without_hold guard_missing",
         "hold of usage row .* says none, should be one: success",
+    ),
+    (f"UPDATE usage_log SET credits = 3 WHERE hold_id = {COVERED}", "usage_charge", "credits of hold .* says 3"),
+    (
+        f"UPDATE usage_log SET credits = 0, cover = 'plan' WHERE hold_id = {COVERED}",
+        "usage_charge",
+        "cover of hold .* says plan, should be credits",
+    ),
+    (
+        f"UPDATE member_meters SET credits_used = 99 WHERE {MINE}",
+        "counter_running",
+        "credits_used of month from .* says 99",
+    ),
+    (
+        "ALTER TABLE wallets DISABLE TRIGGER wallets_moved; UPDATE wallets SET available = 99; "
+        "ALTER TABLE wallets ENABLE ALWAYS TRIGGER wallets_moved",
+        "wallet_sum",
+        "available of wallet says 99.0*, should be .*its own",
+    ),
+    (
+        "ALTER TABLE free_days DISABLE TRIGGER free_days_moved; UPDATE free_days SET used = 0; "
+        "ALTER TABLE free_days ENABLE ALWAYS TRIGGER free_days_moved",
+        "free_day_sum",
+        "used of day 2026-01-31 says 0.0*, should be",
+    ),
+    ("UPDATE credit_lots SET remaining = granted", "lots_exceed", "remaining of its grants that end of wallet says 60"),
+    (
+        "UPDATE credit_lots SET remaining = 1; INSERT INTO ledger_entries (org_id, at, kind, debit, credit, amount, "
+        "lot_id, idempotency_key) SELECT org_id, assay_now(), 'expiry', 'available', 'expired', 30, id, 'a key' "
+        "FROM credit_lots LIMIT 1",
+        "lots_exceed",
+        "remaining of grant .* says 1.0*, should be at most 0",
+    ),
+    (
+        f"UPDATE holds SET credits_held = credits_held + 1 WHERE id = {COVERED}",
+        "hold_credits",
+        "credits held of hold .* says",
+    ),
+    (
+        "INSERT INTO ledger_entries (org_id, user_id, at, kind, debit, credit, amount, hold_id, idempotency_key) "
+        "SELECT org_id, '{bob}', assay_now(), 'charge', 'available', 'revenue', 1, id, 'a key' FROM holds "
+        "WHERE resolution = 'failed' AND cover = 'credits' LIMIT 1",
+        "entry_other hold_credits lots_exceed",
+        "owner of its entries of hold .* {bob}, should be .* {ann}",
+    ),
+    ("DROP TRIGGER ledger_entries_kept ON ledger_entries", "guard_missing", "ledger_entries_kept of database"),
+    (
+        "ALTER TABLE ledger_entries DISABLE TRIGGER ledger_entries_kept",
+        "guard_missing",
+        "ledger_entries_kept of table ledger_entries says switched off",
     ),
     (without("holds", "ck_holds_resolved_once"), "guard_missing", "ck_holds_resolved_once of database .* of everyone"),
     (

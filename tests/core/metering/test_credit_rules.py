@@ -429,6 +429,33 @@ def test_an_overdraft_that_a_grant_repays_is_not_taken_again_at_its_end(
     assert (lots(service), wallet(service)) == ([4], (4, 0, 0))
 
 
+def test_grants_that_have_not_ended_stay(
+    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
+) -> None:
+    move_time(NOON)
+    put_in(workbench, ann, "10", expires_at=NOON + timedelta(seconds=60))
+    put_in(workbench, ann, "5", expires_at=NOON + timedelta(days=1))
+    move_time(NOON + timedelta(seconds=61))
+    with workbench.database.service() as connection:
+        assert dao.expire(connection, ann.org_id) == 1
+    assert (lots(service), wallet(service)) == ([0, 5], (5, 0, 0))
+
+
+@pytest.mark.timeout(120)
+def test_debits_at_once_take_what_there_is_and_no_more(
+    workbench: Workbench, ann: Principal, service: Connection
+) -> None:
+    put_in(workbench, ann, "10")
+
+    def take(number: int) -> bool:
+        with workbench.database.heart() as driver:
+            return dao.debit(driver, ann.org_id, Decimal("0.5"), f"debit {number}")
+
+    with ThreadPoolExecutor(32) as pool:
+        assert sum(pool.map(take, range(200))) == 20
+    assert wallet(service) == (0, 0, 0)
+
+
 @pytest.mark.timeout(120)
 def test_two_hundred_at_once_with_credits_for_ten_make_exactly_ten_calls(
     workbench: Workbench, ann: Principal, service: Connection
@@ -483,7 +510,6 @@ def test_members_at_once_never_take_more_than_the_wallet_has(
         "TRUNCATE wallets CASCADE",
         "UPDATE free_days SET granted = 99",
         "DELETE FROM free_days",
-        "INSERT INTO wallets (org_id, available) SELECT gen_random_uuid(), 5",
         "INSERT INTO free_days (user_id, day, granted) SELECT id, '2026-01-01', 5 FROM users",
     ],
 )
@@ -498,6 +524,12 @@ def test_no_role_changes_what_was_entered_or_what_it_sums_up_to(
             with pytest.raises(psycopg.Error):
                 connection.execute(statement.encode())
     assert wallet(service) == (10, 0, 0)
+
+
+def test_a_wallet_begins_empty(service: Connection, ann: Principal) -> None:
+    for figure in ("available", "held", "overdraft"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            service.execute(f"INSERT INTO wallets (org_id, {figure}) VALUES (%s, 5)".encode(), (ann.org_id,))
 
 
 def test_a_wallet_never_goes_below_zero_but_by_an_overdraft_entry(

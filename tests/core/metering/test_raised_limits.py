@@ -191,6 +191,17 @@ def test_a_boost_is_one_members_or_each_members(workbench: Workbench, ann: Princ
         boost(workbench, ann, "signal_validations_day", 1)
 
 
+def test_a_boost_that_ended_counts_nothing_beside_one_that_lasts(
+    workbench: Workbench, ann: Principal, move_time: MoveTime
+) -> None:
+    boost(workbench, ann, "requests_month", 4)
+    move_time(MAY + timedelta(minutes=30))
+    boost(workbench, ann, "requests_month", 2)
+    assert left(workbench, ann) == 16
+    move_time(MAY + timedelta(minutes=70))
+    assert left(workbench, ann) == 12
+
+
 def test_a_boost_is_decided_once_and_by_its_organisation(
     workbench: Workbench, ann: Principal, member: MakeMember
 ) -> None:
