@@ -276,12 +276,15 @@ def _check_list(state: str | None, most: int) -> None:
 
 
 def _reach(principal: Principal, *, everything: bool) -> UUID | None:
-    """The organisation whose boosts the principal decides on; None: those of all."""
-    if everything:
+    """The organisation whose boosts the principal decides on; None: those of all.
+
+    Operators decide in the organisation that they are in whatever their role in it.
+    """
+    if everything or principal.is_operator:
         require_operator(principal)
-        return None
-    require(principal, Action.DECIDE_BOOSTS)
-    return principal.org_id
+    else:
+        require(principal, Action.DECIDE_BOOSTS)
+    return None if everything else principal.org_id
 
 
 def _is_own(principal: Principal, boost: dao.BoostRow) -> bool:
