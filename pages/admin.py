@@ -16,7 +16,11 @@ from core.admin.reach import may_oversee
 from core.ai.experiments import ArmFigures, Experiment
 from core.principal import Principal
 from pages.components import (
+    admin_abuse,
     admin_audit,
+    admin_books,
+    admin_boosts,
+    admin_bulk,
     admin_alert_channels,
     admin_alert_rules,
     admin_alerts,
@@ -28,9 +32,12 @@ from pages.components import (
     admin_jobs,
     admin_models,
     admin_near_limits,
+    admin_organisations,
     admin_overview,
+    admin_people,
     admin_quality,
     admin_reach,
+    admin_simulator,
     admin_switches,
     admin_test_call,
     session,
@@ -75,6 +82,48 @@ def show_plans(principal: Principal, everything: bool) -> None:
     found = bench.admin.overview.plans(principal, days, everything=everything)
     section("Plans", "What each is estimated to bring in, how it is used, and who changes to a priced one.")
     admin_overview.show_plans("admin_plans", found)
+
+
+def show_people(principal: Principal, everything: bool) -> None:
+    """Who belongs where, and what each may use."""
+    people, plans, now = bench.admin.people, bench.plans.plans, datetime.now(UTC)
+    section("People", "What each may use and why, their role, and an end to it.")
+    admin_people.show("admin_people", admin_people.Desk(principal, people, everything, plans, now))
+    section("Organisations" if everything else "Organisation")
+    admin_organisations.show("admin_orgs", admin_organisations.Desk(principal, people, everything, plans))
+
+
+def show_boosts(principal: Principal, everything: bool) -> None:
+    """More of a limit for a time."""
+    desk = admin_boosts.Desk(principal, bench.boosts, bench.admin.people, everything, datetime.now(UTC))
+    admin_boosts.show("admin_boosts", desk)
+
+
+def show_bulk(principal: Principal, everything: bool) -> None:
+    """Many changes from a file."""
+    section("Changes from a file", "Plans, roles, caps, boosts, credits and accounts: previewed, then applied whole.")
+    admin_bulk.show("admin_bulk", admin_bulk.Desk(principal, bench.admin.bulk, everything, datetime.now(UTC)))
+
+
+def show_simulator(principal: Principal, _everything: bool) -> None:
+    """What another plan would have come to."""
+    section("Plan simulator", "A changed plan replayed over the real log, beside the plan as it is.")
+    plans, today = bench.plans.plans, datetime.now(UTC).date()
+    admin_simulator.show("admin_simulator", admin_simulator.Desk(principal, bench.admin.simulator, plans, today))
+
+
+def show_abuse(principal: Principal, everything: bool) -> None:
+    """What looks like abuse."""
+    section("Abuse", "What is unusual, with the lines that show it; a person decides what it is.")
+    findings = bench.admin.abuse.findings(principal, everything=everything)
+    desk = admin_abuse.Desk(principal, bench.admin.abuse, bench.admin.people, everything)
+    admin_abuse.show("admin_abuse", findings, desk)
+
+
+def show_books(principal: Principal, _everything: bool) -> None:
+    """Whether the books are right."""
+    section("Books", "Counters, holds, usage, attempts and ledger against one another, as `doctor --accounting` does.")
+    admin_books.show("admin_books", bench.admin.books, principal)
 
 
 def show_sources(principal: Principal, _everything: bool) -> None:
@@ -204,6 +253,12 @@ class Part:
 SECTIONS = {
     "overview": Part("Overview", show_overview),
     "plans": Part("Plans", show_plans, is_for_operators=True),
+    "people": Part("People", show_people),
+    "boosts": Part("Boosts", show_boosts),
+    "bulk": Part("Changes", show_bulk),
+    "simulator": Part("Simulator", show_simulator, is_for_operators=True),
+    "abuse": Part("Abuse", show_abuse),
+    "books": Part("Books", show_books, is_for_operators=True),
     "models": Part("Models", show_models, is_for_operators=True),
     "sources": Part("Sources", show_sources, is_for_operators=True),
     "quality": Part("AI quality", show_quality),
