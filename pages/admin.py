@@ -17,14 +17,13 @@ from core.ai.experiments import ArmFigures, Experiment
 from core.principal import Principal
 from pages.components import (
     admin_abuse,
-    admin_audit,
-    admin_books,
-    admin_boosts,
-    admin_bulk,
     admin_alert_channels,
     admin_alert_rules,
     admin_alerts,
     admin_audit,
+    admin_books,
+    admin_boosts,
+    admin_bulk,
     admin_data,
     admin_experiments,
     admin_flags,
@@ -233,13 +232,6 @@ def _acknowledge(principal: Principal, everything: bool, alert_id: UUID) -> None
         bench.oversight.alerts.acknowledge(principal, alert_id, everything=everything)
 
 
-def show_audit(principal: Principal, everything: bool) -> None:
-    """Who changed what."""
-    section("Audit log", "Every change and every event of security, sealed so that a changed or missing line shows.")
-    log = bench.admin.audit_log
-    admin_audit.show("admin_audit", log, principal, datetime.now(UTC), everything=everything)
-
-
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part of the page: its name, what draws it, and whose it is."""
@@ -266,7 +258,6 @@ SECTIONS = {
     "data": Part("Data checks", show_data),
     "audit": Part("Audit log", show_audit),
     "alerts": Part("Alerts", show_alerts),
-    "audit": Part("Audit log", show_audit),
     "flags": Part("Flags", show_flags, is_for_operators=True),
     "experiments": Part("Experiments", show_experiments, is_for_operators=True),
 }
