@@ -55,6 +55,7 @@ ROOMS = (
         "What you hold: value, returns, risk, income, and what would lead to your targets.",
     ),
     Room("usage.py", "Usage", ":material/data_usage:", "Your limits, what was used and spent, and the log."),
+    Room("billing.py", "Billing", ":material/toll:", "Your plan beside the others, your credits and where they went."),
     Room("members.py", "Members", ":material/group:", "Who belongs to your organisation, and as what.", MANAGERS),
     Room("settings.py", "Settings", ":material/settings:", "Your profile, sign-in and tokens; your organisation."),
     Room(

@@ -158,8 +158,8 @@ class StripeApi:
             "customer": customer_id,
             "line_items": [{"price_data": price, "quantity": 1}],
             "client_reference_id": payment_id,
-            "success_url": f"{back_url}?bought=1",
-            "cancel_url": back_url,
+            "success_url": f"{back_url}?section=credits&bought=1",
+            "cancel_url": f"{back_url}?section=credits",
         }
         return self._checkout(params, f"assay-checkout-{payment_id}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -125,8 +124,3 @@ class PriceOf(Answer):
     price_unit: Literal["month", "seat and month"]
     sold: bool
     """Whether it can be bought here."""
-
-
-def usd(amount: Decimal) -> Decimal:
-    """An amount in whole cents, as it is shown."""
-    return amount.quantize(Decimal("0.01"))

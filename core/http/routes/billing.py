@@ -22,7 +22,6 @@ from core.http.billing_models import (
     PurchaseWanted,
     SeatsWanted,
     SubscriptionAnswer,
-    usd,
 )
 from core.http.context import Bench, Threads, in_thread
 from core.http.idempotency import REPLAYED_HEADER, idempotency_of
@@ -116,8 +115,8 @@ def _preview(found: ChangePreview) -> PlanPreview:
         seats=found.seats,
         effect=found.effect,
         takes_effect_at=found.takes_effect_at,
-        due_usd=usd(found.due_usd),
-        monthly_usd=usd(found.monthly_usd),
+        due_usd=found.due_usd,
+        monthly_usd=found.monthly_usd,
         at=found.at,
     )
 
