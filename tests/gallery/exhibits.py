@@ -14,6 +14,7 @@ from tests.gallery import (
     figures,
     market,
     oversight,
+    oversight_people,
     portfolio,
     reading,
     research,
@@ -120,6 +121,14 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "admin_jobs": (oversight.jobs,),
     "admin_data": (oversight.data,),
     "admin_audit": (administration.audit,),
+    "admin_people": (oversight_people.people, oversight_people.nobody),
+    "admin_limits": (oversight_people.limits,),
+    "admin_organisations": (oversight_people.organisations,),
+    "admin_boosts": (oversight_people.boosts,),
+    "admin_bulk": (oversight_people.files,),
+    "admin_simulator": (oversight_people.simulator_form, oversight_people.simulation),
+    "admin_abuse": (oversight_people.abuse,),
+    "admin_books": (oversight_people.books,),
 }
 """By the module's name, in the order of the page."""
 
