@@ -98,7 +98,7 @@ def take_turn(opened: UUID | None) -> Turn | None:
 def show_conversation(desk: Desk, messages: Sequence[MessageRow], opened: UUID | None) -> str:
     """The conversation at rest, with what can be done next; gives the words for a screen reader."""
     now, along = datetime.now(UTC), chat_services.along(principal, desk)
-    left = quota.sentence(desk.allowances[CHAT_QUOTA].state, now, principal.zone)
+    left = questions_left(desk, now)
     unanswered = chat_turn.unanswered(opened)
     awaited = chat_history.awaited(messages, chat_turn.under_way(opened), now, bench.settings.total_timeout_s)
     if awaited is not None and opened is not None:
@@ -122,6 +122,14 @@ def show_conversation(desk: Desk, messages: Sequence[MessageRow], opened: UUID |
     if principal.role.may_ask:
         chat_history.show_suggestions("chat_suggestions")
     return ""
+
+
+def questions_left(desk: Desk, now: datetime) -> str:
+    """What is left of the questions of today, or what takes over where none are."""
+    state = desk.allowances[CHAT_QUOTA].state
+    if state.remaining == 0 and principal.role.may_ask:
+        return quota.sentence_under_credits(state, bench.credits.balance(principal), now, principal.zone)
+    return quota.sentence(state, now, principal.zone)
 
 
 def show_head(desk: Desk, *, is_busy: bool) -> str:

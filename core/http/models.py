@@ -316,6 +316,12 @@ class UsageRow(Answer):
     charged_usd: Money
     cost_usd: Money
     """What the providers bill."""
+    credits: Money = Decimal(0)
+    """What was taken in credits."""
+    cover: str | None = None
+    """What it was counted against: `plan` or `credits`; null: nothing."""
+    plan: str | None = None
+    """The organisation's plan at that moment."""
     saved_usd: Money
     """What a cached answer would have cost."""
     cache_level: str | None

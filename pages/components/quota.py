@@ -8,6 +8,7 @@ from html import escape
 
 import streamlit as st
 
+from core.metering.credits import Balance
 from core.metering.meter import QuotaState
 from core.metering.plans import Plan
 from core.metering.usage import WARNING_SHARE, Allowance, Overview
@@ -36,6 +37,17 @@ def sentence(quota: QuotaState, now: datetime, zone: str) -> str:
     if quota.remaining:
         return f"{quota.remaining} of {quota.limit} questions left today"
     return f"none of {quota.limit} questions left; resets {when(quota.resets_at, now, zone)}"
+
+
+def sentence_under_credits(quota: QuotaState, balance: Balance, now: datetime, zone: str) -> str:
+    """The same once none are left: what credits there are to go on with, or that they are switched off."""
+    left = balance.daily_free_remaining + max(Decimal(0), balance.balance)
+    if not left:
+        return sentence(quota, now, zone)
+    has = f"{balance.daily_free_remaining:,.2f} free ones today and {balance.balance:,.2f} of your organisation"
+    if balance.uses_credits:
+        return f"none of {quota.limit} questions left; credits take over: {has}"
+    return f"{sentence(quota, now, zone)}; credits can take over, see your profile in Settings"
 
 
 def show(overview: Overview, now: datetime, zone: str) -> None:

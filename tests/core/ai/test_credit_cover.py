@@ -289,6 +289,27 @@ def test_a_candidate_that_credits_do_not_cover_is_skipped(database_url: str, tmp
         assert balance(ground).balance == 1
 
 
+def test_what_exceeds_its_hold_is_owed_and_the_next_is_refused_until_it_is_paid(
+    ground: Ground, service: Service
+) -> None:
+    without_free(service)
+    grant(ground, "0.01")
+    thought = {"prompt_tokens": 100, "completion_tokens": 5_000, "total_tokens": 5_100}
+    ground.servers["openai"].reply(text=LONG, usage=thought)
+    taken = ask(ground.bench, ground.ann, "One more?").credits
+    assert taken == Decimal("0.03618")  # (100 x 0.15 + 5000 x 0.60 USD per million) x 1.20 / 0.10 USD
+    found = balance(ground)
+    assert (found.balance, found.available, found.overdraft) == (Decimal("0.01") - taken, 0, taken - Decimal("0.01"))
+    ground.servers["openai"].reply(text=LONG, usage=HONEST)
+    with pytest.raises(MeteringDenied, match=r"owes 0\.02618 credits") as caught:
+        ask(ground.bench, ground.ann, "And one?")
+    assert (caught.value.denial.limit, caught.value.denial.remaining) == (0, 0)
+    grant(ground, "1")
+    assert balance(ground).overdraft == 0
+    assert ask(ground.bench, ground.ann, "And one?").credits == HONEST_CREDITS
+    assert balance(ground).balance == Decimal("1.01") - taken - HONEST_CREDITS
+
+
 def test_an_own_key_is_never_paid_in_credits(ground: Ground) -> None:
     grant(ground, "5")
     draft = KeyDraft(provider="openai", name="Mine", secret=SecretStr("sk-own-key-of-ann"))
