@@ -70,9 +70,11 @@ def test_rows_written_while_others_seal_are_never_behind_a_block(database: Datab
     orgs = [new_id() for _ in range(3)]
     with ThreadPoolExecutor(6) as pool:
         writers = [pool.submit(record, database, org, 25) for org in orgs]
-        sealers = [pool.submit(lambda: [Sealing(database).seal() for _ in range(10)]) for _ in range(2)]
-        for done in (*writers, *sealers):
-            done.result()
+        sealers = [pool.submit(Sealing(database).seal) for _ in range(20)]
+        for written in writers:
+            written.result()
+        for sealed in sealers:
+            sealed.result()
     while not Sealing(database).seal().is_complete:
         pass
     report = Verification(database).everything()
@@ -117,7 +119,8 @@ TAMPERINGS: dict[str, tuple[str, set[FindingKind]]] = {
         {FindingKind.REORDERED},
     ),
     "the tokens of an AI request are changed": (
-        "UPDATE usage_log SET prompt_tokens = prompt_tokens + 1 WHERE org_id = %s AND seq = (SELECT max(seq) FROM usage_log)",
+        "UPDATE usage_log SET prompt_tokens = prompt_tokens + 1 "
+        "WHERE org_id = %s AND seq = (SELECT max(seq) FROM usage_log)",
         {FindingKind.CHANGED},
     ),
     "an AI request is deleted": (
