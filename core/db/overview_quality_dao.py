@@ -26,7 +26,7 @@ _REACTIONS = text(
             AND (cast(:org_id AS uuid) IS NULL OR org_id = :org_id)
         ORDER BY changed_at DESC LIMIT :most_read) r
         JOIN messages m ON m.id = r.message_id
-    GROUP BY 1, 2 ORDER BY up + down DESC, 1, 2 LIMIT :most
+    GROUP BY 1, 2 ORDER BY count(r.reaction) DESC, 1, 2 LIMIT :most
     """
 )
 # What a verdict claims, and how often that comes true of all entries of its universe: the base rate is of the signal's

@@ -28,7 +28,6 @@ from core.ai.providers.hosts import HOSTS
 from core.db.rollups_dao import LATENCY_ERROR
 from pages.components.charts import Measure, show_days
 from pages.components.states import show_empty
-from pages.components.theme import theme_color
 from pages.components.words import plain, usd_figure
 
 NOT_KNOWN = "n/a"
@@ -169,7 +168,6 @@ def show_hours(key: str, hours: Mapping[int, int]) -> None:
         "type": "bar",
         "x": [f"{hour:02}:00" for hour in range(24)],
         "y": [hours.get(hour, 0) for hour in range(24)],
-        "marker": {"color": theme_color("blue")},
         "hovertemplate": "%{x} UTC<br>%{y:,d} requests<extra></extra>",
     }
     layout = {
