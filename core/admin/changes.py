@@ -73,8 +73,13 @@ def acting_in(principal: Principal, organisation: OrganisationRow) -> Principal:
     """
     if principal.is_operator:
         require_operator(principal)
-        place = {"org_id": organisation.id, "org_name": organisation.name, "plan": organisation.plan}
-        return replace(principal, role=Role.OWNER, **place)
+        return replace(
+            principal,
+            org_id=organisation.id,
+            org_name=organisation.name,
+            plan=organisation.plan,
+            role=Role.OWNER,
+        )
     if organisation.id != principal.org_id:
         raise Forbidden("You manage your own organisation alone.")
     return principal

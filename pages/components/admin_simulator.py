@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, Protocol, cast, get_args
+from typing import Any, Protocol, get_args
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -58,9 +58,9 @@ def show(key: str, desk: Desk) -> None:
     if is_sent:
         st.session_state.pop(kept, None)
         with show_errors(desk.principal, has_action=False), show_loading("The log is replayed under both plans…"):
-            found = desk.runner.run(desk.principal, name, changed_plan(plan, changes), first, last)
-            st.session_state[kept] = found
-    found = st.session_state.get(kept)
+            changed = changed_plan(plan, changes)
+            st.session_state[kept] = desk.runner.run(desk.principal, name, changed, first, last)
+    found: Simulation | None = st.session_state.get(kept)
     if found is None or found.plan != name:
         show_empty(
             "Nothing is simulated yet",
@@ -143,7 +143,7 @@ def _period(key: str, today: date) -> tuple[date, date]:
         first = st.date_input("From", today - timedelta(days=30), max_value=today, key=f"{key}_first", width=180)
         last = st.date_input("To", today, max_value=today, key=f"{key}_last", width=180)
     st.caption(f"Days of UTC, at most {MAX_DAYS}.")
-    return cast("date", first), cast("date", last)
+    return first, last
 
 
 def _side_by_side(found: Simulation) -> dict[str, list[str]]:
@@ -169,7 +169,7 @@ def _limited_words(outcome: Outcome) -> str:
     return f"{outcome.users_limited:,} of {outcome.users:,}"
 
 
-_FIGURES = {
+_FIGURES: dict[str, Callable[[Outcome], str]] = {
     "Requests (n)": lambda each: f"{each.requests:,}",
     "Answered": lambda each: f"{each.answered:,}",
     "Refused": lambda each: f"{each.refused:,}",

@@ -67,6 +67,11 @@ def starting(fields: Any, start: str, end: str) -> Any:
     return next(each for each in fields if each.key and each.key.startswith(start) and each.key.endswith(end))
 
 
+def opener_of(app: AppTest, label: str) -> str:
+    """Key of the first button with this label."""
+    return str(next(each.key for each in app.button if each.label == label))
+
+
 def send(app: AppTest, opener: str, label: str) -> AppTest:
     """Sends the form of the dialog that this button opens; here a dialog is open in one run alone."""
     app.button(key=opener).click()
@@ -97,7 +102,7 @@ class TestPeople:
         workbench.meter.reserve(ann, hold_request())
         sign_in(ann)
         app = open_page("admin.py", section="people")
-        opener = next(each.key for each in app.button if each.label == "Limits")
+        opener = opener_of(app, "Limits")
         app = app.button(key=opener).click().run()
         words = words_of(app)
         assert "100 = 100 plan · 1 used, 99 left · begins anew tomorrow at 00:00" in words
@@ -124,7 +129,7 @@ class TestPeople:
     ) -> None:
         sign_in(ann)
         app = open_page("admin.py", section="people")
-        opener = next(each.key for each in app.button if each.label == "Role")
+        opener = opener_of(app, "Role")
         app = app.button(key=opener).click().run()
         starting(app.selectbox, "admin_people_", "_asked_new").set_value(Role.VIEWER)
         app = send(app, opener, "Give role")
@@ -157,7 +162,7 @@ class TestBoosts:
         sign_in(ann)
         app = open_page("admin.py", section="boosts")
         assert "+50 signal validations a day for all members" in words_of(app)
-        opener = next(each.key for each in app.button if each.label == "Decide")
+        opener = opener_of(app, "Decide")
         app = app.button(key=opener).click().run()
         labelled(app.number_input, "Amount").set_value(20)
         app = send(app, opener, "Grant")
