@@ -361,7 +361,7 @@ def balance_of(transaction: Transaction, org_id: UUID) -> Decimal:
 
 def credits_words(amount: Decimal) -> str:
     """Credits with every digit that counts: 1,250.5 credits."""
-    whole = f"{amount.normalize():,f}" if amount else "0"
+    whole = f"{amount.normalize():,f}".replace("-", "−") if amount else "0"
     return f"{whole} credits"
 
 

@@ -55,18 +55,19 @@ def show_look(key: str, found: BookLook, zone: str) -> None:
         count = found.audit.count
         show_failed(f"{count:,} difference{'' if count == 1 else 's'}", looked)
     if totals.overdue:
-        st.caption(f"{totals.overdue:,} holds are overdue; the next request of their member ends them.")
+        holds = "1 hold is" if totals.overdue == 1 else f"{totals.overdue:,} holds are"
+        st.caption(f"{holds} overdue; the next request of the member ends what is.")
     for difference in found.differences:
         with st.expander(f"{difference.kind.replace('_', ' ').capitalize()}: {difference.count:,}", expanded=True):
             st.markdown(plain(difference.advice))
             _show_table(
                 f"{key}_{difference.kind}",
                 {
-                    "Whose": [owner_words(row) for row in difference.rows],
-                    "Where": [row.place for row in difference.rows],
                     "Figure": [row.figure for row in difference.rows],
                     "Says": [row.says for row in difference.rows],
                     "Should say": [row.should for row in difference.rows],
+                    "Where": [row.place for row in difference.rows],
+                    "Whose": [owner_words(row) for row in difference.rows],
                 },
                 alt=f"Differences of the kind {difference.kind}",
             )

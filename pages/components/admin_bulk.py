@@ -114,15 +114,17 @@ def _show_lines(key: str, lines: Sequence[Line]) -> None:
 
     if not lines:
         return
-    columns: dict[str, list[Any]] = {
-        "Line": [line.number for line in lines],
+    remarks = [line.flaw or ("" if line.effect and line.effect.changes else "changes nothing") for line in lines]
+    columns: dict[str, list[Any]] = {"Line": [line.number for line in lines]}
+    if any(line.flaw for line in lines):
+        columns["Remark"] = remarks  # in front, to be seen in a narrow window too
+    columns |= {
         "Change": [line.change for line in lines],
         "Of": ["" if line.effect is None else line.effect.subject for line in lines],
         "Before": ["" if line.effect is None else line.effect.before for line in lines],
         "After": ["" if line.effect is None else line.effect.after for line in lines],
-        "Wrong": [line.flaw or ("" if line.effect and line.effect.changes else "changes nothing") for line in lines],
+        "Remark": remarks,
     }
-    columns["Remark"] = columns.pop("Wrong")
     st.dataframe(
         pa.table(columns),
         key=f"{key}_lines",

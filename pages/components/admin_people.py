@@ -22,7 +22,7 @@ from pages.components.confirm import Question, confirm_button
 from pages.components.errors import show_errors
 from pages.components.forms import saving, submit_button
 from pages.components.members_list import role_words
-from pages.components.rows import person_row, show_list, show_row
+from pages.components.rows import Row, show_list, show_row
 from pages.components.session import require
 from pages.components.states import show_empty
 from pages.components.words import when
@@ -146,7 +146,8 @@ def _skip(key: str, skipped: int) -> None:
 def _show_person(key: str, desk: Desk, row: PersonRow) -> None:
     place = f"{key}_{row.org_id.hex}_{row.user_id.hex}"
     is_self = row.user_id == desk.principal.user_id
-    with show_row(person_row(row.name, _details(desk, row), _badges(desk, row, is_self=is_self))):
+    badges = _badges(desk, row, is_self=is_self)
+    with show_row(Row(row.name or row.email, _details(desk, row), badges, person=(row.name, row.email))):
         if st.button("Limits", icon=":material/speed:", type="tertiary", key=f"{place}_limits"):
             _show_limits(f"{place}_shown", desk, row)
         if st.button("Role", icon=":material/badge:", type="tertiary", key=f"{place}_role"):
@@ -159,7 +160,8 @@ def _show_person(key: str, desk: Desk, row: PersonRow) -> None:
 
 def _details(desk: Desk, row: PersonRow) -> str:
     seen = "not seen yet" if row.seen_at is None else f"seen {when(row.seen_at, desk.now, desk.principal.zone)}"
-    return " · ".join(part for part in (row.email, row.org_name if desk.everything else "", seen) if part)
+    said = (row.email if row.name else "", row.org_name if desk.everything else "", seen)
+    return " · ".join(part for part in said if part)
 
 
 def _badges(desk: Desk, row: PersonRow, *, is_self: bool) -> tuple[Badge, ...]:

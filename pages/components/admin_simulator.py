@@ -220,7 +220,7 @@ def _show_limited(key: str, outcome: Outcome, zone: str) -> None:
         key=f"{key}_limited",
         hide_index=True,
         column_config={
-            "User": st.column_config.TextColumn(pinned=True),
+            "User": st.column_config.TextColumn(width="medium"),
             "First limited": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
         },
         alt="Users whom the changed plan would have limited, the most refused first",
