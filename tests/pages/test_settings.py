@@ -94,6 +94,15 @@ def test_a_name_with_markup_is_shown_as_it_is(workbench: Workbench, ann: Princip
     assert not any(HOSTILE in part.value for part in (*app.markdown, *app.html))
 
 
+def test_credits_take_over_once_they_are_switched_on(workbench: Workbench, ann: Principal) -> None:
+    app = settings("profile")
+    switch = next(each for each in app.toggle if each.label.startswith("Let credits take over"))
+    assert not switch.value
+    switch.set_value(True)
+    press(app, "Save profile")
+    assert workbench.profiles.profile(ann).uses_credits
+
+
 def test_the_router_is_switched_off_only_with_a_default_model(workbench: Workbench, ann: Principal) -> None:
     app = settings("profile")
     app.toggle[0].set_value(False)

@@ -13,8 +13,9 @@ import psycopg
 import pytest
 
 from core.metering.books import audit
+from core.metering.pricing import shipped_billing
 from core.principal import Principal, Role
-from tests.core.http.conftest import MODEL, Api, assert_problem
+from tests.core.http.conftest import MODEL, Api, assert_problem, eventually
 from tests.fakes.chat_server import ChatServer
 
 Service = psycopg.Connection[tuple[object, ...]]
@@ -22,6 +23,7 @@ HONEST = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 COST = "0.000021"
 CREDITS = "0.000252"  # 0.000021 USD x 1.20 / 0.10 USD
 QUOTA = 10
+LONG = "one two three four five six seven eight nine ten"
 
 
 @pytest.fixture
@@ -134,6 +136,35 @@ def test_a_repeated_key_is_not_charged_again_and_tells_the_same(ann: httpx2.Clie
     assert again.headers["idempotency-replayed"] == "true"
     assert (first.json()["credits"], again.json()["credits"]) == (CREDITS, CREDITS)
     assert balance(ann)["daily_free_remaining"] == str(10 - Decimal(CREDITS))
+
+
+def test_a_client_that_leaves_a_stream_pays_for_what_came(
+    ann: httpx2.Client, service: Service, chat_server: ChatServer
+) -> None:
+    switch(ann)
+    chat_server.reply(text=LONG, usage=None, hangs="between_tokens")
+    body = {"message": "One more?", "model": MODEL, "stream": True}
+    with ann.stream("POST", "/ai/chat", json=body) as answer:
+        assert next(answer.iter_lines()).startswith("data: ")
+    newest = "SELECT status, charged_usd, credits FROM usage_log ORDER BY at DESC LIMIT 1"
+    eventually(lambda: (service.execute(newest).fetchone() or ("",))[0] == "cut")
+    row = service.execute(newest).fetchone()
+    assert row is not None
+    taken = shipped_billing().credits_of(Decimal(str(row[1])), "openai")
+    assert row[2] == taken > 0
+    assert balance(ann)["daily_free_remaining"] == str(10 - taken)
+
+
+def test_what_was_answered_before_is_free_when_quota_credits_and_money_are_gone(
+    ann: httpx2.Client, service: Service
+) -> None:
+    service.execute("UPDATE plan_limits SET free_credits_day = 0 WHERE plan = 'free'")
+    service.execute("UPDATE organisations SET budget_usd_month = 0")
+    switch(ann)
+    assert ask(ann).status_code == 402
+    again = ask(ann, "Question 3?")
+    assert (again.status_code, again.json()["cached"], again.json()["credits"]) == (200, True, "0")
+    assert (again.headers["x-cache"], again.headers["x-credits"], again.headers["x-cost-usd"]) == ("hit", "0", "0")
 
 
 def test_the_packages_may_be_kept_for_an_hour(ann: httpx2.Client) -> None:
