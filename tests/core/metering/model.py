@@ -6,199 +6,32 @@ The state machine does every step to this model and to the database, and compare
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from core.metering.meter import Feature, HoldRequest
-
-FREE_EARLY_CUTS = 5
-BATCH_SLOTS = 8
-OPEN = ("reserved", "in_flight")
-ZERO = Decimal(0)
-MEMBER_FEATURES = {
-    Feature.CHAT_QUERY: ("chat_queries_day", "day"),
-    Feature.PORTFOLIO_ANALYSIS: ("portfolio_analyses_day", "day"),
-    Feature.SEC_FILING: ("sec_filings_month", "month"),
-}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """A plan's limits; None is unlimited."""
-
-    chat_queries_day: int | None = None
-    portfolio_analyses_day: int | None = None
-    sec_filings_month: int | None = None
-    signal_validations_day: int | None = None
-    requests_month: int | None = None
-    requests_minute: int | None = None
-    requests_hour: int | None = None
-    signal_validations_minute: int | None = None
-    concurrent_requests: int | None = None
-    request_ceiling_usd: Decimal | None = None
+from tests.core.metering.model_credits import POOLED, Cover, CreditsModel
+from tests.core.metering.model_parts import (
+    BATCH_SLOTS,
+    FREE_EARLY_CUTS,
+    MEMBER_FEATURES,
+    ZERO,
+    Ended,
+    Limits,
+    Member,
+    ModelHold,
+    ModelKey,
+    Organisation,
+    Periods,
+    Refusal,
+    Span,
+    calendar,
+    longest,
+)
 
 
-@dataclass(frozen=True)
-class Span:
-    """A period, its end not included."""
-
-    starts: datetime
-    ends: datetime
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A limit that refuses."""
-
-    metric: str
-    scope: str
-    maximum: Decimal
-    used: Decimal
-    resets_at: datetime | None
-
-
-@dataclass
-class Rate:
-    """Grants in the buckets of a sliding rate."""
-
-    newest: int = 0
-    grants: list[int] = field(default_factory=list)
-
-    def within(self, bucket: int, *, later: int = 0) -> int:
-        """Grants in the sixty buckets that end `later` after `bucket`."""
-        return sum(bucket + later - 60 < grant <= bucket for grant in self.grants)
-
-    def wait(self, bucket: int, limit: int) -> int:
-        """Buckets until there is room."""
-        return next((step for step in range(1, 61) if self.within(bucket, later=step) < limit), 60)
-
-
-@dataclass
-class Periods:
-    """The running day and month of a meter row, and those that were closed."""
-
-    day: Span
-    month: Span
-    closed: dict[str, list[Span]] = field(default_factory=lambda: {"day": [], "month": []})
-
-    def roll(self, at: datetime, zone: str) -> bool:
-        """Closes what ended by `at`."""
-        has_moved = False
-        for unit in ("day", "month"):
-            running: Span = getattr(self, unit)
-            if at >= running.ends:
-                self.closed[unit].append(running)
-                setattr(self, unit, following(unit, running.ends, at, zone))
-                has_moved = True
-        return has_moved
-
-
-@dataclass
-class Organisation:
-    """An organisation and its row."""
-
-    id: UUID
-    plan: str
-    zone: str = "UTC"
-    budget: Decimal | None = None
-    periods: Periods | None = None
-
-
-@dataclass
-class Member:
-    """A membership and its row."""
-
-    organisation: Organisation
-    user_id: UUID
-    role: str = "analyst"
-    budget: Decimal | None = None
-    periods: Periods | None = None
-    early_cuts: int = 0
-    minute: Rate = field(default_factory=Rate)
-    hour: Rate = field(default_factory=Rate)
-    validations: Rate = field(default_factory=Rate)
-
-
-@dataclass
-class ModelKey:
-    """An own key: of one member, or of the organisation."""
-
-    id: UUID
-    owner: Member
-    is_shared: bool
-    month: Span
-    limit: Decimal | None = None
-    is_revoked: bool = False
-
-    def is_usable(self, member: Member, request: HoldRequest) -> bool:
-        """Whether it may pay for a member's request."""
-        is_theirs = member is self.owner and request.acts_as == "member"
-        is_ours = self.is_shared and member.organisation is self.owner.organisation
-        return request.own_key and not self.is_revoked and (is_theirs or is_ours)
-
-    def month_at(self, at: datetime) -> Span:
-        """The month that it counts for a request at that moment."""
-        zone = self.owner.organisation.zone
-        return following("month", self.month.ends, at, zone) if at >= self.month.ends else self.month
-
-
-@dataclass
-class ModelHold:
-    """A hold with the periods it is counted in."""
-
-    id: UUID
-    member: Member
-    request: HoldRequest
-    held: Decimal
-    bound: Decimal
-    expires: datetime
-    starts: dict[str, datetime]
-    state: str = "reserved"
-    resolution: str | None = None
-    was_called: bool = False
-    quota_charged: int = 0
-    request_charged: int = 0
-    charged: Decimal = ZERO
-    cost: Decimal = ZERO
-    key: ModelKey | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it still holds what it reserved."""
-        return self.state in OPEN
-
-    @property
-    def is_batch(self) -> bool:
-        """Whether the organisation acts for itself: then nothing of it is the member's."""
-        return self.request.acts_as == "organisation"
-
-    @property
-    def requests(self) -> int:
-        """AI requests that it holds."""
-        return int(self.request.counts_request and not self.is_batch)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What settle and release answer."""
-
-    outcome: str
-    charged: Decimal
-    quota_used: int | None
-
-
-class Model:
+class Model(CreditsModel):
     """Organisations, members and holds, under a clock that stands still unless moved."""
-
-    def __init__(self, plans: dict[str, Limits], at: datetime) -> None:
-        self.plans = plans
-        self.at = at
-        self.members: list[Member] = []
-        self.holds: dict[UUID, ModelHold] = {}
-        self.keys: dict[UUID, ModelKey] = {}
 
     def reserve(self, member: Member, request: HoldRequest) -> str | Refusal:
         """`granted`, `forbidden`, or the refusal that lasts longest; with what the meter does about overdue holds."""
@@ -214,12 +47,13 @@ class Model:
         hold.state, hold.was_called = "in_flight", True
         return True
 
-    def top_up(self, hold: ModelHold, held: Decimal) -> bool:
+    def top_up(self, hold: ModelHold, held: Decimal, credits: Decimal = ZERO) -> bool:
         """Whether a dearer candidate is covered."""
         if hold.state != "in_flight" or self.at >= hold.expires:
             return False
-        more = held - hold.bound
-        if more <= 0:
+        more = max(held - hold.bound, ZERO)
+        more_credits = credits - hold.credits - hold.free if hold.is_under_credits else ZERO
+        if more <= 0 and more_credits <= 0:
             return True
         member, organisation = hold.member, hold.member.organisation
         assert member.periods and organisation.periods
@@ -231,18 +65,20 @@ class Model:
             )
             over_user = not hold.is_batch and member.budget is not None and self.charges(member) + more > member.budget
             over_org = organisation.budget is not None and self.charges(organisation) + more > organisation.budget
-            if is_late or over_user or over_org or (ceiling is not None and held > ceiling):
+            if is_late or over_user or over_org or (ceiling is not None and hold.held + more > ceiling):
                 return False
-            hold.held = held
+            if more_credits > 0 and not self.top_up_credits(hold, more_credits):
+                return False
+            hold.held += more
         if hold.key is not None:
             is_late = hold.key.month.starts != hold.starts["key"]
             is_over = hold.key.limit is not None and self.key_counts(hold.key) + more > hold.key.limit
             if is_late or is_over or hold.key.is_revoked:
                 return False
-        hold.bound = held
+        hold.bound += more
         return True
 
-    def settle(self, hold: ModelHold, outcome: str, charged: Decimal, cost: Decimal) -> Ended:
+    def settle(self, hold: ModelHold, outcome: str, charged: Decimal, cost: Decimal, credits: Decimal = ZERO) -> Ended:
         """Charges a call."""
         if hold.state != "in_flight" or self.at >= hold.expires:
             return self._late(hold)
@@ -252,16 +88,18 @@ class Model:
             is_free = hold.member.early_cuts <= FREE_EARLY_CUTS
         hold.state, hold.resolution, hold.cost = "settled", outcome, cost
         if not is_free:
-            hold.quota_charged, hold.request_charged = int(hold.request.feature is not None), hold.requests
+            hold.quota_charged, hold.request_charged = hold.quota, hold.requests
             hold.charged = ZERO if hold.request.own_key else charged
-        return Ended("settled", hold.charged, self.used_now(hold))
+            if hold.is_under_credits:
+                hold.credits_charged, hold.free_charged = credits, min(credits, hold.free)
+        return Ended("settled", hold.charged, self.used_now(hold), hold.credits_charged)
 
     def release(self, hold: ModelHold, status: str, cost: Decimal) -> Ended:
         """Returns what a call held."""
         if not hold.is_open or self.at >= hold.expires:
             return self._late(hold)
         hold.state, hold.resolution, hold.cost = "released", status, cost
-        return Ended("released", ZERO, self.used_now(hold))
+        return Ended("released", ZERO, self.used_now(hold), ZERO)
 
     def expire(self, hold: ModelHold) -> bool:
         """Ends an overdue hold."""
@@ -293,10 +131,12 @@ class Model:
                 amounts: tuple[Decimal | int, Decimal | int] = hold.request_charged, hold.requests
             elif kind == "charge_usd":
                 amounts = hold.charged, hold.held
+            elif kind == "credits":
+                amounts = hold.credits_charged - hold.free_charged, hold.credits
             elif hold.request.feature != kind:
                 continue
             else:
-                amounts = hold.quota_charged, 1
+                amounts = hold.quota_charged, hold.quota
             used += amounts[0]
             held += amounts[1] if hold.is_open else 0
         return used, held
@@ -332,7 +172,7 @@ class Model:
 
     def _late(self, hold: ModelHold) -> Ended:
         outcome = "expired" if self.expire(hold) else "not_open" if hold.state == "reserved" else hold.state
-        return Ended(outcome, hold.charged, self.used_now(hold))
+        return Ended(outcome, hold.charged, self.used_now(hold), hold.credits_charged)
 
     def _reserve_once(self, member: Member, request: HoldRequest) -> str | Refusal:
         organisation = member.organisation
@@ -352,18 +192,24 @@ class Model:
             return "forbidden"
         assert member.periods and organisation.periods
         early_cuts_end = member.periods.day.ends
+        carries = self.carries_at(member, self.at)
         has_moved = [owner.periods.roll(self.at, organisation.zone) for owner in (member, organisation)]  # type: ignore[union-attr]
+        member.carries = carries
         if self.at >= early_cuts_end:
             member.early_cuts = 0
         second = max(int(self.at.timestamp()), member.minute.newest)
         minute = max(second // 60, member.hour.newest)
         refusals = [*self._refusals(member, request, second, minute)]
+        cover = None
+        if self.may_use_credits(member, request, refusals):
+            cover = self.cover(member, request, longest(refusals).resets_at)
+            refusals = cover.refusals
         if refusals and not any(has_moved):
             return longest(refusals)
         self._move_rates(member, request, second, minute)
         if refusals:
             return longest(refusals)
-        self._grant(member, request, second, minute)
+        self._grant(member, request, second, minute, cover)
         return "granted"
 
     def _expire_own(self, member: Member) -> None:
@@ -377,7 +223,7 @@ class Model:
         if request.feature is Feature.SIGNAL_VALIDATION:
             member.validations.newest = max(second, member.validations.newest)
 
-    def _grant(self, member: Member, request: HoldRequest, second: int, minute: int) -> None:
+    def _grant(self, member: Member, request: HoldRequest, second: int, minute: int, cover: Cover | None) -> None:
         assert member.periods and member.organisation.periods
         is_batch = request.acts_as == "organisation"
         if request.counts_request and not is_batch:
@@ -406,6 +252,9 @@ class Model:
             },
             key=key,
         )
+        if cover is not None:
+            hold = self.holds[request.hold_id]
+            hold.credits, hold.free, hold.free_day = cover.taken, cover.free, cover.day
 
     def _feature(self, member: Member, feature: Feature) -> tuple[Decimal, str, str, datetime]:
         """Used in the running period, its limit's name and scope, and its end."""
@@ -423,7 +272,9 @@ class Model:
         assert member.periods and organisation.periods
 
         def full(metric: str, scope: str, used: Decimal | int, resets_at: datetime | None) -> Iterator[Refusal]:
-            maximum = getattr(limits, metric)
+            maximum = self.limit(member, metric)
+            if metric in POOLED and organisation.pools:
+                used, scope = used + self.used_by_others(member, metric), "organisation"
             if maximum is not None and used >= maximum:
                 yield Refusal(metric, scope, Decimal(maximum), Decimal(used), resets_at)
 
@@ -476,54 +327,3 @@ class Model:
                 yield Refusal("key_limit_usd_month", scope, key.limit, used, month.ends)
         if limits.request_ceiling_usd is not None and charge > limits.request_ceiling_usd:
             yield Refusal("request_ceiling_usd", "request", limits.request_ceiling_usd, charge, None)
-
-
-def longest(refusals: list[Refusal]) -> Refusal:
-    """Of several refusals the one with the latest reset, the first of equals; one that never resets lasts longest."""
-    forever = datetime.max.replace(tzinfo=UTC)
-    return max(refusals, key=lambda refusal: refusal.resets_at or forever)
-
-
-def calendar(unit: str, at: datetime, zone: str) -> Span:
-    """The calendar day or month of a zone that holds `at`."""
-    start = _floor(unit, at.astimezone(ZoneInfo(zone)).replace(tzinfo=None))
-    return Span(_instant(start, zone), _instant(_next(unit, start), zone))
-
-
-def following(unit: str, previous_end: datetime, at: datetime, zone: str) -> Span:
-    """The period that holds `at` after one that ended at `previous_end`, which may be no boundary of a new zone.
-
-    Then a bridging one runs from there to the first boundary that leaves it no shorter than a calendar period.
-    """
-    if calendar(unit, previous_end, zone).starts != previous_end:
-        least = _next(unit, previous_end)
-        boundary = _floor(unit, previous_end.astimezone(ZoneInfo(zone)).replace(tzinfo=None))
-        while _instant(boundary, zone) < least:
-            boundary = _next(unit, boundary)
-        if at < _instant(boundary, zone):
-            return Span(previous_end, _instant(boundary, zone))
-    return calendar(unit, at, zone)
-
-
-def _floor(unit: str, local: datetime) -> datetime:
-    return local.replace(day=1 if unit == "month" else local.day, hour=0, minute=0, second=0, microsecond=0)
-
-
-def _next(unit: str, moment: datetime) -> datetime:
-    """A day or a month later; the last day of a shorter month where there is no such day."""
-    if unit == "day":
-        return moment + timedelta(days=1)
-    year, month = (moment.year + 1, 1) if moment.month == 12 else (moment.year, moment.month + 1)
-    for day in range(moment.day, 27, -1):
-        try:
-            return moment.replace(year=year, month=month, day=day)
-        except ValueError:
-            continue
-    return moment.replace(year=year, month=month)
-
-
-def _instant(local: datetime, zone: str) -> datetime:
-    """A local time as an instant: of one shown twice the second; one that is skipped is told by the old offset."""
-    first, second = (local.replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1))
-    is_twice = first.utcoffset() > second.utcoffset()  # type: ignore[operator]
-    return (second if is_twice else first).astimezone(UTC)

@@ -7,13 +7,14 @@ from dataclasses import astuple
 from typing import Any
 from uuid import UUID
 
-from tests.core.metering.model import Member, Model, ModelHold, Organisation
+from tests.core.metering.model import Model
+from tests.core.metering.model_parts import Member, ModelHold, Organisation
 
 NOBODY = UUID(int=0)
-COUNTERS = ("chat_query", "portfolio_analysis", "sec_filing", "signal_validation", "request", "charge_usd")
+COUNTERS = ("chat_query", "portfolio_analysis", "sec_filing", "signal_validation", "request", "charge_usd", "credits")
 MEMBER_UNITS = {
     "day": ("chat_query", "portfolio_analysis"),
-    "month": ("sec_filing", "request", "charge_usd"),
+    "month": ("sec_filing", "request", "charge_usd", "credits"),
 }
 ORG_UNITS = {"day": ("signal_validation",), "month": ("charge_usd",)}
 
@@ -59,6 +60,7 @@ def member_meters(model: Model) -> Iterator[tuple[object, ...]]:
         rates = (member.minute, member.hour, member.validations)
         yield (
             *(member.organisation.id, member.user_id, *astuple(day), *astuple(month), *sums),
+            *(member.carries["requests_month"], member.carries["sec_filings_month"]),
             *(member.early_cuts, model.open_holds(member), member.minute.newest, member.hour.newest),
             *(rate.within(rate.newest) for rate in rates),
         )
@@ -87,11 +89,25 @@ def keys(model: Model) -> Iterator[tuple[object, ...]]:
         yield (key.id, *astuple(key.month), *model.key_used(key, key.month.starts))
 
 
+def wallets(model: Model) -> Iterator[tuple[object, ...]]:
+    """The wallets of organisations that ever had credits, or asked for some."""
+    for organisation in {member.organisation.id: member.organisation for member in model.members}.values():
+        if organisation.balance is not None:
+            yield (organisation.id, *model.wallet(organisation))
+
+
+def free_days(model: Model) -> Iterator[tuple[object, ...]]:
+    """Free credits of users and days."""
+    for (user_id, day), granted in model.granted.items():
+        yield (user_id, day, granted, *model.free_day(user_id, day))
+
+
 def _hold_row(hold: ModelHold) -> tuple[object, ...]:
     starts = (hold.starts[name] for name in ("day", "month", "org_day", "org_month"))
     return (
         *(hold.id, hold.state, hold.resolution, hold.quota_charged, hold.request_charged, hold.charged, hold.cost),
         *(hold.held, hold.bound, hold.expires, *starts, hold.was_called, hold.starts.get("key")),
+        *(hold.credits + hold.free, hold.free, hold.free_day, hold.credits_charged, hold.free_charged),
     )
 
 
@@ -101,7 +117,8 @@ ROWS: tuple[tuple[str, Callable[[Model], Iterator[tuple[object, ...]]]], ...] = 
     (
         "SELECT org_id, user_id, day_start, day_end, month_start, month_end, chat_query_used, chat_query_held, "
         "portfolio_analysis_used, portfolio_analysis_held, sec_filing_used, sec_filing_held, request_used, "
-        "request_held, charge_usd_used, charge_usd_held, early_cuts, open_holds, minute_at, hour_at, "
+        "request_held, charge_usd_used, charge_usd_held, credits_used, credits_held, request_carry, sec_filing_carry, "
+        "early_cuts, open_holds, minute_at, hour_at, "
         "rate_sum(minute_counts), rate_sum(hour_counts), rate_sum(validation_counts) FROM member_meters",
         member_meters,
     ),
@@ -113,9 +130,11 @@ ROWS: tuple[tuple[str, Callable[[Model], Iterator[tuple[object, ...]]]], ...] = 
     (
         "SELECT id, state, resolution, quota_charged, request_charged, charged_usd, cost_usd, held_usd, bound_usd, "
         "expires_at, day_start, month_start, org_day_start, org_month_start, in_flight_at IS NOT NULL, "
-        "key_month_start FROM holds",
+        "key_month_start, credits_held, free_held, free_day, credits_charged, free_charged FROM holds",
         holds,
     ),
+    ("SELECT org_id, available, held, overdraft FROM wallets", wallets),
+    ("SELECT user_id, day, granted, used, held FROM free_days", free_days),
     ("SELECT id, month_start, month_end, used_usd, held_usd FROM provider_keys", keys),
 )
 """What is read of each table, and the same of the model; in any order."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import astuple, dataclass, fields
-from datetime import UTC, datetime, timedelta
+from dataclasses import astuple, dataclass, fields, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -30,6 +30,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from core.db import credits_dao
+from core.db.credits_dao import Movement
 from core.db.engine import Database
 from core.errors import Forbidden, MeteringDenied
 from core.ids import new_id
@@ -40,61 +42,40 @@ from core.metering.usage import Usage
 from core.metering.usage_log import UsageLog
 from core.principal import Principal, Role
 from tests.core.metering.factories import hold_request, own_key, record
-from tests.core.metering.model import (
+from tests.core.metering.model import Model
+from tests.core.metering.model_credits import OF_THE_PLAN, POOLED
+from tests.core.metering.model_parts import (
+    Boost,
     Limits,
     Member,
-    Model,
     ModelHold,
     ModelKey,
     Organisation,
+    Periods,
     Refusal,
     Span,
     calendar,
     following,
 )
 from tests.core.metering.model_rows import ROWS, owners
+from tests.core.metering.model_values import (
+    AMOUNTS,
+    BUDGETS,
+    CAPS,
+    CREDITS,
+    KEYS,
+    PLANS,
+    QUOTAS,
+    SHOWN,
+    STARTS,
+    STEPS_S,
+    ZONES,
+)
 
 Connection = psycopg.Connection[tuple[object, ...]]
 EXAMPLES = int(os.environ.get("ASSAY_STATE_EXAMPLES", "30"))
 SEED = os.environ.get("ASSAY_STATE_SEED")
 SHRINKS = os.environ.get("ASSAY_STATE_SHRINK") == "1"
-PLANS = {
-    "tight": Limits(3, 1, 2, 2, 8, 4, 6, 2, 2, Decimal("0.01")),
-    "wide": Limits(5, 2, None, 4, 12, 8, 20, 3, 4, Decimal("0.02")),
-    "open": Limits(),
-}
-ZONES = [
-    "UTC",
-    "America/New_York",
-    "Asia/Tokyo",
-    "Asia/Kathmandu",
-    "Pacific/Kiritimati",
-    "Pacific/Niue",
-    "Atlantic/Azores",  # whose clocks change at midnight
-]
-STARTS = [
-    datetime(2026, 5, 5, 12, tzinfo=UTC),
-    datetime(2026, 3, 28, 23, 59, 30, tzinfo=UTC),
-    datetime(2026, 10, 24, 23, 30, tzinfo=UTC),
-    datetime(2026, 12, 31, 23, 58, tzinfo=UTC),
-    datetime(2028, 1, 31, 14, 59, 59, tzinfo=UTC),
-]
-STEPS_S = [1, 7, 30, 59, 60, 149, 150, 3600, 9 * 3600, 86_400, 40 * 86_400]
-AMOUNTS = [Decimal(text) for text in ("0", "0.0004", "0.001", "0.004", "0.01", "0.010000001", "0.03")]
-BUDGETS = [None, Decimal(0), Decimal("0.005"), Decimal("0.02")]
-QUOTAS = {
-    Feature.CHAT_QUERY: "chat_queries_day",
-    Feature.PORTFOLIO_ANALYSIS: "portfolio_analyses_day",
-    Feature.SIGNAL_VALIDATION: "signal_validations_day",
-    Feature.SEC_FILING: "sec_filings_month",
-}
-KEYS = [(0, False), (0, True), (2, True), (1, False)]
-"""Own keys, by the number of the member who gave them, and whether they are the organisation's."""
-SHOWN = {
-    **{metric: feature.value for feature, metric in QUOTAS.items()},
-    "requests_month": "request",
-    "charge_usd_month": "charge_usd",
-}
 
 
 @dataclass(frozen=True)
@@ -174,21 +155,35 @@ class Books(RuleBasedStateMachine):
     @initialize(at=st.sampled_from(STARTS))
     def begin(self, at: datetime) -> None:
         """Nothing was ever asked."""
-        self.ground.owner.execute(
-            "TRUNCATE member_meters, org_meters, meter_periods, holds, attempts, usage_log, provider_keys CASCADE"
-        )
-        self.ground.service.execute("UPDATE organisations SET plan = 'tight', zone = 'UTC', budget_usd_month = NULL")
-        self.ground.service.execute("UPDATE memberships SET budget_usd_month = NULL")
+        self._empty_tables()
         self.model = Model(PLANS, at)
         self.ground.set_clock(at)
         organisations: dict[UUID, Organisation] = {}
         for org, user, role in self.ground.members:
-            organisation = organisations.setdefault(org, Organisation(org, "tight"))
+            organisation = organisations.setdefault(org, Organisation(org, "tight", plans={at: "tight"}))
             self.model.members.append(Member(organisation, user, role))
+        self.ground.service.execute(
+            "INSERT INTO organisation_plans (org_id, starts_at, plan) SELECT id, %s, plan FROM organisations", (at,)
+        )
         for number, is_shared in KEYS:
             member = self.model.members[number]
             key_id = own_key(self.ground.service, _principal(member), is_shared=is_shared)
             self.model.keys[key_id] = ModelKey(key_id, member, is_shared, calendar("month", at, "UTC"))
+
+    def _empty_tables(self) -> None:
+        kept = ("ledger_entries", "wallets", "free_days")
+        self.ground.owner.execute("; ".join(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in kept).encode())
+        self.ground.owner.execute(
+            "TRUNCATE member_meters, org_meters, meter_periods, holds, attempts, usage_log, provider_keys, wallets, "
+            "free_days, boosts CASCADE"
+        )
+        self.ground.service.execute(
+            "UPDATE organisations SET plan = 'tight', zone = 'UTC', budget_usd_month = NULL, pools_allowances = false; "
+            "UPDATE memberships SET budget_usd_month = NULL, credits_cap_month = NULL; "
+            "UPDATE users SET uses_credits = false"
+        )
+        self.ground.owner.execute("TRUNCATE organisation_plans")
+        self.ground.owner.execute("; ".join(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in kept).encode())
 
     @rule(
         target=holds,
@@ -198,12 +193,22 @@ class Books(RuleBasedStateMachine):
         pays=st.sampled_from([None, None, None, "own", *range(len(KEYS))]),
         counts=st.sampled_from([True, True, False]),
         acts_as=st.sampled_from(["member", "member", "organisation"]),
+        credits=st.sampled_from(CREDITS),
     )
     def reserve(
-        self, number: int, feature: Feature | None, held: Decimal, pays: int | str | None, counts: bool, acts_as: str
+        self,
+        *,
+        number: int,
+        feature: Feature | None,
+        held: Decimal,
+        pays: int | str | None,
+        counts: bool,
+        acts_as: str,
+        credits: Decimal,
     ) -> object:
         """A request, perhaps on an own key, which may be somebody else's; a denial changes nothing."""
         asked: dict[str, Any] = {"feature": feature, "held_usd": held, "counts_request": counts, "acts_as": acts_as}
+        asked["credits"] = credits if acts_as == "member" and pays is None else Decimal(0)
         if pays is not None:
             asked["own_key"], asked["key_id"] = True, [*self.model.keys][pays] if isinstance(pays, int) else None
         request = hold_request(**asked)
@@ -216,21 +221,30 @@ class Books(RuleBasedStateMachine):
         charged=st.sampled_from(AMOUNTS[:4]),
         times=st.integers(2, 8),
         wait_s=waits_s,
+        credits=st.sampled_from(CREDITS),
     )
     def ask_often(
-        self, number: int, feature: Feature | None, outcome: str, charged: Decimal, times: int, wait_s: int
+        self,
+        *,
+        number: int,
+        feature: Feature | None,
+        outcome: str,
+        charged: Decimal,
+        times: int,
+        wait_s: int,
+        credits: Decimal,
     ) -> None:
         """Whole requests, one after the other, until something refuses."""
         for _ in range(times):
             self._set_clock(self.model.at + timedelta(seconds=wait_s))
-            request = hold_request(feature=feature, held_usd=charged)
+            request = hold_request(feature=feature, held_usd=charged, credits=credits)
             if not self._reserved(self.model.members[number], request):
                 return
             self.mark_in_flight(request.hold_id)
             if outcome == "failed":
                 self.release(request.hold_id, "failed", charged, 1)
             else:
-                self.settle(request.hold_id, outcome, charged, 1, False)
+                self.settle(request.hold_id, outcome, charged, credits, 1, False)
 
     @rule(
         target=holds,
@@ -279,27 +293,31 @@ class Books(RuleBasedStateMachine):
         """The call begins."""
         assert self.ground.meter.mark_in_flight(self.opened[hold_id]) == self.model.mark(self.model.holds[hold_id])
 
-    @rule(hold_id=holds, held=st.sampled_from(AMOUNTS))
-    def top_up(self, hold_id: UUID, held: Decimal) -> None:
+    @rule(hold_id=holds, held=st.sampled_from(AMOUNTS), credits=st.sampled_from(CREDITS))
+    def top_up(self, hold_id: UUID, held: Decimal, credits: Decimal) -> None:
         """A dearer candidate."""
-        assert self.ground.meter.top_up(self.opened[hold_id], held) == self.model.top_up(
-            self.model.holds[hold_id], held
+        assert self.ground.meter.top_up(self.opened[hold_id], held, credits) == self.model.top_up(
+            self.model.holds[hold_id], held, credits
         )
 
     @rule(
         hold_id=holds,
         outcome=st.sampled_from(["success", "cut", "early_cut", "early_cut"]),
         charged=st.sampled_from(AMOUNTS),
+        credits=st.sampled_from(CREDITS),
         times=st.integers(1, 2),
         elsewhere=st.booleans(),
     )
-    def settle(self, hold_id: UUID, outcome: str, charged: Decimal, times: int, elsewhere: bool) -> None:
+    def settle(
+        self, hold_id: UUID, outcome: str, charged: Decimal, credits: Decimal, times: int, elsewhere: bool
+    ) -> None:
         """The call ends; perhaps told twice, perhaps by another process."""
         meter = self.ground.other_meter if elsewhere else self.ground.meter
         for _ in range(times):
-            done = meter.settle(self.opened[hold_id], outcome, charged, record(str(charged)))
-            expected = self.model.settle(self.model.holds[hold_id], outcome, charged, charged)
-            assert (done.outcome, done.charged_usd, done.quota_used) == astuple(expected)
+            kept = replace(record(str(charged)), credits=credits)
+            done = meter.settle(self.opened[hold_id], outcome, charged, kept)
+            expected = self.model.settle(self.model.holds[hold_id], outcome, charged, charged, credits)
+            assert (done.outcome, done.charged_usd, done.quota_used, done.credits) == astuple(expected)
 
     @rule(
         hold_id=holds,
@@ -314,7 +332,7 @@ class Books(RuleBasedStateMachine):
         for _ in range(times):
             done = self.ground.meter.release(self.opened[hold_id], status, kept)
             expected = self.model.release(hold, status, cost if kept else Decimal(0))
-            assert (done.outcome, done.charged_usd, done.quota_used) == astuple(expected)
+            assert (done.outcome, done.charged_usd, done.quota_used, done.credits) == astuple(expected)
 
     @rule(number=st.none() | members)
     def sweep(self, number: int | None) -> None:
@@ -327,6 +345,8 @@ class Books(RuleBasedStateMachine):
     def change_plan(self, number: int, plan: str) -> None:
         """Up or down, in the middle of a period."""
         organisation = self.model.members[number].organisation
+        if plan != organisation.plan:
+            organisation.plans[self.model.at] = plan
         organisation.plan = plan
         self.ground.service.execute("UPDATE organisations SET plan = %s WHERE id = %s", (plan, organisation.id))
 
@@ -353,6 +373,74 @@ class Books(RuleBasedStateMachine):
             self.ground.service.execute(
                 "UPDATE organisations SET budget_usd_month = %s WHERE id = %s", (budget, organisation.id)
             )
+
+    @rule(number=members, amount=st.sampled_from(CREDITS[1:]), times=st.integers(1, 2))
+    def put_credits_in(self, number: int, amount: Decimal, times: int) -> None:
+        """A purchase, perhaps told twice."""
+        organisation = self.model.members[number].organisation
+        movement = Movement(organisation.id, amount, str(new_id()), payment="a payment")
+        for time in range(times):
+            with self.ground.database.service() as connection:
+                assert credits_dao.put_in(connection, "purchase", movement) == (time == 0)
+        organisation.balance = (organisation.balance or Decimal(0)) + amount
+
+    @rule(number=members, amount=st.sampled_from(CREDITS[1:]), times=st.integers(1, 2))
+    def take_a_payment_back(self, number: int, amount: Decimal, times: int) -> None:
+        """A refund or a dispute, perhaps told twice; below zero if need be."""
+        organisation = self.model.members[number].organisation
+        movement = Movement(organisation.id, amount, str(new_id()), payment="a payment")
+        for time in range(times):
+            with self.ground.database.service() as connection:
+                done = credits_dao.take_out(connection, "refund", movement)
+            assert done == ("repeated" if time else "done")
+        organisation.balance = (organisation.balance or Decimal(0)) - amount
+
+    @rule(number=members, uses=st.sampled_from([True, True, False]))
+    def let_credits_take_over(self, number: int, uses: bool) -> None:
+        """Of a user, in all their organisations."""
+        user_id = self.model.members[number].user_id
+        (self.model.users_of_credits.add if uses else self.model.users_of_credits.discard)(user_id)
+        self.ground.service.execute("UPDATE users SET uses_credits = %s WHERE id = %s", (uses, user_id))
+
+    @rule(number=members, cap=st.sampled_from(CAPS))
+    def change_cap(self, number: int, cap: Decimal | None) -> None:
+        """Also below what was used."""
+        member = self.model.members[number]
+        member.cap = cap
+        with self.ground.database.service() as connection:
+            assert credits_dao.set_cap(connection, member.organisation.id, member.user_id, cap)
+
+    @rule(number=members, pools=st.booleans())
+    def pool_allowances(self, number: int, pools: bool) -> None:
+        """One for all, or each their own again."""
+        organisation = self.model.members[number].organisation
+        organisation.pools = pools
+        with self.ground.database.service() as connection:
+            credits_dao.set_pooling(connection, organisation.id, pools)
+
+    @rule(
+        number=members,
+        metric=st.sampled_from(sorted(OF_THE_PLAN)),
+        amount=st.integers(1, 3),
+        life_s=st.sampled_from([60, 3600, 86_400]),
+        of_user=st.booleans(),
+    )
+    def boost(self, number: int, metric: str, amount: int, life_s: int, of_user: bool) -> None:
+        """Asked for, and granted."""
+        member = self.model.members[number]
+        organisation = member.organisation
+        of = member if of_user and metric in POOLED else None
+        values = {"id": new_id(), "org_id": organisation.id, "user_id": of and of.user_id, "metric": metric}
+        more = {"amount": amount, "life_s": life_s, "reason": "More", "requested_by": member.user_id}
+        with self.ground.database.service() as connection:
+            asked = credits_dao.add_boost(connection, {**values, **more})
+            by = member.user_id
+            assert credits_dao.decide_boost(connection, asked.id, None, grants=True, decided_by=by, note=None)
+        if organisation.periods is None:
+            zone, at = organisation.zone, self.model.at
+            organisation.periods = Periods(calendar("day", at, zone), calendar("month", at, zone))
+        span = Span(self.model.at, self.model.at + timedelta(seconds=life_s))
+        self.model.boosts.append(Boost(organisation, of, metric, amount, span))
 
     @rule(key=keys, limit=st.sampled_from(BUDGETS))
     def change_key_limit(self, key: int, limit: Decimal | None) -> None:
@@ -411,9 +499,12 @@ class Books(RuleBasedStateMachine):
         member = self.model.members[self.looks % 3]
         if member.periods is not None:
             for metric, allowance in self.ground.usage.overview(_principal(member)).allowances.items():
-                if metric != "requests_minute":
+                if metric in SHOWN:
                     of = member.organisation if metric == "signal_validations_day" else member
                     assert allowance.used == self._shown(of, metric), metric
+                if metric in OF_THE_PLAN:
+                    carry = self.model.carries_at(member, self.model.at).get(metric)
+                    assert allowance.limit == self.model.limit(member, metric, carry), metric
 
     @invariant()
     def boundaries_never_move_back_and_no_period_is_granted_twice(self) -> None:
@@ -450,22 +541,33 @@ class Books(RuleBasedStateMachine):
 
     def _check_limits(self, hold: ModelHold) -> None:
         """By a reservation no counter comes above its limit."""
-        member, organisation, limits = hold.member, hold.member.organisation, PLANS[hold.member.organisation.plan]
+        member, organisation = hold.member, hold.member.organisation
         took: dict[str, Decimal | int] = {}
         if not hold.is_batch:
             took["concurrent_requests"] = self.model.open_holds(member)
-        if hold.request.feature is not None:
+        if hold.request.feature is not None and not hold.is_under_credits:
             feature, name = hold.request.feature, QUOTAS[hold.request.feature]
             of, unit = (organisation, "org_day") if feature is Feature.SIGNAL_VALIDATION else (member, _unit(name))
             took[name] = sum(self.model.counted(of, feature, _unit(name), hold.starts[unit]))
-        if hold.requests:
+        if hold.requests and not hold.is_under_credits:
             took["requests_month"] = sum(self.model.counted(member, "request", "month", hold.starts["month"]))
         for name, amount in took.items():
-            assert getattr(limits, name) is None or amount <= getattr(limits, name), name
+            limit = self.model.limit(member, name)
+            if organisation.pools and name in POOLED:
+                amount += self.model.used_by_others(member, name)  # noqa: PLW2901 (of all who share it)
+            assert limit is None or amount <= limit, name
+        self._check_credits(hold)
         if hold.key is not None:
             assert hold.key.limit is None or self.model.key_counts(hold.key) <= hold.key.limit, "key"
         for owner in (organisation,) if hold.is_batch else (member, organisation):
             assert owner.budget is None or self.model.charges(owner) <= owner.budget, "budget"
+
+    def _check_credits(self, hold: ModelHold) -> None:
+        """A request that credits cover leaves neither an overdraft nor a cap exceeded."""
+        if hold.is_under_credits:
+            assert self.model.wallet(hold.member.organisation)[2] == 0
+            cap = hold.member.cap
+            assert cap is None or self.model.credits_of(hold.member) <= cap, "cap"
 
     def _set_clock(self, at: datetime) -> None:
         self.model.at = at
@@ -479,6 +581,8 @@ class Books(RuleBasedStateMachine):
         if self.model.at >= span.ends:
             span = following(unit, span.ends, self.model.at, organisation.zone)
         used, held = self.model.counted(of, name, unit, span.starts)
+        if isinstance(of, Member) and metric in POOLED and organisation.pools:
+            used += self.model.used_by_others(of, metric)
         return used if metric == "charge_usd_month" else used + held
 
 
