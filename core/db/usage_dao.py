@@ -27,7 +27,7 @@ _BY_DAY = text(
 _LOG_COLUMNS = """
     l.id, l.at, l.user_id, l.request_id, l.conversation_id, l.channel, l.status, l.feature, l.provider, l.model,
     l.prompt_tokens, l.completion_tokens, l.estimated, l.cost_usd, l.charged_usd, l.latency_ms, l.first_token_ms,
-    l.error_code, l.cached_prompt_tokens, l.quarantine, l.cache_level, l.saved_usd
+    l.error_code, l.cached_prompt_tokens, l.quarantine, l.cache_level, l.saved_usd, l.plan, l.cover, l.credits
 """
 _LOG = text(
     f"""
@@ -72,6 +72,38 @@ _TOTALS = {
     )
     for name, key in DIMENSIONS.items()
 }
+_COUNT = text(
+    """
+    SELECT count(*) FROM (SELECT FROM usage_log
+        WHERE org_id = :org_id AND (cast(:user_id AS uuid) IS NULL OR user_id = :user_id)
+            AND at >= :starts_at AND at < :ends_at
+            AND (cardinality(cast(:statuses AS text[])) = 0 OR status = ANY (cast(:statuses AS text[])))
+            AND (cardinality(cast(:models AS text[])) = 0 OR model = ANY (cast(:models AS text[])))
+        LIMIT :most) found
+    """
+)
+_SPEND = text(
+    """
+    SELECT feature, model, count(*) FILTER (WHERE status <> 'denied') AS requests,
+        coalesce(sum(charged_usd), 0) AS charged_usd, coalesce(sum(cost_usd), 0) AS cost_usd,
+        coalesce(sum(credits), 0) AS credits, count(*) FILTER (WHERE status = 'success') AS answered,
+        coalesce(sum(latency_ms) FILTER (WHERE status = 'success'), 0) AS latency_ms
+    FROM usage_log
+    WHERE org_id = :org_id AND (cast(:user_id AS uuid) IS NULL OR user_id = :user_id)
+        AND at >= :starts_at AND at < :ends_at
+    GROUP BY 1, 2 HAVING bool_or(status <> 'denied') ORDER BY 4 DESC, 3 DESC, 1, 2 LIMIT :most
+    """
+)
+_PROMPTS = text(
+    """
+    SELECT intent, substring(prompt_version FROM '[+]template-([0-9a-f]{8})/') AS template, count(*) AS requests
+    FROM usage_log
+    WHERE org_id = :org_id AND (cast(:user_id AS uuid) IS NULL OR user_id = :user_id)
+        AND at >= :starts_at AND at < :ends_at AND status <> 'denied'
+        AND (intent IS NOT NULL OR prompt_version IS NOT NULL)
+    GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :most
+    """
+)
 _ZONE = text("SELECT zone FROM organisations WHERE id = :org_id")
 _PROVIDERS = text(
     """
@@ -126,6 +158,10 @@ class LogRow:
     quarantine: str | None = None
     cache_level: str | None = None
     saved_usd: Decimal = Decimal(0)
+    plan: str | None = None
+    cover: str | None = None
+    """What it was counted against: `plan` or `credits`; None: nothing."""
+    credits: Decimal = Decimal(0)
     user_name: str | None = None
     """Who asked, where the principal may know."""
 
@@ -145,6 +181,34 @@ class TotalRow:
     charged_usd: Decimal
     cost_usd: Decimal
     saved_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRow:
+    """What one feature cost on one model; the columns of the statement, in its order."""
+
+    feature: str | None
+    """None: an AI request that is counted as no feature."""
+    model: str
+    requests: int
+    """Those that were not denied."""
+    charged_usd: Decimal
+    cost_usd: Decimal
+    credits: Decimal
+    answered: int
+    """By a call that succeeded: n of the mean time."""
+    latency_ms: int
+    """Summed over the answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRow:
+    """How often questions of one kind were asked; the columns of the statement, in its order."""
+
+    intent: str | None
+    template: str | None
+    """The last eight digits of the id of the template it was made of."""
+    requests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +261,22 @@ def log(
         "most": most,
     }
     return [LogRow(*row) for row in connection.execute(_LOG, values).all()]
+
+
+def count(connection: Connection, reach: Reach, *, statuses: Sequence[str], models: Sequence[str], most: int) -> int:
+    """How many requests the log has of these, counted up to `most`."""
+    values = {**asdict(reach), "statuses": list(statuses), "models": list(models), "most": most}
+    return int(connection.execute(_COUNT, values).scalar_one())
+
+
+def spend(connection: Connection, reach: Reach, *, most: int) -> list[SpendRow]:
+    """What was spent by feature and model, the dearest first."""
+    return [SpendRow(*row) for row in connection.execute(_SPEND, {**asdict(reach), "most": most}).all()]
+
+
+def prompts(connection: Connection, reach: Reach, *, most: int) -> list[PromptRow]:
+    """What kinds of questions were asked, the most frequent first; never their texts."""
+    return [PromptRow(*row) for row in connection.execute(_PROMPTS, {**asdict(reach), "most": most}).all()]
 
 
 def totals(connection: Connection, reach: Reach, *, group_by: str, zone: str, most: int) -> list[TotalRow]:

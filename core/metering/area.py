@@ -11,7 +11,9 @@ from core.metering.meter import Meter
 from core.metering.plans import Plans
 from core.metering.pricing import shipped_billing
 from core.metering.rollups import Rollups
+from core.metering.spending import Spending
 from core.metering.usage import Usage
+from core.metering.usage_exports import UsageExports
 from core.metering.usage_log import UsageLog
 from core.ops.jobs import Queue
 from core.ops.telemetry import Telemetry
@@ -34,6 +36,8 @@ class MeteringArea:
     credits: Credits
     boosts: Boosts
     rollups: Rollups
+    spending: Spending
+    exports: UsageExports
 
 
 def open_metering(database: Database, plans: Plans, queue: Queue, telemetry: Telemetry) -> MeteringArea:
@@ -43,11 +47,14 @@ def open_metering(database: Database, plans: Plans, queue: Queue, telemetry: Tel
     queue.every("expire_credits", EXPIRY_MINUTES, credits_.expire_due)
     queue.every("roll_up_usage", ROLLUP_MINUTES, rollups.bring_up_to_date)
     queue.every("usage_partitions", PARTITION_MINUTES, rollups.make_partitions)
+    usage = Usage(database, plans, usage_log)
     return MeteringArea(
         meter=Meter(database, plans, telemetry=telemetry),
-        usage=Usage(database, plans, usage_log),
+        usage=usage,
         usage_log=usage_log,
         credits=credits_,
         boosts=Boosts(database),
         rollups=rollups,
+        spending=Spending(database, usage, usage_log),
+        exports=UsageExports(database, usage_log),
     )

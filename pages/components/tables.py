@@ -1,12 +1,8 @@
-"""Tables of requests: on the page with friendly words, and as CSV with every digit."""
+"""Tables of requests, with friendly words."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -29,28 +25,6 @@ CHANNELS = {"page": "Chat page", "api": "API", "v1": "OpenAI client", "command":
 """What each channel is called on a page."""
 _FREE = {"flight": "joined a call", "replay": "sent again"}
 """Why an answer was free, where it was not an ordinary hit."""
-CSV_COLUMNS: dict[str, Callable[[LogRow], object]] = {
-    "request_id": lambda row: row.request_id,
-    "conversation_id": lambda row: row.conversation_id,
-    "user_id": lambda row: row.user_id,
-    "channel": lambda row: row.channel,
-    "status": lambda row: row.status,
-    "feature": lambda row: row.feature,
-    "provider": lambda row: row.provider,
-    "model": lambda row: row.model,
-    "prompt_tokens": lambda row: row.prompt_tokens,
-    "completion_tokens": lambda row: row.completion_tokens,
-    "estimated": lambda row: row.estimated,
-    "quarantine": lambda row: row.quarantine,
-    "cache_level": lambda row: row.cache_level,
-    "saved_usd": lambda row: row.saved_usd,
-    "charged_usd": lambda row: row.charged_usd,
-    "cost_usd": lambda row: row.cost_usd,
-    "latency_ms": lambda row: row.latency_ms,
-    "first_token_ms": lambda row: row.first_token_ms,
-    "error_code": lambda row: row.error_code,
-}
-"""The columns of the file, after the time."""
 
 
 def show_log(
@@ -89,39 +63,9 @@ def show_log(
     )
 
 
-def as_csv(rows: Iterable[LogRow], zone: str) -> bytes:
-    """The requests as a file: one header, times in the zone with their offset, amounts with every digit.
-
-    A text that a spreadsheet would take for a formula is marked as text.
-    """
-    local = ZoneInfo(zone)
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(["time", *CSV_COLUMNS])
-    for row in rows:
-        writer.writerow([_cell(row.at.astimezone(local)), *(_cell(column(row)) for column in CSV_COLUMNS.values())])
-    return out.getvalue().encode("utf-8-sig")
-
-
 def _note(row: LogRow) -> str:
     if row.error_code:
         return row.error_code.replace("_", " ")
     if row.quarantine:
         return "usage refused"
     return _FREE.get(row.cache_level or "", "tokens estimated" if row.estimated else "")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in _FORMULA_STARTS else text
-
-
-_FORMULA_STARTS = frozenset("=+-@\t\r")

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import streamlit as st
 
-from core.db.usage_dao import DayRow
+from core.db.usage_dao import DayRow, SpendRow
 from pages.components.charts import Measure, show_days
+from pages.components.usage_spend import mean_seconds
 from pages.components.words import usd_figure
 
 _MEASURES: dict[str, tuple[Measure, Callable[[DayRow], float]]] = {
@@ -19,8 +20,8 @@ _MEASURES: dict[str, tuple[Measure, Callable[[DayRow], float]]] = {
 }
 
 
-def show_totals(rows: Sequence[DayRow], *, shows_cost: bool) -> None:
-    """The period in four to six figures, each with what it counts."""
+def show_totals(rows: Sequence[DayRow], spend: Sequence[SpendRow], *, shows_cost: bool) -> None:
+    """The period in five to seven figures, each with what it counts."""
     denied = sum(row.denied for row in rows)
     answered = sum(row.requests for row in rows) - denied
     cached = sum(row.cached for row in rows)
@@ -37,6 +38,8 @@ def show_totals(rows: Sequence[DayRow], *, shows_cost: bool) -> None:
         )
         _figure("Tokens", f"{tokens_in + tokens_out:,}", f"{tokens_in:,} in, {tokens_out:,} out")
         _figure("Charged, USD", usd_figure(charged), f"for {answered - cached:,} calls")
+        seconds, timed = mean_seconds(spend)
+        _figure("Mean answer, s", "n/a" if seconds is None else f"{seconds:,.2f}", f"over {timed:,} answers of models")
         if saved:
             _figure("Saved, USD", usd_figure(saved), "by cached answers")
         if shows_cost:

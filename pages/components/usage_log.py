@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import Protocol
+from typing import IO, Protocol
 
 import streamlit as st
 
 from core.db.usage_dao import LogRow
-from core.metering.usage import MAX_LOG_ROWS
+from core.metering.usage_exports import MEDIA_TYPES, FileFormat
 from core.principal import Principal
 from pages.components import tables
 
 SHOWN_ROWS = 200
+MAX_FILE_ROWS = 100_000
+"""Requests of one file from the page; the API gives more."""
+_FILES: dict[FileFormat, str] = {"csv": "CSV", "parquet": "Parquet"}
 
 
 class Fetch(Protocol):
@@ -25,9 +28,18 @@ class Fetch(Protocol):
         ...
 
 
+class Save(Protocol):
+    """The requests of the period as a file."""
+
+    def __call__(self, *, models: Sequence[str], statuses: Sequence[str], file_format: FileFormat) -> IO[bytes]:
+        """Opened at its beginning."""
+        ...
+
+
 def show(
     key: str,
     fetch: Fetch,
+    save: Save,
     principal: Principal,
     *,
     period: tuple[date, date],
@@ -68,18 +80,19 @@ def show(
     )
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption(_extent(len(shown), has_more=len(rows) > len(shown)), width="stretch")
-        st.download_button(
-            "Download all as CSV",
-            lambda: tables.as_csv(chosen(most=MAX_LOG_ROWS), principal.zone),
-            file_name=f"assay-usage-{period[0]}-to-{period[1]}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            key=f"{key}_csv",
-        )
+        for file_format, name in _FILES.items():
+            st.download_button(
+                f"Download all as {name}",
+                partial(save, models=models, statuses=statuses, file_format=file_format),
+                file_name=f"assay-usage-{period[0]}-to-{period[1]}.{file_format}",
+                mime=MEDIA_TYPES[file_format],
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"{key}_{file_format}",
+            )
 
 
 def _extent(count: int, *, has_more: bool) -> str:
     if has_more:
-        return f"Showing the newest {count:,}; the file has up to {MAX_LOG_ROWS:,}."
+        return f"Showing the newest {count:,}; a file has up to {MAX_FILE_ROWS:,}."
     return f"Showing all {count:,} that match." if count > 1 else "Showing the only one that matches."

@@ -167,6 +167,7 @@ EXCUSED = {
     "connection": "is seen once the server is gone",
     "settings_sections": "is a page's own navigation, in its address",
     "research_words": "draws nothing by itself; its words are in research_parts and research_timeline",
+    "usage_file": "draws nothing: it writes the file that usage_log offers",
     "verdict_asking": "draws nothing: it keeps what was asked",
     "verdict_column": "is drawn by screener_results",
     "verdict_export": "draws nothing: it writes the file that verdict_list offers",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import IO
 
 import streamlit as st
 
 from core.db.usage_dao import LogRow
 from core.metering.meter import QuotaState
+from core.metering.usage_exports import FileFormat, csv_of
 from pages.components import charts, quota, tables, usage_figures, usage_log, usage_period
+from tests.gallery import spending
 from tests.gallery.samples import MODELS, NOW, PLAN, TODAY, days, log, overview, principal
 
 FIRST = TODAY - timedelta(days=29)
@@ -45,7 +49,7 @@ def quotas() -> None:
 
 def figures() -> None:
     """Totals, and bars by day"""
-    usage_figures.show_totals(days(), shows_cost=True)
+    usage_figures.show_totals(days(), spending.SPEND, shows_cost=True)
     usage_figures.show_by_day("figures", days(), FIRST, TODAY, MODELS)
 
 
@@ -56,7 +60,13 @@ def requests() -> None:
         rows = log([*tables.STATUSES])
         return [row for row in rows if not statuses or row.status in statuses][:most]
 
-    usage_log.show("requests", fetch, principal("two words"), period=(FIRST, TODAY), labels=MODELS, names_people=True)
+    def save(*, models: Sequence[str], statuses: Sequence[str], file_format: FileFormat) -> IO[bytes]:
+        rows = fetch(models=models, statuses=statuses, most=100)
+        return io.BytesIO(csv_of(rows, ZONE) if file_format == "csv" else b"")
+
+    usage_log.show(
+        "requests", fetch, save, principal("two words"), period=(FIRST, TODAY), labels=MODELS, names_people=True
+    )
 
 
 def period() -> None:

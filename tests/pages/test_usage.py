@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from pandas import DataFrame
 from streamlit.testing.v1 import AppTest
 
 from core.ai.providers.offline import Offline
 from core.db.usage_dao import LogRow
+from core.metering import usage_exports
 from core.principal import Principal, Role
+from core.research.templates import TemplateDraft
 from core.settings import ROOT
 from core.workbench import Workbench
-from pages.components import session, tables, words
+from pages.components import session, words
 from tests.conftest import MakeMember
+from tests.core.metering.usage_made import Driver, Logged, put
 
 MAIN = str(ROOT / "pages" / "main.py")
 
@@ -60,6 +64,15 @@ def _metric(app: AppTest, label: str) -> tuple[str, str]:
     return metric.value, metric.delta
 
 
+def _logs(app: AppTest) -> list[DataFrame]:
+    return [each.value for each in app.dataframe if "Result" in each.value]
+
+
+def _log(app: AppTest) -> DataFrame:
+    (found,) = _logs(app)
+    return found
+
+
 def test_a_new_user_sees_the_limits_and_where_to_begin(ann: Principal) -> None:
     app = _open()
     assert "0 of 10 used, 10 left" in _words(app)
@@ -76,7 +89,7 @@ def test_requests_tokens_cache_and_cost_are_counted_with_what_they_count(workben
     assert _metric(app, "Requests") == ("3", "0 more denied")
     assert _metric(app, "From the cache") == ("33%", "1 of 3 requests")
     assert _metric(app, "Charged, USD") == ("0.00", "for 2 calls")
-    assert app.dataframe[0].value["Result"].tolist() == ["Answered", "Cached", "Answered"]
+    assert _log(app)["Result"].tolist() == ["Answered", "Cached", "Answered"]
     assert "Showing all 3" in _words(app)
 
 
@@ -105,9 +118,9 @@ def test_filters_narrow_the_log_and_say_so_when_nothing_is_left(workbench: Workb
     _ask(workbench, ann, "What is beta?", "what is BETA?")
     app = _open()
     app.multiselect(key="usage_log_statuses").set_value(["cached"]).run()
-    assert app.dataframe[0].value["Result"].tolist() == ["Cached"]
+    assert _log(app)["Result"].tolist() == ["Cached"]
     app.multiselect(key="usage_log_statuses").set_value(["denied"]).run()
-    assert not app.dataframe
+    assert not _logs(app)
     assert "No request of this period matches" in _words(app)
 
 
@@ -135,7 +148,7 @@ def test_owner_and_admin_may_see_the_whole_organisation(
     app.button_group(key="usage_whose").set_value("Organisation").run()
     assert _metric(app, "Requests")[0] == "2"
     assert _metric(app, "Providers' cost, USD") == ("0.00", "failed tries included")
-    assert len(set(app.dataframe[0].value["Who"])) == 2
+    assert len(set(_log(app)["Who"])) == 2
 
 
 def test_another_organisation_is_never_counted(workbench: Workbench, ann: Principal, member: MakeMember) -> None:
@@ -151,6 +164,58 @@ def test_times_are_those_of_the_users_zone_and_the_zone_is_named(
     app = _open()
     assert "in Asia/Kolkata" in _words(app)
     assert ":30" in next(caption.value for caption in app.caption if "resets" in caption.value)
+
+
+def test_spend_is_told_by_feature_and_model_with_the_mean_time_of_an_answer_and_its_n(
+    workbench: Workbench, ann: Principal
+) -> None:
+    _ask(workbench, ann, "What is beta?", "what is BETA?", "What is inflation?")
+    app = _open()
+    (spend,) = [each.value for each in app.dataframe if "Feature" in each.value]
+    assert spend[["Feature", "Requests", "Answers timed"]].to_numpy().tolist() == [["Chat", 3, 2]]
+    assert _metric(app, "Mean answer, s")[1] == "over 2 answers of models"
+    assert "Providers' cost, USD" not in spend
+
+
+def test_what_was_asked_most_is_told_by_kind_and_template_and_never_by_text(
+    workbench: Workbench, ann: Principal, service: Driver
+) -> None:
+    template = workbench.templates.create(ann, TemplateDraft("Ours", "What is beta?"))
+    filled = workbench.templates.filled(ann, template.id, {})
+    workbench.assistant.ask(ann, filled.text, channel="page", template=filled).session.result()
+    for intent in ("analysis", "analysis", "summary"):
+        put(service, ann, Logged(intent=intent))
+    told = _words(_open())
+    assert "| Analysis | 2 |" in told
+    assert "| Summaries | 1 |" in told
+    assert "| Ours | 1 |" in told
+    assert "What is beta?" not in told
+
+
+def test_a_month_is_forecast_from_seven_full_days_on(workbench: Workbench, ann: Principal, service: Driver) -> None:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    put(service, ann, Logged(at=today - timedelta(days=6), charged_usd=Decimal(1)))
+    assert "takes 7 full days of usage before today" in _words(_open())
+    put(service, ann, Logged(at=today - timedelta(days=7), charged_usd=Decimal(1)))
+    app = _open()
+    assert "n = 7 full days" in _words(app)
+    assert float(_metric(app, f"{today:%B} by its end, USD")[0]) > 0
+
+
+def test_more_of_a_limit_is_asked_for_and_then_told_to_wait(workbench: Workbench, ann: Principal) -> None:
+    app = _open()
+    app.number_input(key="usage_boost_amount").set_value(25)
+    app.text_input(key="usage_boost_reason_0").set_value("Earnings week")
+    next(button for button in app.button if button.label == "Ask").click().run()
+    assert not app.exception
+    (boost,) = workbench.boosts.mine(ann)
+    assert (boost.amount, boost.state, boost.reason) == (25, "requested", "Earnings week")
+    assert "25 more chat questions a day" in _words(app)
+
+
+def test_a_viewer_is_not_offered_to_ask_for_more(ann: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
+    _sign_in(replace(ann, role=Role.VIEWER), monkeypatch)
+    assert not [box for box in _open().selectbox if box.label == "Limit"]
 
 
 def _row(**changes: object) -> LogRow:
@@ -178,7 +243,7 @@ def _row(**changes: object) -> LogRow:
 
 
 def test_the_file_has_a_header_every_digit_and_the_zones_offset() -> None:
-    content = tables.as_csv([_row()], "Asia/Kolkata").decode("utf-8-sig")
+    content = usage_exports.csv_of([_row()], "Asia/Kolkata").decode("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(content))
     assert row["time"] == "2026-11-22T05:00:00.000+05:30"
     assert (row["charged_usd"], row["cost_usd"]) == ("0.000000001", "0.000000123")
@@ -187,7 +252,7 @@ def test_the_file_has_a_header_every_digit_and_the_zones_offset() -> None:
 
 @pytest.mark.parametrize("model", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
 def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text(model: str) -> None:
-    content = tables.as_csv([_row(model=model)], "UTC").decode("utf-8-sig")
+    content = usage_exports.csv_of([_row(model=model)], "UTC").decode("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(content, newline=""))
     assert row["model"] == f"'{model}"
 

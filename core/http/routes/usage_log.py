@@ -1,15 +1,19 @@
-"""`GET /api/ai/usage` and `/api/ai/usage/details`: what was asked and at what cost, in sums and request by request."""
+"""`GET /api/ai/usage`, `…/details` and `…/export`: what was asked and at what cost, in sums, by request, as a file."""
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict
 from datetime import date, datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse
 
 from core.db.usage_dao import LogRow, TotalRow
 from core.errors import InvalidRequest
@@ -18,6 +22,7 @@ from core.http.context import Bench, Threads, in_thread
 from core.http.cursors import cursor_of, place_of_cursor
 from core.http.models import UsageGroup, UsagePage, UsageRow, UsageSums, UsageTotals
 from core.metering.usage import Bound, Span
+from core.metering.usage_exports import MEDIA_TYPES, FileFormat, Wanted
 from core.principal import Principal
 from core.workbench import Workbench
 
@@ -66,6 +71,17 @@ class DetailsQuery(_Asked):
     limit: int = Field(50, ge=1, le=MAX_ROWS)
 
 
+class ExportQuery(_Asked):
+    """Which requests, in which file."""
+
+    format: FileFormat = "csv"
+    """CSV in the organisation's zone, or Parquet in UTC."""
+    model: list[str] = Field([], max_length=MAX_NAMES)
+    """Of these models; may be given more than once."""
+    status: list[str] = Field([], max_length=MAX_NAMES)
+    """Of these results; may be given more than once."""
+
+
 @router.get("/ai/usage", summary="What was used, in sum and in groups")
 async def usage_totals(
     asked: Annotated[TotalsQuery, Query()], principal: SignedIn, bench: Bench, threads: Threads
@@ -80,6 +96,39 @@ async def usage_details(
 ) -> UsagePage:
     """The log of a time, page by page; an owner or admin sees that of the organisation."""
     return await in_thread(partial(_page, asked, bench, principal), threads)
+
+
+@router.get(
+    "/ai/usage/export",
+    summary="The log as a file",
+    response_class=FileResponse,
+    responses={200: {"description": "The file", "content": {name: {} for name in MEDIA_TYPES.values()}}},
+)
+async def usage_export(
+    asked: Annotated[ExportQuery, Query()], principal: SignedIn, bench: Bench, threads: Threads
+) -> FileResponse:
+    """The log of a time as CSV or Parquet, newest first, at most a million requests; an owner or admin gets that of the
+    organisation."""
+    path, wanted = await in_thread(partial(_exported, asked, bench, principal), threads)
+    return FileResponse(
+        path,
+        media_type=MEDIA_TYPES[wanted.file_format],
+        filename=wanted.name(),
+        background=BackgroundTask(path.unlink, missing_ok=True),
+    )
+
+
+def _exported(asked: ExportQuery, bench: Workbench, principal: Principal) -> tuple[Path, Wanted]:
+    """The file, for whoever sends it to remove."""
+    wanted = Wanted(asked.span(bench, principal), asked.format, asked.status, asked.model)
+    with tempfile.NamedTemporaryFile(prefix="assay-usage-", delete=False) as out:
+        path = Path(out.name)
+        try:
+            bench.metering.exports.write(principal, wanted, out)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    return path, wanted
 
 
 def _page(asked: DetailsQuery, bench: Workbench, principal: Principal) -> UsagePage:

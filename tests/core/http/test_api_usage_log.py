@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import tempfile
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 
 from core.db.usage_dao import ProviderCallsRow
@@ -268,3 +273,29 @@ def test_however_many_ask_the_last_hour_is_looked_up_now_and_then() -> None:
 def test_a_denial_is_in_the_sums_of_whoever_asks_next(live_api: Api, basic: httpx2.Client) -> None:
     assert _ask(basic, "€" * 20_000, "gpt-4o").status_code == 402
     eventually(lambda: basic.get("/ai/usage").json()["total"]["denied"] == 1)
+
+
+def test_the_log_is_given_as_a_csv_or_parquet_file(basic: httpx2.Client) -> None:
+    asked = [_ask(basic, f"What is beta {number}?").json() for number in range(2)]
+    answer = basic.get("/ai/usage/export")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"].startswith('attachment; filename="assay-usage-')
+    rows = [*csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))]
+    assert [row["charged_usd"] for row in rows] == [each["cost_usd"] for each in reversed(asked)]
+    parquet = basic.get("/ai/usage/export", params={"format": "parquet", "status": "success"})
+    assert pq.read_table(io.BytesIO(parquet.content))["request_id"].to_pylist() == [row["request_id"] for row in rows]
+    none = basic.get("/ai/usage/export", params={"from": "2020-01-01", "to": "2020-01-31"})
+    assert none.content.decode("utf-8-sig").count("\n") == 1
+
+
+@pytest.mark.parametrize("params", [{"format": "xlsx"}, {"from": "soon"}, {"from": "2026-02-01", "to": "2026-01-01"}])
+def test_a_file_of_a_wrong_format_or_time_is_refused(basic: httpx2.Client, params: dict[str, str]) -> None:
+    assert_problem(basic.get("/ai/usage/export", params=params), 422, "invalid_request")
+
+
+def test_files_that_were_sent_are_removed(
+    basic: httpx2.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert basic.get("/ai/usage/export").status_code == 200
+    eventually(lambda: not [*tmp_path.glob("assay-usage-*")])
