@@ -328,7 +328,8 @@ _CALLS_STATEMENT = _listed(
     suspects=_SUSPECTS,
     place="coalesce('hold ' || coalesce(r.id, r.u_hold_id), 'usage row ' || r.u_id)",
 )
-# The first is read from two indexes. The second cannot be while its constraint is in force, and then is not looked for.
+# The first is read from two indexes. The second cannot be while both constraints are in force (the moment of resolution
+# is part of them), and then is not looked for.
 _STRAYS_STATEMENT = """
     SELECT 'attempt_without_hold' AS kind, a.org_id, a.user_id, 'hold ' || hold_id AS place, 'attempt' AS figure,
         a.number::text AS says, 'none: there is no such hold' AS should
@@ -337,8 +338,9 @@ _STRAYS_STATEMENT = """
     UNION ALL
     SELECT 'usage_twice', h.org_id, h.user_id, 'hold ' || h.id, 'usage rows', s.n::text, '1'
     FROM (SELECT hold_id, count(*) AS n FROM usage_log
-            WHERE hold_id IS NOT NULL AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.convalidated
-                AND c.conname = 'uq_usage_log_hold_id' AND c.connamespace = current_schema()::regnamespace)
+            WHERE hold_id IS NOT NULL AND 2 > (SELECT count(DISTINCT c.conname) FROM pg_constraint c
+                WHERE c.convalidated AND c.connamespace = current_schema()::regnamespace
+                    AND c.conname IN ('uq_usage_log_hold_id', 'fk_usage_log_hold_id_holds'))
             GROUP BY hold_id HAVING count(*) > 1) s JOIN holds h ON h.id = s.hold_id
 """
 
@@ -371,7 +373,7 @@ TABLES = (*_METERED, *credit_books.TABLES)
 GUARDS = (
     *(f"pk_{table}" for table in _METERED),
     *("fk_holds_org_id_memberships", "fk_attempts_hold_id_holds", "fk_usage_log_hold_id_holds"),
-    *("uq_attempts_hold_id", "uq_usage_log_hold_id", "uq_holds_idempotency", "uq_holds_flight"),
+    *("uq_attempts_hold_id", "uq_usage_log_hold_id", "uq_holds_id", "uq_holds_idempotency", "uq_holds_flight"),
     *("ck_member_meters_not_negative", "ck_org_meters_not_negative", "ck_org_meters_batch_not_negative"),
     *("ck_meter_periods_order", "ck_holds_state", "ck_holds_not_negative", "ck_holds_resolved_once"),
     *("ck_holds_only_settled_charges", "ck_holds_called_before_settled", "ck_holds_bound_covers_charge"),

@@ -161,9 +161,9 @@ CHECKS = (
                 "restored: restore them together, from one backup."
             ),
             "usage_twice": (
-                "One hold has several usage rows, which the constraint uq_usage_log_hold_id makes impossible: Usage "
-                "shows the call too often, counters are right. Keep the row that agrees with the hold, and add the "
-                "constraint again."
+                "One hold has several usage rows, which the constraints uq_usage_log_hold_id and "
+                "fk_usage_log_hold_id_holds make impossible: Usage shows the call too often, counters are right. Keep "
+                "the row that agrees with the hold, and add the constraints again."
             ),
         },
     ),

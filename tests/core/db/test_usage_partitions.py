@@ -14,6 +14,7 @@ from core.db import migrate as migrate_module
 from core.db.engine import SCHEMA, SERVICE_ROLE, Database
 from core.db.migrate import MIGRATIONS, migrate
 from core.ids import new_id
+from core.metering.books import audit
 from core.metering.rollups import Rollups
 from core.principal import Principal, Role
 from core.workbench import Workbench
@@ -24,6 +25,13 @@ FAR = datetime(2040, 6, 15, 12, tzinfo=UTC)
 _PARTITIONS = """
     SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = 'usage_log'::regclass ORDER BY 1
+"""
+
+
+_TWICE = """
+    INSERT INTO usage_log (id, at, org_id, user_id, request_id, hold_id, channel, status, provider, model)
+    SELECT gen_random_uuid(), at + %s, org_id, user_id, request_id, hold_id, channel, status, provider, model
+    FROM usage_log
 """
 
 
@@ -92,16 +100,20 @@ def test_months_are_made_later_where_somebody_is_at_work_on_the_log(
 
 def test_a_hold_has_one_row_whatever_time_the_second_names(service: Driver, ann: Principal) -> None:
     put(service, ann, Logged())
-    twice = """
-        INSERT INTO usage_log (id, at, org_id, user_id, request_id, hold_id, channel, status, provider, model)
-        SELECT gen_random_uuid(), at + %s, org_id, user_id, request_id, hold_id, channel, status, provider, model
-        FROM usage_log
-    """
     with pytest.raises(errors.UniqueViolation):
-        service.execute(twice, [timedelta(0)])
+        service.execute(_TWICE, [timedelta(0)])
     for later in (timedelta(microseconds=1), timedelta(days=90)):
         with pytest.raises(errors.ForeignKeyViolation):
-            service.execute(twice, [later])
+            service.execute(_TWICE, [later])
+
+
+def test_a_second_row_that_a_missing_key_let_in_is_found(workbench: Workbench, ann: Principal, owner: Driver) -> None:
+    owner.execute("ALTER TABLE usage_log NO FORCE ROW LEVEL SECURITY; ALTER TABLE holds NO FORCE ROW LEVEL SECURITY")
+    put(owner, ann, Logged())
+    owner.execute("ALTER TABLE usage_log DROP CONSTRAINT fk_usage_log_hold_id_holds")
+    owner.execute(_TWICE, [timedelta(days=40)])
+    found = {(row.kind, row.figure) for row in audit(workbench.database).differences}
+    assert {("usage_twice", "usage rows"), ("guard_missing", "fk_usage_log_hold_id_holds")} <= found
 
 
 def test_the_app_role_reads_through_the_log_alone(database: Database, ann: Principal, owner: Driver) -> None:
