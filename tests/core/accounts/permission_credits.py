@@ -55,12 +55,6 @@ METHODS: dict[str, Method] = {
     "metering.boosts.all": Method(DECIDERS, lambda t: t.bench.boosts.all(t.who)),
     "metering.boosts.mine": Method(READERS, lambda t: t.bench.boosts.mine(t.who)),
 }
-WITHOUT_PRINCIPAL = {
-    "metering.credits.grant": "for commands: whoever runs the installation grants",
-    "metering.credits.expire_due": "for the queue: takes back grants that have ended",
-    "metering.credits.purchased": "for billing, in its transaction",
-    "metering.credits.taken_back": "for billing, in its transaction",
-}
 ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/api/credits/balance"): Route(READERS),
     ("GET", "/api/credits/packages"): Route(READERS),
@@ -69,7 +63,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("PUT", "/api/credits/caps/{user_id}"): Route(MANAGERS, 404, body={"cap_month": "10"}),
     ("GET", "/api/boosts"): Route(READERS),
     ("POST", "/api/boosts"): Route(ASKERS, 422, body=NO_BOOST),
-    ("GET", "/api/boosts/all"): Route(MANAGERS_SEE | OPERATORS),
+    ("GET", "/api/boosts/all"): Route(frozenset({C.OWNER, C.ADMIN, C.OPERATOR})),
     ("POST", DECISION): Route(DECIDERS, 404, body={"granted": True}),
     ("DELETE", "/api/boosts/{boost_id}"): Route(DECIDERS, 404),
 }

@@ -31,7 +31,13 @@ from core.verdicts.replays import ReplayPlan, ReplayRequest
 from core.verdicts.snapshot import Snapshot
 from core.verdicts.validations import Asking, Begun
 from core.verdicts.verdict_settings import VerdictChoices
-from tests.core.accounts import permission_ai, permission_portfolios, permission_research
+from tests.core.accounts import (
+    permission_ai,
+    permission_credits,
+    permission_oversight,
+    permission_portfolios,
+    permission_research,
+)
 from tests.core.accounts.permission_rows import (
     ASKERS,
     AT_THE_PAGE,
@@ -363,14 +369,18 @@ METHODS: dict[str, Method] = {
     "notifications.mark_read": Method(INSIDERS, lambda t: t.bench.notifications.mark_read(t.who)),
     **permission_portfolios.METHODS,
     **permission_ai.METHODS,
+    **permission_credits.METHODS,
+    **permission_oversight.METHODS,
     **permission_research.METHODS,
-    "usage.overview": Method(INSIDERS, lambda t: t.bench.usage.overview(t.who)),
-    "usage.quota": Method(INSIDERS, lambda t: t.bench.usage.quota(t.who)),
-    "usage.by_day": Method(INSIDERS, lambda t: t.bench.usage.by_day(t.who, DAY, DAY)),
-    "usage.log": Method(INSIDERS, lambda t: t.bench.usage.log(t.who, DAY, DAY)),
-    "usage.span": Method(INSIDERS, lambda t: t.bench.usage.span(t.who, DAY, DAY)),
-    "usage.page": Method(INSIDERS, lambda t: t.bench.usage.page(t.who, t.bench.usage.span(t.who, DAY, DAY), most=10)),
-    "usage.totals": Method(
+    "metering.usage.overview": Method(INSIDERS, lambda t: t.bench.usage.overview(t.who)),
+    "metering.usage.quota": Method(INSIDERS, lambda t: t.bench.usage.quota(t.who)),
+    "metering.usage.by_day": Method(INSIDERS, lambda t: t.bench.usage.by_day(t.who, DAY, DAY)),
+    "metering.usage.log": Method(INSIDERS, lambda t: t.bench.usage.log(t.who, DAY, DAY)),
+    "metering.usage.span": Method(INSIDERS, lambda t: t.bench.usage.span(t.who, DAY, DAY)),
+    "metering.usage.page": Method(
+        INSIDERS, lambda t: t.bench.usage.page(t.who, t.bench.usage.span(t.who, DAY, DAY), most=10)
+    ),
+    "metering.usage.totals": Method(
         INSIDERS, lambda t: t.bench.usage.totals(t.who, t.bench.usage.span(t.who, DAY, DAY), "model")
     ),
 }
@@ -414,7 +424,9 @@ WITHOUT_PRINCIPAL = {
     "market.keep_rates": "for jobs: the same, every so often",
     "market.refresh_listings": "takes over for everybody what the SEC lists",
     "market.close": "ends the process",
-    "usage.calls_by_provider": "tells figures of all organisations together",
+    "billing.care": "for the queue: asks Stripe about what it should have told of",
+    "billing.close": "closes connections",
+    "oversight.close": "ends look-ups of names",
 }
 """Methods that act for whoever brings a proof of their own, and why that is enough."""
 ONLY_FOR_COMMANDS = frozenset({"directory"})
@@ -424,7 +436,8 @@ ONLY_FOR_SERVICES = frozenset({"ticket", "count_request", "forget_failures"})
 INNER = frozenset(
     {
         *("settings", "database", "embedded", "plans", "catalogue", "prices", "providers", "router", "mailer"),
-        *("meter", "usage_log", "cache", "telemetry"),
+        *("cache", "telemetry"),
+        "metering.meter",
     }
 )
 """Parts of the workbench that decide nothing about people."""
@@ -482,6 +495,8 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/api/screener/alerts/{alert_id}/deliveries"): Route(READERS, 404),
     **permission_portfolios.ROUTES,
     **permission_ai.ROUTES,
+    **permission_credits.ROUTES,
+    **permission_oversight.ROUTES,
     **permission_research.ROUTES,
     ("GET", "/api/notifications"): Route(READERS),
     ("POST", "/api/notifications/read"): Route(PEOPLE | {C.ASK_TOKEN}, body={}),
@@ -505,11 +520,12 @@ PAGES: dict[str, frozenset[Caller]] = {
     "screener": PEOPLE,
     "verdicts": PEOPLE,
     "usage": PEOPLE,
+    "billing": PEOPLE,
     "members": frozenset({C.OWNER, C.ADMIN}),
     "settings": PEOPLE,
     "symbol": PEOPLE,
     "portfolio": PEOPLE,
-    "admin": frozenset({C.OPERATOR}),
+    "admin": frozenset({C.OWNER, C.ADMIN, C.OPERATOR}),
     "link": PEOPLE | OUTSIDERS,
     "sign_up": OUTSIDERS,
     "forgot": OUTSIDERS,
