@@ -21,6 +21,7 @@ from pages.components.words import plain, when
 DAYS = 30
 """Days that are looked through unless others are chosen."""
 MAX_TEXT_CHARS = 200
+MAX_CHANGE_CHARS = 100
 ANYTHING = "Anything"
 AREAS = {
     "sign_in": "Sign-in",
@@ -114,6 +115,17 @@ def action_words(action: str) -> str:
     return f"{AREAS.get(area, area.replace('_', ' ').capitalize())}: {what.replace('_', ' ')}"
 
 
+def change_words(event: EventRow) -> str:
+    """A change in a few words: `role: analyst → viewer`."""
+    before, after = event.before or {}, event.after or {}
+    words = []
+    for name in dict.fromkeys([*before, *after]):
+        sides = [_said(side, name) for side in (event.before, event.after) if side is not None]
+        words.append(f"{name.replace('_', ' ')}: {' → '.join(sides)}")
+    line = ", ".join(words)
+    return line if len(line) <= MAX_CHANGE_CHARS else f"{line[: MAX_CHANGE_CHARS - 1]}…"
+
+
 def who(event: EventRow) -> str:
     """Who did it, by today's name, or by id where nobody has it any more."""
     if event.actor_name is not None:
@@ -185,7 +197,7 @@ def _show_event(event: EventRow, place: _Place) -> None:
         about = event.subject_name or f"{event.subject_kind.replace('_', ' ')} {event.subject_id}"
         st.text(f"{when(event.at, place.now, place.principal.zone)} · by {who(event)} · {about}")
     if event.before or event.after:
-        with st.expander("Before and after"):
+        with st.expander(plain(change_words(event))):
             _show_sides(event)
 
 
@@ -271,8 +283,8 @@ def _show_findings(report: Report) -> None:
     shown: Sequence[Any] = report.findings[:MOST_FOUND]
     rows = {
         "What": [str(finding.kind) for finding in shown],
-        "Block": [finding.block for finding in shown],
-        "Place": [finding.seq for finding in shown],
+        "Block": ["none" if finding.block is None else f"{finding.block:,}" for finding in shown],
+        "Place": ["the block itself" if finding.seq is None else f"{finding.seq:,}" for finding in shown],
         "Row": [str(finding.row or "") for finding in shown],
         "Id": [str(finding.row_id or "") for finding in shown],
     }

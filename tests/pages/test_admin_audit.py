@@ -41,6 +41,7 @@ def test_an_admin_sees_who_changed_what_and_checks_the_seals(
     words = _words(app)
     assert "Members: role changed" in words
     assert "by ann · bob" in words
+    assert "role: analyst → viewer" in [expander.label.replace("\\", "") for expander in app.expander]
     sides = app.dataframe[0].value
     assert list(sides.iloc[0]) == ["role", "analyst", "viewer"]
 

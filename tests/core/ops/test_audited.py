@@ -3,7 +3,9 @@ forgotten: one that is neither tried here nor excused fails."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from core import accounts
 from core.accounts.accounts import Accounts
 from core.accounts.directory import Directory
 from core.accounts.encryption import Encryption
@@ -424,6 +427,24 @@ EXCUSED: dict[Callable[..., Any], str] = {
 SERVICES = (
     Accounts, Tokens, Members, Joining, OpenId, Directory, Profiles, ProviderKeys, Flags, Experiments,
 )  # fmt: skip
+
+
+OTHER_CLASSES = {
+    "Seats": "only refuses",
+    "TokenUses": "notes from where tokens are used",
+    "Tours": "notes that somebody saw the tour",
+}
+"""Classes of accounts that are given the database and change nothing that is to be recorded."""
+
+
+def test_no_service_of_accounts_is_forgotten() -> None:
+    found = {
+        name
+        for module in pkgutil.iter_modules(accounts.__path__)
+        for name, each in inspect.getmembers(importlib.import_module(f"core.accounts.{module.name}"), inspect.isclass)
+        if each.__module__.startswith("core.accounts.") and "database" in inspect.signature(each).parameters
+    }
+    assert found - {each.__name__ for each in SERVICES} - OTHER_CLASSES.keys() == set()
 
 
 @pytest.mark.parametrize("service_class", SERVICES, ids=lambda each: each.__name__)
