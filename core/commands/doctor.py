@@ -80,6 +80,9 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
     yield Finding("mail", "ok" if mail else "off", mail.host if mail else "set SMTP_URL")
     providers = ", ".join(provider.label for provider in bench.openid.providers)
     yield Finding("openid", "ok" if providers else "off", providers or "see docs/sign-in.md")
+    unset = bench.billing.missing_settings
+    sold = ", ".join(["credits", *bench.billing.offers.price_ids])
+    yield Finding("stripe", "off" if unset else "ok", f"set {' and '.join(unset)}" if unset else f"sells {sold}")
     yield Finding("https", "ok" if settings.is_https else "off", "" if settings.is_https else "PUBLIC_URL is not https")
 
 

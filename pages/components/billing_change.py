@@ -50,8 +50,8 @@ def _draw(key: str, principal: Principal, plan: Plan, row: SubscriptionRow | Non
         show_error(error, principal, has_action=False)
         return
     st.markdown("  \n".join(plain(line) for line in told(preview, plan, principal.zone)))
-    place = st.container()
-    if not st.button(_BUTTONS[preview.effect], type="primary", key=f"{key}_do"):
+    place, button = st.container(), st.empty()
+    if not button.button(_BUTTONS[preview.effect], type="primary", key=f"{key}_do"):
         return
     try:
         changed = subscriptions.change(principal, plan.name, seats, at=preview.at)
@@ -60,6 +60,7 @@ def _draw(key: str, principal: Principal, plan: Plan, row: SubscriptionRow | Non
             show_error(error, principal, has_action=False)
         return
     if changed.checkout_url is not None:
+        button.empty()
         with place:
             show_checkout(changed.checkout_url)
         return
@@ -69,7 +70,7 @@ def _draw(key: str, principal: Principal, plan: Plan, row: SubscriptionRow | Non
 
 def show_checkout(url: str) -> None:
     """The way to Stripe's checkout."""
-    st.markdown("The payment is made on Stripe’s own page, in a new tab. You come back here by itself.")
+    st.markdown("The payment is made on Stripe’s own page, in a new tab, which leads back here.")
     st.link_button("Pay at Stripe", url, type="primary", icon=":material/open_in_new:")
 
 

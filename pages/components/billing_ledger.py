@@ -91,13 +91,13 @@ def show_lines(key: str, lines: Sequence[Line], zone: str) -> None:
     columns: dict[str, list[Any]] = {
         "Time": [line.entry.at.astimezone(local).replace(tzinfo=None) for line in lines],
         "What": [_kind(line.entry) for line in lines],
-        "Credits": [float(line.entry.amount) for line in lines],
-        "From → to": [_way(line.entry) for line in lines],
         "Before": [None if line.before is None else float(line.before) for line in lines],
         "Change": [float(line.entry.change) for line in lines],
         "After": [None if line.after is None else float(line.after) for line in lines],
+        "Amount": [float(line.entry.amount) for line in lines],
+        "From → to": [_way(line.entry) for line in lines],
         "Who": [line.entry.author_name or line.entry.user_name or "" for line in lines],
-        "Reason": [line.entry.reason for line in lines],
+        "Reason": [line.entry.reason or "" for line in lines],
         "No.": [line.entry.number for line in lines],
     }
     if all(line.after is None for line in lines):
@@ -109,7 +109,7 @@ def show_lines(key: str, lines: Sequence[Line], zone: str) -> None:
         hide_index=True,
         column_config={
             "Time": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss", pinned=True),
-            **dict.fromkeys(("Credits", "Before", "Change", "After"), figure),
+            **dict.fromkeys(("Before", "Change", "After", "Amount"), figure),
             "No.": st.column_config.NumberColumn(format="plain"),
         },
         alt="Entries of the ledger, newest first, with the balance before and after each",

@@ -27,7 +27,8 @@ def show(key: str, principal: Principal, packages: Sequence[Package], *, can_buy
                     saved = _saved(package)
                     if saved:
                         show_badge(Badge(f"{saved} % more", "green"))
-                st.markdown(f"{package.credits:,} credits for {money(package.price_usd)}")
+                st.markdown(f"{package.credits:,} credits")
+                st.caption(f"{money(package.price_usd)}, before tax")
                 if can_buy and st.button(
                     f"Buy {package.credits:,}", key=f"{key}_{package.id}", width="stretch", icon=":material/toll:"
                 ):

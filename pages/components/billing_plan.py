@@ -30,10 +30,11 @@ def show(principal: Principal) -> None:
     elif not buys:
         st.caption("Owners and admins of your organisation choose the plan.")
     sold = {each.name for each in billing.offers.all() if billing.offers.is_sold(each)}
+    is_paid = row is None or row.status not in billing_subscription.UNPAID
     billing_plans.show(
         "billing_plans",
         principal,
         billing.offers.all(),
         row,
-        chooses=sold if buys and billing.is_configured else frozenset(),
+        chooses=sold if buys and billing.is_configured and is_paid else frozenset(),
     )

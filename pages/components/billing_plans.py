@@ -66,7 +66,7 @@ def _show_card(key: str, principal: Principal, plan: Plan, row: SubscriptionRow 
         st.markdown(price(plan))
         lines = [_line(plan, metric) for metric in _SHOWN]
         lines.append(f"{' and '.join(_listed(plan.model_classes))} models")
-        lines.append(f"{limit(plan, 'seats')} seat{'s' * (plan.limits.seats != 1)}")
+        lines.append(_seats(plan))
         if plan.carry_over_share:
             lines.append(f"{100 * plan.carry_over_share:.0f} % of what is left of a month carried over")
         lines.append(f"support: {plan.support}")
@@ -87,6 +87,12 @@ def _label(plan: Plan, *, is_own: bool) -> str:
 def _line(plan: Plan, metric: str) -> str:
     words = _ONE.get(metric, _SHOWN[metric]) if getattr(plan.limits, metric) == 1 else _SHOWN[metric]
     return f"{limit(plan, metric)} {words}"
+
+
+def _seats(plan: Plan) -> str:
+    if plan.limits.seats == 1:
+        return "1 seat"
+    return f"{limit(plan, 'seats')} seats" if plan.limits.seats is None else f"up to {limit(plan, 'seats')} seats"
 
 
 def _listed(names: Sequence[str]) -> list[str]:

@@ -17,12 +17,13 @@ from pages.components.confirm import Question, confirm_button
 from pages.components.errors import show_error, show_message
 from pages.components.forms import acknowledge
 
-_UNPAID = frozenset({"past_due", "unpaid", "paused"})
+UNPAID = frozenset({"past_due", "unpaid", "paused"})
+"""States in Stripe's words in which a payment is due before anything else can be changed."""
 
 
 def show(key: str, principal: Principal, plan: Plan, row: SubscriptionRow | None, *, buys: bool) -> None:
     """One frame: the plan in words, and what can be done about it."""
-    if row is not None and row.status in _UNPAID:
+    if row is not None and row.status in UNPAID:
         _show_unpaid(principal, plan, row)
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -43,6 +44,8 @@ def next_words(principal: Principal, plan: Plan, row: SubscriptionRow | None) ->
             return "There is nothing to pay. A larger plan allows more, at once."
         return "Without a subscription: whoever runs this installation has set this plan."
     ends = day(row.period_end, principal.zone)
+    if row.status in UNPAID:
+        return "The payment of the running period is still due."
     if row.ends_at_period_end:
         return f"It ends on {ends}; your organisation is on Free from then on. Everything is kept."
     if row.next_plan is not None:
@@ -71,7 +74,7 @@ def _show_unpaid(principal: Principal, plan: Plan, row: SubscriptionRow) -> None
 def _show_actions(key: str, principal: Principal, plan: Plan, row: SubscriptionRow) -> None:
     if st.button("Manage payment", icon=":material/credit_card:", key=f"{key}_portal"):
         _show_portal(principal)
-    if row.status in _UNPAID:
+    if row.status in UNPAID:
         return
     is_to_change = row.ends_at_period_end or row.next_plan is not None
     if is_to_change and st.button("Keep it as it is", icon=":material/undo:", key=f"{key}_resume"):

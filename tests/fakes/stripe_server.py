@@ -346,8 +346,8 @@ class StripeServer:
         """The share of the period that is left, by the second, as Stripe reckons it."""
         item = found["items"]["data"][0]
         begin, end = item["current_period_start"], item["current_period_end"]
-        left = max(0, min(1, (end - self.now) / (end - begin)))
-        before = PRICES[item["price"]["id"]] * item["quantity"]
+        left = float(max(0, min(1, (end - self.now) / (end - begin))))
+        before = PRICES[item["price"]["id"]] * int(item["quantity"])
         return round((PRICES[price] * seats - before) * left)
 
     def _preview(self, form: Object) -> Object:

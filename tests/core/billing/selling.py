@@ -48,7 +48,8 @@ class Shop:
 
     def state(self, event: dict[str, Any]) -> tuple[str, str | None]:
         """How an event ended, and what was said of it."""
-        return self.rows("SELECT state, said FROM stripe_events WHERE id = %s", event["id"])[0]
+        [(state, said)] = self.rows("SELECT state, said FROM stripe_events WHERE id = %s", event["id"])
+        return state, said
 
     def rows(self, statement: str, *values: object) -> list[Any]:
         """What stands in the database, whoever's it is."""
