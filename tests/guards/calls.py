@@ -16,6 +16,8 @@ HEALTH = "tests/core/ai/test_health.py"
 SURVIVING = "tests/core/ai/test_surviving.py"
 GUARDED = "tests/core/ai/guards/test_guards.py"
 FORM = f"{GUARDED}::test_what_may_not_be_asked_is_refused_with_its_rule"
+CREDITS = "tests/core/ai/test_credit_cover.py"
+PRICING = "tests/core/metering/test_pricing.py"
 AGAIN = f"{GATEWAY}::test_a_passing_refusal_is_tried_again_and_charged_once"
 
 
@@ -286,6 +288,27 @@ _CALL = (
             "if not self._meter.top_up(self._hold, held_usd, held_credits):",
             "if self._meter.top_up(self._hold, held_usd, held_credits) is None:",
             f"{GATEWAY}::test_a_dearer_model_that_the_budget_does_not_cover_is_skipped",
+        ),
+        (
+            "cover: a call is covered in credits too",
+            "and most_credits <= self._held_credits:",
+            "and True:",
+            f"{CREDITS}::test_a_dearer_margin_is_covered_though_the_call_costs_no_more",
+        ),
+        (
+            "cover: each call at its own provider's margin",
+            "self._billing.credits_of_all(calls) if",
+            'self._billing.credits_of_all([(usd, "openai") for usd, _provider in calls]) if',
+            f"{CREDITS}::test_a_dearer_margin_is_topped_up_and_the_one_that_answered_is_charged",
+        ),
+    ),
+    *_of(
+        "core/metering/pricing.py",
+        (
+            "pricing: credits are rounded up",
+            "rounding=ROUND_CEILING",
+            'rounding="ROUND_FLOOR"',
+            f"{PRICING}::test_credits_are_the_cost_times_the_margin_rounded_up_once",
         ),
     ),
     *_of(

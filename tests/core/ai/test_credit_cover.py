@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.accounts.provider_keys import KeyDraft
+from core.ai.cover import Cover
 from core.errors import AssayError, MeteringDenied, ProviderError
 from core.metering.credits import Balance, Credits
 from core.metering.meter import CallRecord
@@ -102,6 +103,9 @@ def test_free_credits_come_first_and_the_answer_tells_what_it_took(ground: Groun
 
 
 def test_under_the_plan_no_credits_move(ground: Ground, service: Service) -> None:
+    ground.bench.directory.set_plan(ground.ann.org_name, "premium")
+    answer = ask(ground.bench, replace(ground.ann, plan="premium"), "One more?")
+    assert (answer.credits, answer.cost_usd) == (0, HONEST_COST)
     rows = service.execute("SELECT DISTINCT cover, credits FROM usage_log").fetchall()
     assert rows == [("plan", Decimal(0))]
     assert service.execute("SELECT count(*) FROM ledger_entries").fetchone() == (0,)
@@ -267,6 +271,22 @@ def test_a_dearer_margin_is_topped_up_and_the_one_that_answered_is_charged(
         taken = shipped_billing().credits_of(answer.cost_usd, "mistral")
         assert answer.credits == taken == Decimal(str(last_row(service)["credits"]))
         assert balance(ground).balance == 1 - taken
+
+
+def test_a_dearer_margin_is_covered_though_the_call_costs_no_more(
+    database_url: str, tmp_path: Path, service: Service
+) -> None:
+    with spent(database_url, tmp_path, "openai") as ground:
+        hold = ground.bench.meter.reserve(ground.ann, hold_request(credits=Decimal("0.012")))
+        ground.bench.meter.mark_in_flight(hold)
+        cover, cent = Cover(ground.bench.meter, shipped_billing(), hold, Decimal("0.001")), Decimal("0.001")
+        held = "SELECT credits_held, held_usd FROM holds ORDER BY created_at DESC LIMIT 1"
+        assert cover.covers([(cent, "openai")])
+        assert service.execute(held).fetchone() == (Decimal("0.012"), cent)
+        assert cover.covers([(cent, "mistral")])
+        assert service.execute(held).fetchone() == (Decimal("0.0125"), cent)
+        ground.bench.meter.release(hold, "never_called")
+        assert balance(ground).daily_free_remaining == FREE
 
 
 def test_a_candidate_that_credits_do_not_cover_is_skipped(database_url: str, tmp_path: Path, service: Service) -> None:
