@@ -7,73 +7,74 @@ which nobody but its holder has.
 from __future__ import annotations
 
 import hmac
+import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
 from core.db import abuse_dao as dao
 from core.db.engine import Database
-from core.ids import new_id
-from core.ops.buffer import Buffer
+from core.errors import DatabaseUnavailable
 
 EVERY_S = 60.0
+MOST_A_MINUTE = 10
+"""Places of one token that a process notes within EVERY_S; whoever makes up more costs nobody's time."""
 MAX_REMEMBERED = 20_000
-"""Places that a process remembers; past that the one used longest ago is noted anew."""
+"""Places that a process remembers; past that the one noted longest ago may be noted anew."""
 MAX_AGENT_CHARS = 80
 HASH_BYTES = 16
 KEPT = timedelta(days=30)
 FORGOTTEN_AT_ONCE = 10_000
 
+_log = logging.getLogger(__name__)
 
-@dataclass(frozen=True, slots=True)
-class TokenUse:
-    """A minute in which a token was used from somewhere."""
-
-    token_id: UUID
-    address_hash: bytes
-    agent: str
-    id: UUID = field(default_factory=new_id)
+Place = tuple[UUID, bytes, str]
+"""A token, the hash of an address, and a program."""
 
 
 class TokenUses:
-    """Uses of tokens on their way to the table; nobody waits for them."""
+    """Notes uses of tokens, best effort: no request fails because its use was not noted."""
 
     def __init__(self, database: Database, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._monotonic = monotonic
-        self._noted: OrderedDict[tuple[UUID, bytes, str], float] = OrderedDict()
+        self._noted: OrderedDict[Place, float] = OrderedDict()
+        self._recent: dict[UUID, tuple[float, int]] = {}
         self._lock = threading.Lock()
-        self._buffer: Buffer[TokenUse] = Buffer(self._write, name="token-uses")
 
     def note(self, token_id: UUID, token: str, *, address: str, agent: str) -> None:
         """Notes that a token was used, unless the same place and program was noted within a minute."""
         hashed = hmac.digest(token.encode(), address.encode("utf-8", "surrogatepass"), "sha256")[:HASH_BYTES]
-        key, now = (token_id, hashed, program_of(agent)), self._monotonic()
+        place = (token_id, hashed, program_of(agent))
+        if not self._is_due(place):
+            return
+        try:
+            with self._database.service() as connection:
+                dao.note_use(connection, *place)
+        except DatabaseUnavailable:
+            _log.warning("From where a token was used was not noted: the database is away.")
+
+    def _is_due(self, place: Place) -> bool:
+        now = self._monotonic()
         with self._lock:
-            if now - self._noted.get(key, float("-inf")) < EVERY_S:
-                return
-            self._noted[key] = now
-            self._noted.move_to_end(key)
+            if now - self._noted.get(place, float("-inf")) < EVERY_S:
+                return False
+            since, count = self._recent.get(place[0], (now, 0))
+            if now - since >= EVERY_S:
+                since, count = now, 0
+            if count >= MOST_A_MINUTE:
+                return False
+            self._recent[place[0]] = (since, count + 1)
+            if len(self._recent) > MAX_REMEMBERED:
+                self._recent.clear()
+            self._noted[place] = now
+            self._noted.move_to_end(place)
             if len(self._noted) > MAX_REMEMBERED:
                 self._noted.popitem(last=False)
-        self._buffer.add(TokenUse(*key))
-
-    def flush(self) -> None:
-        """Writes what waits."""
-        self._buffer.flush()
-
-    def close(self) -> None:
-        """Writes what waits and stops."""
-        self._buffer.close()
-
-    def _write(self, uses: Sequence[TokenUse]) -> None:
-        rows = [{"token_id": use.token_id, "address_hash": use.address_hash, "agent": use.agent} for use in uses]
-        with self._database.service() as connection:
-            dao.note_uses(connection, rows)
+            return True
 
 
 def forget_uses(database: Database) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -157,9 +156,9 @@ class VolumeRow:
     counts: list[int]
 
 
-def note_uses(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Counts a minute of each use; those of tokens that are gone are passed over."""
-    connection.execute(_NOTE, list(rows))
+def note_use(connection: Connection, token_id: UUID, address_hash: bytes, agent: str) -> None:
+    """Counts a minute in which a token was used from somewhere; one of a token that is gone is passed over."""
+    connection.execute(_NOTE, {"token_id": token_id, "address_hash": address_hash, "agent": agent})
 
 
 def forget_uses(connection: Connection, age: timedelta, *, most: int) -> int:

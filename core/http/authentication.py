@@ -77,18 +77,21 @@ class Callers:
         try:
             token = _bearer_token(headers)
             if token is not None:
-                principal = await in_thread(partial(accounts.principal_of_token, token), threads)
-                if principal.credential_id is not None:
-                    self._uses.note(
-                        principal.credential_id, token, address=address, agent=headers.get("user-agent", "")
-                    )
-                return Caller(principal)
+                look_up = partial(self._holder, token, address, headers.get("user-agent", ""))
+                return Caller(await in_thread(look_up, threads))
             session = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE)
             if session:
                 return Caller(await in_thread(partial(accounts.principal_of_session, session), threads))
         except AssayError as error:
             return Caller(refusal=error)
         return Caller()
+
+    def _holder(self, token: str, address: str, agent: str) -> Principal:
+        """Who has a token, whose use is noted."""
+        principal = self._accounts.principal_of_token(token)
+        if principal.credential_id is not None:
+            self._uses.note(principal.credential_id, token, address=address, agent=agent)
+        return principal
 
 
 class SignedInRoute(APIRoute):

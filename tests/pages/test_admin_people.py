@@ -231,7 +231,6 @@ def test_a_shared_token_is_shown_with_its_evidence_and_revoked(
     uses = TokenUses(workbench.database)
     for number in range(7):
         uses.note(holder.credential_id, token, address=f"192.0.2.{number}", agent="curl/8.5")
-    uses.close()
     app = open_page("admin.py", section="abuse")
     words = words_of(app)
     assert "“nightly” was used from 7 addresses by 1 program" in words

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from core.accounts.token_uses import TokenUses, forget_uses, program_of
+from core.accounts.token_uses import MOST_A_MINUTE, TokenUses, forget_uses, program_of
 from core.admin.abuse import Abuse, Kind, deviation_of, unusual_volumes
 from core.ai.guards.events import GuardEvent, GuardEvents
 from core.db.abuse_dao import MAX_PLACES, VolumeRow
@@ -119,7 +119,6 @@ class TestFindings:
         uses = TokenUses(workbench.database)
         for number in range(6):
             uses.note(holder.credential_id, token, address=f"192.0.2.{number}", agent="python-requests/2.32 (x; y)")
-        uses.close()
         (found,) = abuse.findings(ann, everything=False)
         assert (found.kind, found.count, found.token_id) == (Kind.SHARED_TOKEN, 6, holder.credential_id)
         assert "“nightly” was used from 6 addresses by 1 program" in found.words
@@ -205,33 +204,39 @@ class TestTokenUses:
         for second in (0, 30, 59, 60, 61, 121):
             now[0] = second
             uses.note(*token, address="192.0.2.1", agent="curl/8.5")
-            uses.flush()
         rows = service.execute("SELECT address_hash, agent, minutes FROM token_uses").fetchall()
         assert [(agent, minutes) for _, agent, minutes in rows] == [("curl/8.5", 3)]
         other = workbench.directory.create_token("ann@test.example")
         other_id = workbench.accounts.principal_of_token(other).credential_id
         assert other_id is not None
         uses.note(other_id, other, address="192.0.2.1", agent="curl/8.5")
-        uses.close()
         hashes = service.execute("SELECT DISTINCT address_hash FROM token_uses").fetchall()
         assert len(hashes) == 2  # the same address under another token cannot be told to be the same
 
     def test_whoever_makes_places_up_fills_no_table(
         self, workbench: Workbench, service: Service, token: tuple[UUID, str]
     ) -> None:
-        uses = TokenUses(workbench.database)
+        now = [0.0]
+        uses = TokenUses(workbench.database, monotonic=lambda: now[0])
         for number in range(MAX_PLACES + 50):
+            now[0] = number * 10
             uses.note(*token, address="192.0.2.1", agent=f"program/{number}")
-        uses.close()
         row = service.execute("SELECT count(*) FROM token_uses").fetchone()
         assert row == (MAX_PLACES,)
+
+    def test_a_minute_notes_few_places_of_one_token(
+        self, workbench: Workbench, service: Service, token: tuple[UUID, str]
+    ) -> None:
+        uses = TokenUses(workbench.database, monotonic=lambda: 0.0)
+        for number in range(50):
+            uses.note(*token, address=f"192.0.2.{number}", agent="curl/8.5")
+        assert service.execute("SELECT count(*) FROM token_uses").fetchone() == (MOST_A_MINUTE,)
 
     def test_uses_are_forgotten_after_a_month(
         self, workbench: Workbench, service: Service, token: tuple[UUID, str], move_time: MoveTime
     ) -> None:
         uses = TokenUses(workbench.database)
         uses.note(*token, address="192.0.2.1", agent="curl/8.5")
-        uses.close()
         forget_uses(workbench.database)
         assert service.execute("SELECT count(*) FROM token_uses").fetchone() == (1,)
         move_time(timedelta(days=32))
