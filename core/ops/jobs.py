@@ -167,7 +167,7 @@ class Periodic:
     """Something that one worker of all does every so many minutes."""
 
     minutes: float
-    handler: Callable[[], None]
+    handler: Callable[[], object]
 
 
 class Queue:
@@ -197,7 +197,7 @@ class Queue:
         """Says who is told of jobs of these kinds that failed for good; before a worker starts."""
         self._given_up.update(told)
 
-    def every(self, name: str, minutes: float, handler: Callable[[], None]) -> None:
+    def every(self, name: str, minutes: float, handler: Callable[[], object]) -> None:
         """Has one worker of all call this every so many minutes, never twice at once; before a worker starts."""
         self._periodic[name] = Periodic(minutes, handler)
 

@@ -39,7 +39,7 @@ def show_totals(rows: Sequence[DayRow], spend: Sequence[SpendRow], *, shows_cost
         _figure("Tokens", f"{tokens_in + tokens_out:,}", f"{tokens_in:,} in, {tokens_out:,} out")
         _figure("Charged, USD", usd_figure(charged), f"for {answered - cached:,} calls")
         seconds, timed = mean_seconds(spend)
-        _figure("Mean answer, s", "n/a" if seconds is None else f"{seconds:,.2f}", f"over {timed:,} answers of models")
+        _figure("Mean answer, s", "n/a" if seconds is None else f"{seconds:,.2f}", f"n = {timed:,} answers")
         if saved:
             _figure("Saved, USD", usd_figure(saved), "by cached answers")
         if shows_cost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from typing import IO
+from typing import BinaryIO, cast
 
 from core.metering.usage import Span
 from core.metering.usage_exports import FileFormat, UsageExports, Wanted
@@ -21,7 +21,7 @@ def made(
     models: Sequence[str],
     statuses: Sequence[str],
     file_format: FileFormat,
-) -> IO[bytes]:
+) -> BinaryIO:
     """The file at its beginning; it is gone once it is closed.
 
     Raises:
@@ -31,4 +31,4 @@ def made(
     out = tempfile.TemporaryFile()  # noqa: SIM115 (whoever downloads it reads it, and closes it)
     exports.write(principal, wanted, out)
     out.seek(0)
-    return out
+    return cast("BinaryIO", out)

@@ -19,7 +19,8 @@ def show(forecast: Forecast | None, today: date) -> None:
     if forecast is None:
         st.caption(f":material/info: A forecast for {month} takes {LEAST_DAYS} full days of usage before today.")
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
+    figure, words = st.columns([2, 5], vertical_alignment="center")
+    with figure:
         st.metric(
             f"{month} by its end, USD",
             _rounded(forecast.total),
@@ -27,12 +28,11 @@ def show(forecast: Forecast | None, today: date) -> None:
             delta_color="off",
             delta_arrow="off",
             border=True,
-            width=230,
         )
+    with words:
         st.caption(
             f"**{_rounded(forecast.least)} to {_rounded(forecast.most)} USD** with 80 % likelihood, "
-            f"n = {forecast.days} full days. {METHOD}",
-            width="stretch",
+            f"n = {forecast.days} full days. {METHOD}"
         )
 
 

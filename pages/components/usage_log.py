@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import IO, Protocol
+from typing import BinaryIO, Protocol
 
 import streamlit as st
 
@@ -31,7 +31,7 @@ class Fetch(Protocol):
 class Save(Protocol):
     """The requests of the period as a file."""
 
-    def __call__(self, *, models: Sequence[str], statuses: Sequence[str], file_format: FileFormat) -> IO[bytes]:
+    def __call__(self, *, models: Sequence[str], statuses: Sequence[str], file_format: FileFormat) -> BinaryIO:
         """Opened at its beginning."""
         ...
 

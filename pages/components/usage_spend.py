@@ -14,8 +14,8 @@ FEATURES = {
     "portfolio_analysis": "Portfolio analysis",
     "sec_filing": "SEC filings",
 }
-OTHER = "Other AI requests"
-"""Those that are counted as no feature: embeddings, images, research."""
+OTHER = "Other"
+"""AI requests that are counted as no feature: embeddings, images, research."""
 
 
 def show(key: str, rows: Sequence[SpendRow], labels: Mapping[str, str], *, shows_cost: bool) -> None:
@@ -42,7 +42,8 @@ def show(key: str, rows: Sequence[SpendRow], labels: Mapping[str, str], *, shows
         key=key,
         hide_index=True,
         column_config={
-            "Feature": st.column_config.TextColumn(pinned=True),
+            "Feature": st.column_config.TextColumn(width=140),
+            "Model": st.column_config.TextColumn(width=160),
             "Requests": st.column_config.NumberColumn(format="localized"),
             "Charged, USD": plain,
             "Credits": plain,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import IO
+from typing import BinaryIO
 
 import streamlit as st
 
@@ -60,7 +60,7 @@ def requests() -> None:
         rows = log([*tables.STATUSES])
         return [row for row in rows if not statuses or row.status in statuses][:most]
 
-    def save(*, models: Sequence[str], statuses: Sequence[str], file_format: FileFormat) -> IO[bytes]:
+    def save(*, models: Sequence[str], statuses: Sequence[str], file_format: FileFormat) -> BinaryIO:
         rows = fetch(models=models, statuses=statuses, most=100)
         return io.BytesIO(csv_of(rows, ZONE) if file_format == "csv" else b"")
 

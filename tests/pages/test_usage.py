@@ -173,7 +173,7 @@ def test_spend_is_told_by_feature_and_model_with_the_mean_time_of_an_answer_and_
     app = _open()
     (spend,) = [each.value for each in app.dataframe if "Feature" in each.value]
     assert spend[["Feature", "Requests", "Answers timed"]].to_numpy().tolist() == [["Chat", 3, 2]]
-    assert _metric(app, "Mean answer, s")[1] == "over 2 answers of models"
+    assert _metric(app, "Mean answer, s")[1] == "n = 2 answers"
     assert "Providers' cost, USD" not in spend
 
 
