@@ -13,6 +13,7 @@ from core.db import overview_jobs_dao as dao
 from core.db.engine import Database
 from core.db.overview_jobs_dao import KindRow
 from core.errors import Conflict, NotFound
+from core.ops.audit import Audit, AuditAction, AuditEvent, Subject, audit_principal
 from core.ops.jobs import Job, Queue, QueueFigures
 from core.principal import Principal
 
@@ -90,7 +91,7 @@ class AdminJobs:
             raise NotFound("There is no such job that failed.")
         if row.kind not in SAFE_KINDS:
             raise Conflict("A job of this kind is not repeated from here: whoever started it starts it again.")
-        return self._queue.submit(
+        job = self._queue.submit(
             row.kind,
             row.arguments,
             key=row.key,
@@ -98,6 +99,20 @@ class AdminJobs:
             requested_by=principal.user_id,
             lock=SAFE_KINDS[row.kind],
         )
+        with self._database.service() as transaction:
+            Audit.record(transaction, _repeated(principal, row, job))
+        return job
+
+
+def _repeated(principal: Principal, row: dao.FailedRow, job: Job) -> AuditEvent:
+    return audit_principal(
+        principal,
+        AuditAction.JOB_REPEATED,
+        Subject("job", str(row.id)),
+        after={"kind": row.kind, "job": str(job.id)},
+        org_id=row.org_id,
+        as_operator=principal.is_operator and row.org_id != principal.org_id,
+    )
 
 
 def _told(row: dao.FailedRow) -> FailedJob:

@@ -72,6 +72,10 @@ def test_a_safe_kind_is_done_again_with_its_arguments(
     assert again.arguments == {"universe_id": "sp500", "day": "2026-11-20"}
     assert jobs.retry(olga, failed, everything=True).id == again.id
     assert [job.id for job in jobs.overview(olga, everything=True).failed] == [failed]
+    rows = service.execute(
+        "SELECT org_id, actor, subject_id FROM audit_events WHERE action = 'job.repeated'"
+    ).fetchall()
+    assert rows == [(None, olga.user_id, str(failed))] * 2
 
 
 @pytest.mark.parametrize("kind", ["validate_batch", "large_request", "scan", "validate_all"])
