@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from core.accounts.members import Members
+from core.accounts.token_uses import forget_uses
 from core.admin.abuse import Abuse
 from core.admin.audit_log import AuditLog
 from core.admin.books import Books
@@ -24,7 +26,7 @@ from core.metering.plans import Plans
 from core.metering.usage import Usage
 from core.metering.usage_log import UsageLog
 from core.ops.audit_seal import SEAL_MINUTES, Sealing
-from core.ops.jobs import Queue
+from core.ops.jobs import TIDY_MINUTES, Queue
 from core.ops.mail import Mailer
 from core.settings import Settings
 
@@ -66,6 +68,7 @@ class AdminArea:
 def open_admin(parts: AdminParts) -> AdminArea:
     """Composes the area."""
     database, ai, sealing = parts.database, parts.ai, Sealing(parts.database)
+    parts.queue.every("forget_token_uses", TIDY_MINUTES, partial(forget_uses, database))
     parts.queue.every("seal_audit", SEAL_MINUTES, sealing.run)
     care = ModelCare(
         database, parts.catalogue, parts.market, gateway=ai.gateway, health=ai.health, switches=ai.switches
