@@ -68,7 +68,7 @@ def show_period(key: str) -> int:
 def show_dimension(key: str, *, everything: bool) -> Dimension:
     """The choice of what figures are told apart by; organisations only where all are shown."""
     choices = [name for name in DIMENSIONS if everything or name != "org_id"]
-    chosen = st.segmented_control(
+    return st.segmented_control(
         "Told apart by",
         choices,
         default=choices[0],
@@ -77,7 +77,6 @@ def show_dimension(key: str, *, everything: bool) -> Dimension:
         key=key,
         label_visibility="collapsed",
     )
-    return chosen or choices[0]
 
 
 def period_words(period: Period) -> str:

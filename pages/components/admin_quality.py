@@ -39,7 +39,7 @@ def _show_reactions(key: str, rows: Sequence[ReactionRow], labels: Mapping[str, 
     if not rows:
         show_empty("No reactions", "Readers mark answers in Chat.", icon=":material/thumbs_up_down:")
         return
-    columns = {
+    columns: dict[str, list[Any]] = {
         "Model": [labels.get(row.model, row.model) or "None" for row in rows],
         "Liked": [row.up / (row.up + row.down) if row.up + row.down else None for row in rows],
         "Reactions (n)": [row.up + row.down for row in rows],
@@ -52,7 +52,7 @@ def _show_unusable(key: str, rows: Sequence[UnusableRow], labels: Mapping[str, s
     if not rows:
         show_empty("None", "Every answer followed its form.", icon=":material/task_alt:")
         return
-    columns = {
+    columns: dict[str, list[Any]] = {
         "Model": [labels.get(row.model, row.model) for row in rows],
         "Answers": [row.answers for row in rows],
     }
@@ -63,7 +63,7 @@ def _show_verdicts(key: str, rows: Sequence[VerdictQuality], labels: Mapping[str
     if not rows:
         show_empty("No scores", "A verdict is scored once its 20 sessions are over.", icon=":material/verified:")
         return
-    columns = {
+    columns: dict[str, list[Any]] = {
         "Model": [labels.get(row.model, row.model) for row in rows],
         "Right": [row.share for row in rows],
         "95 % interval": [f"{row.low:.0%} to {row.high:.0%}" for row in rows],
@@ -97,7 +97,7 @@ def _show_asked(key: str, rows: Sequence[IntentRow]) -> None:
     if not rows:
         show_empty("No questions", "None was routed in this time.", icon=":material/forum:")
         return
-    columns = {
+    columns: dict[str, list[Any]] = {
         "Intent": [row.intent.replace("_", " ").capitalize() for row in rows],
         "Questions": [row.questions for row in rows],
         "People": [row.users for row in rows],
@@ -108,7 +108,7 @@ def _show_asked(key: str, rows: Sequence[IntentRow]) -> None:
 def _show_templates(key: str, rows: Sequence[TemplateRow]) -> None:
     if not rows:
         return
-    columns = {"Template": [row.title for row in rows], "Used": [row.used for row in rows]}
+    columns: dict[str, list[Any]] = {"Template": [row.title for row in rows], "Used": [row.used for row in rows]}
     _table(key, columns, alt="Templates that are not private, the most used first")
 
 

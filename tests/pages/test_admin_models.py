@@ -71,6 +71,12 @@ def test_models_are_listed_with_what_they_came_to(
     assert "asked again in 5 min" in words
 
 
+def groups(app: AppTest, label: str) -> list[Any]:
+    """The groups of choices of this name."""
+    found: Any = app.get("button_group")
+    return [group for group in found if group.label == label]
+
+
 class TestFlags:
     def test_one_is_made_changed_and_deleted(self, workbench: Workbench, olga: Principal) -> None:
         app = admin_page("flags")
@@ -165,7 +171,7 @@ def test_those_who_manage_find_the_page_without_the_operators_parts(
     words = words_of(app)
     assert "What is shown is of Acme." in words
     assert MODEL not in words
-    (parts,) = [group for group in app.get("button_group") if group.label == "Part of the administration"]
+    (parts,) = groups(app, "Part of the administration")
     assert {"Overview", "AI quality", "Jobs", "Data checks"} <= set(parts.options)
     assert not {"Plans", "Models", "Sources", "Flags", "Experiments"} & set(parts.options)
 

@@ -16,7 +16,7 @@ from pages.components.admin_reach import ALL
 from tests.conftest import MakeMember
 from tests.core.admin.history import History
 from tests.pages.signed_in import confirm, open_page, press, words_of
-from tests.pages.test_admin_models import ADMIN, field, olga, sign_in
+from tests.pages.test_admin_models import ADMIN, field, groups, olga, sign_in
 
 __all__ = ["olga"]
 
@@ -39,8 +39,9 @@ def figures(app: AppTest) -> dict[str, str]:
 
 def choose(app: AppTest, label: str, value: Any) -> AppTest:
     """Presses one of a group of choices."""
-    (group,) = [each for each in app.get("button_group") if each.label == label]
-    return group.set_value(value).run()
+    (group,) = groups(app, label)
+    after: AppTest = group.set_value(value).run()
+    return after
 
 
 def test_a_manager_sees_their_organisation_and_is_not_asked(
@@ -53,7 +54,7 @@ def test_a_manager_sees_their_organisation_and_is_not_asked(
     words = words_of(app)
     assert "What is shown is of Borealis." in words
     assert "days of UTC, today up to" in words
-    assert not [group for group in app.get("button_group") if group.label == "What is shown"]
+    assert not groups(app, "What is shown")
 
     sign_in(workbench, member("eve", org="Else"), monkeypatch)
     app = open_page("admin.py")

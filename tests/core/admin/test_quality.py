@@ -13,7 +13,7 @@ from core.ai.experiments import Experiment
 from core.errors import Forbidden
 from core.ids import new_id
 from core.principal import Principal, Role
-from core.research.templates import TemplateDraft
+from core.research.templates import Sharing, TemplateDraft
 from core.screener.records import wilson
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
@@ -108,7 +108,8 @@ def test_intents_are_of_the_last_day_and_private_templates_are_not_told(
     history.ask(ann, NOW - timedelta(hours=1), intent="explain", times=2)
     history.ask(ann, NOW - timedelta(hours=25), intent="screen")
     history.ask(bob, NOW - timedelta(hours=1), intent="compare")
-    for title, sharing in (("For all", "shared"), ("Mine alone", "private"), ("Unused", "shared")):
+    kept: list[tuple[str, Sharing]] = [("For all", "shared"), ("Mine alone", "private"), ("Unused", "shared")]
+    for title, sharing in kept:
         workbench.templates.create(ann, TemplateDraft(title, "What is a bond?", sharing=sharing))
     service.execute("UPDATE prompt_templates SET used = 4 WHERE title <> 'Unused'")
     found = quality.figures(ann)
