@@ -97,7 +97,7 @@ def _mail_words(channels: Channels, *, everything: bool) -> str:
     who = "operators" if everything else "owners and admins, and members of what concerns them"
     if not channels.has_mail:
         return f"In the app {who} are told. This workbench sends no e-mail; its operator can set SMTP_URL."
-    return f"In the app and by e-mail {who} are told; in Settings everybody can switch their notices off."
+    return f"In the app and by e-mail {who} are told; in Settings everybody can switch their e-mails off."
 
 
 def _row(channel: ChannelRow, now: datetime, zone: str) -> Row:

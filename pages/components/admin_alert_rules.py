@@ -82,12 +82,13 @@ def _row(state: RuleState, now: datetime, zone: str) -> Row:
 
 def _details(state: RuleState) -> str:
     rule = state.rule
+    window = rule.window[0].upper() + rule.window[1:]
     if state.threshold is None:
-        return f"{rule.window} · no threshold is set"
+        return f"{window} · no threshold is set"
     if rule.unit == "count" and not rule.is_adjustable:
-        return rule.window
+        return window
     least = threshold_words(state.threshold, rule.unit)
-    return f"{rule.window} · from {least} on, over below {threshold_words(state.threshold * rule.falls_to, rule.unit)}"
+    return f"{window} · from {least} on, until below {threshold_words(state.threshold * rule.falls_to, rule.unit)}"
 
 
 def _show_form(key: str, state: RuleState, setter: Setter, principal: Principal, everything: bool) -> None:

@@ -133,12 +133,12 @@ def test_an_address_that_is_none_is_refused_in_a_sentence(made: Made, ann: Princ
 
 def test_a_rule_gets_a_threshold_is_muted_and_switched_off(made: Made, ann: Principal) -> None:
     app = alerts_page()
-    assert "the running UTC day · no threshold is set" in words_of(app)
+    assert "The running UTC day · no threshold is set" in words_of(app)
     app.number_input(key="admin_alerts_rules_cost_day_form_threshold").set_value(12.5)
     app.selectbox(key="admin_alerts_rules_cost_day_form_muted").set_value("For 1 day")
     app = app.button(key="admin_alerts_rules_cost_day_form_save").click().run()
     assert "The rule is set" in words_of(app)
-    assert "from 12.50 USD on, over below 11.875 USD" in words_of(app)
+    assert "from 12.50 USD on, until below 11.875 USD" in words_of(app)
     assert "Muted until" in words_of(app)
     [state] = [each for each in made.area.alerts.rules(ann) if each.rule.name == "cost_day"]
     assert (state.own_threshold, state.muted_until is None) == (Decimal("12.5"), False)
