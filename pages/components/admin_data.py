@@ -68,7 +68,10 @@ def show_report(key: str, report: DataReport) -> None:
     if not report.findings:
         st.success(plain(f"{told} Nothing is wrong, and nothing is stale."), icon=":material/check_circle:")
         return
-    stale = f" {report.stale:,} are stale: behind the exchange's last session, or without bars." if report.stale else ""
+    are = "is" if report.stale == 1 else "are"
+    stale = (
+        f" {report.stale:,} {are} stale: behind the exchange's last session, or without bars." if report.stale else ""
+    )
     st.markdown(plain(f"{told}{stale}"))
     import pyarrow as pa
 
@@ -84,6 +87,7 @@ def show_report(key: str, report: DataReport) -> None:
         ),
         key=key,
         hide_index=True,
+        placeholder="–",
         column_config={
             "Symbol": st.column_config.TextColumn(pinned=True),
             "Since": st.column_config.DateColumn(format="D MMM YYYY"),

@@ -98,6 +98,7 @@ def _show_kinds(key: str, kinds: Sequence[KindRow]) -> None:
         pa.table(columns),
         key=f"{key}_kinds",
         hide_index=True,
+        placeholder="–",
         column_config={"Kind": st.column_config.TextColumn(pinned=True), **config},
         alt=f"Jobs by kind; those that ended are of the last {DAYS} days",
     )

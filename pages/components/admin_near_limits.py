@@ -38,7 +38,7 @@ def show(key: str, near: NearLimits, now: datetime, zone: str, *, everything: bo
 
 def _row(row: NearRow, now: datetime, zone: str, *, everything: bool) -> Row:
     share = row.used / row.maximum if row.maximum else None
-    badge = Badge("used up", "red") if share is None or share >= 1 else Badge(f"{share:.0%} used", "orange")
+    badge = Badge("used up", "red") if share is None or share >= 1 else Badge(f"{100 * share:.0f} % used", "orange")
     who = row.user_name or row.email or "The organisation as a whole"
     told = f"{row.used:,} of {row.maximum:,} {METRICS.get(row.metric, row.metric)}"
     whose = [row.org_name] if everything else []

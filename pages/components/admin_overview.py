@@ -87,18 +87,18 @@ def period_words(period: Period) -> str:
 
 
 def show_headline(headline: Headline, *, everything: bool) -> None:
-    """The period in ten figures, each with what it counts."""
+    """The period in twelve figures, each with what it counts."""
     figures = headline.figures
     sums, counts = figures.sums, headline.counts
     users = f"of {counts.members:,} members"
     if everything:
         users = f"of {counts.members:,}, in {headline.organisations:,} of {counts.organisations:,} organisations"
-    with st.grid("auto", min_column_width=170):
+    with st.grid("auto", min_column_width=220):
         _figure("Active users", f"{headline.users:,}", users)
         _figure("Requests", f"{sums.requests:,}", f"{figures.calls:,} calls, {sums.denied:,} denied")
         _figure("Tokens", f"{figures.tokens:,}", f"{sums.prompt_tokens:,} in, {sums.completion_tokens:,} out")
         _figure("Tokens a call", _number(figures.tokens_per_call), f"mean of {figures.calls:,} calls")
-        _figure("Providers' cost, USD", _usd(sums.cost_usd, figures.calls), "failed tries and own keys included")
+        _figure("Providers' cost, USD", _usd(sums.cost_usd, figures.calls), f"for {figures.calls:,} calls")
         _figure("Charged, USD", _usd(sums.charged_usd, figures.calls), f"and {_credits(sums.credits)} credits")
         _figure(
             "From the cache",
@@ -109,7 +109,12 @@ def show_headline(headline: Headline, *, everything: bool) -> None:
         _figure(
             "Time-outs", _percent(headline.tries.time_out_rate), f"of {headline.tries.n:,} tries in {TRIES_HOURS} hours"
         )
-        _figure("Time to answer", *_latency(figures))
+        for name in ("p50", "p95", "p99"):
+            _figure(f"Time to answer, {name}", *_latency(figures, name))
+    st.caption(
+        "The cost holds failed tries, and what own keys pay for. Tries are calls to providers, each by itself. Times "
+        "are those of answered calls."
+    )
 
 
 def show_groups(key: str, groups: Sequence[Group], by: Dimension, labels: Mapping[str, str], *, period: Period) -> None:
@@ -144,6 +149,7 @@ def show_groups(key: str, groups: Sequence[Group], by: Dimension, labels: Mappin
         pa.table(columns),
         key=f"{key}_table",
         hide_index=True,
+        placeholder=NOT_KNOWN,
         column_config={
             DIMENSIONS[by]: st.column_config.TextColumn(pinned=True),
             **counts,
@@ -218,6 +224,7 @@ def _show_margins(key: str, margins: Sequence[PlanMargin], period: Period) -> No
         pa.table(columns),
         key=key,
         hide_index=True,
+        placeholder=NOT_KNOWN,
         column_config={
             "Plan": st.column_config.TextColumn(pinned=True),
             **{name: st.column_config.NumberColumn(format="%.2f") for name in amounts},
@@ -267,6 +274,7 @@ def _show_use(key: str, use: Sequence[PlanUse]) -> None:
         pa.table(columns),
         key=key,
         hide_index=True,
+        placeholder=NOT_KNOWN,
         column_config={
             "Plan": st.column_config.TextColumn(pinned=True),
             "Active users (n)": st.column_config.NumberColumn(format="localized"),
@@ -311,12 +319,12 @@ def _figure(label: str, value: str, basis: str) -> None:
     st.metric(label, value, basis, delta_color="off", delta_arrow="off", border=True, height="stretch")
 
 
-def _latency(figures: Figures) -> tuple[str, str]:
+def _latency(figures: Figures, name: str) -> tuple[str, str]:
     latency = figures.latency
-    if latency is None or latency.p50 is None or latency.p95 is None or latency.p99 is None:
-        return NOT_KNOWN, "nothing was answered"
-    slow = f"p95 {_seconds(latency.p95)}, p99 {_seconds(latency.p99)}"
-    return _seconds(latency.p50), f"p50 of {latency.answered:,}, ±{LATENCY_ERROR:.0%}; {slow}"
+    found: float | None = None if latency is None else getattr(latency, name)
+    if latency is None or found is None:
+        return NOT_KNOWN, "of 0 answers"
+    return _seconds(found), f"of {latency.answered:,} answers, ±{LATENCY_ERROR:.0%}"
 
 
 def _seconds(latency_ms: float) -> str:

@@ -50,7 +50,7 @@ def _show_reactions(key: str, rows: Sequence[ReactionRow], labels: Mapping[str, 
 
 def _show_unusable(key: str, rows: Sequence[UnusableRow], labels: Mapping[str, str]) -> None:
     if not rows:
-        show_empty("None", "Every answer followed its form.", icon=":material/task_alt:")
+        show_empty("None", f"No such answer in the last {DAYS} days.", icon=":material/task_alt:")
         return
     columns: dict[str, list[Any]] = {
         "Model": [labels.get(row.model, row.model) for row in rows],
@@ -126,6 +126,7 @@ def _table(key: str, columns: Mapping[str, Sequence[Any]], *, shares: Sequence[s
         pa.table({name: list(values) for name, values in columns.items()}),
         key=key,
         hide_index=True,
+        placeholder="n/a",
         column_config=config,
         alt=alt,
     )
