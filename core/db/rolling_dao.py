@@ -6,10 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from core.db.engine import Transaction
-from core.db.rollups_dao import BUCKET, DAY, DAYS, HOUR, HOURS, KEYS, ORG_DAYS, RAW_MEASURES, USER_DAYS, floored
+from core.db.rollups_dao import (
+    ALL_DAYS,
+    BUCKET,
+    DAY,
+    DAYS,
+    HOUR,
+    HOURS,
+    KEYS,
+    ORG_DAYS,
+    RAW_MEASURES,
+    USER_DAYS,
+    floored,
+)
 from core.db.usage_tables import LATENCIES, MEASURES
 
 STEP_TIMEOUT = "5min"
@@ -34,6 +46,7 @@ _HOUR_KEYS = ("hour", *HOURS.keys)
 _SPREAD = ", ".join(f"count(*) FILTER (WHERE status = 'success' AND bucket = {n})" for n in range(len(LATENCIES)))
 _FORGET_HOURS = text("DELETE FROM usage_hours WHERE hour = ANY (CAST(:hours AS timestamptz[]))")
 _FORGET_DAYS = [
+    text("DELETE FROM usage_all_days WHERE day = :day"),
     text("DELETE FROM usage_org_days WHERE day = :day"),
     text("DELETE FROM usage_days WHERE day = :day"),
     text("DELETE FROM usage_user_days WHERE day = :day"),
@@ -63,16 +76,21 @@ def _of_day(table: str, keys: Sequence[str], more: Sequence[str] = (), values: s
     """  # noqa: S608
 
 
+def _again(table: str, keys: Sequence[str], finer: str, more: Sequence[str] = ()) -> TextClause:
+    """Sums over the rows of another rollup of the same day."""
+    names = ", ".join(["day", *keys])
+    summed = ", ".join(f"sum({name})" for name in (*MEASURES, *more))
+    return text(
+        f"INSERT INTO {table} ({names}, {', '.join([*MEASURES, *more])}) "  # noqa: S608
+        f"SELECT {names}, {summed} FROM {finer} WHERE day = :day GROUP BY {names}"
+    )
+
+
 _ROLL_DAY = [
     text(_of_day("usage_org_days", ORG_DAYS.keys, LATENCIES, ", " + _SPREAD)),
     text(_of_day("usage_days", DAYS.keys)),
-    text(
-        f"""
-        INSERT INTO usage_user_days (day, {", ".join([*USER_DAYS.keys, *MEASURES])})
-        SELECT day, {", ".join(USER_DAYS.keys)}, {", ".join(f"sum({name})" for name in MEASURES)}
-        FROM usage_days WHERE day = :day GROUP BY day, {", ".join(USER_DAYS.keys)}
-        """  # noqa: S608
-    ),
+    _again("usage_all_days", ALL_DAYS.keys, "usage_org_days", LATENCIES),
+    _again("usage_user_days", USER_DAYS.keys, "usage_days"),
 ]
 
 

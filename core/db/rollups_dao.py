@@ -87,11 +87,12 @@ class _Rollup:
         return all(self.expression(key) for key in keys)
 
 
+ALL_DAYS = _Rollup("usage_all_days", "day", ("provider", "model", "feature", "plan"))
 ORG_DAYS = _Rollup("usage_org_days", "day", ("org_id", "provider", "model", "feature", "plan"))
 USER_DAYS = _Rollup("usage_user_days", "day", ("org_id", "user_id", "plan"))
 HOURS = _Rollup("usage_hours", "hour", ("provider", "model", "feature", "channel", "plan"))
 DAYS = _Rollup("usage_days", "day", ("org_id", "user_id", "provider", "model", "feature", "plan"))
-ROLLUPS = (ORG_DAYS, USER_DAYS, HOURS, DAYS)
+ROLLUPS = (ALL_DAYS, USER_DAYS, ORG_DAYS, HOURS, DAYS)
 """The first that knows what is asked for is read."""
 
 
@@ -207,7 +208,7 @@ def latencies(transaction: Transaction, span: Span, by: Sequence[str] = ()) -> l
 
     They come from a histogram whose buckets grow by 18 %: each is off by at most LATENCY_ERROR of itself.
     """
-    query = _Query(transaction, span, by, (ORG_DAYS,))
+    query = _Query(transaction, span, by, (ALL_DAYS, ORG_DAYS))
     names = [f"k{number}" for number in range(len(by))]
     found: dict[tuple[Any, ...], list[int]] = {}
     grouped = f"GROUP BY {', '.join(names)}" if names else ""

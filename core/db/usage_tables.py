@@ -25,6 +25,9 @@ LATENCIES = tuple(f"ms_{number}" for number in range(len(LATENCY_STEPS_MS) + 1))
 """Answered requests by latency: bucket n begins with LATENCY_STEPS_MS[n - 1]; bucket 0 is what took less than 10 ms."""
 
 
+_WITH_LATENCIES = ("usage_all_days", "usage_org_days")
+
+
 def _rollup(name: str, **keys: TypeEngine[Any] | type[TypeEngine[Any]]) -> Table:
     return Table(
         name,
@@ -33,11 +36,12 @@ def _rollup(name: str, **keys: TypeEngine[Any] | type[TypeEngine[Any]]) -> Table
         *(Column(count, BigInteger, nullable=False) for count in COUNTS),
         *(Column(amount, Credits if amount == "credits" else Usd, nullable=False) for amount in MONEY),
         Column("latency_ms", BigInteger, nullable=False),
-        *(Column(latency, Integer, nullable=False) for latency in LATENCIES if name == "usage_org_days"),
+        *(Column(latency, Integer, nullable=False) for latency in LATENCIES if name in _WITH_LATENCIES),
     )
 
 
 usage_hours = _rollup("usage_hours", hour=Moment, provider=Text, model=Text, feature=Text, channel=Text, plan=Text)
+usage_all_days = _rollup("usage_all_days", day=Moment, provider=Text, model=Text, feature=Text, plan=Text)
 usage_org_days = _rollup("usage_org_days", day=Moment, org_id=Uuid, provider=Text, model=Text, feature=Text, plan=Text)
 usage_days = _rollup(
     "usage_days", day=Moment, org_id=Uuid, user_id=Uuid, provider=Text, model=Text, feature=Text, plan=Text

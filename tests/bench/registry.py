@@ -29,6 +29,7 @@ from tests.bench import (
     scan,
     start,
     survival,
+    usage_scale,
     verdict_scores,
     verdicts,
 )
@@ -90,6 +91,9 @@ MEASUREMENTS = {
     "risk": Measurement("all risk figures of 5,000 daily returns against a benchmark", risk.all_figures),
     "survival": Measurement(
         "ten thousand requests while one of three providers is down, one is slow, one fails", survival.survived
+    ),
+    "usage-scale": Measurement(
+        "the overview's queries over ten million requests, and their rolling up", usage_scale.overview
     ),
     "warm-start": Measurement("a second start, until the page and the API answer", start.warm),
     "cold-start": Measurement("from `git clone` to a page that answers, on nothing but Python", start.cold),

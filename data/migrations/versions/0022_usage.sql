@@ -102,6 +102,45 @@ CREATE TABLE usage_hours (
 );
 COMMENT ON TABLE usage_hours IS 'The log by hour, of all organisations together.';
 
+CREATE TABLE usage_all_days (
+    day timestamptz NOT NULL,
+    provider text NOT NULL,
+    model text NOT NULL,
+    feature text NOT NULL,
+    plan text NOT NULL,
+    requests bigint NOT NULL,
+    answered bigint NOT NULL,
+    cached bigint NOT NULL,
+    denied bigint NOT NULL,
+    failed bigint NOT NULL,
+    broken bigint NOT NULL,
+    cut bigint NOT NULL,
+    unresolved bigint NOT NULL,
+    prompt_tokens bigint NOT NULL,
+    completion_tokens bigint NOT NULL,
+    cost_usd numeric(20, 9) NOT NULL,
+    charged_usd numeric(20, 9) NOT NULL,
+    saved_usd numeric(20, 9) NOT NULL,
+    credits numeric(18, 6) NOT NULL,
+    latency_ms bigint NOT NULL,
+    -- Answered requests by latency: under 10 ms, then 62 steps of 18 %, then the rest (core/db/usage_tables.py).
+    ms_0 integer NOT NULL, ms_1 integer NOT NULL, ms_2 integer NOT NULL, ms_3 integer NOT NULL, ms_4 integer NOT NULL,
+    ms_5 integer NOT NULL, ms_6 integer NOT NULL, ms_7 integer NOT NULL, ms_8 integer NOT NULL, ms_9 integer NOT NULL,
+    ms_10 integer NOT NULL, ms_11 integer NOT NULL, ms_12 integer NOT NULL, ms_13 integer NOT NULL, ms_14 integer NOT NULL,
+    ms_15 integer NOT NULL, ms_16 integer NOT NULL, ms_17 integer NOT NULL, ms_18 integer NOT NULL, ms_19 integer NOT NULL,
+    ms_20 integer NOT NULL, ms_21 integer NOT NULL, ms_22 integer NOT NULL, ms_23 integer NOT NULL, ms_24 integer NOT NULL,
+    ms_25 integer NOT NULL, ms_26 integer NOT NULL, ms_27 integer NOT NULL, ms_28 integer NOT NULL, ms_29 integer NOT NULL,
+    ms_30 integer NOT NULL, ms_31 integer NOT NULL, ms_32 integer NOT NULL, ms_33 integer NOT NULL, ms_34 integer NOT NULL,
+    ms_35 integer NOT NULL, ms_36 integer NOT NULL, ms_37 integer NOT NULL, ms_38 integer NOT NULL, ms_39 integer NOT NULL,
+    ms_40 integer NOT NULL, ms_41 integer NOT NULL, ms_42 integer NOT NULL, ms_43 integer NOT NULL, ms_44 integer NOT NULL,
+    ms_45 integer NOT NULL, ms_46 integer NOT NULL, ms_47 integer NOT NULL, ms_48 integer NOT NULL, ms_49 integer NOT NULL,
+    ms_50 integer NOT NULL, ms_51 integer NOT NULL, ms_52 integer NOT NULL, ms_53 integer NOT NULL, ms_54 integer NOT NULL,
+    ms_55 integer NOT NULL, ms_56 integer NOT NULL, ms_57 integer NOT NULL, ms_58 integer NOT NULL, ms_59 integer NOT NULL,
+    ms_60 integer NOT NULL, ms_61 integer NOT NULL, ms_62 integer NOT NULL, ms_63 integer NOT NULL,
+    CONSTRAINT pk_usage_all_days PRIMARY KEY (day, provider, model, feature, plan)
+);
+COMMENT ON TABLE usage_all_days IS 'The log by day of UTC, of all organisations together, with the spread of latencies.';
+
 CREATE TABLE usage_org_days (
     day timestamptz NOT NULL,
     org_id uuid NOT NULL,
@@ -206,4 +245,4 @@ BEGIN
         EXECUTE format('CREATE POLICY service ON %I TO assay_service USING (true) WITH CHECK (true)', name);
     END LOOP;
 END $$;
-GRANT SELECT, INSERT, DELETE ON usage_late_hours, usage_hours, usage_org_days, usage_days, usage_user_days TO assay_service;
+GRANT SELECT, INSERT, DELETE ON usage_late_hours, usage_hours, usage_all_days, usage_org_days, usage_days, usage_user_days TO assay_service;
