@@ -67,7 +67,7 @@ class Gallery:
         expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=60_000)
 
 
-CHARTS = 29
+CHARTS = 32
 NAMES = """window.found
     .map((e) => (e.tagName === 'CANVAS' ? e.tagName : e.ariaLabel || e.textContent || e.tagName))"""
 """What is read out of each; a table's drawing has its cells as text once somebody may read them."""
