@@ -156,14 +156,16 @@ class Replay:
         self._open: dict[Member, int] = {}
         self._known_since = dict(ground.known_since)
         self._carried: dict[tuple[str, Member, date], int] = {}
+        self._months: dict[Member, date] = {}
         self._ends: list[tuple[datetime, int, Member, tuple[tuple[str, Owner, date], ...]]] = []
-        self._number = 0
+        self._number = self._second = 0
         self.on_plan = False
         """Whether the request that was let through last is covered by the plan, and not by credits."""
 
     def decide(self, asked: Asked) -> Refusal | None:
         """Takes a request under every limit, or says which refuses it: of several the one with the latest reset."""
         self._end_until(asked.at)
+        self._second = floor(asked.at.timestamp())
         refusals = [*self._refusals(asked)]
         on_credits = asked.on_credits and bool(refusals)
         if on_credits and all(each.metric in EXTENDED_BY_CREDITS for each in refusals):
@@ -240,6 +242,9 @@ class Replay:
         """What is carried into the month of a member's first request in it, whatever that request is for."""
         calendar = self._calendars[asked.org_id]
         month = calendar.period("requests_month", asked.at)
+        if self._months.get(asked.member) == month:
+            return
+        self._months[asked.member] = month
         self._known_since.setdefault(asked.member, month)
         for metric in CARRIED:
             allowance: int | None = getattr(self._limits, metric)
@@ -253,11 +258,10 @@ class Replay:
     def _rate(self, metric: str, limit: int | None, asked: Asked) -> Iterable[Refusal]:
         if limit is None:
             return
-        second = _second(asked.at)
         rate = self._rates.get((metric, asked.member))
-        used = 0 if rate is None else rate.at(second)
+        used = 0 if rate is None else rate.at(self._second)
         if rate is not None and used >= limit:
-            yield Refusal(metric, Decimal(limit), Decimal(used), rate.resets_at(second, limit))
+            yield Refusal(metric, Decimal(limit), Decimal(used), rate.resets_at(self._second, limit))
 
     def _take(self, asked: Asked, *, counts_quota: bool) -> None:
         is_member = asked.acts_as == "member"
@@ -283,9 +287,12 @@ class Replay:
             heapq.heappush(self._ends, (asked.ends_at, self._number * 2 + is_member, asked.member, returned))
 
     def _count_rate(self, metric: str, seconds: int, asked: Asked) -> None:
-        rate = self._rates.setdefault((metric, asked.member), _Rate(seconds, deque()))
-        rate.at(_second(asked.at))
-        rate.take(_second(asked.at))
+        place = (metric, asked.member)
+        rate = self._rates.get(place)
+        if rate is None:
+            rate = self._rates[place] = _Rate(seconds, deque())
+        rate.at(self._second)
+        rate.take(self._second)
 
     def _end_until(self, moment: datetime) -> None:
         """Ends the calls that had ended by a moment: their slot is free, and what they did not use returns."""
@@ -302,7 +309,7 @@ class Calendar:
 
     def __init__(self, zone: str) -> None:
         self._zone = ZoneInfo(zone)
-        self._day = date.min
+        self._day = self._month = date.min
         self._starts_at = self._ends_at = datetime.min.replace(tzinfo=UTC)
 
     def period(self, metric: str, moment: datetime) -> date:
@@ -311,8 +318,9 @@ class Calendar:
             day = moment.astimezone(self._zone).date()
             if moment < self.start(day):  # an hour that came twice, of which the later is the next day's
                 day -= _ONE_DAY
-            self._day, self._starts_at, self._ends_at = day, self.start(day), self.start(day + _ONE_DAY)
-        return self._day if metric.endswith("_day") else self._day.replace(day=1)
+            self._day, self._month = day, day.replace(day=1)
+            self._starts_at, self._ends_at = self.start(day), self.start(day + _ONE_DAY)
+        return self._day if metric.endswith("_day") else self._month
 
     def end(self, metric: str, period: date) -> datetime:
         """When a period ends."""
@@ -341,10 +349,6 @@ def latest(refusals: Collection[Refusal]) -> Refusal:
             found = each
     assert found is not None
     return found
-
-
-def _second(moment: datetime) -> int:
-    return floor(moment.timestamp())
 
 
 def _moment(second: int) -> datetime:

@@ -38,7 +38,11 @@ class Ender(Protocol):
 
 
 class Keeper(Protocol):
-    """What deactivates accounts."""
+    """What deactivates accounts, and lets members go."""
+
+    def remove(self, principal: Principal, org_id: UUID, user_id: UUID) -> None:
+        """Lets a member go."""
+        ...
 
     def set_active(self, principal: Principal, user_id: UUID, *, is_active: bool) -> Effect:
         """Deactivates one."""
@@ -93,7 +97,9 @@ def _show_buttons(key: str, finding: Finding, desk: Desk) -> None:
         )
         do = partial(_revoke, desk, finding.token_id)
         confirm_button(f"{key}_revoke", "Revoke token", question, do, icon=":material/key_off:")
-    if desk.principal.is_operator and finding.user_id != desk.principal.user_id:
+    if finding.user_id == desk.principal.user_id:
+        return
+    if desk.principal.is_operator:
         question = Question(
             "Deactivate this account?",
             "Its sessions, tokens and invitations stop at once, in every organisation.",
@@ -104,10 +110,25 @@ def _show_buttons(key: str, finding: Finding, desk: Desk) -> None:
         )
         do = partial(_deactivate, desk, finding.user_id)
         confirm_button(f"{key}_deactivate", "Deactivate", question, do, icon=":material/block:")
+    else:
+        question = Question(
+            "Remove this member?",
+            "They lose access to the organisation at once; their sessions and tokens here end.",
+            "Remove",
+            no="Keep",
+            subject=finding.email,
+            done="The member is removed",
+        )
+        do = partial(_remove, desk, finding)
+        confirm_button(f"{key}_remove", "Remove", question, do, icon=":material/person_remove:")
 
 
 def _revoke(desk: Desk, token_id: UUID) -> None:
     desk.ender.revoke_token(require(), token_id, everything=desk.everything)
+
+
+def _remove(desk: Desk, finding: Finding) -> None:
+    desk.keeper.remove(require(), finding.org_id, finding.user_id)
 
 
 def _deactivate(desk: Desk, user_id: UUID) -> None:
