@@ -32,7 +32,7 @@ def show_firing(
     alerts: Sequence[AlertRow],
     now: datetime,
     zone: str,
-    acknowledge: Callable[[UUID], object] | None,
+    acknowledge: Callable[[UUID], None] | None,
 ) -> None:
     """What fires, the gravest first; without `acknowledge` it is looked at alone."""
     if not alerts:

@@ -12,7 +12,9 @@ from typing import Any
 
 from core.admin.alerts.area import AlertsArea, open_alerts
 from core.clock import SystemClock
-from core.db.oversight_alerts_dao import AlertRow
+from core.db import oversight_alerts_dao as dao
+from core.db.oversight_alerts_dao import AlertRow, NewAlert, NewChannel, NewDelivery, RuleRow
+from core.ids import new_id
 from core.metering.meter import Hold
 from core.ops.mail import mailer_of
 from core.ops.webhooks import Webhooks
@@ -93,3 +95,32 @@ def make(workbench: Workbench, settings: Settings, mail: MailServer, folder: Pat
         webhooks=webhooks,
     )
     return Made(workbench, area, HookServer(served), mail)
+
+
+def leave_alerts(workbench: Workbench, who: Principal) -> None:
+    """A row of somebody's organisation in each table of alerts: an alert, what is sent of it, a rule, a channel."""
+    raised = NewAlert(
+        id=new_id(),
+        rule="job_failed",
+        level="warning",
+        org_id=who.org_id,
+        user_id=None,
+        subject="count",
+        period="",
+        title="Jobs failed: count",
+        body="",
+        advice="",
+        value=Decimal(1),
+        threshold=Decimal(1),
+        is_muted=False,
+    )
+    channel = NewChannel(new_id(), who.org_id, "slack", "Ours", "hook.example", "https://hook.example", None, "warning")
+    with workbench.database.service() as connection:
+        alert = dao.raise_alert(connection, raised, at=dao.now(connection))
+        assert alert is not None
+        sent = NewDelivery(
+            new_id(), alert.id, who.org_id, None, "slack", channel.id, "raised", {"title": "Jobs failed"}
+        )
+        dao.add_delivery(connection, sent)
+        dao.add_channel(connection, channel, user_id=who.user_id)
+        dao.set_rule(connection, new_id(), RuleRow(who.org_id, "job_failed", True, None, None), user_id=who.user_id)

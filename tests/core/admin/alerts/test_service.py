@@ -21,7 +21,7 @@ from core.ids import new_id
 from core.ops.webhooks import Outcome, Webhooks
 from core.principal import Principal, Role, Scope
 from tests.conftest import MakeMember, MoveTime
-from tests.core.admin.alerts.alerts_made import Made
+from tests.core.admin.alerts.alerts_made import Made, leave_alerts
 from tests.core.admin.alerts.test_watch import finding, looking
 from tests.fakes.hook_server import says
 
@@ -250,3 +250,10 @@ def test_an_alert_that_is_not_there_is_not_acknowledged(made: Made, member: Make
     with pytest.raises(NotFound):
         made.area.alerts.acknowledge(member("ann"), new_id())
     assert issubclass(NotFound, AssayError)
+
+
+def test_one_row_is_left_in_each_table(made: Made, member: MakeMember, service: Service) -> None:
+    ann = member("ann")
+    leave_alerts(made.workbench, ann)
+    for table in ("alerts", "rules", "channels", "deliveries"):
+        assert service.execute(f"SELECT org_id FROM oversight_{table}").fetchall() == [(ann.org_id,)]
