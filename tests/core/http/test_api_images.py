@@ -26,7 +26,7 @@ def test_a_picture_has_the_shape_of_the_contract(basic: httpx2.Client, chat_serv
     answer = basic.post(PATH, json={"prompt": PROMPT})
     assert answer.status_code == 200, answer.text
     content = answer.json()
-    assert set(content) == {"data", "model", "provider", "usage", "estimated", "cost_usd", "cached"}
+    assert set(content) == {"data", "model", "provider", "usage", "estimated", "cost_usd", "credits", "cached"}
     assert (content["model"], content["provider"], content["cached"]) == (PAINTER, "openai", False)
     (made,) = content["data"]
     assert made["media_type"] == "image/webp"
