@@ -25,8 +25,8 @@ def show(key: str, rows: Sequence[SpendRow], labels: Mapping[str, str], *, shows
     columns = {
         "Feature": [FEATURES.get(row.feature or "", OTHER) for row in rows],
         "Model": [labels.get(row.model, row.model) or "none" for row in rows],
-        "Requests": [row.requests for row in rows],
         "Charged, USD": [float(row.charged_usd) for row in rows],
+        "Requests": [row.requests for row in rows],
         "Credits": [float(row.credits) for row in rows],
         "Providers' cost, USD": [float(row.cost_usd) for row in rows],
         "Mean answer, s": [row.latency_ms / row.answered / 1000 if row.answered else None for row in rows],

@@ -281,7 +281,7 @@ def test_the_log_is_given_as_a_csv_or_parquet_file(basic: httpx2.Client) -> None
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"].startswith('attachment; filename="assay-usage-')
     rows = [*csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))]
-    assert [row["charged_usd"] for row in rows] == [each["cost_usd"] for each in reversed(asked)]
+    assert [Decimal(row["charged_usd"]) for row in rows] == [Decimal(each["cost_usd"]) for each in reversed(asked)]
     parquet = basic.get("/ai/usage/export", params={"format": "parquet", "status": "success"})
     assert pq.read_table(io.BytesIO(parquet.content))["request_id"].to_pylist() == [row["request_id"] for row in rows]
     none = basic.get("/ai/usage/export", params={"from": "2020-01-01", "to": "2020-01-31"})
