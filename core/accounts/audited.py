@@ -46,7 +46,7 @@ def opened_session(
 def failed_sign_in(org_id: UUID | None, subject: Subject, *, waits_s: int, address: str) -> AuditEvent:
     """A wrong password: of a user, or of an address that is nobody's; whether they now have to wait."""
     action = AuditAction.SIGN_IN_BLOCKED if waits_s else AuditAction.SIGN_IN_FAILED
-    after = {"waits_s": waits_s} if waits_s else None
+    after = {"seconds_to_wait": waits_s} if waits_s else None
     return AuditEvent(org_id, None, "system", action, subject, None, after, address=address)
 
 

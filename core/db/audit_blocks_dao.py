@@ -36,13 +36,7 @@ _REQUESTS = """
     FROM usage_log
     """
 _IN_RANGE = " WHERE seq > :after AND seq <= :upto ORDER BY seq"
-_OF_CHAIN = " WHERE org_id IS NOT DISTINCT FROM cast(:org_id AS uuid) ORDER BY seq"
-_LAST_BLOCK = text(
-    """
-    SELECT number, hash, to_seq FROM audit_blocks WHERE org_id IS NOT DISTINCT FROM cast(:org_id AS uuid)
-        ORDER BY number DESC LIMIT 1
-    """
-)
+_LAST_BLOCK = "SELECT number, hash, to_seq FROM audit_blocks"
 _ADD_BLOCK = text(
     """
     INSERT INTO audit_blocks (id, org_id, number, kind, previous, hash, from_seq, to_seq, events, requests, leaves,
@@ -51,12 +45,10 @@ _ADD_BLOCK = text(
             cast(:statement AS jsonb), :sealed_at)
     """
 )
-_BLOCKS = text(
-    """
+_BLOCKS = """
     SELECT org_id, number, kind, previous, hash, from_seq, to_seq, events, requests, leaves, statement, sealed_at
-        FROM audit_blocks WHERE org_id IS NOT DISTINCT FROM cast(:org_id AS uuid) ORDER BY number, id
+        FROM audit_blocks
     """
-)
 _CHAINS = text(
     """
     SELECT id FROM organisations UNION SELECT DISTINCT org_id FROM audit_blocks WHERE org_id IS NOT NULL
@@ -141,17 +133,18 @@ def requests_between(connection: Connection, after: int, upto: int) -> Iterator[
 
 def events_of(connection: Connection, org_id: UUID | None) -> Iterator[Row[Any]]:
     """All events of a chain, in order."""
-    return _streamed(connection, _EVENTS + _OF_CHAIN, {"org_id": org_id})
+    return _streamed(connection, f"{_EVENTS} {_of(org_id)} ORDER BY seq", {"org_id": org_id})
 
 
 def requests_of(connection: Connection, org_id: UUID | None) -> Iterator[Row[Any]]:
     """All usage rows of a chain, in order."""
-    return _streamed(connection, _REQUESTS + _OF_CHAIN, {"org_id": org_id})
+    return _streamed(connection, f"{_REQUESTS} {_of(org_id)} ORDER BY seq", {"org_id": org_id})
 
 
 def head(connection: Connection, org_id: UUID | None) -> Head | None:
     """The newest block of a chain."""
-    found = connection.execute(_LAST_BLOCK, {"org_id": org_id}).one_or_none()
+    statement = text(f"{_LAST_BLOCK} {_of(org_id)} ORDER BY number DESC LIMIT 1")
+    found = connection.execute(statement, {"org_id": org_id} if org_id else {}).one_or_none()
     return None if found is None else Head(int(found[0]), bytes(found[1]), int(found[2]))
 
 
@@ -164,7 +157,8 @@ def add_block(connection: Connection, block_id: UUID, block: BlockRow) -> None:
 
 def blocks(connection: Connection, org_id: UUID | None) -> Iterator[BlockRow]:
     """The blocks of a chain, in order."""
-    for row in connection.execution_options(yield_per=4).execute(_BLOCKS, {"org_id": org_id}):
+    statement = f"{_BLOCKS} {_of(org_id)} ORDER BY number, id"
+    for row in _streamed(connection, statement, {"org_id": org_id}, at_once=4):
         values = dict(row._mapping)
         values |= {name: bytes(values[name]) for name in ("previous", "hash", "leaves")}
         yield BlockRow(**values)
@@ -180,5 +174,13 @@ def read_slowly(connection: Connection) -> None:
     connection.execute(_SLOW)
 
 
-def _streamed(connection: Connection, statement: str, values: Mapping[str, Any]) -> Iterator[Row[Any]]:
-    return iter(connection.execute(text(statement), values, execution_options={"yield_per": FETCHED_AT_ONCE}))
+def _of(org_id: UUID | None) -> str:
+    """The condition of a chain, in the form that an index answers."""
+    return "WHERE org_id IS NULL" if org_id is None else "WHERE org_id = :org_id"
+
+
+def _streamed(
+    connection: Connection, statement: str, values: Mapping[str, Any], *, at_once: int = FETCHED_AT_ONCE
+) -> Iterator[Row[Any]]:
+    given = {name: value for name, value in values.items() if value is not None}
+    return iter(connection.execute(text(statement), given, execution_options={"yield_per": at_once}))

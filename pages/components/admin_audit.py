@@ -135,6 +135,13 @@ def who(event: EventRow) -> str:
     return f"user {event.actor}"
 
 
+def about(event: EventRow) -> str:
+    """What was changed, by today's name where it has one."""
+    if event.subject_kind == "organisation" and event.subject_id == str(event.org_id) and event.org_name:
+        return event.org_name
+    return event.subject_name or f"{event.subject_kind.replace('_', ' ')} {event.subject_id}"
+
+
 def _show_choices(place: _Place) -> Wanted:
     key, zone = place.key, ZoneInfo(place.principal.zone)
     today = place.now.astimezone(zone).date()
@@ -194,8 +201,7 @@ def _show_event(event: EventRow, place: _Place) -> None:
                 show_badge(Badge("trouble", "orange"))
             if place.everything:
                 show_badge(Badge(event.org_name or "installation"))
-        about = event.subject_name or f"{event.subject_kind.replace('_', ' ')} {event.subject_id}"
-        st.text(f"{when(event.at, place.now, place.principal.zone)} · by {who(event)} · {about}")
+        st.text(f"{when(event.at, place.now, place.principal.zone)} · by {who(event)} · {about(event)}")
     if event.before or event.after:
         with st.expander(plain(change_words(event))):
             _show_sides(event)

@@ -124,7 +124,7 @@ class _Log:
             _event(AuditAction.ORGANISATION_CHANGED, ("organisation", "Acme"), before=before, after=becomes),
             _event(
                 AuditAction.SIGN_IN_BLOCKED, ("user", user), actor=None, actor_name=None, actor_kind="system",
-                subject_name="Olga", after={"waits_s": 8},
+                subject_name="Olga", after={"seconds_to_wait": 8},
             ),
             _event(AuditAction.TOKEN_REVOKED, ("token", user), actor=gone, actor_name=None),
         )  # fmt: skip
