@@ -79,7 +79,6 @@ def show_plans(principal: Principal, everything: bool) -> None:
     """What plans bring in and how they are used."""
     days = admin_overview.show_period("admin_plans_period")
     found = bench.admin.overview.plans(principal, days, everything=everything)
-    section("Plans", "What each is estimated to bring in, how it is used, and who changes to a priced one.")
     admin_overview.show_plans("admin_plans", found)
 
 

@@ -18,6 +18,8 @@ from pages.components.words import plain
 HEIGHT_PX = 240
 ALL = "All models"
 HOUR_MS = 3_600_000
+FEW = 6
+"""Calls below which the axis counts them one by one."""
 
 
 def show(key: str, timelines: Sequence[Timeline], labels: Mapping[str, str], now: datetime, zone: str) -> None:
@@ -37,9 +39,10 @@ def show(key: str, timelines: Sequence[Timeline], labels: Mapping[str, str], now
         config={"displayModeBar": False, "scrollZoom": False},
         alt=f"Calls by the hour, {chosen}: {calls:,} in {HOURS} hours, {failed:,} failed, of which {late:,} too late",
     )
+    noun = "call" if calls == 1 else "calls"
     st.caption(
         plain(
-            f"{calls:,} calls in {HOURS} hours, the running one included: {failed:,} failed or broke off, of which "
+            f"{calls:,} {noun} in {HOURS} hours, the running one included: {failed:,} failed or broke off, of which "
             f"{late:,} took too long. Each try counts, also one whose question another model then answered, and those "
             f"on own keys. Hours are of {zone}."
         )
@@ -63,6 +66,7 @@ def _figure(hours: Sequence[Hour], now: datetime, zone: str) -> Any:
             answered[number] += hour.calls - hour.failed
             failed[number] += hour.failed - hour.timed_out
             late[number] += hour.timed_out
+    most = max(map(sum, zip(answered, failed, late, strict=True)))
     local = [each.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for each in axis]
     series = (
         ("Answered", answered, theme_color("green")),
@@ -85,6 +89,12 @@ def _figure(hours: Sequence[Hour], now: datetime, zone: str) -> Any:
         "margin": {"l": 0, "r": 0, "t": 8, "b": 0},
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         "xaxis": {"type": "date", "tickformat": "%H:%M", "dtick": 6 * HOUR_MS, "fixedrange": True},
-        "yaxis": {"title": {"text": "Calls"}, "rangemode": "tozero", "fixedrange": True, "automargin": True},
+        "yaxis": {
+            "title": {"text": "Calls"},
+            "rangemode": "tozero",
+            "fixedrange": True,
+            "automargin": True,
+            **({"dtick": 1} if most < FEW else {}),
+        },
     }
     return go.Figure({"data": bars, "layout": layout}, skip_invalid=True)

@@ -27,11 +27,14 @@ from core.admin.overview import (
 from core.ai.providers.hosts import HOSTS
 from core.db.rollups_dao import LATENCY_ERROR
 from pages.components.charts import Measure, show_days
+from pages.components.headings import section
 from pages.components.states import show_empty
 from pages.components.words import plain, usd_figure
 
 NOT_KNOWN = "n/a"
 HEIGHT_PX = 240
+PLAN_PX, NAME_PX = 100, 160
+"""How wide the columns of names are."""
 SMALLEST_USD = Decimal("0.0001")
 """Of a USD: as far as amounts are told here."""
 DIMENSIONS: dict[Dimension, str] = {
@@ -151,7 +154,7 @@ def show_groups(key: str, groups: Sequence[Group], by: Dimension, labels: Mappin
         hide_index=True,
         placeholder=NOT_KNOWN,
         column_config={
-            DIMENSIONS[by]: st.column_config.TextColumn(pinned=True),
+            DIMENSIONS[by]: st.column_config.TextColumn(pinned=True, width=NAME_PX),
             **counts,
             **money,
             **shares,
@@ -198,9 +201,12 @@ def show_hours(key: str, hours: Mapping[int, int]) -> None:
 
 def show_plans(key: str, overview: PlansOverview) -> None:
     """What each plan is estimated to bring in, how it is used, and who changes to a priced one."""
+    section("Margin", "Estimated: what plans and credits bring in, less what providers bill.")
     _show_margins(f"{key}_margins", overview.margins, overview.period)
     if overview.conversion is not None:
+        section("Conversion")
         _show_conversion(overview.conversion)
+    section("Average use", f"By plan, of those who asked something in the last {USE_DAYS} days.")
     _show_use(f"{key}_use", overview.use)
 
 
@@ -226,7 +232,7 @@ def _show_margins(key: str, margins: Sequence[PlanMargin], period: Period) -> No
         hide_index=True,
         placeholder=NOT_KNOWN,
         column_config={
-            "Plan": st.column_config.TextColumn(pinned=True),
+            "Plan": st.column_config.TextColumn(pinned=True, width=PLAN_PX),
             **{name: st.column_config.NumberColumn(format="%.2f") for name in amounts},
             "Margin": st.column_config.NumberColumn(format="percent"),
         },
@@ -276,7 +282,7 @@ def _show_use(key: str, use: Sequence[PlanUse]) -> None:
         hide_index=True,
         placeholder=NOT_KNOWN,
         column_config={
-            "Plan": st.column_config.TextColumn(pinned=True),
+            "Plan": st.column_config.TextColumn(pinned=True, width=PLAN_PX),
             "Active users (n)": st.column_config.NumberColumn(format="localized"),
             "Requests a user and day": st.column_config.NumberColumn(format="%.2f"),
             "Tokens a call": st.column_config.NumberColumn(format="%.0f"),
