@@ -39,7 +39,7 @@ _COVER = guards_of(
         "credits: not where an own key pays",
         "AND analysis + filing + batch = 0 AND NOT p_own_key",
         "AND analysis + filing + batch = 0",
-        f"{ALONE}[own key]",
+        f"{CREDITS}::test_the_database_itself_takes_no_credits_where_an_own_key_pays",
     ),
     (
         "credits: only who wants it",

@@ -7,9 +7,12 @@ from dataclasses import astuple
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from tests.core.metering.model import Model
 from tests.core.metering.model_parts import Member, ModelHold, Organisation
 
+Connection = psycopg.Connection[tuple[object, ...]]
 NOBODY = UUID(int=0)
 COUNTERS = ("chat_query", "portfolio_analysis", "sec_filing", "signal_validation", "request", "charge_usd", "credits")
 MEMBER_UNITS = {
@@ -138,3 +141,20 @@ ROWS: tuple[tuple[str, Callable[[Model], Iterator[tuple[object, ...]]]], ...] = 
     ("SELECT id, month_start, month_end, used_usd, held_usd FROM provider_keys", keys),
 )
 """What is read of each table, and the same of the model; in any order."""
+
+
+def empty_tables(owner: Connection, service: Connection) -> None:
+    """Nothing was ever asked, granted or paid; what is never changed is, past the triggers that refuse it."""
+    kept = ("ledger_entries", "wallets", "free_days")
+    owner.execute("; ".join(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in kept).encode())
+    owner.execute(
+        "TRUNCATE member_meters, org_meters, meter_periods, holds, attempts, usage_log, provider_keys, wallets, "
+        "free_days, boosts CASCADE"
+    )
+    service.execute(
+        "UPDATE organisations SET plan = 'tight', zone = 'UTC', budget_usd_month = NULL, pools_allowances = false; "
+        "UPDATE memberships SET budget_usd_month = NULL, credits_cap_month = NULL; "
+        "UPDATE users SET uses_credits = false"
+    )
+    owner.execute("TRUNCATE organisation_plans")
+    owner.execute("; ".join(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in kept).encode())

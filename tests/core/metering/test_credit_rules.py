@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from core.db import credits_dao as dao
+from core.db import metering_dao
 from core.db.credits_dao import Movement
 from core.errors import MeteringDenied
 from core.ids import new_id
@@ -23,10 +24,20 @@ from core.metering.meter import Feature, Hold
 from core.principal import Principal
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
+from tests.core.metering.credit_steps import (
+    Connection,
+    called,
+    free,
+    lots,
+    put_in,
+    refused,
+    rows,
+    settle,
+    take_out,
+    wallet,
+)
 from tests.core.metering.factories import hold_request, record
 
-Connection = psycopg.Connection[tuple[object, ...]]
-CENT = Decimal("0.000400000")
 NOON = datetime(2026, 5, 5, 12, tzinfo=UTC)
 VALIDATION = Feature.SIGNAL_VALIDATION
 
@@ -49,56 +60,6 @@ def ann(member: MakeMember, service: Connection) -> Principal:
     )
     service.execute("UPDATE users SET uses_credits = true")
     return principal
-
-
-def put_in(workbench: Workbench, who: Principal, amount: str, **more: Any) -> bool:
-    """Grants the wallet credits."""
-    expires_at = more.pop("expires_at", None)
-    movement = Movement(**{"org_id": who.org_id, "amount": Decimal(amount), "key": str(new_id()), **more})
-    with workbench.database.service() as connection:
-        return dao.put_in(connection, "grant", movement, expires_at=expires_at)
-
-
-def take_out(workbench: Workbench, who: Principal, amount: str, *, key: str = "back") -> str:
-    """A payment is taken back."""
-    with workbench.database.service() as connection:
-        return dao.take_out(connection, "refund", Movement(who.org_id, Decimal(amount), key, payment="pay"))
-
-
-def called(workbench: Workbench, who: Principal, credits: str = "2", **changes: Any) -> Hold:
-    """A hold whose call has begun."""
-    hold = workbench.meter.reserve(who, hold_request(**{"credits": Decimal(credits), **changes}))
-    assert workbench.meter.mark_in_flight(hold)
-    return hold
-
-
-def settle(workbench: Workbench, hold: Hold, credits: str, outcome: str = "success") -> Decimal:
-    """The call is charged; says how many credits."""
-    kept = replace(record(), credits=Decimal(credits))
-    return workbench.meter.settle(hold, outcome, CENT, kept).credits
-
-
-def refused(workbench: Workbench, who: Principal, credits: str = "2", **changes: Any) -> str:
-    """The metric that refuses a request."""
-    with pytest.raises(MeteringDenied) as denied:
-        called(workbench, who, credits, **changes)
-    return denied.value.denial.metric
-
-
-def rows(service: Connection, statement: str) -> list[tuple[object, ...]]:
-    """What a statement finds."""
-    return service.execute(statement).fetchall()
-
-
-def wallet(service: Connection) -> tuple[object, ...]:
-    """Available, held and overdraft."""
-    (row,) = rows(service, "SELECT available, held, overdraft FROM wallets")
-    return row
-
-
-def free(service: Connection) -> tuple[object, ...]:
-    """Granted, used and held of the newest day."""
-    return rows(service, "SELECT granted, used, held FROM free_days ORDER BY day DESC")[0]
 
 
 def test_todays_free_credits_are_taken_before_the_wallets_and_the_rest_comes_back(
@@ -169,6 +130,36 @@ def test_credits_take_over_nothing_else(
     assert refused(workbench, ann, **request_of) == metric
     assert rows(service, "SELECT count(*) FROM holds") == [(0,)]
     assert wallet(service) == (10, 0, 0)
+
+
+def test_the_database_itself_takes_no_credits_where_an_own_key_pays(workbench: Workbench, ann: Principal) -> None:
+    request: dict[str, Any] = {
+        "hold_id": new_id(),
+        "request_id": new_id(),
+        "org_id": ann.org_id,
+        "user_id": ann.user_id,
+        "feature": "chat_query",
+        "provider": "openai",
+        "model": "a-model",
+        "price_version": "v1",
+        "held_usd": Decimal("0.001"),
+        "lifetime_s": 150,
+        "counts_request": True,
+        "own_key": True,
+        "conversation_id": None,
+        "acts_as": "member",
+        "route": None,
+        "key": None,
+        "body_sha256": None,
+        "flight_key": None,
+        "cache_scope": None,
+        "cache_key": None,
+        "key_id": None,
+        "credits": Decimal(1),
+    }
+    with workbench.database.heart() as driver:
+        told = metering_dao.reserve(driver, request)
+    assert (told.outcome, told.metric) == ("denied", "chat_queries_day")
 
 
 def test_credits_take_over_the_requests_of_a_month(workbench: Workbench, ann: Principal, service: Connection) -> None:
@@ -288,7 +279,7 @@ def test_an_adjustment_takes_no_more_than_there_is_and_names_reason_and_author(
 ) -> None:
     put_in(workbench, ann, "10")
     with workbench.database.service() as connection:
-        named = {"author": ann.user_id, "reason": "A mistake"}
+        named: dict[str, Any] = {"author": ann.user_id, "reason": "A mistake"}
         assert dao.take_out(connection, "adjustment", Movement(ann.org_id, Decimal(11), "a", **named)) == "insufficient"
         assert dao.take_out(connection, "adjustment", Movement(ann.org_id, Decimal(4), "b", **named)) == "done"
         assert dao.put_in(connection, "adjustment", Movement(ann.org_id, Decimal(1), "c", **named))
@@ -369,11 +360,6 @@ def test_under_the_plan_a_top_up_takes_no_credits(workbench: Workbench, ann: Pri
     hold = called(workbench, ann)
     assert workbench.meter.top_up(hold, Decimal("0.002"), Decimal(1000))
     assert rows(service, "SELECT credits_held FROM holds") == [(0,)]
-
-
-def lots(service: Connection) -> list[object]:
-    """What remains of grants that end, the earliest end first."""
-    return [remaining for (remaining,) in rows(service, "SELECT remaining FROM credit_lots ORDER BY expires_at")]
 
 
 def test_grants_that_end_are_spent_first_and_the_earliest_before_the_others(

@@ -18,7 +18,7 @@ from core.db import credits_dao as dao
 from core.errors import MeteringDenied
 from core.ids import new_id
 from core.metering.books import audit
-from core.metering.meter import Feature
+from core.metering.meter import Feature, Hold
 from core.principal import Principal, Role
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
@@ -59,7 +59,7 @@ def ask(workbench: Workbench, who: Principal, times: int = 1, **changes: Any) ->
 
 def left(workbench: Workbench, who: Principal, **changes: Any) -> int:
     """How many more requests are granted, which then fail and return what they held."""
-    holds = []
+    holds: list[Hold] = []
     while len(holds) < 50:
         try:
             holds.append(workbench.meter.reserve(who, hold_request(**{"feature": None, **changes})))
@@ -206,7 +206,13 @@ def test_a_boost_is_decided_once_and_by_its_organisation(
     workbench: Workbench, ann: Principal, member: MakeMember
 ) -> None:
     other = member("eve", plan="free")
-    values = {"id": new_id(), "org_id": ann.org_id, "user_id": None, "metric": "requests_month", "amount": 4}
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "org_id": ann.org_id,
+        "user_id": None,
+        "metric": "requests_month",
+        "amount": 4,
+    }
     with workbench.database.service() as connection:
         dao.add_boost(connection, {**values, "life_s": 60, "reason": "More", "requested_by": ann.user_id})
         decision: dict[str, Any] = {"decided_by": ann.user_id, "note": "No"}
@@ -222,7 +228,13 @@ def test_a_boost_is_decided_once_and_by_its_organisation(
 def test_a_boost_is_granted_otherwise_than_asked_and_ended_early(
     workbench: Workbench, ann: Principal, move_time: MoveTime
 ) -> None:
-    values = {"id": new_id(), "org_id": ann.org_id, "user_id": ann.user_id, "metric": "requests_month", "amount": 4}
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "org_id": ann.org_id,
+        "user_id": ann.user_id,
+        "metric": "requests_month",
+        "amount": 4,
+    }
     by: dict[str, Any] = {"decided_by": ann.user_id, "note": "Less"}
     with workbench.database.service() as connection:
         dao.add_boost(connection, {**values, "life_s": 60, "reason": "More", "requested_by": ann.user_id})

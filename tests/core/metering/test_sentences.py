@@ -26,6 +26,8 @@ FILES = {
     "machine": "tests/core/metering/test_state_machine.py",
     "books": "tests/core/metering/test_books.py",
     "here": "tests/core/metering/test_sentences.py",
+    "credits": "tests/core/metering/test_credit_rules.py",
+    "raised": "tests/core/metering/test_raised_limits.py",
     "gateway": "tests/core/ai/test_gateway.py",
     "steps": "tests/core/ai/test_call_steps.py",
     "flights": "tests/core/ai/test_flights.py",
@@ -41,32 +43,39 @@ FILES = {
 SENTENCES = {
     1: "prices: an_unknown_price_means_no_call; router: a_model_without_a_price_on_this_day_is_never_called; "
     "prices: no_usage_within_its_bounds_costs_more_than_the_worst_case; rules: each_limit_of_a_plan_refuses; "
-    "rules: each_limit_of_money_refuses; steps: a_hold_that_expired_before_the_call_calls_nobody; "
+    "rules: each_limit_of_money_refuses; credits: what_is_not_enough_is_refused_whole; "
+    "steps: a_hold_that_expired_before_the_call_calls_nobody; "
     "prices: the_shipped_offline_model_is_free_because_it_is_local",
     2: "meter: a_hold_resolves_once; meter: a_hundred_racing_resolutions_charge_once; machine: the_books_balance; "
     "kills: a_process_that_ends_between_two_steps; rules: a_hold_that_ended_does_not_expire",
     3: "restarts: two_hundred_threads_of_four_processes_make_exactly_ten_calls; "
     "meter: two_hundred_at_once_make_exactly_ten_calls; meter: a_request_above_the_ceiling_is_refused; "
     "rules: an_organisations_quota_is_not_overrun; restarts: steps_of_every_kind_at_once; "
-    "rules: every_step_locks_the_membership_before",
+    "rules: every_step_locks_the_membership_before; credits: two_hundred_at_once_with_credits_for_ten; "
+    "credits: members_at_once_never_take_more; raised: a_pool_is_not_overrun",
     4: "gateway: a_cached_answer_is_given_when_every_limit_is_used_up; gateway: an_answer_is_never_served_across; "
     "flights: 200_identical_requests_of_two_processes; flights: a_follower_shares_the_stream_and_holds_no_slot; "
     "flights: when_the_leader_fails_one_follower_takes_over; flights: a_leader_whose_client_leaves_goes_on",
     5: "gateway: a_passing_refusal_is_tried_again_and_charged_once; gateway: auto_falls_back_before_the_first_token; "
     "repeats: the_same_again_gets_the_same_answer_and_is_charged_once; steps: a_lost_reply_is_asked_for_again",
     6: "gateway: a_failure_before_the_first_token_costs_nothing; meter: a_release_returns_everything_but_the_rate; "
+    "credits: a_call_that_costs_nothing_returns_every_credit; "
     "meter: a_denial_uses_nothing; rules: a_denial_at_the_first_request_of_a_day_uses_nothing_of_it",
     7: "gateway: a_stream_cut_by_its_reader_charges_what_came; gateway: our_own_time_limit_is_a_cut; "
     "gateway: no_token_for_too_long_is_a_break_and_free; gateway: a_cut_before_the_first_token_is_free_five_times",
     8: "machine: the_books_balance; meter: a_new_day_begins_by_the_first_request_after_midnight; "
     "rules: a_new_zone_begins_with_one_long_day; here: a_month_is_the_calendars; meter: a_clock_set_back; "
-    "meter: a_request_belongs_to_the_day_it_was_reserved_in; meter: a_changed_plan_binds_the_next_request",
+    "meter: a_request_belongs_to_the_day_it_was_reserved_in; meter: a_changed_plan_binds_the_next_request; "
+    "raised: a_share_of_what_a_month_left_is_carried_over; raised: the_plan_at_a_months_end_says_what_is_carried",
     9: "machine: the_books_balance; books: a_corruption_is_found_named_and_explained; "
-    "books: books_balance_at_every_moment_while_many_members_are_at_work",
+    "books: books_balance_at_every_moment_while_many_members_are_at_work; "
+    "credits: no_role_changes_what_was_entered; credits: a_wallet_never_goes_below_zero",
     10: "gateway: without_a_database_no_provider_is_called; v1: without_a_database_no_provider_is_called; "
     "restarts: a_server_that_is_away_when_a_call_ends; meter: without_a_database_nothing_is_reserved",
 }
 ROWS = {
+    "credits after the plan's allowance": "credits: todays_free_credits_are_taken_before_the_wallets; "
+    "credits: under_credits_the_features_quota_counts_nothing; credits: credits_take_over_nothing_else",
     "success": "gateway: a_success_charges_the_usage_at_the_pinned_price",
     "failure before the first token": "gateway: a_failure_before_the_first_token_costs_nothing",
     "denial by the guard": "gateway: what_may_not_be_asked_is_refused_before_anything_is_counted",
@@ -85,7 +94,8 @@ ROWS = {
     "no usage, zero output, impossible usage": "gateway: usage_is_believed_only_where_it_can_be",
     "usage of exactly zero, with no text": "steps: usage_of_exactly_zero_with_no_text_costs_nothing",
     "cumulative usage chunks": "gateway: of_cumulative_usage_the_last_counts",
-    "actual above the hold": "gateway: more_than_the_hold_is_charged_in_full",
+    "actual above the hold": "gateway: more_than_the_hold_is_charged_in_full; "
+    "credits: what_exceeds_the_hold_is_charged_in_full",
     "the process dies": "kills: a_process_that_ends_between_two_steps_costs_what_the_table_says",
     "a worker wakes after its hold expired": "meter: an_expired_hold_can_neither_be_called_nor_settled; "
     "rules: a_late_worker_may_say_what_it_used_and_charges_nothing",
@@ -138,7 +148,6 @@ NOT_APPLICABLE_YET = {
     "litellm#17951": "no key is stored that could be rotated; comes with own keys",
     "litellm#12448": "no salt is kept; comes with own keys",
     "litellm#30728": "no personal data is masked; comes with masking, which has to fail closed",
-    "credits": "sentences 4, 6 and 9 speak of credits and balances: they come with billing",
     "public scope": "no task of public data exists; comes with news, filings and signals",
 }
 

@@ -31,7 +31,6 @@ from hypothesis.stateful import (
 )
 
 from core.db import credits_dao
-from core.db.credits_dao import Movement
 from core.db.engine import Database
 from core.errors import Forbidden, MeteringDenied
 from core.ids import new_id
@@ -57,7 +56,7 @@ from tests.core.metering.model_parts import (
     calendar,
     following,
 )
-from tests.core.metering.model_rows import ROWS, owners
+from tests.core.metering.model_rows import ROWS, empty_tables, owners
 from tests.core.metering.model_values import (
     AMOUNTS,
     BUDGETS,
@@ -155,7 +154,7 @@ class Books(RuleBasedStateMachine):
     @initialize(at=st.sampled_from(STARTS))
     def begin(self, at: datetime) -> None:
         """Nothing was ever asked."""
-        self._empty_tables()
+        empty_tables(self.ground.owner, self.ground.service)
         self.model = Model(PLANS, at)
         self.ground.set_clock(at)
         organisations: dict[UUID, Organisation] = {}
@@ -169,21 +168,6 @@ class Books(RuleBasedStateMachine):
             member = self.model.members[number]
             key_id = own_key(self.ground.service, _principal(member), is_shared=is_shared)
             self.model.keys[key_id] = ModelKey(key_id, member, is_shared, calendar("month", at, "UTC"))
-
-    def _empty_tables(self) -> None:
-        kept = ("ledger_entries", "wallets", "free_days")
-        self.ground.owner.execute("; ".join(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in kept).encode())
-        self.ground.owner.execute(
-            "TRUNCATE member_meters, org_meters, meter_periods, holds, attempts, usage_log, provider_keys, wallets, "
-            "free_days, boosts CASCADE"
-        )
-        self.ground.service.execute(
-            "UPDATE organisations SET plan = 'tight', zone = 'UTC', budget_usd_month = NULL, pools_allowances = false; "
-            "UPDATE memberships SET budget_usd_month = NULL, credits_cap_month = NULL; "
-            "UPDATE users SET uses_credits = false"
-        )
-        self.ground.owner.execute("TRUNCATE organisation_plans")
-        self.ground.owner.execute("; ".join(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in kept).encode())
 
     @rule(
         target=holds,
@@ -378,7 +362,7 @@ class Books(RuleBasedStateMachine):
     def put_credits_in(self, number: int, amount: Decimal, times: int) -> None:
         """A purchase, perhaps told twice."""
         organisation = self.model.members[number].organisation
-        movement = Movement(organisation.id, amount, str(new_id()), payment="a payment")
+        movement = credits_dao.Movement(organisation.id, amount, str(new_id()), payment="a payment")
         for time in range(times):
             with self.ground.database.service() as connection:
                 assert credits_dao.put_in(connection, "purchase", movement) == (time == 0)
@@ -388,11 +372,10 @@ class Books(RuleBasedStateMachine):
     def take_a_payment_back(self, number: int, amount: Decimal, times: int) -> None:
         """A refund or a dispute, perhaps told twice; below zero if need be."""
         organisation = self.model.members[number].organisation
-        movement = Movement(organisation.id, amount, str(new_id()), payment="a payment")
+        movement = credits_dao.Movement(organisation.id, amount, str(new_id()), payment="a payment")
         for time in range(times):
             with self.ground.database.service() as connection:
-                done = credits_dao.take_out(connection, "refund", movement)
-            assert done == ("repeated" if time else "done")
+                assert credits_dao.take_out(connection, "refund", movement) == ("repeated" if time else "done")
         organisation.balance = (organisation.balance or Decimal(0)) - amount
 
     @rule(number=members, uses=st.sampled_from([True, True, False]))
@@ -565,9 +548,9 @@ class Books(RuleBasedStateMachine):
     def _check_credits(self, hold: ModelHold) -> None:
         """A request that credits cover leaves neither an overdraft nor a cap exceeded."""
         if hold.is_under_credits:
-            assert self.model.wallet(hold.member.organisation)[2] == 0
-            cap = hold.member.cap
-            assert cap is None or self.model.credits_of(hold.member) <= cap, "cap"
+            member, cap = hold.member, hold.member.cap
+            assert self.model.wallet(member.organisation)[2] == 0
+            assert cap is None or self.model.credits_of(member) <= cap, "cap"
 
     def _set_clock(self, at: datetime) -> None:
         self.model.at = at
@@ -591,10 +574,8 @@ def _unit(metric: str) -> str:
 
 
 def _principal(member: Member) -> Principal:
-    organisation = member.organisation
-    return Principal(
-        member.user_id, organisation.id, Role(member.role), "free", "command", "UTC", "", "", str(organisation.id)
-    )
+    org_id = member.organisation.id
+    return Principal(member.user_id, org_id, Role(member.role), "free", "command", "UTC", "", "", str(org_id))
 
 
 @pytest.mark.slow
