@@ -37,7 +37,17 @@ def test_a_transcript_has_the_shape_of_the_contract(basic: httpx2.Client, chat_s
     answer = _post(basic, wav(90.5), language="en")
     assert answer.status_code == 200, answer.text
     content = answer.json()
-    assert set(content) == {"text", "model", "provider", "usage", "estimated", "cost_usd", "cached", "seconds"}
+    assert set(content) == {
+        "text",
+        "model",
+        "provider",
+        "usage",
+        "estimated",
+        "cost_usd",
+        "credits",
+        "cached",
+        "seconds",
+    }
     assert (content["text"], content["seconds"], content["cached"]) == (SAID, 91, False)
     assert (content["model"], content["provider"]) == (WRITER, "openai")
     assert Decimal(content["cost_usd"]) == 91 * HOUR_USD / 3600
