@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, Literal, get_args
 from zoneinfo import ZoneInfo
@@ -80,7 +80,8 @@ class Wanted:
     def name(self) -> str:
         """What the file is called."""
         local = ZoneInfo(self.span.zone)
-        first, last = (moment.astimezone(local).date() for moment in (self.span.starts_at, self.span.ends_at))
+        ends = (self.span.starts_at, self.span.ends_at - timedelta(microseconds=1))
+        first, last = (moment.astimezone(local).date() for moment in ends)
         return f"assay-usage-{first}-to-{last}.{self.file_format}"
 
 
