@@ -227,5 +227,6 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/api/billing/cancel"): Route(MANAGERS, 422),
     ("POST", "/api/billing/resume"): Route(MANAGERS, 422),
     ("POST", "/api/billing/portal"): Route(MANAGERS, 422),
+    ("GET", "/api/ai/usage/export"): Route(READERS),
     ("POST", "/api/webhooks/stripe"): Route(EVERYBODY, 501, body={}),
 }

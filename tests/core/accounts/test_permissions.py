@@ -56,6 +56,7 @@ ROLES = {
     Caller.DEACTIVATED: Role.OWNER,
     Caller.LEFT: Role.OWNER,
 }
+REFUSALS = ("not part of your role", "for those who manage")
 MAIN = str(ROOT / "pages" / "main.py")
 AREAS = (
     *("metering", "ai", "billing", "market", "screener", "verdicts", "portfolio", "research", "admin", "oversight"),
@@ -258,7 +259,7 @@ def test_every_page_asks_by_itself_who_opens_it(everybody: Everybody, monkeypatc
                 timeout=30
             )
             shown = " ".join(box.value for box in (*app.warning, *app.error, *app.info, *app.markdown))
-            refusals = ("session has ended",) if caller in OUTSIDERS else ("not part of your role", "for the operators")
+            refusals = ("session has ended",) if caller in OUTSIDERS else REFUSALS
             assert any(refusal in shown for refusal in refusals) is (caller not in allowed), (
                 f"{page} by {caller}: {shown}"
             )
