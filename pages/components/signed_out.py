@@ -31,7 +31,7 @@ def column(title: str = "", *, is_signed_in: bool = False) -> Iterator[None]:
             st.space("large")
             _show_wordmark()
         if title:
-            st.title(plain(title), anchor=False)
+            st.header(plain(title), anchor=False)
         yield
 
 

@@ -27,7 +27,7 @@ def _told(page: Page, name: str) -> list[str]:
 
 
 def _settle(page: Page) -> None:
-    expect(page.get_by_role("heading", level=1).first).to_be_visible()
+    expect(page.get_by_role("heading").first).to_be_visible()
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
 
