@@ -73,7 +73,7 @@ def test_every_role_sees_the_plan_and_only_managers_can_buy(
     assert ("Choose Premium" in labels(app)) is role.manages
     assert ("Owners and admins of your organisation choose the plan." in words) is not role.manages
     app = billing("credits")
-    assert "100 credits | 525 credits" in words_of(app)
+    assert "**Starter** | 100 credits" in words_of(app)
     assert "10.00 USD, before tax" in words_of(app)
     assert ("Buy 100" in labels(app)) is role.manages
     assert "Nothing has moved yet" in words_of(billing("ledger"))
