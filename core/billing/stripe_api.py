@@ -30,7 +30,6 @@ from core.ids import new_id
 from core.settings import Settings
 
 if TYPE_CHECKING:
-    from requests import Session
     from stripe import StripeClient
     from stripe._stripe_object import StripeObject
 
@@ -95,7 +94,8 @@ class StripeApi:
         secret = settings.stripe_secret_key
         self._key = secret.get_secret_value().strip() if secret else None
         self._base = _checked_base(settings.stripe_api_base)
-        self._session: Session | None = None
+        self._session: Any = None
+        """One for all threads, so that it can be closed; of the library that the client itself uses."""
         self._client: StripeClient | None = None
         self._opening = threading.Lock()
 
@@ -276,9 +276,9 @@ class StripeApi:
             raise NotConfigured(SWITCHED_OFF)
         with self._opening:
             if self._client is None:
-                import requests
                 import stripe
 
+                requests = stripe.RequestsClient().requests
                 self._session = requests.Session()
                 for scheme in ("https://", "http://"):
                     self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
