@@ -73,7 +73,7 @@ def _of_day(table: str, keys: Sequence[str], more: Sequence[str] = (), values: s
         INSERT INTO {table} (day, {", ".join([*keys, *MEASURES, *more])})
         SELECT CAST(:day AS timestamptz), {_listed(keys)}, {RAW_MEASURES}{values}
         FROM (SELECT *, {BUCKET} AS bucket FROM usage_log WHERE at >= :day AND at < :end) l GROUP BY {grouped}
-    """  # noqa: S608
+    """  # noqa: S608 (names of ours)
 
 
 def _again(table: str, keys: Sequence[str], finer: str, more: Sequence[str] = ()) -> TextClause:
@@ -81,7 +81,7 @@ def _again(table: str, keys: Sequence[str], finer: str, more: Sequence[str] = ()
     names = ", ".join(["day", *keys])
     summed = ", ".join(f"sum({name})" for name in (*MEASURES, *more))
     return text(
-        f"INSERT INTO {table} ({names}, {', '.join([*MEASURES, *more])}) "  # noqa: S608
+        f"INSERT INTO {table} ({names}, {', '.join([*MEASURES, *more])}) "  # noqa: S608 (names of ours)
         f"SELECT {names}, {summed} FROM {finer} WHERE day = :day GROUP BY {names}"
     )
 

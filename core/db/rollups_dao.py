@@ -196,7 +196,7 @@ def sums(transaction: Transaction, span: Span, by: Sequence[str] = (), *, most: 
     grouped = f"GROUP BY {', '.join(names)}" if names else ""
     branches = [*query.of_rollup(", ".join(MEASURES)), *query.of_log(RAW_MEASURES)]
     statement = (
-        f"SELECT {', '.join([*names, _SUMMED])} FROM ({' UNION ALL '.join(branches)}) r {grouped} "  # noqa: S608
+        f"SELECT {', '.join([*names, _SUMMED])} FROM ({' UNION ALL '.join(branches)}) r {grouped} "  # noqa: S608 (names of ours)
         f"ORDER BY {order} LIMIT :most"
     )
     rows = transaction.execute(text(statement), {**query.values, "most": most}).all()
@@ -214,7 +214,7 @@ def latencies(transaction: Transaction, span: Span, by: Sequence[str] = ()) -> l
     grouped = f"GROUP BY {', '.join(names)}" if names else ""
     for branch in query.of_rollup(", ".join(LATENCIES)):
         summed = ", ".join(f"coalesce(sum({name}), 0)" for name in LATENCIES)
-        statement = f"SELECT {', '.join([*names, summed])} FROM ({branch}) r {grouped}"  # noqa: S608
+        statement = f"SELECT {', '.join([*names, summed])} FROM ({branch}) r {grouped}"  # noqa: S608 (names of ours)
         for row in transaction.execute(text(statement), query.values):
             found[tuple(row[: len(by)])] = list(row[len(by) :])
     for branch in query.of_log(f"{BUCKET} AS bucket, count(*) AS n", "status = 'success'", "bucket"):
@@ -245,7 +245,7 @@ def active(transaction: Transaction, span: Span, by: Sequence[str] = ()) -> list
     branches = [*query.of_rollup("org_id, user_id"), *query.of_log("org_id, user_id", "true", "org_id, user_id")]
     grouped = f"GROUP BY {', '.join(names)} ORDER BY {', '.join(names)}" if names else ""
     statement = (
-        f"SELECT {', '.join([*names, 'count(DISTINCT user_id)', 'count(DISTINCT org_id)'])} "  # noqa: S608
+        f"SELECT {', '.join([*names, 'count(DISTINCT user_id)', 'count(DISTINCT org_id)'])} "  # noqa: S608 (names of ours)
         f"FROM ({' UNION '.join(branches)}) r {grouped} LIMIT :most"
     )
     rows = transaction.execute(text(statement), {**query.values, "most": MAX_ROWS}).all()
@@ -280,7 +280,7 @@ class _Query:
         if not self._pieces.stale:
             self.values.pop("stale", None)
         return [
-            f"SELECT {', '.join([*keys, measures])} FROM {self._rollup.table} "  # noqa: S608
+            f"SELECT {', '.join([*keys, measures])} FROM {self._rollup.table} "  # noqa: S608 (names of ours)
             f"WHERE {column} >= :first AND {column} < :end{stale}{self._of_one}"
         ]
 
@@ -290,7 +290,7 @@ class _Query:
         names = [*(f"k{number}" for number in range(len(keys))), *([more_keys] if more_keys else [])]
         grouped = f" GROUP BY {', '.join(names)}" if names else ""
         return [
-            f"SELECT {', '.join([*keys, measures])} FROM usage_log WHERE {condition} "  # noqa: S608
+            f"SELECT {', '.join([*keys, measures])} FROM usage_log WHERE {condition} "  # noqa: S608 (names of ours)
             f"AND at >= :s{number} AND at < :e{number}{self._of_one}{grouped}"
             for number in range(len(self._pieces.times))
         ]

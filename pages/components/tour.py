@@ -65,8 +65,7 @@ def show_offer(key: str, principal: Principal) -> None:
         st.caption("New here? A tour of the pages takes two minutes.")
     with st.container(horizontal=True):
         label = "Take the tour" if is_new else "Tour of the pages"
-        kind = "secondary" if is_new else "tertiary"
-        if st.button(label, key=f"{key}_take", icon=":material/explore:", type=kind):
+        if st.button(label, key=f"{key}_take", icon=":material/explore:", type="secondary" if is_new else "tertiary"):
             st.session_state[f"{key}_at"] = 0
             st.switch_page(STOPS[0].file)
         if is_new:
