@@ -151,7 +151,7 @@ def old_database_url(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -
     with monkeypatch.context() as patch:
         patch.setattr(migrate_module, "_function_files", lambda: [MIGRATIONS / "functions" / "10_clock.sql"])
         upgrade = command.upgrade
-        patch.setattr(migrate_module.command, "upgrade", lambda config, _head: upgrade(config, "0021"))
+        patch.setattr(command, "upgrade", lambda config, _head: upgrade(config, "0021"))
         migrate(empty_database_url)
     return empty_database_url
 
