@@ -16,13 +16,20 @@ from tests.core.http.conftest import Api, ServeApi, assert_problem, served
 
 OPEN = {("GET", "/api/health")}
 """What the contract opens to everybody."""
+SIGNED = {("POST", "/api/webhooks/stripe")}
+"""What asks for no token, and for a signature instead."""
 
 
 def test_every_route_but_health_refuses_who_has_no_valid_token(
     serve_api: ServeApi, service: psycopg.Connection[tuple[object, ...]]
 ) -> None:
     # Strangers knock here more often than they may in a minute, and at what only a secret opens.
-    api = serve_api(HOST="0.0.0.0", RATE_PER_ADDRESS="10000", CRON_SECRET=secrets.token_urlsafe(32))
+    api = serve_api(
+        HOST="0.0.0.0",
+        RATE_PER_ADDRESS="10000",
+        CRON_SECRET=secrets.token_urlsafe(32),
+        STRIPE_WEBHOOK_SECRET="whsec_test",
+    )
     revoked = api.token(api.member("ann"))
     service.execute("UPDATE access_tokens SET revoked_at = assay_now()")
     given = [
@@ -43,6 +50,8 @@ def test_every_route_but_health_refuses_who_has_no_valid_token(
                 answer = client.request(method, path.removeprefix("/api"), headers=headers)
                 if (method, path) in OPEN:
                     assert answer.status_code == 200
+                elif (method, path) in SIGNED:
+                    assert_problem(answer, 400, "invalid_request")
                 else:
                     assert_problem(answer, 401, "unauthenticated")
                     assert answer.headers["www-authenticate"] == "Bearer"
