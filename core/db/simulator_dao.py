@@ -14,8 +14,9 @@ from sqlalchemy import Connection, text
 # order of its index; an hour more lets in what was reserved before the end and settled after it.
 _REQUESTS = text(
     """
-    SELECT coalesce(h.created_at, l.at) AS at, least(coalesce(h.resolved_at, l.at), h.expires_at) AS ends_at, l.org_id, l.user_id, l.feature,
-        l.model, l.status = 'denied' AS was_refused, coalesce(h.acts_as, 'member') AS acts_as,
+    SELECT coalesce(h.created_at, l.at) AS at, least(coalesce(h.resolved_at, l.at), h.expires_at) AS ends_at,
+        l.org_id, l.user_id, l.feature, l.model, l.status = 'denied' AS was_refused,
+        coalesce(h.acts_as, 'member') AS acts_as,
         CASE WHEN h.id IS NULL THEN coalesce(l.feature, 'chat_query') IN ('chat_query', 'signal_validation')
             ELSE h.request_held > 0 END AS counts_request,
         CASE WHEN h.id IS NULL THEN true ELSE greatest(h.quota_charged, h.request_charged) > 0 END AS keeps_quota,
