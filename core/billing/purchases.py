@@ -71,11 +71,14 @@ class Purchases:
         package = self._billing.package(package_id)
         self._api.require_key()
         payment, is_replayed = self._begun(principal, package, idempotency)
-        if payment.intent_id is None or payment.client_secret is None:
-            payment = self._with_intent(principal, payment, package)
-        assert payment.intent_id is not None
-        assert payment.client_secret is not None
-        return Bought(payment.id, payment.intent_id, payment.client_secret, is_replayed)
+        facts = (
+            self._with_intent(principal, payment, package)
+            if payment.intent_id is None
+            else self._api.intent(payment.intent_id)
+        )
+        if facts.client_secret is None:
+            raise Conflict("Stripe gave nothing to pay this purchase with. Try again.")
+        return Bought(payment.id, facts.id, facts.client_secret, is_replayed)
 
     def checkout(self, principal: Principal, package_id: str) -> str:
         """Begins a purchase on Stripe's hosted checkout; gives its address.
@@ -232,7 +235,7 @@ class Purchases:
             raise StillRunning("A request with this Idempotency-Key is still running. Ask again in a second.")
         return earlier, True
 
-    def _with_intent(self, principal: Principal, payment: PaymentRow, package: Package) -> PaymentRow:
+    def _with_intent(self, principal: Principal, payment: PaymentRow, package: Package) -> IntentFacts:
         with self._freed(payment.id):
             facts = self._api.create_intent(
                 payment_id=str(payment.id),
@@ -241,11 +244,9 @@ class Purchases:
                 description=_words(package),
                 customer_id=self._customers.known(principal.org_id),
             )
-            if facts.client_secret is None:
-                raise Conflict("Stripe gave nothing to pay this purchase with. Try again.")
         with self._database.service() as connection:
-            dao.begin_intent(connection, payment.id, facts.id, facts.client_secret)
-            return dao.payment(connection, payment.id)
+            dao.begin_intent(connection, payment.id, facts.id)
+        return facts
 
     def _freed(self, payment_id: UUID) -> _Freed:
         return _Freed(self._database, payment_id)

@@ -34,7 +34,6 @@ class PaymentRow:
     state: str
     intent_id: str | None
     checkout_id: str | None
-    client_secret: str | None
     body_sha256: bytes | None
     refunded_minor: int
     refunds_as_of: datetime | None
@@ -113,7 +112,7 @@ class SubscriptionRow:
 _ACCOUNT = "SELECT org_id, customer_id, checkout_id, applied_plan FROM billing_accounts"
 _PAYMENT = (
     "SELECT id, org_id, user_id, package_id, credits, amount_minor, currency, state, intent_id, checkout_id, "
-    "client_secret, body_sha256, refunded_minor, refunds_as_of, taken_credits, said, created_at, credited_at "
+    "body_sha256, refunded_minor, refunds_as_of, taken_credits, said, created_at, credited_at "
     "FROM payments"
 )
 _SUBSCRIPTION = (
@@ -262,10 +261,10 @@ def payment_by_dispute(connection: Connection, dispute_id: str) -> UUID | None:
     return found
 
 
-def begin_intent(connection: Connection, payment_id: UUID, intent_id: str, client_secret: str) -> None:
-    """Keeps the intent of a purchase, and with what its buyer pays."""
-    statement = text("UPDATE payments SET intent_id = :intent_id, client_secret = :secret WHERE id = :id")
-    connection.execute(statement, {"id": payment_id, "intent_id": intent_id, "secret": client_secret})
+def begin_intent(connection: Connection, payment_id: UUID, intent_id: str) -> None:
+    """Keeps the intent of a purchase."""
+    statement = text("UPDATE payments SET intent_id = :intent_id WHERE id = :id")
+    connection.execute(statement, {"id": payment_id, "intent_id": intent_id})
 
 
 def begin_checkout(connection: Connection, payment_id: UUID, checkout_id: str) -> None:
@@ -285,7 +284,7 @@ def bind_intent(connection: Connection, payment_id: UUID, intent_id: str) -> boo
 def close_payment(connection: Connection, payment_id: UUID, said: str, *, state: str = "closed") -> bool:
     """Ends a purchase that came to nothing, or is refused; False where it is not open."""
     statement = text(
-        "UPDATE payments SET state = :state, said = :said, client_secret = NULL, request_key = NULL, "
+        "UPDATE payments SET state = :state, said = :said, request_key = NULL, "
         "body_sha256 = NULL WHERE id = :id AND state IN ('open', 'refused')"
     )
     return connection.execute(statement, {"id": payment_id, "state": state, "said": said}).rowcount == 1
@@ -361,8 +360,8 @@ def open_payments_of(connection: Connection, org_id: UUID, *, most: int) -> list
 def forget_requests(connection: Connection, *, age: timedelta) -> None:
     """Frees request keys that were used so long ago, and forgets what their answers held."""
     statement = text(
-        "UPDATE payments SET request_key = NULL, body_sha256 = NULL, client_secret = NULL WHERE state <> 'open' "
-        "AND created_at < assay_now() - :age AND (request_key IS NOT NULL OR client_secret IS NOT NULL)"
+        "UPDATE payments SET request_key = NULL, body_sha256 = NULL WHERE state <> 'open' "
+        "AND created_at < assay_now() - :age AND request_key IS NOT NULL"
     )
     connection.execute(statement, {"age": age})
 
@@ -370,7 +369,7 @@ def forget_requests(connection: Connection, *, age: timedelta) -> None:
 def close_forgotten(connection: Connection, *, age: timedelta, said: str) -> int:
     """Ends purchases that nobody paid for so long; says how many."""
     statement = text(
-        "UPDATE payments SET state = 'closed', said = :said, client_secret = NULL, request_key = NULL, "
+        "UPDATE payments SET state = 'closed', said = :said, request_key = NULL, "
         "body_sha256 = NULL WHERE state = 'open' AND created_at < assay_now() - :age"
     )
     return connection.execute(statement, {"age": age, "said": said}).rowcount

@@ -41,7 +41,6 @@ payments = Table(
     Column("state", Text, nullable=False),
     Column("intent_id", Text),
     Column("checkout_id", Text),
-    Column("client_secret", Text),
     Column("request_key", Text),
     Column("body_sha256", LargeBinary),
     Column("refunded_minor", BigInteger, nullable=False),

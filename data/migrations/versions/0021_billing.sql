@@ -26,7 +26,6 @@ CREATE TABLE payments (
     state text NOT NULL,
     intent_id text,
     checkout_id text,
-    client_secret text,
     request_key text,
     body_sha256 bytea,
     refunded_minor bigint NOT NULL DEFAULT 0,
@@ -52,7 +51,6 @@ CREATE UNIQUE INDEX ix_payments_request ON payments (org_id, user_id, request_ke
 COMMENT ON TABLE payments IS 'Packages of credits that were bought, or were about to be: what is credited is what stands here.';
 COMMENT ON COLUMN payments.amount_minor IS 'In the smallest unit of the currency: cents.';
 COMMENT ON COLUMN payments.state IS 'open: not paid yet; paid; refused: amount or currency differ; closed: came to nothing.';
-COMMENT ON COLUMN payments.client_secret IS 'With which its buyer pays; gone once that is over. The app role cannot read it.';
 COMMENT ON COLUMN payments.request_key IS 'Idempotency-Key and route of the request, for 24 hours.';
 COMMENT ON COLUMN payments.refunds_as_of IS 'When Stripe said so: what it said before that changes nothing.';
 COMMENT ON COLUMN payments.taken_credits IS 'Taken back for refunds and disputes.';
