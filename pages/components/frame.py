@@ -16,6 +16,8 @@ from pages.components.session import sign_out_button
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 AVATAR_PX = 28
+DEMO_HOST = "@demo.example"
+"""Where the addresses of the demo's people are."""
 
 
 def wordmark() -> Path:
@@ -33,6 +35,8 @@ def show_sidebar(principal: Principal, organisations: Sequence[BelongingRow] = (
     with st.sidebar, st.container(border=True, gap="small"):
         switcher.show("frame_organisation", principal, organisations)
         show_who(principal)
+        if principal.email.endswith(DEMO_HOST):
+            st.caption("Demo: its first month of usage is generated.")
         sign_out_button()
 
 
