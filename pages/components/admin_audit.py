@@ -79,6 +79,7 @@ class Log(Protocol):
     def verify(self, principal: Principal, *, everything: bool = False) -> Report:
         """Reads the chains through."""
         ...
+_FORMATS: tuple[tuple[Format, str], ...] = (("csv", "CSV"), ("jsonl", "JSON Lines"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +242,9 @@ def _show_turns(key: str, pages: list[tuple[datetime, UUID]], page: AuditPage) -
 def _show_files(place: _Place, wanted: Wanted) -> None:
     key = place.key
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for form, label in (("csv", "CSV"), ("jsonl", "JSON Lines")):
+        for form, label in _FORMATS:
             if st.button(f"Make {label}", key=f"{key}_make_{form}", icon=":material/description:"):
-                content = place.log.export(place.principal, wanted, form=form, everything=place.everything)  # type: ignore[arg-type]
+                content = place.log.export(place.principal, wanted, form=form, everything=place.everything)
                 st.session_state[f"{key}_file"] = (form, content)
         if f"{key}_file" in st.session_state:
             form, content = st.session_state[f"{key}_file"]
