@@ -52,6 +52,7 @@ AREAS = {
 """What the first part of an action's name is called."""
 KINDS = {"operator": "an operator", "command": "a command", "system": "the workbench", "stripe": "Stripe"}
 TROUBLES = frozenset({AuditAction.SIGN_IN_FAILED, AuditAction.SIGN_IN_BLOCKED, AuditAction.BILLING_EVENT_REFUSED})
+FORMATS: tuple[tuple[Format, str], ...] = (("csv", "CSV"), ("jsonl", "JSON Lines"))
 MOST_FOUND = 50
 """Findings that are listed; a command lists more."""
 
@@ -79,7 +80,6 @@ class Log(Protocol):
     def verify(self, principal: Principal, *, everything: bool = False) -> Report:
         """Reads the chains through."""
         ...
-_FORMATS: tuple[tuple[Format, str], ...] = (("csv", "CSV"), ("jsonl", "JSON Lines"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ def _show_turns(key: str, pages: list[tuple[datetime, UUID]], page: AuditPage) -
 def _show_files(place: _Place, wanted: Wanted) -> None:
     key = place.key
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for form, label in _FORMATS:
+        for form, label in FORMATS:
             if st.button(f"Make {label}", key=f"{key}_make_{form}", icon=":material/description:"):
                 content = place.log.export(place.principal, wanted, form=form, everything=place.everything)
                 st.session_state[f"{key}_file"] = (form, content)
