@@ -23,6 +23,7 @@ from core.principal import Principal
 from core.settings import ROOT
 from core.workbench import Workbench, open_workbench
 from tests.conftest import MoveTime, make_settings, member_factory
+from tests.core.ai.test_credit_cover import FREE, HONEST_CREDITS
 from tests.core.ai.test_gateway import HONEST, HONEST_COST, LONG, ask, used, wait_until
 from tests.fakes.chat_server import ChatServer
 from tests.fakes.scripted_server import Reply
@@ -175,6 +176,41 @@ def test_a_process_that_ends_between_two_steps_costs_what_the_table_says(
     assert logged.fetchall() == [*expected, ("success", HONEST_COST, HONEST_COST)]
     assert used(live, ann) == (2 if death.status == "success" else 1)
     assert [call.cost_usd for call in audit(live.database).odd_calls] == [row[2] for row in expected if bound]
+
+
+@pytest.mark.parametrize("death", DEATHS, ids=lambda death: death.step)
+def test_a_process_that_is_killed_under_credits_takes_none_but_what_was_settled(
+    live: Workbench,
+    ann: Principal,
+    chat_server: ChatServer,
+    service: Service,
+    move_time: MoveTime,
+    start: StartWorker,
+    *,
+    death: Death,
+) -> None:
+    chat_server.reply(text=LONG, usage=HONEST)
+    for number in range(FREE):
+        ask(live, ann, f"Question {number}?")
+    service.execute("UPDATE plan_limits SET free_credits_day = 0 WHERE plan = 'free'")
+    live.profiles.change(ann, {"uses_credits": True})
+    live.credits.grant(ann.org_id, Decimal(5), reason="a test", author=None)
+    chat_server.reply(text=LONG, usage=HONEST, hangs=death.hangs)
+    worker = start(death.step, death.last_word)
+    assert chat_server.wait_for(calls=FREE + death.calls)
+    is_settled = death.status == "success"
+    before = live.credits.balance(ann)
+    assert (before.held > 0) is (death.hold in (NEVER, UNRESOLVED))
+    assert before.balance + before.held == 5 - (HONEST_CREDITS if is_settled else 0)
+    worker.kill()
+    worker.wait(10)
+    move_time(timedelta(minutes=10))
+    live.meter.sweep()
+    after = live.credits.balance(ann)
+    assert (after.balance, after.held, after.overdraft) == (5 - (HONEST_CREDITS if is_settled else 0), 0, 0)
+    kinds = [row[0] for row in service.execute("SELECT kind FROM ledger_entries ORDER BY id").fetchall()]
+    held = ["hold", "charge", "release"] if is_settled else ["hold", "release"]
+    assert kinds == ["grant", *(held if death.hold else [])]
 
 
 def test_what_was_settled_before_the_death_is_served_from_the_cache(
