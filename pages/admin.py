@@ -120,7 +120,7 @@ def show_abuse(principal: Principal, everything: bool) -> None:
 
 def show_books(principal: Principal, _everything: bool) -> None:
     """Whether the books are right."""
-    section("Books", "Counters, holds, usage, attempts and ledger against one another, as `doctor --accounting` does.")
+    section("Books", "Counters, holds, usage, attempts and ledger against one another, as “doctor --accounting” does.")
     admin_books.show("admin_books", bench.admin.books, principal)
 
 

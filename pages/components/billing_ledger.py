@@ -102,7 +102,7 @@ def show_lines(key: str, lines: Sequence[Line], zone: str) -> None:
     }
     if all(line.after is None for line in lines):
         del columns["Before"], columns["After"]
-    figure = st.column_config.NumberColumn(format="localized")
+    figure = st.column_config.NumberColumn(format="%.6f")
     st.dataframe(
         pa.table(columns),
         key=key,

@@ -52,9 +52,8 @@ def usd(amount: Decimal) -> str:
 
 def usd_figure(amount: Decimal) -> str:
     """An amount with every digit that counts: 0.00012 and not 0.000120000 or 0.00."""
-    exact = f"{amount.normalize():f}"
-    whole, _, decimals = exact.partition(".")
-    return f"{int(whole):,}.{decimals.ljust(2, '0')}"
+    whole, _, decimals = f"{abs(amount).normalize():f}".partition(".")
+    return f"{'-' if amount < 0 else ''}{int(whole):,}.{decimals.ljust(2, '0')}"
 
 
 def when(moment: datetime, now: datetime, zone: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -11,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.settings import ROOT
 from pages.components.avatar import INKS, avatar_svg, color_of, initials, ink_on
 from pages.components.theme import contrast
-from pages.components.words import plain
+from pages.components.words import plain, usd_figure
 from tests.gallery.exhibits import EXCUSED, EXHIBITS
 from tests.gallery.texts import PEOPLE, TEXTS
 from tests.pages.test_theme import READABLE, THEMES
@@ -180,3 +181,18 @@ def test_the_texts_of_the_gallery_are_hard() -> None:
 def test_every_page_with_a_title_begins_alike_and_so_says_what_was_just_saved() -> None:
     with_their_own = [path.name for path in (ROOT / "pages").rglob("*.py") if "st.title(" in path.read_text("utf-8")]
     assert with_their_own == ["headings.py"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ("0", "0.00"),
+        ("0.00012", "0.00012"),
+        ("1234.5", "1,234.50"),
+        ("-0.0696", "-0.0696"),
+        ("-1.5", "-1.50"),
+        ("-1234", "-1,234.00"),
+    ],
+)
+def test_an_amount_keeps_its_sign_and_its_digits(amount: str, words: str) -> None:
+    assert usd_figure(Decimal(amount)) == words
