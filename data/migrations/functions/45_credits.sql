@@ -54,15 +54,16 @@ BEGIN
     END LOOP;
 END $$;
 
--- What is taken out and not spent leaves the lots alone as long as other credits are enough.
+-- What is taken out and not spent leaves the lots alone as long as other credits are enough; what an overdraft will be
+-- repaid with, once holds return, is no lot's any more.
 CREATE OR REPLACE FUNCTION trim_lots(p_org uuid) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     lot record;
     excess numeric;
 BEGIN
-    SELECT coalesce(sum(l.remaining), 0) - w.available - w.held INTO excess
+    SELECT coalesce(sum(l.remaining), 0) - greatest(0, w.available + w.held - w.overdraft) INTO excess
         FROM wallets w LEFT JOIN credit_lots l ON l.org_id = w.org_id AND l.remaining > 0
-        WHERE w.org_id = p_org GROUP BY w.available, w.held;
+        WHERE w.org_id = p_org GROUP BY w.available, w.held, w.overdraft;
     FOR lot IN SELECT id, remaining FROM credit_lots WHERE org_id = p_org AND remaining > 0
         ORDER BY expires_at DESC, id LOOP
         EXIT WHEN excess <= 0;

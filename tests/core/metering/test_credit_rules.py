@@ -415,6 +415,23 @@ def test_an_overdraft_that_a_grant_repays_is_not_taken_again_at_its_end(
     assert (lots(service), wallet(service)) == ([4], (4, 0, 0))
 
 
+@pytest.mark.parametrize("spent", ["0", "4", "13"])
+def test_a_payment_that_is_taken_back_while_a_grant_is_held_takes_no_bought_credits_at_its_end(
+    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime, spent: str
+) -> None:
+    move_time(NOON)
+    put_in(workbench, ann, "10", expires_at=NOON + timedelta(days=1))
+    hold = called(workbench, ann, "13")  # three of them free
+    take_out(workbench, ann, "5")
+    assert (lots(service), wallet(service)) == ([5], (0, 10, 5))
+    settle(workbench, hold, spent)
+    put_in(workbench, ann, "100")
+    move_time(NOON + timedelta(days=1))
+    with workbench.database.service() as connection:
+        dao.expire(connection, ann.org_id)
+    assert wallet(service) == (100 - max(Decimal(0), Decimal(spent) - 3 - 5), 0, 0)
+
+
 def test_grants_that_have_not_ended_stay(
     workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
 ) -> None:
