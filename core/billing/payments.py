@@ -19,6 +19,7 @@ from core.db import billing_dao as dao
 from core.db.billing_dao import DisputeRow, PaymentRow
 from core.db.engine import Transaction
 from core.errors import AssayError
+from core.ids import new_id
 from core.metering.credits import Credits
 from core.metering.pricing import CREDIT
 
@@ -117,12 +118,13 @@ class Payments:
             return
         target = _taken(payment, dao.disputes(transaction, payment.id))
         change = target - payment.taken_credits
+        entry = f"{cause.id}/{new_id()}"  # one event may settle twice; once each time, as the payment's row is locked
         if change > 0:
             self._credits.taken_back(
-                transaction, payment.org_id, change, payment=str(payment.id), event=cause.id, reason=reason
+                transaction, payment.org_id, change, payment=str(payment.id), event=entry, reason=reason
             )
         elif change < 0:
-            returned = f"{payment.id}/returned/{cause.id}"
+            returned = f"{payment.id}/returned/{entry}"
             self._credits.purchased(transaction, payment.org_id, -change, payment=returned, user_id=payment.user_id)
         if change:
             dao.set_taken(transaction, payment.id, target)

@@ -29,6 +29,18 @@ def test_a_paid_package_is_credited_once_however_often_stripe_says_so(shop: Shop
     assert shop.notices(olga) == ["100 credits have arrived"]
 
 
+def test_what_one_event_settles_twice_with_other_totals_is_taken_back_in_all(shop: Shop, olga: Principal) -> None:
+    intent_id = shop.buy(olga)
+    shop.stripe.pay(intent_id)
+    shop.tell(shop.stripe.refund(intent_id, 500))  # before it is known that it was paid
+    later = shop.stripe.refund(intent_id, 500)
+    shop.billing.purchases.look_again(olga)  # reads both refunds at once
+    found = shop.rows("SELECT refunded_minor, taken_credits FROM payments WHERE intent_id = %s", intent_id)
+    assert (found, shop.balance(olga)) == ([(1000, Decimal(100))], 0)
+    shop.tell(later)
+    assert shop.balance(olga) == 0
+
+
 def test_what_is_credited_is_what_was_stored_and_never_what_metadata_says(shop: Shop, olga: Principal) -> None:
     mallory = shop.member("mallory", org="Elsewhere")
     intent_id = shop.buy(olga)
