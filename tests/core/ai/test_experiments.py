@@ -169,8 +169,9 @@ def _call(
     service.execute(
         "INSERT INTO assay.usage_log (id, at, org_id, user_id, request_id, hold_id, channel, status, provider, model,"
         " cost_usd, latency_ms, error_code, experiment_id, arm)"
-        " VALUES (%s, clock_timestamp(), %s, %s, %s, %s, 'api', %s, 'openai', 'gpt-4o', %s, %s, %s, %s, %s)",
-        (hold, who.org_id, who.user_id, request, hold, status, cost, latency_ms, error_code, *arm),
+        " SELECT id, resolved_at, %s, %s, %s, id, 'api', %s, 'openai', 'gpt-4o', %s, %s, %s, %s, %s"
+        " FROM assay.holds WHERE id = %s",
+        (who.org_id, who.user_id, request, status, cost, latency_ms, error_code, *arm, hold),
     )
     if reaction is None:
         return
