@@ -145,6 +145,10 @@ def test_a_call_without_a_quota_sends_no_quota_headers(live_api: Api) -> None:
 UNDOCUMENTED = {"/api/openapi.json", "/api/docs", "/api/docs/{name}"}
 
 
+WITHOUT_TOKEN = {"/api/health", "/api/webhooks/stripe"}
+"""What is open to everybody, and what asks for a signature instead."""
+
+
 def test_the_document_names_every_call_with_its_token_and_its_problems(api: Api) -> None:
     document = httpx2.get(f"{api.base_url}/openapi.json").json()
     assert document["openapi"] == "3.0.3"
@@ -152,7 +156,7 @@ def test_the_document_names_every_call_with_its_token_and_its_problems(api: Api)
     assert set(document["paths"]) == {path.replace(":path", "") for _, path in ROUTES if path not in UNDOCUMENTED}
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            assert ("security" in operation) == (path != "/api/health")
+            assert ("security" in operation) == (path not in WITHOUT_TOKEN)
             failure = "application/json" if path.startswith("/v1/") else "application/problem+json"
             assert failure in operation["responses"]["default"]["content"]
     chat, prompt = (document["components"]["schemas"][name] for name in ("ChatQuestion", "Prompt"))
