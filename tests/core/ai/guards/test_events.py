@@ -52,7 +52,11 @@ def rows(service: Service) -> list[tuple[object, ...]]:
 
 def holding(service: Service, words: str) -> set[str]:
     """The tables in which these words stand anywhere."""
-    names = service.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (SCHEMA,)).fetchall()
+    names = service.execute(  # the key of addresses' hashes is the owner's alone, and a partition is read by its table
+        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p') "
+        "AND has_table_privilege(c.oid, 'SELECT')",
+        (SCHEMA,),
+    ).fetchall()
     found = set()
     for (name,) in names:
         table = sql.Identifier(SCHEMA, str(name))
