@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
 
 VIEWS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
 MAX_TABS = 1_500
-DRAWN_MS = 60_000
+DRAWN_MS = 120_000
 """All components with their charts on one page take their time."""
 ROLES = frozenset("button link textbox combobox radio checkbox switch tab menuitem spinbutton slider".split())
 """What a person acts on, as a screen reader calls it."""

@@ -19,6 +19,8 @@ from sqlalchemy import make_url
 from core.settings import DATA, ROOT
 from tests.fakes.openid_provider import OpenIdProvider
 
+pytestmark = pytest.mark.timeout(300)  # each command is a process that imports everything
+
 Service = psycopg.Connection[tuple[object, ...]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -18,6 +18,8 @@ from core.settings import ROOT
 from tests.conftest import MakeMember
 from tests.core.metering.factories import own_key
 
+pytestmark = pytest.mark.timeout(300)  # each command is a process that imports everything
+
 Connection = psycopg.Connection[tuple[object, ...]]
 Rotate = Callable[..., subprocess.CompletedProcess[str]]
 OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))

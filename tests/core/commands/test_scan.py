@@ -7,6 +7,8 @@ from datetime import date
 
 from tests.core.commands.test_bars import Run, Service, add_ann, file, run
 
+pytestmark = pytest.mark.timeout(300)  # each command is a process that imports everything
+
 __all__ = ["file", "run"]
 
 

@@ -6,6 +6,8 @@ import re
 
 from tests.core.commands.test_bars import Run, Service, add_ann, file, run
 
+pytestmark = pytest.mark.timeout(300)  # each command is a process that imports everything
+
 __all__ = ["file", "run"]
 
 

@@ -22,6 +22,8 @@ from tests.core.commands.test_bars import Run, Service, run
 from tests.fakes.canaries import without_canary
 from tests.fakes.chat_server import ChatServer, Reply
 
+pytestmark = pytest.mark.timeout(300)  # each command is a process that imports everything
+
 __all__ = ["run"]
 
 KEPT_MODEL, OTHER_MODEL = "gpt-4o-mini", "gpt-4.1-mini"
