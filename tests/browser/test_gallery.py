@@ -18,7 +18,7 @@ from tests.fakes.browser import screenshot
 from tests.fakes.live_app import free_port
 from tests.gallery.exhibits import EXHIBITS
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
 
 VIEWS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
 MAX_TABS = 1_500

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import date
 
+import pytest
+
 from tests.core.commands.test_bars import Run, Service, add_ann, file, run
 
 pytestmark = pytest.mark.timeout(300)  # each command is a process that imports everything

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.core.commands.test_bars import Run, Service, add_ann, file, run
 
 pytestmark = pytest.mark.timeout(300)  # each command is a process that imports everything
