@@ -71,8 +71,6 @@ def test_counters_go_on_from_it(workbench: Workbench, demo: DemoUsage, people: l
     analyst = people[1]
     allowances = workbench.usage.overview(analyst).allowances
     assert allowances["chat_queries_day"].used == 0
-    assert allowances["requests_month"].used >= 0
-    assert allowances["charge_usd_month"].used >= Decimal(0)
     days = workbench.usage.by_day(
         analyst, allowances["requests_month"].starts_at.date(), allowances["requests_month"].ends_at.date()
     )
