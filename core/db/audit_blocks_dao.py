@@ -22,8 +22,11 @@ _OWN_TRANSACTION = text("SELECT pg_current_xact_id()::text::bigint")
 _OLDEST_OPEN = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
-_PROGRESS = text("SELECT sealed_to, assay_now() FROM audit_progress")
-_SET_PROGRESS = text("UPDATE audit_progress SET sealed_to = :sealed_to")
+_CHAIN_END = text(
+    """
+    SELECT coalesce((SELECT to_seq FROM audit_blocks WHERE org_id IS NULL ORDER BY number DESC LIMIT 1), 0), assay_now()
+    """
+)
 _EVENTS = """
     SELECT seq, org_id, id, at, actor, actor_kind, action, subject_kind, subject_id, before, after, request_id,
         address_hash
@@ -48,6 +51,12 @@ _ADD_BLOCK = text(
 _BLOCKS = """
     SELECT org_id, number, kind, previous, hash, from_seq, to_seq, events, requests, leaves, statement, sealed_at
         FROM audit_blocks
+    """
+_ABOUT = """
+    WHERE org_id IS NULL AND number IN (
+        SELECT number FROM audit_blocks WHERE org_id IS NULL AND statement -> 'heads' ? cast(:about AS text)
+        UNION SELECT number FROM audit_blocks WHERE org_id IS NULL AND kind = 'pruned'
+        UNION SELECT max(number) FROM audit_blocks WHERE org_id IS NULL)
     """
 _CHAINS = text(
     """
@@ -110,15 +119,10 @@ def lock(connection: Connection) -> None:
     connection.execute(_LOCK, {"key": SEALERS})
 
 
-def progress(connection: Connection) -> tuple[int, datetime]:
-    """The place up to which was looked for unsealed rows, and the time."""
-    found = connection.execute(_PROGRESS).one()
+def chain_end(connection: Connection) -> tuple[int, datetime]:
+    """The place up to which the installation's chain seals, 0 where there is none yet, and the time."""
+    found = connection.execute(_CHAIN_END).one()
     return int(found[0]), found[1]
-
-
-def set_progress(connection: Connection, sealed_to: int) -> None:
-    """Says up to where was looked."""
-    connection.execute(_SET_PROGRESS, {"sealed_to": sealed_to})
 
 
 def events_between(connection: Connection, after: int, upto: int) -> Iterator[Row[Any]]:
@@ -157,11 +161,12 @@ def add_block(connection: Connection, block_id: UUID, block: BlockRow) -> None:
 
 def blocks(connection: Connection, org_id: UUID | None) -> Iterator[BlockRow]:
     """The blocks of a chain, in order."""
-    statement = f"{_BLOCKS} {_of(org_id)} ORDER BY number, id"
-    for row in _streamed(connection, statement, {"org_id": org_id}, at_once=4):
-        values = dict(row._mapping)
-        values |= {name: bytes(values[name]) for name in ("previous", "hash", "leaves")}
-        yield BlockRow(**values)
+    return _read(connection, _of(org_id), {"org_id": org_id})
+
+
+def blocks_about(connection: Connection, org_id: UUID) -> Iterator[BlockRow]:
+    """The installation's blocks that say something of an organisation's chain, and its newest, in order."""
+    return _read(connection, _ABOUT, {"about": str(org_id)})
 
 
 def chains(connection: Connection) -> list[UUID]:
@@ -172,6 +177,13 @@ def chains(connection: Connection) -> list[UUID]:
 def read_slowly(connection: Connection) -> None:
     """Gives each statement of this transaction the time that reading everything takes."""
     connection.execute(_SLOW)
+
+
+def _read(connection: Connection, condition: str, values: Mapping[str, Any]) -> Iterator[BlockRow]:
+    for row in _streamed(connection, f"{_BLOCKS} {condition} ORDER BY number, id", values, at_once=4):
+        found = dict(row._mapping)
+        found |= {name: bytes(found[name]) for name in ("previous", "hash", "leaves")}
+        yield BlockRow(**found)
 
 
 def _of(org_id: UUID | None) -> str:

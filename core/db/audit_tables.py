@@ -43,6 +43,4 @@ audit_blocks = Table(
     Column("sealed_at", Moment, nullable=False),
 )
 
-audit_progress = Table("audit_progress", METADATA, Column("sealed_to", BigInteger, nullable=False))
-
 audit_address_keys = Table("audit_address_keys", METADATA, Column("key", LargeBinary, nullable=False))

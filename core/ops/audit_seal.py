@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -98,11 +98,11 @@ class Sealing:
             time.sleep(POLL_S)
 
     def _step(self, upto: int) -> Sealed | None:
-        """Seals the next places in one transaction; None where all up to `upto` are."""
+        """Seals the places that follow the chain's end, in one transaction; None where no row is left up to `upto`."""
         with self._database.service() as connection:
             if not dao.try_lock(connection):
                 return Sealed(is_complete=False)
-            after, now = dao.progress(connection)
+            after, now = dao.chain_end(connection)
             if after >= upto:
                 return None
             to = min(upto, after + PLACES_AT_ONCE)
@@ -112,10 +112,12 @@ class Sealing:
                 for org_id, leaves in found.items()
                 if org_id is not None and (block := _append(connection, org_id, leaves, to, now)) is not None
             }
-            said = heads_stated(blocks) if blocks else None
+            # Where more follows there is a block in any case, for the next step to begin behind.
+            said = heads_stated(blocks) if blocks or to < upto else None
             own = _append(connection, None, found.get(None, []), to, now, statement=said)
-            dao.set_progress(connection, to)
-        made = [*blocks.values(), *([own] if own else [])]
+        if own is None:
+            return None
+        made = [*blocks.values(), own]
         return Sealed(len(made), sum(block.events + block.requests for block in made))
 
 
@@ -123,9 +125,14 @@ def state_pruned(transaction: Transaction, before: date) -> None:
     """Says in the installation's chain that usage of before a month was dropped, so that what it leaves still verifies.
 
     Called in the transaction that drops it, after sealing; `before` is the first day of the oldest month that is kept.
+
+    Raises:
+        ValueError: it is a month that has not begun, of which nothing can have been dropped.
     """
     dao.lock(transaction)
-    _, now = dao.progress(transaction)
+    _, now = dao.chain_end(transaction)
+    if f"{before:%Y-%m}" > f"{now.astimezone(UTC):%Y-%m}":
+        raise ValueError(f"Usage of before {before:%Y-%m} cannot have been dropped yet.")
     _append(transaction, None, [], 0, now, statement=pruned_stated(before), kind=BlockKind.PRUNED)
 
 

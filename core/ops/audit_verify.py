@@ -8,19 +8,21 @@ it cannot be seen from inside: for that the newest hash is kept elsewhere and gi
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from core.db import audit_blocks_dao as dao
 from core.db.engine import Database, Transaction
-from core.ops.audit_blocks import FIRST, Leaf, RowKind, hash_of, leaf_of, leaves_of, stated_by
+from core.ops.audit_blocks import FIRST, Leaf, RowKind, hash_of, leaf_of, leaves_of, month_of, stated_by
 
 MOST_FINDINGS = 1_000
 """Findings that are told one by one; more are counted."""
+LONGEST_WAIT = timedelta(hours=1)
+"""What is older and not sealed is a finding: sealing takes minutes, unless somebody stopped it."""
 
 
 class FindingKind(StrEnum):
@@ -33,6 +35,9 @@ class FindingKind(StrEnum):
     BLOCK_CHANGED = "block changed"
     BLOCK_MISSING = "block missing"
     ANCHOR_DIFFERS = "anchor differs"
+    UNTRUE = "said to be dropped"
+    """A statement of retention that names a month after itself, or a row that by one is not there."""
+    WAITING = "not sealed for long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +125,31 @@ class _Found:
 class _Seals:
     """What the installation's chain says of all the others."""
 
+    upto: int
+    now: datetime
+    anchor: Anchor | None = None
+    """As it was kept elsewhere."""
     heads: dict[str, tuple[int, str]] = field(default_factory=dict)
-    upto: int = 0
     kept_month: int = 0
     newest: Anchor | None = None
-    anchored: bytes | None = None
-    """The hash of the block that the given anchor names."""
+    is_anchored: bool = False
+    """Whether the block that the anchor names has its hash."""
+
+    def learn(self, block: dao.BlockRow) -> FindingKind | None:
+        """Takes from a block of the installation what it says of the others; gives what is wrong with it."""
+        stated = stated_by(block)
+        if stated is None:
+            return FindingKind.BLOCK_CHANGED
+        for name, head in stated.heads.items():
+            # A chain only grows: one that was made anew does not hide what there was.
+            self.heads[name] = max(head, self.heads.get(name, head), key=lambda each: each[0])
+        self.upto = max(self.upto, block.to_seq)
+        self.newest = Anchor(block.number, block.hash)
+        self.is_anchored = self.is_anchored or self.newest == self.anchor
+        if stated.kept_month > month_of(min(block.sealed_at, self.now)):
+            return FindingKind.UNTRUE
+        self.kept_month = max(self.kept_month, stated.kept_month)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,40 +171,39 @@ class Verification:
         """Every chain, the installation's first; with an anchor that was kept elsewhere, also the end of that one."""
         with self._database.snapshot() as connection:
             dao.read_slowly(connection)
-            return self._read(connection, dao.chains(connection), anchor)
+            found, seals = _Found(), _Seals(*dao.chain_end(connection), anchor)
+            reports = [_Chain(connection, None, seals, found).read()]
+            if anchor is not None and not seals.is_anchored:
+                found.add(Finding(FindingKind.ANCHOR_DIFFERS, None, anchor.number))
+            known = {*dao.chains(connection), *map(UUID, seals.heads)}
+            reports += [_Chain(connection, org_id, seals, found).read() for org_id in sorted(known)]
+            return _report(reports, seals, found)
 
     def organisation(self, org_id: UUID) -> Report:
-        """The chain of one organisation, against what the installation's says of it; the findings are its own."""
+        """The chain of one organisation, against what the installation's says of it; the findings are its own.
+
+        Of the installation's chain those blocks alone are read that name this one, and statements of retention.
+        """
         with self._database.snapshot() as connection:
             dao.read_slowly(connection)
-            return self._read(connection, [org_id], None, only_these=True)
+            found, seals = _Found(), _Seals(*dao.chain_end(connection))
+            for block in dao.blocks_about(connection, org_id):
+                seals.learn(block)
+            return _report([_Chain(connection, org_id, seals, found).read()], seals, found)
 
-    def _read(
-        self, connection: Transaction, org_ids: Iterable[UUID], anchor: Anchor | None, *, only_these: bool = False
-    ) -> Report:
-        found, seals, reports = _Found(), _Seals(), []
-        first = _Chain(connection, None, seals, _Found() if only_these else found, anchor).read()
-        if not only_these:
-            reports.append(first)
-        if anchor is not None and seals.anchored != anchor.hash:
-            found.add(Finding(FindingKind.ANCHOR_DIFFERS, None, anchor.number))
-        known = set(org_ids)
-        wanted = known if only_these else known | {UUID(name) for name in seals.heads}
-        reports += [_Chain(connection, org_id, seals, found).read() for org_id in sorted(wanted)]
-        return Report(tuple(reports), tuple(found.told), found.count, seals.newest, _month(seals.kept_month))
+
+def _report(reports: list[ChainReport], seals: _Seals, found: _Found) -> Report:
+    return Report(tuple(reports), tuple(found.told), found.count, seals.newest, _month(seals.kept_month))
 
 
 class _Chain:
     """One chain, read once from its beginning."""
 
-    def __init__(
-        self, connection: Transaction, org_id: UUID | None, seals: _Seals, found: _Found, anchor: Anchor | None = None
-    ) -> None:
+    def __init__(self, connection: Transaction, org_id: UUID | None, seals: _Seals, found: _Found) -> None:
         self._connection = connection
         self._org_id = org_id
         self._seals = seals
         self._found = found
-        self._anchor = anchor
         self._rows = _Peeked(_rows_of(connection, org_id))
         self._before = found.count
         self._number, self._hash, self._upto = 0, FIRST, 0
@@ -193,8 +216,8 @@ class _Chain:
             blocks += 1
             self._check_block(block)
             self._check_rows(block)
-            if self._org_id is None:
-                self._learn(block)
+            if self._org_id is None and (wrong := self._seals.learn(block)) is not None:
+                self._note(wrong, block.number)
         self._check_end()
         unsealed, oldest = self._rest()
         count = self._found.count - self._before
@@ -232,6 +255,8 @@ class _Chain:
             if leaves.get((row.leaf.seq, row.leaf.kind)) == row.leaf:
                 del leaves[row.leaf.seq, row.leaf.kind]
                 self._seen += 1
+                if row.leaf.kind is RowKind.REQUEST and row.leaf.month < self._seals.kept_month:
+                    self._note(FindingKind.UNTRUE, block.number, row)
             else:
                 odd.append(row)
         self._upto = max(self._upto, block.to_seq)
@@ -258,21 +283,6 @@ class _Chain:
                 continue
             self._found.add(Finding(FindingKind.MISSING, self._org_id, number, leaf.seq, leaf.kind))
 
-    def _learn(self, block: dao.BlockRow) -> None:
-        """Takes from the installation's chain what it says of the others."""
-        stated = stated_by(block)
-        if stated is None:
-            self._note(FindingKind.BLOCK_CHANGED, block.number)
-            return
-        for name, head in stated.heads.items():
-            # A chain only grows: one that was made anew does not hide what there was.
-            self._seals.heads[name] = max(head, self._seals.heads.get(name, head), key=lambda each: each[0])
-        self._seals.kept_month = max(self._seals.kept_month, stated.kept_month)
-        self._seals.upto = max(self._seals.upto, block.to_seq)
-        self._seals.newest = Anchor(block.number, block.hash)
-        if self._anchor is not None and self._anchor.number == block.number:
-            self._seals.anchored = block.hash
-
     def _check_end(self) -> None:
         """Whether the chain reaches as far as the installation's says."""
         newest = self._head[0]
@@ -289,6 +299,8 @@ class _Chain:
                     self._note(FindingKind.ADDED, None, row)
                 continue
             unsealed, oldest = unsealed + 1, row.at if oldest is None else min(oldest, row.at)
+            if row.at < self._seals.now - LONGEST_WAIT:
+                self._note(FindingKind.WAITING, None, row)
         return unsealed, oldest
 
     def _note(self, kind: FindingKind, number: int | None, row: _RowSeen | None = None) -> None:

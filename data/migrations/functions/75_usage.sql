@@ -12,19 +12,25 @@ DECLARE
     made integer := 0;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('make_usage_partitions'));
-    FOR month IN SELECT generate_series(running, running + make_interval(months => p_ahead), '1 month')
-        UNION SELECT DISTINCT date_trunc('month', at AT TIME ZONE 'UTC') FROM usage_log_rest ORDER BY 1
+    FOREACH month IN ARRAY ARRAY(
+        SELECT generate_series(running, running + make_interval(months => p_ahead), '1 month')
+            UNION SELECT DISTINCT date_trunc('month', at AT TIME ZONE 'UTC') FROM usage_log_rest ORDER BY 1)
     LOOP
         name := to_char(month, '"usage_log_"YYYY"_"MM');
         CONTINUE WHEN to_regclass(name) IS NOT NULL OR extract(year FROM month) NOT BETWEEN 2000 AND 9998;
         CREATE TEMPORARY TABLE moved_usage ON COMMIT DROP AS SELECT * FROM usage_log_rest WHERE false;
+        -- Rows of the log are never deleted; these come back below, where they belong.
+        ALTER TABLE usage_log_rest DISABLE TRIGGER append_only;
         WITH moved AS (DELETE FROM usage_log_rest WHERE at >= month AT TIME ZONE 'UTC'
                 AND at < (month + interval '1 month') AT TIME ZONE 'UTC' RETURNING *)
             INSERT INTO moved_usage SELECT * FROM moved;
+        ALTER TABLE usage_log_rest ENABLE TRIGGER append_only;
         -- Attached and not made as a partition: that would take the whole log away from everybody for a moment.
         EXECUTE format('CREATE TABLE %I (LIKE usage_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
         EXECUTE format('ALTER TABLE usage_log ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name,
             month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC');
+        EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I'
+            ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()', name);
         EXECUTE format('INSERT INTO %I SELECT * FROM moved_usage ORDER BY at', name);
         DROP TABLE moved_usage;
         made := made + 1;

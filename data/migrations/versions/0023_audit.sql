@@ -60,17 +60,13 @@ CREATE TABLE audit_blocks (
     CONSTRAINT ck_audit_blocks_leaves CHECK (length(leaves) = 42 * (events + requests))
 );
 CREATE UNIQUE INDEX ix_audit_blocks_number ON audit_blocks (org_id, number) NULLS NOT DISTINCT;
+CREATE INDEX ix_audit_blocks_heads ON audit_blocks USING gin ((statement -> 'heads')) WHERE org_id IS NULL;
+CREATE INDEX ix_audit_blocks_pruned ON audit_blocks (number) WHERE kind = 'pruned';
 ALTER TABLE audit_blocks ALTER COLUMN leaves SET STORAGE EXTERNAL;
 COMMENT ON TABLE audit_blocks IS 'Seals over events and rows of usage: one chain for each organisation, and the installation''s over all.';
 COMMENT ON COLUMN audit_blocks.from_seq IS 'It seals the places after this one, up to to_seq.';
 COMMENT ON COLUMN audit_blocks.leaves IS 'For each row its place (8 bytes), month (2; 0: an event) and SHA-256 (32), in order.';
 COMMENT ON COLUMN audit_blocks.statement IS 'Of the installation: the newest block of every chain. Of pruned: the month before which usage was dropped.';
-
-CREATE TABLE audit_progress (
-    sealed_to bigint NOT NULL
-);
-INSERT INTO audit_progress VALUES (0);
-COMMENT ON TABLE audit_progress IS 'One row: where the next look for unsealed rows begins. It only saves looking, and proves nothing.';
 
 CREATE TABLE audit_address_keys (
     key bytea NOT NULL
@@ -97,6 +93,11 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_blocks
 DO $$
 DECLARE name text;
 BEGIN
+    -- A trigger of a statement holds on the table that it names: on the log, and on each of its months.
+    FOR name IN SELECT relid::regclass FROM pg_partition_tree('usage_log') LOOP
+        EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %s'
+            ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()', name);
+    END LOOP;
     FOREACH name IN ARRAY ARRAY['audit_events', 'audit_blocks'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
@@ -107,4 +108,3 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT ON %I TO assay_service', name);
     END LOOP;
 END $$;
-GRANT SELECT, UPDATE ON audit_progress TO assay_service;

@@ -145,15 +145,17 @@ ROWS: tuple[tuple[str, Callable[[Model], Iterator[tuple[object, ...]]]], ...] = 
 
 def empty_tables(owner: Connection, service: Connection) -> None:
     """Nothing was ever asked, granted or paid; what is never changed is, past the triggers that refuse it."""
-    kept = ("ledger_entries", "wallets", "free_days")
+    months = owner.execute("SELECT relid::regclass::text FROM pg_partition_tree('usage_log')").fetchall()
+    kept = ("ledger_entries", "wallets", "free_days", *(month for (month,) in months))
     owner.execute("; ".join(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in kept).encode())
     owner.execute(
         "TRUNCATE member_meters, org_meters, meter_periods, holds, attempts, usage_log, provider_keys, wallets, "
         "free_days, boosts CASCADE"
     )
     service.execute(
-        "UPDATE organisations SET plan = 'tight', zone = 'UTC', budget_usd_month = NULL, pools_allowances = false; "
-        "UPDATE memberships SET budget_usd_month = NULL, credits_cap_month = NULL; "
+        "UPDATE organisations SET plan = 'tight', zone = 'UTC', budget_usd_month = NULL, pools_allowances = false, "
+        "pools_until = NULL; "
+        "UPDATE memberships SET budget_usd_month = NULL, credits_cap_month = NULL, ended_at = NULL; "
         "UPDATE users SET uses_credits = false"
     )
     owner.execute("TRUNCATE organisation_plans")

@@ -47,7 +47,9 @@ class Books:
 
     def corrupt(self, statement: str) -> None:
         """Runs a statement past everything that guards the books."""
+        self.owner.execute("ALTER TABLE usage_log DISABLE TRIGGER append_only")
         self.owner.execute(statement.format(ann=self.ann.user_id, bob=self.bob.user_id).encode())
+        self.owner.execute("ALTER TABLE usage_log ENABLE TRIGGER append_only")
 
     def audit(self) -> Audit:
         """What a look at the books finds now."""

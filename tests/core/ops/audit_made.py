@@ -15,7 +15,7 @@ from core.ops.audit import Audit, AuditAction, AuditEvent, Subject
 from core.workbench import Workbench
 
 Superuser = psycopg.Connection[tuple[Any, ...]]
-TABLES = ("audit_events", "audit_blocks")
+TABLES = ("audit_events", "audit_blocks", "usage_log")
 
 
 def record(database: Database, org_id: UUID | None, number: int = 1, *, actor: UUID | None = None) -> None:

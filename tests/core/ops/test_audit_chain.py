@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import psycopg
 import pytest
 
+from core.db import audit_blocks_dao as dao
 from core.db.engine import Database
 from core.ids import new_id
 from core.ops.audit import Audit, AuditAction, AuditEvent, Subject
-from core.ops.audit_seal import Sealing, state_pruned
+from core.ops.audit_blocks import BlockKind, pruned_stated
+from core.ops.audit_seal import PLACES_AT_ONCE, Sealing, _append, state_pruned
 from core.ops.audit_verify import Anchor, FindingKind, Report, Verification
 from core.principal import Principal
 from core.workbench import Workbench
@@ -82,13 +84,14 @@ def test_rows_written_while_others_seal_are_never_behind_a_block(database: Datab
     assert sum(chain.rows for chain in report.chains) == 75
 
 
-@pytest.mark.parametrize("table", ["audit_events", "audit_blocks"])
+@pytest.mark.parametrize("table", ["audit_events", "audit_blocks", "usage_log", "usage_log_rest", "a month"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET org_id = NULL", "DELETE FROM {}", "TRUNCATE {}"])
 def test_nobody_changes_or_deletes_a_line(
     table: str, statement: str, database: Database, owner: Connection, service: Connection, database_url: str
 ) -> None:
     record(database, None, 1)
     Sealing(database).seal()
+    table = f"usage_log_{datetime.now(UTC):%Y_%m}" if table == "a month" else table
     url = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
     with psycopg.connect(url, autocommit=True) as above:
         above.execute("SET search_path = assay")
@@ -206,7 +209,7 @@ def test_a_chain_that_was_made_anew_differs_from_what_the_installation_keeps_of_
     with superuser(database_url) as above:
         above.execute("DELETE FROM audit_events WHERE org_id = %s", (ann.org_id,))
         above.execute("DELETE FROM audit_blocks WHERE org_id = %s", (ann.org_id,))
-        above.execute("UPDATE audit_progress SET sealed_to = 0")
+    record(workbench.database, ann.org_id, 2)
     Sealing(workbench.database).seal()
     kinds = {finding.kind for finding in Verification(workbench.database).everything().findings}
     assert kinds & {FindingKind.BLOCK_MISSING, FindingKind.BLOCK_CHANGED}
@@ -261,6 +264,87 @@ def test_usage_that_retention_dropped_verifies_by_its_statement(
     with superuser(database_url) as above:
         above.execute("DELETE FROM usage_log")
     assert _kinds(verification.everything()) == {FindingKind.MISSING}, "what is kept may not go"
+
+
+def test_a_statement_of_retention_is_held_against_its_time_and_the_rows(
+    workbench: Workbench, member: MakeMember, database_url: str
+) -> None:
+    ann = member("ann")
+    ask(workbench, ann, 3)
+    Sealing(workbench.database).seal()
+    verification, now = Verification(workbench.database), datetime.now(UTC)
+    following = date(now.year + now.month // 12, now.month % 12 + 1, 1)
+    with pytest.raises(ValueError, match="cannot have been dropped yet"), workbench.database.service() as transaction:
+        state_pruned(transaction, following)
+    with workbench.database.service() as transaction:
+        state_pruned(transaction, date(now.year, now.month, 1))
+    assert verification.everything().holds, "of before this month nothing is there"
+
+    with workbench.database.service() as transaction:
+        end, at = dao.chain_end(transaction)
+        _append(transaction, None, [], end, at, statement=pruned_stated(following), kind=BlockKind.PRUNED)
+    with superuser(database_url) as above:
+        above.execute("DELETE FROM usage_log WHERE seq = (SELECT max(seq) FROM usage_log)")
+    assert _kinds(verification.everything()) == {FindingKind.UNTRUE, FindingKind.MISSING}
+    assert _kinds(verification.organisation(ann.org_id)) == {FindingKind.MISSING}
+
+
+def test_rows_that_a_statement_of_retention_says_are_gone_show(
+    workbench: Workbench, member: MakeMember, database_url: str
+) -> None:
+    ann = member("ann")
+    ask(workbench, ann, 3)
+    with superuser(database_url) as above:
+        above.execute("ALTER TABLE usage_log DROP CONSTRAINT fk_usage_log_hold_id_holds")
+        above.execute("UPDATE usage_log SET at = '2024-03-05Z'")
+        Sealing(workbench.database).seal()
+        above.execute("DELETE FROM usage_log WHERE seq = (SELECT max(seq) FROM usage_log)")
+    with workbench.database.service() as transaction:
+        state_pruned(transaction, date(2024, 5, 1))
+    verification = Verification(workbench.database)
+    for report in (verification.everything(), verification.organisation(ann.org_id)):
+        assert [found.kind for found in report.findings] == [FindingKind.UNTRUE] * 2
+
+
+def test_rows_that_wait_for_their_seal_show_after_an_hour(
+    workbench: Workbench, member: MakeMember, database_url: str
+) -> None:
+    ann = member("ann")
+    record(workbench.database, ann.org_id, 2)
+    with superuser(database_url) as above:
+        above.execute(
+            "UPDATE audit_events SET at = at - interval '61 minutes' "
+            "WHERE seq = (SELECT max(seq) FROM audit_events WHERE org_id = %s)",
+            (ann.org_id,),
+        )
+    report = Verification(workbench.database).organisation(ann.org_id)
+    assert _kinds(report) == {FindingKind.WAITING}
+    assert report.count == 1
+    Sealing(workbench.database).seal()
+    assert Verification(workbench.database).organisation(ann.org_id).holds
+
+
+def test_places_that_nobody_took_do_not_stop_the_sealing(database: Database, owner: Connection) -> None:
+    org = new_id()
+    record(database, org)
+    owner.execute("SELECT setval('audit_order', %s)", (3 * PLACES_AT_ONCE,))
+    record(database, org)
+    assert Sealing(database).seal().rows == 2
+    assert Sealing(database).seal().blocks == 0
+    assert Verification(database).everything().holds
+
+
+def test_an_organisation_reads_those_blocks_of_the_installation_that_name_it(
+    workbench: Workbench, member: MakeMember
+) -> None:
+    ann = _three_blocks(workbench, member)
+    for _ in range(5):
+        record(workbench.database, None, 1)
+        Sealing(workbench.database).seal()
+    with workbench.database.service() as transaction:
+        numbers = [block.number for block in dao.blocks_about(transaction, ann.org_id)]
+    assert numbers == [1, 2, 3, 8]
+    assert Verification(workbench.database).organisation(ann.org_id).holds
 
 
 def _kinds(report: Report) -> set[FindingKind]:
