@@ -3,13 +3,13 @@
 Days are of UTC: a period of n days is today, as far as it has come, and the n - 1 days before it. Requests, tokens and
 money are sums over the log; what has no basis is None, never 0. The margin is estimated: what plans cost by their list
 price for the days that organisations were on them, and what was charged in credits that somebody paid for, less what
-providers bill to the platform.
+providers bill to the platform. Portfolio analyses and lists of filings, which call no model, are told by feature alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, get_args
@@ -22,6 +22,7 @@ from core.db.engine import Database, Transaction
 from core.db.overview_dao import CountsRow, NearRow
 from core.db.rollups_dao import Latency, Span, Sums
 from core.errors import InvalidRequest
+from core.metering.meter import Feature
 from core.metering.plans import Plan, Plans
 from core.metering.pricing import USD_PER_CREDIT
 from core.metering.usage import WARNING_SHARE
@@ -41,6 +42,8 @@ MOST_NEAR = 100
 DAYS_A_YEAR, MONTHS_A_YEAR = Decimal(365), Decimal(12)
 Dimension = Literal["provider", "model", "feature", "plan", "org_id", "day"]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+NOT_AI = (Feature.PORTFOLIO_ANALYSIS, Feature.SEC_FILING)
+"""What is counted without a model being asked: no part of calls, means and percentiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,12 +245,14 @@ class Overview:
                 users=active[0].users if active else 0,
                 organisations=active[0].organisations if active else 0,
                 counts=dao.counts(transaction, span.org_id),
-                figures=_whole(transaction, span),
+                figures=_whole(transaction, _of_ai(span)),
                 tries=Tries(tries.tries, tries.failed, tries.timed_out),
             )
 
     def groups(self, principal: Principal, days: int, by: Dimension, *, everything: bool = False) -> list[Group]:
         """The same told apart: days in their order, others dearest first, at most `MOST_GROUPS`.
+
+        By feature, what calls no model is told too.
 
         Raises:
             InvalidRequest: not one of `PERIODS` or of `DIMENSIONS`.
@@ -255,7 +260,8 @@ class Overview:
         """
         if by not in DIMENSIONS:
             raise InvalidRequest(f"The overview is told apart by one of {', '.join(DIMENSIONS)}.")
-        span, _ = self._span(principal, days, everything)
+        whole, _ = self._span(principal, days, everything)
+        span = whole if by == "feature" else _of_ai(whole)
         with self._database.snapshot() as transaction:
             found = rollups.sums(transaction, span, (by,), most=MOST_GROUPS)
             latencies = {each.keys: each for each in rollups.latencies(transaction, span, (by,))}
@@ -273,7 +279,8 @@ class Overview:
         """
         span, _ = self._span(principal, PEAK_DAYS, everything)
         with self._database.snapshot() as transaction:
-            return {each.keys[0]: each.requests for each in rollups.sums(transaction, span, ("hour_of_day",))}
+            found = rollups.sums(transaction, _of_ai(span), ("hour_of_day",))
+        return {each.keys[0]: each.requests for each in found}
 
     def plans(self, principal: Principal, days: int, *, everything: bool = False) -> PlansOverview:
         """What each plan is estimated to bring in, how it is used, and who changes to a priced one.
@@ -290,7 +297,7 @@ class Overview:
             sums = {each.keys[0]: each for each in rollups.sums(transaction, span, ("plan",))}
             on_plans = {row.plan: row for row in dao.plan_days(transaction, within)}
             free, own = dao.free_credits(transaction, within), dao.own_key_cost(transaction, within)
-            use = rollups.sums(transaction, week, ("plan",))
+            use = rollups.sums(transaction, _of_ai(week), ("plan",))
             active = {each.keys[0]: each.users for each in rollups.active(transaction, week, ("plan",))}
             conversion = self._conversion(transaction, period) if everything else None
         names = [name for name in self._plans.plans if name in on_plans or name in sums]
@@ -363,6 +370,10 @@ class Overview:
                 )
             )
         return told
+
+
+def _of_ai(span: Span) -> Span:
+    return replace(span, without=NOT_AI)
 
 
 def _whole(transaction: Transaction, span: Span) -> Figures:

@@ -105,6 +105,8 @@ class Span:
     """The first moment that is not part of it."""
     org_id: UUID | None
     """None is every organisation."""
+    without: tuple[str, ...] = ()
+    """Features that are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,11 +261,13 @@ class _Query:
         unknown = [key for key in by if key not in KEYS]
         if unknown:
             raise ValueError(f"usage is not grouped by {unknown[0]}")
-        needed = [*by, *(["org_id"] if span.org_id is not None else [])]
+        needed = [*by, *(["org_id"] if span.org_id is not None else []), *(["feature"] if span.without else [])]
         knowing = [rollup for rollup in rollups if rollup.knows(needed)]
         self._rollup, self._pieces = _pieces(transaction, span, knowing)
         self._by = by
         self.values: dict[str, object] = {} if span.org_id is None else {"org_id": span.org_id}
+        if span.without:
+            self.values["without"] = list(span.without)
         if self._pieces.units is not None:
             first, end = self._pieces.units
             self.values |= {"first": first, "end": end, "stale": self._pieces.stale}
@@ -297,7 +301,9 @@ class _Query:
 
     @property
     def _of_one(self) -> str:
-        return " AND org_id = :org_id" if "org_id" in self.values else ""
+        of_org = " AND org_id = :org_id" if "org_id" in self.values else ""
+        without = f" AND {KEYS['feature']} <> ALL (CAST(:without AS text[]))" if "without" in self.values else ""
+        return of_org + without
 
 
 def _pieces(transaction: Transaction, span: Span, rollups: Sequence[_Rollup]) -> tuple[_Rollup | None, _Pieces]:

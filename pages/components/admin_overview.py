@@ -115,8 +115,9 @@ def show_headline(headline: Headline, *, everything: bool) -> None:
         for name in ("p50", "p95", "p99"):
             _figure(f"Time to answer, {name}", *_latency(figures, name))
     st.caption(
-        "The cost holds failed tries, and what own keys pay for. Tries are calls to providers, each by itself. Times "
-        "are those of answered calls."
+        "Of AI requests: portfolio analyses and lists of filings are told by feature alone. The cost holds failed "
+        "tries, and what own keys pay for. Tries are calls to providers, each by itself. Times are those of answered "
+        "calls."
     )
 
 
@@ -147,7 +148,7 @@ def show_groups(key: str, groups: Sequence[Group], by: Dimension, labels: Mappin
     counts = {name: st.column_config.NumberColumn(format="localized") for name in ("Requests", "Calls", "Tokens")}
     money = {name: st.column_config.NumberColumn(format="%.4f") for name in ("Cost, USD", "Charged, USD")}
     shares = {name: st.column_config.NumberColumn(format="percent") for name in ("Cache", "Errors", "Denied")}
-    times = {f"{name}, ms": st.column_config.NumberColumn(format="%d") for name in ("p50", "p95", "p99")}
+    times = {f"{name}, ms": st.column_config.NumberColumn(format="%.0f") for name in ("p50", "p95", "p99")}
     st.dataframe(
         pa.table(columns),
         key=f"{key}_table",

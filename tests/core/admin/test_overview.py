@@ -92,6 +92,28 @@ def test_the_headline_of_everything_counts_all_organisations(
     assert overview.headline(olga, 30, everything=True).figures.sums.requests == 13
 
 
+def test_what_calls_no_model_is_told_by_feature_alone(
+    workbench: Workbench,
+    overview: Overview,
+    told: History,
+    ann: Principal,
+    service: psycopg.Connection[tuple[object, ...]],
+) -> None:
+    before = overview.headline(ann, 7).figures, overview.groups(ann, 7, "day"), overview.hours(ann)
+    for hours in (1, 30):
+        at = NOW - timedelta(hours=hours)
+        counted = {"provider": "assay", "model": "risk figures", "price_version": "free", "latency_ms": 90_000}
+        told.ask(ann, at, feature="portfolio_analysis", times=3, **counted)
+        told.ask(ann, at, feature="sec_filing", status="failed", error_code="provider_unavailable", **counted)
+    service.execute("UPDATE usage_progress SET rolled_until = '2026-11-01'")
+    for _ in ("the log", "rollups"):
+        assert (overview.headline(ann, 7).figures, overview.groups(ann, 7, "day"), overview.hours(ann)) == before
+        assert [each.key for each in overview.groups(ann, 7, "provider")] == ["openai"]
+        features = {each.key: each.figures.sums.requests for each in overview.groups(ann, 7, "feature")}
+        assert features == {"chat_query": 10, "portfolio_analysis": 6, "sec_filing": 2}
+        Rollups(workbench.database).bring_up_to_date()
+
+
 def test_latencies_are_of_answers_alone_and_as_exact_as_they_say(
     overview: Overview, told: History, ann: Principal
 ) -> None:
