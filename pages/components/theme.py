@@ -19,11 +19,15 @@ _STYLE = """<style>
 :root :is(a, button, [role="radio"], [role="tab"]):focus-visible { outline: 2px solid LINK; outline-offset: 2px; }
 :root:root :is([role="radio"][aria-checked="true"], [role="tab"][aria-selected="true"]),
 :root:root button[kind="tertiary"]:is(:hover, :focus-visible, :active) { color: LINK; border-color: LINK; }
+:root:root :is([role="spinbutton"][contenteditable], button[aria-label="Clear all"]) {
+    min-width: 24px; min-height: 24px; line-height: 24px; text-align: center;
+}
 </style>"""
 """Roles and states alone are named, no class of Streamlit's.
 
 The ring around what has the keyboard's focus is half transparent by itself, and hard to see in the dark. There the
-main colour has to be deep enough for the white words of a button, which is too deep for words in that colour.
+main colour has to be deep enough for the white words of a button, which is too deep for words in that colour. The
+parts of a date, and the button that empties a choice, are smaller by themselves than WCAG 2.2 asks for.
 """
 
 

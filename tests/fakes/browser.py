@@ -50,9 +50,49 @@ def browser_page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def screenshot(page: Page, name: str) -> Path:
-    """Keeps what the page looks like."""
+def settle(page: Page) -> None:
+    """Waits until a page of the workbench is drawn to the end, whatever is on it."""
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached(timeout=60_000)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=60_000)
+
+
+def sections(page: Page, choice: str) -> list[str]:
+    """The names of a page's sections; `choice` is how their choice is called."""
+    group = page.get_by_role("radiogroup", name=choice)
+    expect(group).to_be_visible()
+    return group.get_by_role("radio").all_inner_texts()
+
+
+def open_section(page: Page, choice: str, name: str) -> None:
+    """Chooses a section of a page, and waits until it is drawn."""
+    radio = page.get_by_role("radiogroup", name=choice).get_by_role("radio", name=name, exact=True)
+    if radio.get_attribute("aria-checked") != "true":
+        before = page.url
+        radio.click()
+        page.wait_for_url(lambda url: url != before)  # the workbench writes the section into the address
+    settle(page)
+
+
+def cells(page: Page, about: str) -> list[dict[str, str]]:
+    """The rows of a table that are in sight, by the names of its columns; `about` begins its description."""
+    table = page.get_by_test_id("stDataFrame").filter(has=page.locator(f'[aria-label^="{about}"], [alt^="{about}"]'))
+    table.scroll_into_view_if_needed()
+    expect(table.get_by_role("gridcell").first).to_be_attached()
+    names = table.get_by_role("columnheader").all_inner_texts()
+    rows = [row.get_by_role("gridcell").all_inner_texts() for row in table.get_by_role("row").all()]
+    return [dict(zip(names, row, strict=True)) for row in rows if row]
+
+
+def screenshot(page: Page, name: str, *, whole: bool = False) -> Path:
+    """Keeps what the window shows, or the whole of what there is to scroll to."""
     ARTEFACTS.mkdir(exist_ok=True)
     path = ARTEFACTS / f"{name}.png"
+    before = page.viewport_size
+    if whole and before is not None:
+        height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+        page.set_viewport_size({"width": before["width"], "height": max(before["height"], height)})
+        settle(page)
     page.screenshot(path=str(path))
+    if whole and before is not None:
+        page.set_viewport_size(before)
     return path
