@@ -1,14 +1,14 @@
 """The demo's month of usage: **generated**, nobody asked any of it. Its rows carry the channel `demo`.
 
 Written only where an organisation has used nothing yet, in one transaction, so that the books balance: holds, attempts,
-the log, closed periods and running counters say the same. Prices are those in force; the days end yesterday.
+the log, closed periods and running counters say the same. Prices are those in force; the last day is today, up to now.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,13 +27,18 @@ CHANNEL = "demo"
 DAYS = 30
 SEED = 20100820
 GRANTED = Decimal(100)
-"""Credits that the organisation with a user who spends credits is given."""
+"""Credits that the organisation of a user who spends credits is given."""
+CAP_MONTH = Decimal(50)
+"""What such a user may spend of them in a month."""
 GRANT_REASON = "Generated for the demo"
+LONG_PROMPT_TOKENS = (9_000, 13_000)
+"""Least and most, on the days on which filings are worked through; models of the standard class are asked then."""
 MAX_TOKENS = 1_024
 HOURS = (0, 0, 0, 0, 0, 0, 1, 3, 8, 10, 9, 7, 5, 6, 9, 10, 8, 6, 4, 2, 1, 1, 0, 0)
 """How the requests of a day lie over its hours, UTC."""
 WEEKEND_SHARE = 0.2
 STATUSES = (("success", 88), ("cached", 7), ("cut", 2), ("failed", 2), ("denied", 1))
+ERRORS = {"failed": "provider_unavailable", "denied": "rate_limited"}
 INTENTS = (("chat", 34), ("analysis", 30), ("summary", 14), ("sentiment", 9), ("extraction", 9), ("code", 4))
 COMPLEXITIES = (("low", 50), ("medium", 36), ("high", 14))
 MODELS: Mapping[str, Sequence[str]] = {
@@ -61,16 +66,26 @@ class Habit:
     analyses: int = 0
     other: int = 0
     """Completions: an AI request and no quota of a feature."""
-    pays_credits: int = 0
-    """Requests of the month that credits covered."""
+    lets_credits: bool = False
+    """Whether credits cover what the plan refuses."""
+    busy_days: Mapping[int, float] = field(default_factory=dict)
+    """How many times as much they chat on some days, by how many days ago they were."""
 
 
 HABITS = (
     Habit("admin@demo.example", chats=9, analyses=2),
     Habit("analyst@demo.example", chats=26, validations=9, analyses=4, other=7),
-    Habit("colleague@demo.example", chats=17, validations=5, analyses=2, other=4),
+    Habit("colleague@demo.example", chats=17, validations=5, analyses=2, other=4, busy_days={0: 8}),
     Habit("premium@demo.example", chats=14, validations=6, analyses=2, other=3),
-    Habit("basic@demo.example", chats=11, validations=3, analyses=1, other=2, pays_credits=14),
+    Habit(
+        "basic@demo.example",
+        chats=11,
+        validations=3,
+        analyses=1,
+        other=2,
+        lets_credits=True,
+        busy_days={19: 21, 12: 21, 1: 21},
+    ),
     Habit("free@demo.example", chats=6, validations=2, analyses=1),
 )
 
@@ -97,6 +112,9 @@ class _Made:
     saved_usd: Decimal
     credits_held: Decimal
     credits: Decimal
+    free_granted: Decimal
+    free_held: Decimal
+    free_charged: Decimal
     latency_ms: int
     first_token_ms: int | None
     error_code: str | None
@@ -127,7 +145,8 @@ class DemoUsage:
 
     def load(self) -> int:
         """Gives each of the demo's organisations that has used nothing a month of usage; how many requests it wrote."""
-        today = self.clock.now().astimezone(UTC).date()
+        now = self.clock.now().astimezone(UTC)
+        today = now.date()
         with self.database.service() as transaction:
             members = {row.email: row for row in dao.members(transaction, [habit.email for habit in HABITS])}
             written = 0
@@ -135,11 +154,12 @@ class DemoUsage:
                 member = members.get(habit.email)
                 if member is None or member.has_used:
                     continue
-                made = list(_month(habit, member, today, self))
+                made = list(_Month(self, habit, member).requests(now))
                 written += len(made)
                 whose = dao.Whose(member.org_id, member.user_id, member.plan, CHANNEL)
                 dao.backdate(transaction, whose, today - timedelta(days=DAYS + 1))
-                if habit.pays_credits:
+                if habit.lets_credits:
+                    dao.let_spend(transaction, whose, CAP_MONTH)
                     first = datetime.combine(today - timedelta(days=DAYS), time(), UTC)
                     dao.grant(transaction, whose, GRANTED, reason=GRANT_REASON, at=first)
                 dao.add(transaction, whose, [each.row() for each in made])
@@ -148,97 +168,137 @@ class DemoUsage:
         return written
 
 
-def _month(habit: Habit, member: dao.MemberRow, today: date, demo: DemoUsage) -> Iterator[_Made]:
-    rng = random.Random(f"{SEED} {habit.email}")  # noqa: S311 (figures of a demo)
-    paid_left = habit.pays_credits
-    for back in range(DAYS, 0, -1):
-        day = today - timedelta(days=back)
+class _Month:
+    """What one member asked, and what was left to them meanwhile: the plan covers first, then credits, if let."""
+
+    def __init__(self, demo: DemoUsage, habit: Habit, member: dao.MemberRow) -> None:
+        self._demo, self._habit, self._member = demo, habit, member
+        self._rng = random.Random(f"{SEED} {habit.email}")  # noqa: S311 (figures of a demo)
+        self._of_plan: dict[str, int | None] = {}
+        self._free: Decimal | None = None
+        """Free credits that are left of the day; None: none was granted yet."""
+        self._of_wallet = min(GRANTED, CAP_MONTH)
+
+    def requests(self, now: datetime) -> Iterator[_Made]:
+        """The requests in their order, up to now."""
+        for back in range(DAYS, -1, -1):
+            day = now.date() - timedelta(days=back)
+            wanted = self._wanted(day, self._habit.busy_days.get(back))
+            self._begin_day()
+            moments = sorted(_moment(self._rng, day) for _ in wanted)
+            for at, feature in zip(moments, wanted, strict=True):
+                made = self._request(at, feature, is_long=back in self._habit.busy_days)
+                if made.resolved_at >= now:
+                    return
+                yield made
+
+    def _wanted(self, day: date, busy: float | None) -> list[str | None]:
+        habit, rng = self._habit, self._rng
         share = WEEKEND_SHARE if day.weekday() > 4 else rng.uniform(0.6, 1.2)
         wanted = [
-            *("chat_query" for _ in range(_few(rng, habit.chats * share))),
+            *("chat_query" for _ in range(_few(rng, habit.chats * (busy or share)))),
             *("signal_validation" for _ in range(_few(rng, habit.validations * share))),
             *("portfolio_analysis" for _ in range(min(habit.analyses, _few(rng, habit.analyses * share)))),
             *(None for _ in range(_few(rng, habit.other * share))),
         ]
         rng.shuffle(wanted)
-        kept = _within(wanted, member)
-        moments = sorted(_moment(rng, day) for _ in kept)
-        for at, feature in zip(moments, kept, strict=True):
-            is_paid = feature == "chat_query" and paid_left > 0 and at.hour > 15
-            paid_left -= is_paid
-            yield _request(rng, demo, member.plan, at, feature, is_paid=is_paid)
+        return wanted
+
+    def _begin_day(self) -> None:
+        self._of_plan = {
+            "chat_query": self._member.chat_queries_day,
+            "signal_validation": self._member.signal_validations_day,
+            "portfolio_analysis": self._member.portfolio_analyses_day,
+        }
+        self._free = None
+
+    def _request(self, at: datetime, feature: str | None, *, is_long: bool) -> _Made:
+        is_spent = feature is not None and self._of_plan[feature] == 0
+        if is_spent and not self._habit.lets_credits:
+            return self._made(at, feature, "denied", error_code="quota_exceeded")
+        if is_spent:
+            return self._covered(self._made(at, feature, "success", is_long=is_long))
+        status = "success" if feature == "portfolio_analysis" else _pick(self._rng, STATUSES)
+        made = self._made(at, feature, status, is_long=is_long, error_code=ERRORS.get(status))
+        left = self._of_plan.get(feature) if feature else None
+        if feature and left is not None and made.is_call and status != "failed":
+            self._of_plan[feature] = left - 1
+        return made
+
+    def _covered(self, made: _Made) -> _Made:
+        """The same, paid with credits: the day's free ones first, then the wallet's."""
+        day = Decimal(self._member.free_credits_day)
+        free = day if self._free is None else self._free
+        held = self._demo.billing.credits_of(made.held_usd, made.provider)
+        if held - free > self._of_wallet:
+            return self._made(made.created_at, made.feature, "denied", error_code="insufficient_credits")
+        paid = self._demo.billing.credits_of(made.charged_usd, made.provider)
+        of_free = min(paid, free)
+        granted = day if self._free is None else Decimal(0)
+        self._free, self._of_wallet = free - of_free, self._of_wallet - (paid - of_free)
+        return replace(
+            made,
+            credits_held=held,
+            credits=paid,
+            free_granted=granted,
+            free_held=min(held, free),
+            free_charged=of_free,
+        )
+
+    def _made(
+        self, at: datetime, feature: str | None, status: str, *, is_long: bool = False, error_code: str | None = None
+    ) -> _Made:
+        rng = self._rng
+        is_analysis = feature == "portfolio_analysis"
+        provider, model, price = ("assay", "risk figures", None) if is_analysis else self._model(at, is_long=is_long)
+        tokens = TokenUsage(0, 0) if price is None else _tokens(rng, status, is_long=is_long)
+        cost = Decimal(0) if price is None or status == "denied" else price.cost(tokens)
+        is_answered = status in ("success", "cut")
+        latency_ms = 0 if status in ("cached", "denied") else min(60_000, int(rng.lognormvariate(7.3, 0.5)))
+        nothing = Decimal(0)
+        return _Made(
+            id=new_id(),
+            request_id=new_id(),
+            attempt_id=new_id(),
+            created_at=at,
+            resolved_at=at + timedelta(milliseconds=latency_ms),
+            status=status,
+            feature=feature,
+            provider=provider,
+            model=model,
+            price_version="free" if price is None else price.version,
+            prompt_tokens=tokens.prompt_tokens,
+            completion_tokens=tokens.completion_tokens,
+            held_usd=nothing if price is None else price.worst_case(tokens.prompt_tokens * 2, MAX_TOKENS),
+            cost_usd=nothing if status in ("cached", "failed") else cost,
+            charged_usd=cost if is_answered else nothing,
+            saved_usd=cost if status == "cached" else nothing,
+            credits_held=nothing,
+            credits=nothing,
+            free_granted=nothing,
+            free_held=nothing,
+            free_charged=nothing,
+            latency_ms=latency_ms,
+            first_token_ms=latency_ms // 4 if is_answered and price is not None else None,
+            error_code=error_code,
+            cache_level="shared" if status == "cached" else None,
+            intent=None if price is None else _pick(rng, INTENTS),
+            complexity=None if price is None else _pick(rng, COMPLEXITIES),
+            counts_request=not is_analysis,
+        )
+
+    def _model(self, at: datetime, *, is_long: bool) -> tuple[str, str, Price]:
+        chosen = "standard" if is_long else _pick(self._rng, list(SHARES[self._member.plan].items()))
+        model = self._demo.catalogue.get(self._rng.choice(MODELS[chosen]))
+        return model.provider, model.id, self._demo.prices.price_of(model.price, at.date())
 
 
-def _within(wanted: Sequence[str | None], member: dao.MemberRow) -> list[str | None]:
-    """What the plan allows of it: nobody of the demo ever went past a limit."""
-    left = {
-        "chat_query": member.chat_queries_day,
-        "signal_validation": member.signal_validations_day,
-        "portfolio_analysis": member.portfolio_analyses_day,
-    }
-    kept: list[str | None] = []
-    for feature in wanted:
-        room = left.get(feature) if feature else None
-        if feature and room is not None:
-            if room <= 0:
-                continue
-            left[feature] = room - 1
-        kept.append(feature)
-    return kept
-
-
-def _request(
-    rng: random.Random, demo: DemoUsage, plan: str, at: datetime, feature: str | None, *, is_paid: bool
-) -> _Made:
-    is_analysis = feature == "portfolio_analysis"
-    status = "success" if is_paid or is_analysis else _pick(rng, STATUSES)
-    provider, model, price = ("assay", "risk figures", None) if is_analysis else _model(rng, demo, plan, at)
-    tokens = TokenUsage(0, 0) if price is None else _tokens(rng, status)
-    cost = Decimal(0) if price is None or status == "denied" else price.cost(tokens)
-    held = Decimal(0) if price is None else price.worst_case(tokens.prompt_tokens * 2, MAX_TOKENS)
-    is_answered = status in ("success", "cut")
-    latency_ms = 0 if status in ("cached", "denied") else min(60_000, int(rng.lognormvariate(7.3, 0.5)))
-    charged = cost if is_answered else Decimal(0)
-    return _Made(
-        id=new_id(),
-        request_id=new_id(),
-        attempt_id=new_id(),
-        created_at=at,
-        resolved_at=at + timedelta(milliseconds=latency_ms),
-        status=status,
-        feature=feature,
-        provider=provider,
-        model=model,
-        price_version="free" if price is None else price.version,
-        prompt_tokens=tokens.prompt_tokens,
-        completion_tokens=tokens.completion_tokens,
-        held_usd=held,
-        cost_usd=Decimal(0) if status in ("cached", "failed") else cost,
-        charged_usd=charged,
-        saved_usd=cost if status == "cached" else Decimal(0),
-        credits_held=demo.billing.credits_of(held, provider) if is_paid else Decimal(0),
-        credits=demo.billing.credits_of(charged, provider) if is_paid else Decimal(0),
-        latency_ms=latency_ms,
-        first_token_ms=latency_ms // 4 if is_answered and price is not None else None,
-        error_code={"failed": "provider_unavailable", "denied": "rate_limited"}.get(status),
-        cache_level="shared" if status == "cached" else None,
-        intent=None if price is None else _pick(rng, INTENTS),
-        complexity=None if price is None else _pick(rng, COMPLEXITIES),
-        counts_request=not is_analysis,
-    )
-
-
-def _model(rng: random.Random, demo: DemoUsage, plan: str, at: datetime) -> tuple[str, str, Price]:
-    chosen = _pick(rng, list(SHARES[plan].items()))
-    model = demo.catalogue.get(rng.choice(MODELS[chosen]))
-    return model.provider, model.id, demo.prices.price_of(model.price, at.date())
-
-
-def _tokens(rng: random.Random, status: str) -> TokenUsage:
+def _tokens(rng: random.Random, status: str, *, is_long: bool) -> TokenUsage:
     if status in ("failed", "denied"):
         return TokenUsage(0, 0)
+    asked = rng.randint(*LONG_PROMPT_TOKENS) if is_long else int(rng.lognormvariate(6.3, 0.9)) + 40
     answer = int(rng.lognormvariate(5.4, 0.6))
-    return TokenUsage(int(rng.lognormvariate(6.3, 0.9)) + 40, min(MAX_TOKENS, answer // (3 if status == "cut" else 1)))
+    return TokenUsage(asked, min(MAX_TOKENS, answer // (3 if status == "cut" else 1)))
 
 
 def _moment(rng: random.Random, day: date) -> datetime:

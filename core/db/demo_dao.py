@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 _MEMBERS = text(
     """
     SELECT DISTINCT ON (u.email) u.email, m.org_id, m.user_id, o.plan, o.zone, p.chat_queries_day,
-        p.signal_validations_day, p.portfolio_analyses_day,
+        p.signal_validations_day, p.portfolio_analyses_day, p.free_credits_day,
         o.zone <> 'UTC' OR EXISTS (SELECT FROM usage_log l WHERE l.org_id = o.id)
             OR EXISTS (SELECT FROM holds h WHERE h.org_id = o.id) AS has_used
     FROM users u JOIN memberships m ON m.user_id = u.id AND m.ended_at IS NULL JOIN organisations o ON o.id = m.org_id
@@ -33,21 +33,23 @@ _ROWS = """
     SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (id uuid, request_id uuid, attempt_id uuid,
         created_at timestamptz, resolved_at timestamptz, status text, feature text, provider text, model text,
         price_version text, prompt_tokens integer, completion_tokens integer, held_usd numeric, cost_usd numeric,
-        charged_usd numeric, saved_usd numeric, credits_held numeric, credits numeric, latency_ms integer,
-        first_token_ms integer, error_code text, cache_level text, intent text, complexity text, counts_request boolean)
+        charged_usd numeric, saved_usd numeric, credits_held numeric, credits numeric, free_granted numeric,
+        free_held numeric, free_charged numeric, latency_ms integer, first_token_ms integer, error_code text,
+        cache_level text, intent text, complexity text, counts_request boolean)
 """
 _HOLDS = text(
     f"""
     INSERT INTO holds (id, org_id, user_id, state, cover, feature, provider, model, price_version, quota_held,
             request_held, held_usd, credits_held, quota_charged, request_charged, charged_usd, credits_charged,
             cost_usd, day_start, month_start, org_day_start, org_month_start, created_at, expires_at, in_flight_at,
-            resolved_at, resolution, request_id, bound_usd, plan)
+            resolved_at, resolution, request_id, bound_usd, plan, free_held, free_charged, free_day)
         SELECT r.id, :org_id, :user_id, CASE r.status WHEN 'failed' THEN 'released' ELSE 'settled' END,
             CASE WHEN r.credits_held > 0 THEN 'credits' ELSE 'plan' END, r.feature, r.provider, r.model,
             r.price_version, c.quota, r.counts_request::integer, r.held_usd, r.credits_held, c.quota * c.charged,
             r.counts_request::integer * c.charged, r.charged_usd, r.credits, r.cost_usd, c.day, c.month, c.day, c.month,
             r.created_at, r.created_at + interval '150 seconds', r.created_at, r.resolved_at, r.status, r.request_id,
-            r.held_usd, :plan
+            r.held_usd, :plan, r.free_held, r.free_charged,
+            CASE WHEN r.credits_held > 0 THEN (r.created_at AT TIME ZONE 'UTC')::date END
         FROM ({_ROWS}) r CROSS JOIN LATERAL (SELECT date_trunc('day', r.created_at, 'UTC') AS day,
             date_trunc('month', r.created_at, 'UTC') AS month, (r.status <> 'failed')::integer AS charged,
             (r.feature IS NOT NULL AND r.credits_held = 0)::integer AS quota) c
@@ -85,16 +87,36 @@ _GRANT = text(
         VALUES (:org_id, :at, 'grant', 'promotion', 'available', :amount, :reason, 'demo:' || :org_id)
     """
 )
+_LET_SPEND = (
+    text("UPDATE users SET uses_credits = true WHERE id = :user_id"),
+    text("UPDATE memberships SET credits_cap_month = :cap WHERE org_id = :org_id AND user_id = :user_id"),
+)
+_FREE_DAYS = text(
+    f"""
+    INSERT INTO free_days (user_id, day)
+        SELECT :user_id, (r.created_at AT TIME ZONE 'UTC')::date FROM ({_ROWS}) r WHERE r.free_granted > 0
+        ON CONFLICT DO NOTHING
+    """  # noqa: S608 (the rows are written above)
+)
 _ENTRIES = text(
     f"""
-    INSERT INTO ledger_entries (org_id, user_id, at, kind, debit, credit, amount, hold_id, idempotency_key)
-        SELECT :org_id, :user_id, e.at, e.kind, e.debit, e.credit, e.amount, r.id, e.kind || ':' || r.id
-        FROM ({_ROWS}) r CROSS JOIN LATERAL (VALUES
-            (1, r.created_at, 'hold', 'available', 'held', r.credits_held),
-            (2, r.resolved_at, 'charge', 'held', 'revenue', r.credits),
-            (3, r.resolved_at, 'release', 'held', 'available', r.credits_held - r.credits)
-        ) AS e (nth, at, kind, debit, credit, amount)
-        WHERE r.credits_held > 0 AND e.amount > 0 ORDER BY r.created_at, e.nth
+    INSERT INTO ledger_entries (org_id, user_id, at, kind, debit, credit, amount, hold_id, free_day, idempotency_key)
+        SELECT :org_id, :user_id, e.at, e.kind, e.debit, e.credit, e.amount,
+            CASE WHEN e.kind <> 'grant' THEN r.id END, CASE WHEN e.is_free THEN d.day END,
+            CASE WHEN e.kind = 'grant' THEN 'free:' || :user_id || ':' || d.day
+                ELSE e.kind || CASE WHEN e.is_free THEN ':free:' ELSE ':' END || r.id END
+        FROM ({_ROWS}) r CROSS JOIN LATERAL (SELECT (r.created_at AT TIME ZONE 'UTC')::date AS day) d
+            CROSS JOIN LATERAL (VALUES
+                (0, r.created_at, 'grant', 'promotion', 'free', r.free_granted, true),
+                (1, r.created_at, 'hold', 'free', 'free_held', r.free_held, true),
+                (2, r.created_at, 'hold', 'available', 'held', r.credits_held - r.free_held, false),
+                (3, r.resolved_at, 'charge', 'free_held', 'revenue', r.free_charged, true),
+                (4, r.resolved_at, 'charge', 'held', 'revenue', r.credits - r.free_charged, false),
+                (5, r.resolved_at, 'release', 'free_held', 'free', r.free_held - r.free_charged, true),
+                (6, r.resolved_at, 'release', 'held', 'available',
+                    r.credits_held - r.free_held - r.credits + r.free_charged, false)
+            ) AS e (nth, at, kind, debit, credit, amount, is_free)
+        WHERE e.amount > 0 ORDER BY r.created_at, e.nth
     """  # noqa: S608 (the rows are written above)
 )
 _SUMS = """
@@ -110,10 +132,11 @@ _CLOSED = text(
             signal_validation_used, request_used, charge_usd_used, credits_used)
         SELECT s.org_id, s.user_id, 'day', s.day_start, s.day_start + interval '1 day', s.chats, s.analyses, 0, 0, 0, 0
             FROM (SELECT org_id, user_id, day_start, {_SUMS} FROM holds WHERE org_id = ANY (:org_ids)
-                GROUP BY 1, 2, 3) s
+                GROUP BY 1, 2, 3) s JOIN member_meters m USING (org_id, user_id) WHERE s.day_start < m.day_start
         UNION ALL
         SELECT s.org_id, :nobody, 'day', s.day_start, s.day_start + interval '1 day', 0, 0, s.validations, 0, 0, 0
             FROM (SELECT org_id, day_start, {_SUMS} FROM holds WHERE org_id = ANY (:org_ids) GROUP BY 1, 2) s
+                JOIN org_meters o USING (org_id) WHERE s.day_start < o.day_start
         UNION ALL
         SELECT s.org_id, s.user_id, 'month', s.month_start, s.month_start + interval '1 month', 0, 0, 0, s.requests,
                 s.charge, s.credits
@@ -126,6 +149,21 @@ _CLOSED = text(
     """  # noqa: S608 (the sums are written above)
 )
 _RUNNING = (
+    text(
+        f"""
+        UPDATE member_meters m SET chat_query_used = s.chats, portfolio_analysis_used = s.analyses
+            FROM (SELECT org_id, user_id, day_start, {_SUMS} FROM holds WHERE org_id = ANY (:org_ids)
+                GROUP BY 1, 2, 3) s
+            WHERE s.org_id = m.org_id AND s.user_id = m.user_id AND s.day_start = m.day_start
+        """  # noqa: S608 (the sums are written above)
+    ),
+    text(
+        f"""
+        UPDATE org_meters o SET signal_validation_used = s.validations
+            FROM (SELECT org_id, day_start, {_SUMS} FROM holds WHERE org_id = ANY (:org_ids) GROUP BY 1, 2) s
+            WHERE s.org_id = o.org_id AND s.day_start = o.day_start
+        """  # noqa: S608 (the sums are written above)
+    ),
     text(
         f"""
         UPDATE member_meters m SET request_used = s.requests, charge_usd_used = s.charge, credits_used = s.credits
@@ -145,7 +183,7 @@ _RUNNING = (
 _RETIRE = (
     text(
         """
-        UPDATE organisations o SET name = left('Retired: ' || o.name, 200)
+        UPDATE organisations o SET name = left('Retired: ' || o.name, 200), plan = 'free'
         WHERE o.name = ANY (:org_names) AND EXISTS (SELECT FROM memberships m JOIN users u ON u.id = m.user_id
             WHERE m.org_id = o.id AND u.email = ANY (:emails))
         """
@@ -192,6 +230,7 @@ class MemberRow:
     chat_queries_day: int | None
     signal_validations_day: int | None
     portfolio_analyses_day: int | None
+    free_credits_day: int
     has_used: bool
     """Whether the organisation has used anything, or counts its days in another zone: then nothing is written."""
 
@@ -224,15 +263,21 @@ def grant(transaction: Connection, whose: Whose, amount: Decimal, *, reason: str
     transaction.execute(_GRANT, {"org_id": whose.org_id, "amount": amount, "reason": reason, "at": at})
 
 
+def let_spend(transaction: Connection, whose: Whose, cap: Decimal) -> None:
+    """Lets the member spend credits, of the organisation's at most so many a month."""
+    for statement in _LET_SPEND:
+        transaction.execute(statement, {"org_id": whose.org_id, "user_id": whose.user_id, "cap": cap})
+
+
 def add(transaction: Connection, whose: Whose, rows: Sequence[dict[str, Any]]) -> None:
     """Writes requests that have ended: holds, attempts, entries of the ledger, and the log; no counters."""
     values = {**asdict(whose), "rows": json.dumps(rows)}
-    for statement in (_HOLDS, _ATTEMPTS, _USAGE, _ENTRIES):
+    for statement in (_HOLDS, _ATTEMPTS, _USAGE, _FREE_DAYS, _ENTRIES):
         transaction.execute(statement, values)
 
 
 def count(transaction: Connection, org_ids: Sequence[UUID]) -> None:
-    """Makes the counters of organisations that have used nothing else say what `add` wrote, up to yesterday."""
+    """Makes the counters of organisations that have used nothing else say what `add` wrote."""
     values = {"org_ids": list(dict.fromkeys(org_ids)), "nobody": _NOBODY}
     for statement in (_METERS, _CLOSED, *_RUNNING):
         transaction.execute(statement, values)
@@ -241,7 +286,7 @@ def count(transaction: Connection, org_ids: Sequence[UUID]) -> None:
 def retire(transaction: Connection, emails: Sequence[str], org_names: Sequence[str]) -> int:
     """Ends the access of these people and frees their addresses and the names of organisations; how many there were.
 
-    Nothing is deleted: what they did stays on the books.
+    Nothing is deleted: what they did stays on the books. What they had is on no paid plan any more.
     """
     values = {"emails": list(emails), "org_names": list(org_names)}
     *before, last = _RETIRE
