@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from core.accounts.permissions import require_operator
 from core.admin.reach import reach_of
+from core.admin.revenue import subscriptions_usd
 from core.db import overview_dao as dao
 from core.db import rollups_dao as rollups
 from core.db.engine import Database, Transaction
@@ -39,7 +40,6 @@ TRIES_HOURS = 24
 MOST_GROUPS = 200
 """Groups that are told apart; of more the dearest."""
 MOST_NEAR = 100
-DAYS_A_YEAR, MONTHS_A_YEAR = Decimal(365), Decimal(12)
 Dimension = Literal["provider", "model", "feature", "plan", "org_id", "day"]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 NOT_AI = (Feature.PORTFOLIO_ANALYSIS, Feature.SEC_FILING)
@@ -141,9 +141,9 @@ class PlanMargin:
     plan: str
     label: str
     organisations: int
-    """That were on it at some time of the period."""
+    """Those with an active member that were on it at some time of the period."""
     subscriptions_usd: Decimal | None
-    """The list price for the days that organisations were on it; None where it is by contract."""
+    """As `core.admin.revenue` reckons it; None where it is by contract."""
     credits_usd: Decimal
     """Credits that were charged, without the free ones of each day."""
     cost_usd: Decimal
@@ -347,7 +347,7 @@ class Overview:
             plan=plan.name,
             label=plan.label,
             organisations=on_plan.organisations if on_plan else 0,
-            subscriptions_usd=_subscriptions(plan, on_plan),
+            subscriptions_usd=subscriptions_usd(plan, on_plan),
             credits_usd=max(Decimal(0), credits_charged) * USD_PER_CREDIT,
             cost_usd=max(Decimal(0), sums.cost_usd - own) if sums else Decimal(0),
         )
@@ -381,16 +381,6 @@ def _whole(transaction: Transaction, span: Span) -> Figures:
     latencies = rollups.latencies(transaction, span)
     latency = latencies[0] if latencies and latencies[0].answered else None
     return Figures(sums[0] if sums else NOTHING, latency)
-
-
-def _subscriptions(plan: Plan, on_plan: dao.PlanDaysRow | None) -> Decimal | None:
-    """List price times twelve, by 365, for each day, and each seat where it is by the seat."""
-    if on_plan is None:
-        return Decimal(0)
-    if plan.price_usd is None:
-        return None
-    days = on_plan.seat_days if plan.price_unit == "seat and month" else on_plan.days
-    return plan.price_usd * MONTHS_A_YEAR / DAYS_A_YEAR * days
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -38,6 +38,8 @@ Member = tuple[UUID, UUID]
 """Organisation and user."""
 Owner = tuple[UUID, UUID | None]
 """Whose quota it is: a member's, or (None) the organisation's."""
+Place = tuple[str, Owner, date]
+"""A counter: of a quota, whose, in the period that begins on a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +153,13 @@ class Replay:
         for boost in ground.boosts:
             self._boosts.setdefault((boost.org_id, boost.metric), []).append(boost)
         self._calendars = {org_id: Calendar(zone) for org_id, zone in ground.zones.items()}
-        self._used: dict[tuple[str, Owner, date], int] = {}
+        self._used: dict[Place, int] = {}
         self._rates: dict[tuple[str, Member], _Rate] = {}
         self._open: dict[Member, int] = {}
         self._known_since = dict(ground.known_since)
         self._carried: dict[tuple[str, Member, date], int] = {}
         self._months: dict[Member, date] = {}
-        self._ends: list[tuple[datetime, int, Member, tuple[tuple[str, Owner, date], ...]]] = []
+        self._ends: list[tuple[datetime, int, Member, tuple[Place, ...]]] = []
         self._number = self._second = 0
         self.on_plan = False
         """Whether the request that was let through last is covered by the plan, and not by credits."""
@@ -175,6 +177,22 @@ class Replay:
         self.on_plan = not on_credits
         self._take(asked, counts_quota=not on_credits)
         return None
+
+    def count(self, asked: Asked, times: int, on_credits: int) -> None:
+        """Counts a day's requests of one kind at once, as far as quotas let them, `on_credits` of them beyond.
+
+        Rates, slots, ceilings and classes are passed over.
+        """
+        self._begin_month(asked)
+        is_counted = asked.counts_request and asked.acts_as == "member"
+        taken: dict[str, int] = {}
+        for metric in filter(None, (quota_of(asked), "requests_month" if is_counted else None)):
+            _, limit, used = self._standing(metric, asked)
+            taken[metric] = times if limit is None else min(times, max(0, limit - used))
+            times = min(times, taken[metric] + on_credits)
+        for metric, covered in taken.items():
+            place, _, used = self._standing(metric, asked)
+            self._used[place] = used + (times if metric == "requests_month" else min(times, covered))
 
     def _refusals(self, asked: Asked) -> Iterable[Refusal]:
         if asked.model_class is not None and asked.model_class not in self._plan.model_classes:
@@ -200,13 +218,16 @@ class Replay:
             yield Refusal("request_ceiling_usd", ceiling, asked.held_usd, NEVER)
 
     def _quota(self, metric: str, asked: Asked) -> Iterable[Refusal]:
-        calendar = self._calendars[asked.org_id]
-        period = calendar.period(metric, asked.at)
-        owner = self._owner(metric, asked)
-        limit = self.limit(metric, asked, period)
-        used = self._used.get((metric, owner, period), 0)
+        (_, _, period), limit, used = self._standing(metric, asked)
         if limit is not None and used >= limit:
-            yield Refusal(metric, Decimal(limit), Decimal(used), calendar.end(metric, period))
+            resets_at = self._calendars[asked.org_id].end(metric, period)
+            yield Refusal(metric, Decimal(limit), Decimal(used), resets_at)
+
+    def _standing(self, metric: str, asked: Asked) -> tuple[Place, int | None, int]:
+        """Which counter a request takes of a quota, its limit, and what it stands at."""
+        period = self._calendars[asked.org_id].period(metric, asked.at)
+        place = (metric, self._owner(metric, asked), period)
+        return place, self.limit(metric, asked, period), self._used.get(place, 0)
 
     def limit(self, metric: str, asked: Asked, period: date) -> int | None:
         """A quota as it stands for a request: the plan's with boosts, and what was carried over; None is unlimited."""

@@ -6,10 +6,9 @@ change's alone. Nothing is changed. What a log cannot know is said in `NOTES`.
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,9 +18,11 @@ from pydantic import ValidationError
 
 from core.accounts.permissions import require_operator
 from core.admin.replay import Asked, Boosted, Ground, Refusal, Replay
+from core.admin.revenue import CONVENTION, subscriptions_usd
 from core.ai.catalogue import Catalogue
 from core.db import simulator_dao as dao
 from core.db.engine import Database
+from core.db.overview_dao import PlanDaysRow, Within, now, plan_days
 from core.errors import InvalidRequest
 from core.metering.plans import Plan, Plans
 from core.metering.pricing import USD_PER_CREDIT
@@ -29,23 +30,35 @@ from core.principal import Principal
 
 MAX_DAYS = 92
 MAX_ROWS = 200_000
-"""Rows of the log that one simulation reads; where there are more it ends earlier, and says when."""
+"""Rows of the period's log that one simulation reads; where there are more it ends earlier, and says when."""
+MAX_SUMS = 500_000
+"""Sums of the months before it: a member's day and feature each; of more the latest."""
 MAX_ORGANISATIONS = 20_000
 MAX_BOOSTS = 10_000
 MAX_LISTED = 500
 """Users that are listed as limited; all are counted."""
-REPLAYED_REFUSALS = ("quota_exceeded", "rate_limited", "too_many_concurrent", "plan_required", "cost_ceiling")
+TOO_DEAR = "cost_ceiling"
+REPLAYED_REFUSALS = (
+    *("quota_exceeded", "rate_limited", "too_many_concurrent", "plan_required", TOO_DEAR),
+    "insufficient_credits",
+)
 """Refusals of the log that another plan might not have made; they are asked again under either."""
 NOTES = (
-    "Organisations are those that are on the plan today, with the members that they have today.",
+    "Organisations are those with an active member that were on the plan within the period, for the time that they "
+    "were on it; their members, time zone and pooling are today's.",
+    "What was asked in the two months before fills the counters, summed up by day; rates and slots begin an hour "
+    "before the period.",
     "A refused request of the log is asked again; where the changed plan lets it through, its cost is the mean of the "
     "answered requests of its feature in this period.",
+    "What the ceiling of a request refused, its amount unknown, is let through where the changed ceiling is higher.",
     "A question whose model the changed plan does not have counts as refused; Auto might have chosen another model.",
     "Nobody asks more or less than they did: what people do once they are refused, or no longer are, is not simulated.",
     "Whether a wallet had credits for what the plan no longer covers is not known: those users are marked.",
-    "Revenue is the plan's price for the period and the credits spent; cost is the providers', without own keys.",
+    f"Revenue is estimated as the overview does it: {CONVENTION}; and the credits spent, without each day's free ones. "
+    "Cost is the providers', without own keys.",
 )
 """What the figures mean, for the page."""
+_SMALLEST_USD = Decimal("0.000000001")
 _ONE_DAY = timedelta(days=1)
 
 
@@ -121,7 +134,7 @@ class Simulation:
     is_cut: bool
     """Whether there were more rows than MAX_ROWS."""
     rows: int
-    """n: rows of the log, those before the period included, which only fill the counters."""
+    """n: requests of the log, those before the period included, which only fill the counters."""
     organisations: int
     seats: int
     present: Outcome
@@ -130,16 +143,21 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A period in UTC days, and where the replay begins: with the month before, for what is carried over."""
+    """A period in UTC days, and what is counted before it."""
 
     first: date
     last: date
 
     @property
+    def counted_from(self) -> datetime:
+        """The first moment that is counted: a day before the month before that of any zone's first day."""
+        month = (self.first - _ONE_DAY).replace(day=1)
+        return _midnight((month - _ONE_DAY).replace(day=1) - _ONE_DAY)
+
+    @property
     def begins_at(self) -> datetime:
-        """The first moment that is replayed; a day more than two calendar months, for zones ahead of UTC."""
-        month = (self.first.replace(day=1) - _ONE_DAY).replace(day=1)
-        return _midnight(month - _ONE_DAY)
+        """The first moment that is replayed request by request, for what slides: an hour."""
+        return self.starts_at - timedelta(hours=1)
 
     @property
     def starts_at(self) -> datetime:
@@ -150,6 +168,21 @@ class Span:
     def ends_at(self) -> datetime:
         """The first moment after it."""
         return _midnight(self.last + _ONE_DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """What was read of the log."""
+
+    organisations: Sequence[dao.OrganisationRow]
+    on_plan: PlanDaysRow | None
+    """How long they were on the plan."""
+    ground: Ground
+    sums: Sequence[dao.SumRow]
+    rows: Sequence[dao.RequestRow]
+    """Those of the hour before the period, and of the period."""
+    ends_at: datetime
+    is_cut: bool
 
 
 class Simulator:
@@ -183,29 +216,13 @@ class Simulator:
             raise InvalidRequest(f"A simulation covers 1 to {MAX_DAYS} days, the first not after the last.")
         if not 1 <= most <= MAX_ROWS:
             raise InvalidRequest(f"At most {MAX_ROWS:,} rows of the log at once.")
-        with self._database.snapshot() as connection:
-            organisations = dao.organisations(connection, present.name, most=MAX_ORGANISATIONS)
-            rows = dao.requests(
-                connection, present.name, span.begins_at, span.ends_at, codes=REPLAYED_REFUSALS, most=most + 1
-            )
-            boosts = dao.boosts(connection, present.name, span.begins_at, span.ends_at, most=MAX_BOOSTS)
-            known = dao.known_since(connection, present.name, span.begins_at)
-        is_cut = len(rows) > most
-        rows = rows[:most]
-        ground = Ground(
-            zones={row.id: row.zone for row in organisations},
-            boosts=[Boosted(**_fields(row)) for row in boosts],
-            pools={row.id: row.askers for row in organisations if row.is_pooled},
-            known_since=known,
-        )
-        asked = [self._asked(row) for row in rows if row.org_id in ground.zones]
-        ends_at = rows[-1].at if is_cut else span.ends_at
-        seats = sum(row.members for row in organisations)
-        tallies = [_replayed(each, ground, asked, span) for each in (present, changed)]
-        names = {row.id: row.name for row in organisations}
+        log = self._read(present.name, span, most)
+        asked = sorted((self._asked(row, present) for row in log.rows), key=lambda each: each.at)
+        told = {each.id: each for each in log.organisations}
+        tallies = [_replayed(each, log, asked, span) for each in (present, changed)]
         emails = self._emails(tallies)
-        told = [
-            tally.outcome(names, emails, _subscriptions(each, len(organisations), seats, span.first, ends_at))
+        outcomes = [
+            tally.outcome({key: row.name for key, row in told.items()}, emails, subscriptions_usd(each, log.on_plan))
             for tally, each in zip(tallies, (present, changed), strict=True)
         ]
         return Simulation(
@@ -213,21 +230,54 @@ class Simulator:
             first=first,
             last=last,
             starts_at=span.starts_at,
-            ends_at=ends_at,
-            is_cut=is_cut,
-            rows=len(rows),
-            organisations=len(organisations),
-            seats=seats,
-            present=told[0],
-            changed=told[1],
+            ends_at=log.ends_at,
+            is_cut=log.is_cut,
+            rows=len(log.rows) + sum(row.count for row in log.sums),
+            organisations=len(log.organisations),
+            seats=sum(row.members for row in log.organisations),
+            present=outcomes[0],
+            changed=outcomes[1],
         )
+
+    def _read(self, plan: str, span: Span, most: int) -> _Log:
+        """The period first, as far as `most` rows reach, then what is before it."""
+        with self._database.snapshot() as connection:
+            organisations = dao.organisations(connection, plan, span.starts_at, span.ends_at, most=MAX_ORGANISATIONS)
+            period = dao.Wanted([row.id for row in organisations], span.starts_at, span.ends_at, REPLAYED_REFUSALS)
+            rows = dao.requests(connection, period, most=most + 1)
+            is_cut, rows = len(rows) > most, rows[:most]
+            ends_at = min(rows[-1].logged_at, span.ends_at) if is_cut else span.ends_at
+            hour = dao.requests(
+                connection, replace(period, starts_at=span.begins_at, ends_at=span.starts_at), most=MAX_ROWS
+            )
+            before = replace(period, starts_at=span.counted_from, ends_at=span.begins_at)
+            within = Within(span.starts_at, max(span.starts_at, min(ends_at, now(connection))), None)
+            return _Log(
+                organisations=organisations,
+                on_plan=next((row for row in plan_days(connection, within) if row.plan == plan), None),
+                ground=Ground(
+                    zones={row.id: row.zone for row in organisations},
+                    boosts=[
+                        Boosted(**_fields(row))
+                        for row in dao.boosts(connection, replace(period, starts_at=span.counted_from), most=MAX_BOOSTS)
+                    ],
+                    pools={row.id: row.askers for row in organisations if row.is_pooled},
+                    known_since=dao.known_since(connection, before),
+                ),
+                sums=dao.sums(connection, before, most=MAX_SUMS),
+                rows=[*hour, *rows],
+                ends_at=ends_at,
+                is_cut=is_cut,
+            )
 
     def _emails(self, tallies: Sequence[_Tally]) -> dict[UUID, str]:
         ids = sorted({user_id for tally in tallies for _, user_id in tally.most_refused()})
         with self._database.service() as connection:
             return dao.emails(connection, ids) if ids else {}
 
-    def _asked(self, row: dao.RequestRow) -> Asked:
+    def _asked(self, row: dao.RequestRow, present: Plan) -> Asked:
+        """As the replay takes it; what was too dear has cost more than the plan's ceiling, no matter how much."""
+        ceiling = present.limits.request_ceiling_usd if row.refused_by == TOO_DEAR else None
         return Asked(
             at=row.at,
             ends_at=row.ends_at,
@@ -238,11 +288,11 @@ class Simulator:
             acts_as=row.acts_as,
             counts_request=row.counts_request,
             keeps_quota=row.keeps_quota,
-            held_usd=row.held_usd,
+            held_usd=row.held_usd if ceiling is None else ceiling + _SMALLEST_USD,
             cost_usd=row.cost_usd,
-            credits=row.credits,
+            credits=row.paid_credits,
             on_credits=row.on_credits,
-            was_refused=row.was_refused,
+            was_refused=row.refused_by is not None,
             uses_credits=row.uses_credits,
         )
 
@@ -362,11 +412,18 @@ class _Tally:
         )
 
 
-def _replayed(plan: Plan, ground: Ground, asked: Sequence[Asked], span: Span) -> _Tally:
-    replay, tally = Replay(plan, ground), _Tally(means=_means(asked, span))
+def _replayed(plan: Plan, log: _Log, asked: Sequence[Asked], span: Span) -> _Tally:
+    """The plan over everything that these organisations asked; what they asked on another plan is not told."""
+    told = {row.id: row for row in log.organisations}
+    replay, tally = Replay(plan, log.ground), _Tally(means=_means(asked, span))
+    for row in log.sums:
+        first = Asked(
+            row.at, row.at, row.org_id, row.user_id, row.feature, acts_as=row.acts_as, counts_request=row.counts_request
+        )
+        replay.count(first, row.count, row.on_credits)
     for each in asked:
         refusal = replay.decide(each)
-        if each.at >= span.starts_at:
+        if each.at >= span.starts_at and told[each.org_id].was_on_plan(each.at):
             tally.count(each, refusal, on_plan=replay.on_plan)
     return tally
 
@@ -380,17 +437,6 @@ def _means(asked: Sequence[Asked], span: Span) -> dict[str | None, Decimal]:
             sums[each.feature] = sums.get(each.feature, Decimal(0)) + each.cost_usd
             counts[each.feature] += 1
     return {feature: sums[feature] / counts[feature] for feature in sums}
-
-
-def _subscriptions(plan: Plan, organisations: int, seats: int, first: date, ends_at: datetime) -> Decimal | None:
-    """The plan's price for the days of the period, each a share of its own calendar month; whole days alone where the
-    log was cut."""
-    if plan.price_usd is None:
-        return None
-    units = seats if plan.price_unit == "seat and month" else organisations
-    days = [first + timedelta(days=n) for n in range((ends_at.date() - first).days)]
-    months = sum((Decimal(1) / monthrange(day.year, day.month)[1] for day in days), Decimal(0))
-    return (plan.price_usd * units * months).quantize(Decimal("0.01"))
 
 
 def _midnight(day: date) -> datetime:

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-# How long each organisation was on each plan within a time, and what its members of today make of it in seats.
+# How long each organisation was on each plan within a time, and what its active members of today make of it in seats;
+# one without any is left out.
 _PLAN_DAYS = text(
     """
     WITH spans AS (
@@ -20,12 +21,13 @@ _PLAN_DAYS = text(
         SELECT org_id, plan, greatest(starts_at, :starts_at) AS starts_at, least(ends_at, :ends_at) AS ends_at
         FROM spans WHERE starts_at < :ends_at AND (ends_at IS NULL OR ends_at > :starts_at)),
     seats AS (
-        SELECT org_id, count(*) AS seats FROM memberships
-        WHERE ended_at IS NULL AND (cast(:org_id AS uuid) IS NULL OR org_id = :org_id) GROUP BY 1)
+        SELECT m.org_id, count(*) AS seats FROM memberships m JOIN users u ON u.id = m.user_id
+        WHERE m.ended_at IS NULL AND u.deactivated_at IS NULL
+            AND (cast(:org_id AS uuid) IS NULL OR m.org_id = :org_id) GROUP BY 1)
     SELECT w.plan, count(DISTINCT w.org_id) AS organisations,
-        coalesce(sum(extract(epoch FROM w.ends_at - w.starts_at)), 0) / 86400 AS days,
-        coalesce(sum(extract(epoch FROM w.ends_at - w.starts_at) * coalesce(s.seats, 0)), 0) / 86400 AS seat_days
-    FROM within w LEFT JOIN seats s ON s.org_id = w.org_id GROUP BY 1 ORDER BY 1
+        sum(extract(epoch FROM w.ends_at - w.starts_at)) / 86400 AS days,
+        sum(extract(epoch FROM w.ends_at - w.starts_at) * s.seats) / 86400 AS seat_days
+    FROM within w JOIN seats s ON s.org_id = w.org_id GROUP BY 1 ORDER BY 1
     """
 )
 _FREE_CREDITS = text(
@@ -65,50 +67,57 @@ _TRIES = text(
         AND (cast(:org_id AS uuid) IS NULL OR org_id = :org_id)
     """
 )
-# A boost and a carry only raise a limit: who is far from the plan's own is left out before boosts are looked for.
+# A quota as the heart has it (`allowances()`): a pool's use is of all who ever asked in it. A boost only raises a
+# limit: who is far from their own is left out before boosts are looked for.
 _NEAR = text(
     """
     WITH n AS MATERIALIZED (SELECT assay_now() AS moment),
     meters AS (
-        SELECT m.org_id, m.user_id, g.pools_allowances AS pools, v.metric, v.used, v.maximum, v.carry, v.ends_at
+        SELECT m.org_id, m.user_id, v.metric, v.used, v.maximum, v.ends_at
         FROM n CROSS JOIN member_meters m
             JOIN memberships s ON s.org_id = m.org_id AND s.user_id = m.user_id AND s.ended_at IS NULL
-            JOIN organisations g ON g.id = m.org_id JOIN plan_limits l ON l.plan = g.plan
+            JOIN organisations g ON g.id = m.org_id AND NOT g.pools_allowances JOIN plan_limits l ON l.plan = g.plan
             CROSS JOIN LATERAL (VALUES
-                ('chat_queries_day', m.chat_query_used + m.chat_query_held, l.chat_queries_day, 0, m.day_end),
+                ('chat_queries_day', m.chat_query_used + m.chat_query_held, l.chat_queries_day, m.day_end),
                 ('portfolio_analyses_day', m.portfolio_analysis_used + m.portfolio_analysis_held,
-                    l.portfolio_analyses_day, 0, m.day_end),
-                ('sec_filings_month', m.sec_filing_used + m.sec_filing_held, l.sec_filings_month,
-                    m.sec_filing_carry, m.month_end),
-                ('requests_month', m.request_used + m.request_held, l.requests_month, m.request_carry, m.month_end)
-            ) AS v (metric, used, maximum, carry, ends_at)
-        WHERE v.maximum IS NOT NULL AND v.used > 0 AND v.ends_at > n.moment
-            AND (cast(:org_id AS uuid) IS NULL OR m.org_id = :org_id)),
+                    l.portfolio_analyses_day, m.day_end),
+                ('sec_filings_month', m.sec_filing_used + m.sec_filing_held, l.sec_filings_month + m.sec_filing_carry,
+                    m.month_end),
+                ('requests_month', m.request_used + m.request_held, l.requests_month + m.request_carry, m.month_end)
+            ) AS v (metric, used, maximum, ends_at)
+        WHERE v.ends_at > n.moment AND (cast(:org_id AS uuid) IS NULL OR m.org_id = :org_id)),
     pools AS (
-        SELECT p.org_id, p.metric, p.used, p.maximum * s.members AS maximum, p.carry, p.ends_at
-        FROM (SELECT org_id, metric, sum(used) AS used, max(maximum) AS maximum, sum(carry) AS carry,
-                min(ends_at) AS ends_at FROM meters WHERE pools GROUP BY 1, 2) p
-            JOIN LATERAL (SELECT count(*) AS members FROM memberships e JOIN users u ON u.id = e.user_id
-                WHERE e.org_id = p.org_id AND e.ended_at IS NULL AND e.role <> 'viewer'
-                    AND u.deactivated_at IS NULL) s ON true),
+        SELECT g.id AS org_id, v.metric, v.used, v.maximum, v.ends_at
+        FROM n CROSS JOIN organisations g JOIN plan_limits l ON l.plan = g.plan
+            CROSS JOIN LATERAL raised_limits(g.id, :nobody, n.moment, true) x
+            CROSS JOIN LATERAL meter_period('day', NULL, n.moment, g.zone) d
+            CROSS JOIN LATERAL meter_period('month', NULL, n.moment, g.zone) e
+            CROSS JOIN LATERAL (VALUES
+                ('chat_queries_day', x.chat, l.chat_queries_day * x.members + x.chat_boost, d.ends_at),
+                ('portfolio_analyses_day', x.analysis, l.portfolio_analyses_day * x.members + x.analysis_boost,
+                    d.ends_at),
+                ('sec_filings_month', x.filing, l.sec_filings_month * x.members + x.filing_boost + x.filing_carry,
+                    e.ends_at),
+                ('requests_month', x.request, l.requests_month * x.members + x.request_boost + x.request_carry,
+                    e.ends_at)
+            ) AS v (metric, used, maximum, ends_at)
+        WHERE g.pools_allowances AND (cast(:org_id AS uuid) IS NULL OR g.id = :org_id)),
     near AS (
-        SELECT org_id, user_id, metric, used, maximum + carry AS maximum, ends_at FROM meters
-            WHERE NOT pools AND used >= :share * (maximum + carry)
-        UNION ALL SELECT org_id, NULL, metric, used, maximum + carry, ends_at FROM pools
-            WHERE used >= :share * (maximum + carry)
+        SELECT org_id, user_id, metric, used, maximum, ends_at FROM meters
+            WHERE used > 0 AND used >= :share * maximum
         UNION ALL SELECT o.org_id, NULL, 'signal_validations_day', o.signal_validation_used + o.signal_validation_held,
                 l.signal_validations_day, o.day_end
             FROM n CROSS JOIN org_meters o JOIN organisations g ON g.id = o.org_id JOIN plan_limits l ON l.plan = g.plan
-            WHERE l.signal_validations_day IS NOT NULL AND o.day_end > n.moment
-                AND o.signal_validation_used + o.signal_validation_held > 0
+            WHERE o.day_end > n.moment AND o.signal_validation_used + o.signal_validation_held > 0
                 AND o.signal_validation_used + o.signal_validation_held >= :share * l.signal_validations_day
                 AND (cast(:org_id AS uuid) IS NULL OR o.org_id = :org_id)),
     raised AS (
         SELECT r.org_id, r.user_id, r.metric, r.used, r.ends_at, r.maximum + coalesce((
             SELECT sum(b.amount) FROM boosts b WHERE b.org_id = r.org_id AND b.state = 'granted'
                 AND b.metric = r.metric AND b.starts_at <= n.moment AND b.ends_at > n.moment
-                AND (r.user_id IS NULL OR b.user_id IS NULL OR b.user_id = r.user_id)), 0) AS maximum
-        FROM near r CROSS JOIN n),
+                AND (b.user_id IS NULL OR b.user_id = r.user_id)), 0) AS maximum
+        FROM near r CROSS JOIN n
+        UNION ALL SELECT org_id, NULL, metric, used, ends_at, maximum FROM pools WHERE used > 0),
     found AS (SELECT * FROM raised WHERE used >= :share * maximum)
     SELECT f.org_id, g.name AS org_name, f.user_id, u.name AS user_name, u.email, f.metric, f.used, f.maximum,
         f.ends_at, (SELECT count(DISTINCT user_id) FROM found) AS users
@@ -136,7 +145,7 @@ class PlanDaysRow:
     days: Decimal
     """Summed over organisations."""
     seat_days: Decimal
-    """The same times the members that each has now."""
+    """The same times the active members that each has now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +235,7 @@ def tries(connection: Connection, org_id: UUID | None, *, hours: int) -> TriesRo
 
 def near_limits(connection: Connection, org_id: UUID | None, *, share: Decimal, most: int) -> list[NearRow]:
     """Who has used this share of a quota, or more, the most first; what is held counts as used."""
-    values = {"org_id": org_id, "share": share, "most": most}
+    values = {"org_id": org_id, "share": share, "most": most, "nobody": UUID(int=0)}
     return [NearRow(*row) for row in connection.execute(_NEAR, values).all()]
 
 

@@ -24,6 +24,7 @@ from core.admin.overview import (
     PlansOverview,
     PlanUse,
 )
+from core.admin.revenue import CONVENTION
 from core.ai.providers.hosts import HOSTS
 from core.db.rollups_dao import LATENCY_ERROR
 from pages.components.charts import Measure, show_days
@@ -241,8 +242,7 @@ def _show_margins(key: str, margins: Sequence[PlanMargin], period: Period) -> No
     )
     st.caption(
         plain(
-            f"Estimated, {period_words(period)}. Subscriptions: the list price × 12 ÷ 365 for each day that an "
-            "organisation was on the plan, times today's members where it is by the seat; none for a plan by contract. "
+            f"Estimated, {period_words(period)}. Subscriptions: {CONVENTION}. "
             "Credits: those charged, at 0.10 USD, without each day's free ones. Cost: what providers bill to the "
             "platform, without own keys."
         )
@@ -335,7 +335,7 @@ def _latency(figures: Figures, name: str) -> tuple[str, str]:
 
 
 def _seconds(latency_ms: float) -> str:
-    return f"{latency_ms:,.0f} ms" if latency_ms < 1000 else f"{latency_ms / 1000:,.1f} s"
+    return f"{latency_ms:,.0f} ms" if latency_ms < 999.5 else f"{latency_ms / 1000:,.1f} s"
 
 
 def _ms(group: Group, name: str) -> float | None:

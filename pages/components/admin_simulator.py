@@ -75,13 +75,13 @@ def show_simulation(key: str, found: Simulation, zone: str) -> None:
     """Both plans side by side, what refused, and who would have been limited."""
     said = (
         f"{found.first:%d %B %Y} to {found.last:%d %B %Y} (UTC) · {found.organisations:,} organisations, "
-        f"{found.seats:,} members · {found.rows:,} rows of the log, the month before included"
+        f"{found.seats:,} members · {found.rows:,} requests of the log, the two months before included"
     )
     st.caption(plain(said))
     if found.is_cut:
         until = f"{found.ends_at.astimezone(ZoneInfo(zone)):%d %B, %H:%M}"
         show_message(
-            f"The log was cut at {MAX_ROWS:,} rows: figures are until {until}.",
+            f"The period was cut at {MAX_ROWS:,} requests: figures are until {until}.",
             "Choose fewer days to see all of them.",
             icon=":material/content_cut:",
         )

@@ -227,6 +227,20 @@ class TestPlans:
         team = next(each for each in overview.plans(olga, 30, everything=True).margins if each.plan == "team")
         assert team.subscriptions_usd == pytest.approx(Decimal(49) * 12 / 365 * 2, abs=Decimal("0.0001"))
 
+    def test_an_organisation_without_an_active_member_brings_in_nothing(
+        self, overview: Overview, member: MakeMember, olga: Principal, service: psycopg.Connection[tuple[object, ...]]
+    ) -> None:
+        gone, ended = (member(name, org=name, plan="basic") for name in ("gone", "ended"))
+        stays, off = (member(name, org="Team", plan="team") for name in ("stays", "off"))
+        service.execute("UPDATE organisation_plans SET starts_at = %s", (NOW - timedelta(days=1),))
+        service.execute("UPDATE users SET deactivated_at = %s WHERE id = ANY(%s)", (NOW, [gone.user_id, off.user_id]))
+        service.execute("UPDATE memberships SET ended_at = %s WHERE user_id = %s", (NOW, ended.user_id))
+        margins = {each.plan: each for each in overview.plans(olga, 7, everything=True).margins}
+        assert "basic" not in margins
+        assert margins["team"].organisations == 1
+        assert margins["team"].subscriptions_usd == pytest.approx(Decimal(49) * 12 / 365, abs=Decimal("0.0001"))
+        assert stays.org_id == off.org_id
+
     def test_use_is_the_mean_over_active_people(
         self, overview: Overview, told: History, ann: Principal, olga: Principal
     ) -> None:
@@ -304,6 +318,53 @@ class TestNearLimits:
         self._use(service, ben, 1)
         (row,) = overview.near_limits(bob).rows
         assert (row.user_id, row.used, row.maximum) == (None, 16, 20)
+
+    def test_a_pools_row_is_what_the_meter_tells_of_it(
+        self,
+        overview: Overview,
+        workbench: Workbench,
+        member: MakeMember,
+        bob: Principal,
+        olga: Principal,
+        service: psycopg.Connection[tuple[object, ...]],
+    ) -> None:
+        """What was used by who left, and what was carried over to who has not asked yet, are the pool's."""
+        left, new = member("left", org="Borealis"), member("new", org="Borealis", role=Role.ANALYST)
+        service.execute("UPDATE organisations SET pools_allowances = true WHERE id = %s", (bob.org_id,))
+        for who, used in ((bob, 6), (left, 20), (new, 0)):
+            self._use(service, who, used)
+        service.execute(
+            "UPDATE member_meters SET request_used = 200, request_carry = 5 WHERE org_id = %s", (bob.org_id,)
+        )
+        service.execute("UPDATE memberships SET ended_at = %s WHERE user_id = %s", (NOW, left.user_id))
+        workbench.boosts.give(
+            olga, user_id=new.user_id, org_id=bob.org_id, metric="chat_queries_day", amount=7, days=1, reason="A report"
+        )
+        told = {row.metric: (row.used, row.maximum) for row in overview.near_limits(bob).rows}
+        meter = {name: (each.used, each.limit) for name, each in workbench.usage.overview(bob).allowances.items()}
+        assert told == {name: meter[name] for name in told}
+        assert told == {"chat_queries_day": (26, 2 * 10 + 7), "requests_month": (600, 2 * 300 + 3 * 5)}
+
+    def test_a_members_row_is_what_the_meter_tells_of_it(
+        self,
+        overview: Overview,
+        workbench: Workbench,
+        bob: Principal,
+        olga: Principal,
+        service: psycopg.Connection[tuple[object, ...]],
+    ) -> None:
+        self._use(service, bob, 15)
+        service.execute(
+            "UPDATE member_meters SET request_used = 280, request_carry = 5 WHERE org_id = %s", (bob.org_id,)
+        )
+        for user_id in (bob.user_id, None):
+            workbench.boosts.give(
+                olga, user_id=user_id, org_id=bob.org_id, metric="chat_queries_day", amount=4, days=1, reason="A report"
+            )
+        told = {row.metric: (row.used, row.maximum) for row in overview.near_limits(bob).rows}
+        meter = {name: (each.used, each.limit) for name, each in workbench.usage.overview(bob).allowances.items()}
+        assert told == {name: meter[name] for name in told}
+        assert told == {"chat_queries_day": (15, 18), "requests_month": (280, 305)}
 
     def test_a_period_that_is_over_does_not_count(
         self, overview: Overview, bob: Principal, service: psycopg.Connection[tuple[object, ...]]

@@ -10,6 +10,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from core.admin.overview import Overview
 from core.admin.simulator import Simulator, changed_plan
 from core.errors import Forbidden, InvalidRequest
 from core.ids import new_id
@@ -18,10 +19,13 @@ from core.metering.plans import Plan, Plans
 from core.principal import Principal
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
+from tests.core.admin.history import History
 from tests.core.metering.factories import hold_request, record
 
 Service = psycopg.Connection[tuple[object, ...]]
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
+AFTER = datetime(2026, 4, 1, tzinfo=UTC)
+BASIC_A_DAY = Decimal("9.99") * 12 / 365
 Ask = Callable[..., None]
 
 
@@ -31,12 +35,18 @@ def simulator(workbench: Workbench) -> Simulator:
 
 
 @pytest.fixture
-def operator(member: MakeMember) -> Principal:
+def early(move_time: MoveTime) -> None:
+    """Everybody has been there since January."""
+    move_time(datetime(2026, 1, 5, tzinfo=UTC))
+
+
+@pytest.fixture
+def operator(early: None, member: MakeMember) -> Principal:
     return replace(member("olga", org="House"), is_operator=True)
 
 
 @pytest.fixture
-def ann(member: MakeMember) -> Principal:
+def ann(early: None, member: MakeMember) -> Principal:
     return member("ann", plan="basic", org="Acme")
 
 
@@ -74,7 +84,14 @@ def deny(service: Service, who: Principal, at: datetime, code: str) -> None:
 
 
 def test_a_smaller_plan_beside_the_present_one_worked_by_hand(
-    simulator: Simulator, operator: Principal, ann: Principal, basic: Plan, ask: Ask, service: Service
+    simulator: Simulator,
+    *,
+    operator: Principal,
+    ann: Principal,
+    basic: Plan,
+    ask: Ask,
+    service: Service,
+    move_time: MoveTime,
 ) -> None:
     for minute in range(4):
         ask(ann, day(10, 12, minute), cost="0.001")
@@ -82,6 +99,7 @@ def test_a_smaller_plan_beside_the_present_one_worked_by_hand(
     ask(ann, day(12), fails=True)
     deny(service, ann, day(13), "quota_exceeded")
     deny(service, ann, day(13), "budget_exceeded")
+    move_time(AFTER)
     changed = changed_plan(basic, {"chat_queries_day": 2, "price_usd": Decimal("5.00")})
     found = simulator.run(operator, "basic", changed, FIRST, LAST)
     present, smaller = found.present, found.changed
@@ -90,13 +108,13 @@ def test_a_smaller_plan_beside_the_present_one_worked_by_hand(
     assert (present.requests, present.answered, present.refused, present.newly_answered) == (7, 7, 0, 1)
     mean = Decimal("0.007") / 5  # of the five that were answered
     assert present.cost_usd == Decimal("0.0074") + mean
-    assert (present.revenue_usd, present.estimated_usd) == (Decimal("9.99"), mean)
-    assert present.margin_usd == Decimal("9.99") - Decimal("0.0088")
+    assert (present.revenue_usd, present.estimated_usd) == (pytest.approx(BASIC_A_DAY * 31), mean)
+    assert present.margin_usd == pytest.approx(BASIC_A_DAY * 31 - Decimal("0.0088"))
     # On the tenth two of four are refused: 0.002 less cost, and the mean of all five stays.
     assert (smaller.answered, smaller.refused, smaller.users_limited) == (5, 2, 1)
     assert smaller.refused_by == {"chat_queries_day": 2}
     assert smaller.cost_usd == Decimal("0.0054") + mean
-    assert smaller.revenue_usd == Decimal("5.00")
+    assert smaller.revenue_usd == pytest.approx(Decimal("5.00") * 12 / 365 * 31)
     (limited,) = smaller.limited
     assert (limited.org_name, limited.email, limited.metric, limited.refusals) == (
         "Acme", ann.email, "chat_queries_day", 2,
@@ -134,10 +152,18 @@ def test_a_month_is_the_organisations_and_what_is_carried_comes_from_the_month_b
 
 
 def test_it_is_the_same_each_time_bounded_and_changes_nothing(
-    simulator: Simulator, operator: Principal, ann: Principal, basic: Plan, ask: Ask, service: Service
+    simulator: Simulator,
+    *,
+    operator: Principal,
+    ann: Principal,
+    basic: Plan,
+    ask: Ask,
+    service: Service,
+    move_time: MoveTime,
 ) -> None:
     for number in range(1, 7):
         ask(ann, day(number))
+    move_time(AFTER)
     tables = ("usage_log", "holds", "member_meters", "plan_limits", "organisations", "audit_events")
     before = [
         service.execute(f"SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {t} t").fetchone() for t in tables
@@ -145,11 +171,12 @@ def test_it_is_the_same_each_time_bounded_and_changes_nothing(
     changed = changed_plan(basic, {"chat_queries_day": 0})
     first = simulator.run(operator, "basic", changed, FIRST, LAST)
     assert simulator.run(operator, "basic", changed, FIRST, LAST) == first
-    assert first.changed.revenue_usd == Decimal("9.99")
+    assert first.changed.revenue_usd == pytest.approx(BASIC_A_DAY * 31)
     cut = simulator.run(operator, "basic", changed, FIRST, LAST, most=4)
     assert (cut.is_cut, cut.rows, cut.changed.requests) == (True, 4, 4)
     assert cut.ends_at.date() == date(2026, 3, 4)
-    assert cut.changed.revenue_usd == Decimal("0.97")  # 3 of 31 days of 9.99
+    until = Decimal((cut.ends_at - day(1, 0)).total_seconds()) / 86_400
+    assert cut.changed.revenue_usd == pytest.approx(BASIC_A_DAY * until)  # up to the fourth's request
     after = [
         service.execute(f"SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {t} t").fetchone() for t in tables
     ]
@@ -166,12 +193,144 @@ def test_other_plans_organisations_and_a_price_by_contract_are_none_of_it(
 
 
 def test_a_seat_is_priced_by_its_members(
-    simulator: Simulator, operator: Principal, plans: Plans, member: MakeMember
+    simulator: Simulator, operator: Principal, plans: Plans, member: MakeMember, move_time: MoveTime
 ) -> None:
     member("bob", plan="team", org="Big")
     member("eve", plan="team", org="Big")
+    assert simulator.run(operator, "team", plans.get("team"), FIRST, LAST).present.revenue_usd == 0  # still to come
+    move_time(AFTER)
     found = simulator.run(operator, "team", plans.get("team"), date(2026, 3, 1), date(2026, 3, 10))
-    assert found.present.revenue_usd == Decimal("31.61")  # 2 seats x 49 x 10/31
+    assert found.present.revenue_usd == pytest.approx(Decimal(49) * 12 / 365 * 2 * 10)  # two seats, ten days
+
+
+def test_a_cut_is_noticed_where_a_call_was_under_way_at_the_start(
+    simulator: Simulator,
+    *,
+    operator: Principal,
+    ann: Principal,
+    basic: Plan,
+    ask: Ask,
+    workbench: Workbench,
+    move_time: MoveTime,
+) -> None:
+    move_time(datetime(2026, 2, 28, 23, 59, 30, tzinfo=UTC))
+    hold = workbench.meter.reserve(ann, hold_request(model="a-model", held_usd=Decimal("0.01")))
+    assert workbench.meter.mark_in_flight(hold)
+    move_time(datetime(2026, 3, 1, 0, 0, 20, tzinfo=UTC))
+    workbench.meter.settle(hold, "success", Decimal("0.0004"), record("0.0004"))
+    for number in range(1, 5):
+        ask(ann, day(number))
+    found = simulator.run(operator, "basic", basic, FIRST, LAST, most=3)
+    assert (found.is_cut, found.ends_at.date(), found.present.requests) == (True, date(2026, 3, 3), 3)
+    assert not simulator.run(operator, "basic", basic, FIRST, LAST, most=4).is_cut
+
+
+def test_a_large_month_before_leaves_the_period_whole(
+    simulator: Simulator, operator: Principal, ann: Principal, basic: Plan, ask: Ask
+) -> None:
+    for hour in range(6):
+        ask(ann, datetime(2026, 2, 20, hour, tzinfo=UTC))
+    for number in range(1, 4):
+        ask(ann, day(number))
+    changed = changed_plan(
+        basic, {"chat_queries_day": 4, "requests_month": 5, "carry_over_share": Decimal("0.5"), "requests_hour": 9}
+    )
+    found = simulator.run(operator, "basic", changed, FIRST, LAST, most=3)
+    assert (found.is_cut, found.rows, found.changed.requests, found.changed.refused) == (False, 9, 3, 0)
+    # Four of six were let through in February by the day: one of five was left, half of it is none, so five in March.
+    for number in range(4, 8):
+        ask(ann, day(number))
+    assert simulator.run(operator, "basic", changed, FIRST, LAST).changed.refused_by == {"requests_month": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "let_through"),
+    [
+        pytest.param({}, 0, id="same"),
+        pytest.param({"request_ceiling_usd": Decimal("0.01")}, 0, id="lower"),
+        pytest.param({"request_ceiling_usd": Decimal(5)}, 1, id="higher"),
+        pytest.param({"request_ceiling_usd": None}, 1, id="none"),
+    ],
+)
+def test_what_the_ceiling_refused_is_let_through_by_a_higher_one_alone(
+    simulator: Simulator,
+    *,
+    operator: Principal,
+    ann: Principal,
+    basic: Plan,
+    service: Service,
+    changes: dict[str, object],
+    let_through: int,
+) -> None:
+    deny(service, ann, day(13), "cost_ceiling")
+    found = simulator.run(operator, "basic", changed_plan(basic, changes), FIRST, LAST)
+    assert (found.present.refused_by, found.present.newly_answered) == ({"request_ceiling_usd": 1}, 0)
+    assert found.changed.newly_answered == let_through
+
+
+def test_what_credits_did_not_cover_is_asked_again(
+    simulator: Simulator, operator: Principal, ann: Principal, basic: Plan, ask: Ask, service: Service
+) -> None:
+    ask(ann, day(10))
+    deny(service, ann, day(10, 13), "insufficient_credits")
+    found = simulator.run(operator, "basic", changed_plan(basic, {"chat_queries_day": 1}), FIRST, LAST)
+    assert found.present.newly_answered == 1
+    assert found.changed.refused_by == {"chat_queries_day": 1}
+
+
+def test_revenue_is_that_of_the_overview(
+    simulator: Simulator,
+    *,
+    operator: Principal,
+    ann: Principal,
+    basic: Plan,
+    workbench: Workbench,
+    service: Service,
+    move_time: MoveTime,
+) -> None:
+    now = day(20, 15)
+    move_time(now)
+    service.execute("UPDATE organisation_plans SET starts_at = %s WHERE org_id = %s", (day(17, 3), ann.org_id))
+    History(service).ask(ann, day(19), credits=Decimal(5), free_charged=Decimal(2), cost_usd=Decimal("0.04"))
+    margins = Overview(workbench.database, workbench.plans, workbench.usage_log).plans(operator, 7, everything=True)
+    told = next(each for each in margins.margins if each.plan == "basic")
+    full = changed_plan(basic, {"chat_queries_day": 0})  # so that the credits are needed here too
+    found = simulator.run(operator, "basic", full, date(2026, 3, 14), date(2026, 3, 20)).changed
+    assert told.subscriptions_usd == pytest.approx(BASIC_A_DAY * Decimal("3.5"), abs=Decimal("0.0001"))
+    assert found.subscriptions_usd == pytest.approx(told.subscriptions_usd, abs=Decimal("0.0001"))
+    assert (
+        (found.credits_usd, found.cost_usd) == (told.credits_usd, told.cost_usd) == (Decimal("0.30"), Decimal("0.04"))
+    )
+
+
+def test_an_organisation_counts_for_the_time_that_it_was_on_the_plan(
+    simulator: Simulator,
+    *,
+    operator: Principal,
+    ann: Principal,
+    basic: Plan,
+    plans: Plans,
+    ask: Ask,
+    workbench: Workbench,
+    move_time: MoveTime,
+    service: Service,
+) -> None:
+    """What it asked on another plan fills its counters, and is told of that one."""
+    for number in (3, 4):
+        ask(ann, day(number))
+    move_time(day(11, 0))
+    workbench.admin.people.set_plan(operator, ann.org_id, "premium")
+    ask(ann, day(12))
+    two = changed_plan(basic, {"requests_month": 2})
+    on_basic, on_premium = (
+        simulator.run(operator, name, changed_plan(plans.get(name), {"requests_month": 2}), FIRST, LAST)
+        for name in ("basic", "premium")
+    )
+    assert (on_basic.organisations, on_basic.changed.requests, on_basic.changed.refused) == (1, 2, 0)
+    assert on_basic.changed.subscriptions_usd == pytest.approx(BASIC_A_DAY * 10, abs=Decimal("0.001"))
+    assert (on_premium.changed.requests, on_premium.changed.refused_by) == (1, {"requests_month": 1})
+    service.execute("UPDATE users SET deactivated_at = %s WHERE id = %s", (day(12), ann.user_id))
+    assert simulator.run(operator, "basic", two, FIRST, LAST).organisations == 0
 
 
 def test_only_operators_simulate_and_only_what_can_be(
