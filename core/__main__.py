@@ -50,24 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--reset", action="store_true", help="as new; what there was is kept under other names")
     demo.set_defaults(run=_demo)
 
-    user = commands.add_parser("user", help="users").add_subparsers(required=True, metavar="COMMAND")
-    add = user.add_parser("add", help="make a user; prints the user's id")
-    add.add_argument("email", metavar="EMAIL")
-    add.add_argument("--org", required=True, metavar="NAME", help="organisation; made when there is none of that name")
-    add.add_argument("--plan", default="free", metavar="PLAN", help="plan of the organisation (free)")
-    add.add_argument("--role", default="owner", choices=list(Role), help="role in the organisation (owner)")
-    add.add_argument("--password", metavar="P", help="password to sign in with; without one only tokens work")
-    add.add_argument("--operator", action="store_true", help="they run the installation; said when the user is made")
-    add.set_defaults(run=_user_add)
-    token = user.add_parser("token", help="make an access token for the API; prints it, and nothing else")
-    token.add_argument("email", metavar="EMAIL")
-    token.add_argument("--org", metavar="NAME", help="organisation the token is bound to (the user's first)")
-    token.set_defaults(run=_user_token)
-
-    for name, words in (("deactivate", "stop a user's sessions and tokens at once"), ("activate", "take that back")):
-        change = user.add_parser(name, help=words)
-        change.add_argument("email", metavar="EMAIL")
-        change.set_defaults(run=_user_set_active, is_active=name == "activate")
+    _add_users(commands.add_parser("user", help="users").add_subparsers(required=True, metavar="COMMAND"))
 
     _add_plan(commands.add_parser("plan", help="plans").add_subparsers(required=True, metavar="COMMAND"))
 
@@ -98,6 +81,31 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--anchor", metavar="NUMBER:HASH", help="with --audit: what an earlier check printed last")
     doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _add_users(user: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    add = user.add_parser("add", help="make a user; prints the user's id")
+    add.add_argument("email", metavar="EMAIL")
+    add.add_argument("--org", required=True, metavar="NAME", help="organisation; made when there is none of that name")
+    add.add_argument("--plan", default="free", metavar="PLAN", help="plan of the organisation (free)")
+    add.add_argument("--role", default="owner", choices=list(Role), help="role in the organisation (owner)")
+    add.add_argument("--password", metavar="P", help="password to sign in with; without one only tokens work")
+    add.add_argument("--operator", action="store_true", help="they run the installation; said when the user is made")
+    add.set_defaults(run=_user_add)
+    token = user.add_parser("token", help="make an access token for the API; prints it, and nothing else")
+    token.add_argument("email", metavar="EMAIL")
+    token.add_argument("--org", metavar="NAME", help="organisation the token is bound to (the user's first)")
+    token.set_defaults(run=_user_token)
+
+    for name, words in (("deactivate", "stop a user's sessions and tokens at once"), ("activate", "take that back")):
+        change = user.add_parser(name, help=words)
+        change.add_argument("email", metavar="EMAIL")
+        change.set_defaults(run=_user_set_active, is_active=name == "activate")
+
+    erase = user.add_parser("erase", help="erase a person for good: their content goes, the books keep an id")
+    erase.add_argument("email", metavar="EMAIL")
+    erase.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
+    erase.set_defaults(run=_user_erase)
 
 
 def _add_plan(plan: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -283,6 +291,12 @@ def _user_set_active(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import admin
 
     return admin.set_active(settings, given.email, is_active=given.is_active)
+
+
+def _user_erase(settings: Settings, given: argparse.Namespace) -> int:
+    from core.commands import admin
+
+    return admin.erase_user(settings, given.email, is_agreed=given.yes)
 
 
 def _plan_set(settings: Settings, given: argparse.Namespace) -> int:

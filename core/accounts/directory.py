@@ -8,6 +8,7 @@ from uuid import UUID
 from core.accounts.accounts import TOKEN_PREFIX, principal_of
 from core.accounts.addresses import looked_up, normal_address
 from core.accounts.audited import by_command, organisation_subject, user_subject
+from core.accounts.erasure import erase_person
 from core.accounts.passwords import hash_password
 from core.accounts.people import checked_name
 from core.accounts.secrets import digest, new_secret
@@ -167,6 +168,26 @@ class Directory:
             if not is_active:
                 sign_in_dao.revoke_sessions_of(connection, user.id)
                 joining_dao.end_invitations_by(connection, user.id)
+
+    def erase(self, email: str) -> None:
+        """Erases a person for good, as `erasure.erase_person`.
+
+        Raises:
+            NotFound: there is no such user.
+            Conflict: as there.
+        """
+        with self._database.service() as connection:
+            user = dao.user_by_email(connection, looked_up(email))
+            if user is None:
+                raise NotFound(_NO_USER)
+            erased = user_subject(user.id)
+            erase_person(
+                connection,
+                user.id,
+                lambda org_id, deleted: by_command(
+                    org_id, AuditAction.USER_ERASED, erased, after={"rows_deleted": deleted}
+                ),
+            )
 
     def organisation_id(self, org_name: str) -> UUID:
         """The id of an organisation, by name or id.

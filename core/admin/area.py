@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from core.accounts.erasure import Erasure
 from core.accounts.members import Members
 from core.accounts.token_uses import forget_uses
 from core.admin.abuse import Abuse
@@ -58,6 +59,7 @@ class AdminArea:
     jobs: AdminJobs
     data: DataChecks
     people: People
+    erasure: Erasure
     bulk: Bulk
     simulator: Simulator
     abuse: Abuse
@@ -80,6 +82,7 @@ def open_admin(parts: AdminParts) -> AdminArea:
         jobs=AdminJobs(database, parts.queue),
         data=DataChecks(parts.market),
         people=People(database, parts.members, parts.plans),
+        erasure=Erasure(database),
         bulk=Bulk(database, parts.plans, parts.mailer, parts.settings.address),
         simulator=Simulator(database, parts.plans, parts.catalogue),
         abuse=Abuse(database),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,6 +11,7 @@ from decimal import Decimal
 from core.accounts.directory import Directory
 from core.db.engine import Database
 from core.db.migrate import migrate
+from core.errors import InvalidRequest
 from core.metering.credits import Credits
 from core.metering.plans import Plans, load_plans
 from core.metering.plans_sync import sync_plans
@@ -55,6 +57,23 @@ def set_active(settings: Settings, email: str, *, is_active: bool) -> int:
         directory.set_active(email, is_active=is_active)
     print(f"{email} can sign in again." if is_active else f"{email} was deactivated; sessions and tokens have stopped.")
     return 0
+
+
+def erase_user(settings: Settings, email: str, *, is_agreed: bool) -> int:
+    """Erases a person for good, after asking whether it is meant."""
+    with _storage(settings) as (directory, _plans):
+        if not is_agreed and not _is_meant(f"Erase {email} with all that is their own? Nothing takes it back. [y/N] "):
+            print("Nothing was erased.")
+            return 1
+        directory.erase(email)
+    print(f"{email} was erased; the books and the audit log keep an id that names nobody.")
+    return 0
+
+
+def _is_meant(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise InvalidRequest("Nothing was erased: say --yes where nobody can be asked whether it is meant.")
+    return input(question).strip().lower() in ("y", "yes")
 
 
 def set_plan(settings: Settings, org: str, plan: str) -> int:

@@ -145,6 +145,7 @@ METHODS: dict[str, Method] = {
     "admin.people.set_active": Method(
         OPERATORS, lambda t: t.bench.admin.people.set_active(t.who, t.nothing, is_active=False), ends=NotFound
     ),
+    "admin.erasure.erase": Method(OPERATORS, lambda t: t.bench.admin.erasure.erase(t.who, t.nothing), ends=NotFound),
     "admin.people.set_plan": Method(
         OPERATORS, lambda t: t.bench.admin.people.set_plan(t.who, t.nothing, "free"), ends=NotFound
     ),

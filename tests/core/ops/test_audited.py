@@ -23,6 +23,7 @@ from core import accounts
 from core.accounts.accounts import Accounts
 from core.accounts.directory import Directory
 from core.accounts.encryption import Encryption
+from core.accounts.erasure import Erasure
 from core.accounts.joining import Joining
 from core.accounts.members import Members
 from core.accounts.openid import Claims, OpenId
@@ -250,6 +251,16 @@ def _deactivate(scene: Scene) -> list[Line]:
     return scene.lines.new()
 
 
+def _erase(scene: Scene) -> list[Line]:
+    scene.bench.directory.erase(scene.bob.email)
+    return scene.lines.new()
+
+
+def _erase_as_operator(scene: Scene) -> list[Line]:
+    scene.bench.admin.erasure.erase(scene.operator, scene.bob.user_id)
+    return scene.lines.new()
+
+
 def _set_plan(scene: Scene) -> list[Line]:
     scene.bench.directory.set_plan("Acme", "premium")
     scene.bench.directory.set_plan("Acme", "premium")
@@ -372,6 +383,8 @@ TRIED: dict[Callable[..., Any], list[tuple[Try, list[AuditAction]]]] = {
     ],
     Directory.create_token: [(_command_token, [AuditAction.TOKEN_MADE])],
     Directory.set_active: [(_deactivate, [AuditAction.USER_DEACTIVATED, AuditAction.USER_REACTIVATED])],
+    Directory.erase: [(_erase, [AuditAction.USER_ERASED])],
+    Erasure.erase: [(_erase_as_operator, [AuditAction.USER_ERASED])],
     Directory.set_plan: [(_set_plan, [AuditAction.PLAN_SET])],
     Profiles.keep: [(_keep_profile, [AuditAction.PROFILE_CHANGED])],
     Profiles.change: [(_change_profile, [AuditAction.PROFILE_CHANGED])],
@@ -425,7 +438,7 @@ EXCUSED: dict[Callable[..., Any], str] = {
     Experiments.close: _READS,
 }
 SERVICES = (
-    Accounts, Tokens, Members, Joining, OpenId, Directory, Profiles, ProviderKeys, Flags, Experiments,
+    Accounts, Tokens, Members, Joining, OpenId, Directory, Erasure, Profiles, ProviderKeys, Flags, Experiments,
 )  # fmt: skip
 
 
