@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,16 @@ def _connected(url: str) -> Iterator[Connection]:
         raise DatabaseUnavailable from error
 
 
-def _config(connection: Connection) -> Config:
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
     return config
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """What this program ships with, newest first."""
+    return tuple(revision.revision for revision in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _is_current(connection: Connection) -> bool:
@@ -109,10 +115,9 @@ def _is_current(connection: Connection) -> bool:
         version = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()
     except DBAPIError:
         return False
-    script = ScriptDirectory.from_config(_config(connection))
-    if version is not None and version not in {revision.revision for revision in script.walk_revisions()}:
+    if version is not None and version not in _revisions():
         raise ConfigurationError(f"The database is of a newer version ({version}) than this program.")
-    return version == script.get_current_head() and checksum == functions_checksum()
+    return version == _revisions()[0] and checksum == functions_checksum()
 
 
 def _make_roles(connection: Connection) -> None:
@@ -137,7 +142,9 @@ def _upgrade(connection: Connection) -> None:
     connection.commit()
     connection.execution_options(isolation_level="READ COMMITTED")
     with connection.begin():
-        command.upgrade(_config(connection), "head")
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
         for path in _function_files():
             run_script(connection, path)
         connection.execute(text("DELETE FROM function_version"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -50,6 +51,7 @@ def parsed(form: type[_Form], text: str) -> _Form:
         raise InvalidRequest(_words(form, error)) from error
 
 
+@cache
 def schema_of(form: type[BaseModel]) -> dict[str, object]:
     """The JSON Schema of a form, compact: without titles and defaults, and with nothing to be looked up."""
     whole = form.model_json_schema()
