@@ -42,9 +42,9 @@ _DAYS = f"""
 """
 _LOTS = f"""
     SELECT 'lots_exceed', w.org_id, {_NOBODY}, 'wallet', 'remaining of its grants that end', l.remaining::text,
-        'at most ' || w.available + w.held
+        'at most ' || greatest(0, w.available + w.held - w.overdraft)
     FROM wallets w JOIN (SELECT org_id, sum(remaining) AS remaining FROM credit_lots GROUP BY org_id) l USING (org_id)
-    WHERE l.remaining > w.available + w.held
+    WHERE l.remaining > greatest(0, w.available + w.held - w.overdraft)
     UNION ALL
     SELECT 'lots_exceed', l.org_id, {_NOBODY}, 'grant ' || l.id, 'remaining', l.remaining::text,
         'at most ' || l.granted - e.expired

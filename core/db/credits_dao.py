@@ -59,7 +59,7 @@ _EXPIRE = text("SELECT expire_lots(:org_id)")
 _SET_CAP = text(
     "UPDATE memberships SET credits_cap_month = :cap WHERE org_id = :org_id AND user_id = :user_id AND ended_at IS NULL"
 )
-_SET_POOLING = text("UPDATE organisations SET pools_allowances = :pools WHERE id = :org_id")
+_SET_POOLING = text("SELECT set_pooling(:org_id, :pools)")
 _ADD_BOOST = text(
     """
     INSERT INTO boosts (id, org_id, user_id, metric, amount, starts_at, ends_at, reason, requested_by, requested_at)
@@ -228,7 +228,7 @@ def set_cap(connection: Connection, org_id: UUID, user_id: UUID, cap: Decimal | 
 
 
 def set_pooling(connection: Connection, org_id: UUID, pools: bool) -> None:
-    """Makes the quotas of an organisation's members one of all together, or each their own again."""
+    """Makes the quotas of an organisation's members one of all together, or, after this month, each their own again."""
     connection.execute(_SET_POOLING, {"org_id": org_id, "pools": pools})
 
 

@@ -76,7 +76,7 @@ _NEAR = text(
         SELECT m.org_id, m.user_id, v.metric, v.used, v.maximum, v.ends_at
         FROM n CROSS JOIN member_meters m
             JOIN memberships s ON s.org_id = m.org_id AND s.user_id = m.user_id AND s.ended_at IS NULL
-            JOIN organisations g ON g.id = m.org_id AND NOT g.pools_allowances JOIN plan_limits l ON l.plan = g.plan
+            JOIN organisations g ON g.id = m.org_id AND NOT pools_at(g, n.moment) JOIN plan_limits l ON l.plan = g.plan
             CROSS JOIN LATERAL (VALUES
                 ('chat_queries_day', m.chat_query_used + m.chat_query_held, l.chat_queries_day, m.day_end),
                 ('portfolio_analyses_day', m.portfolio_analysis_used + m.portfolio_analysis_held,
@@ -101,7 +101,7 @@ _NEAR = text(
                 ('requests_month', x.request, l.requests_month * x.members + x.request_boost + x.request_carry,
                     e.ends_at)
             ) AS v (metric, used, maximum, ends_at)
-        WHERE g.pools_allowances AND (cast(:org_id AS uuid) IS NULL OR g.id = :org_id)),
+        WHERE pools_at(g, n.moment) AND (cast(:org_id AS uuid) IS NULL OR g.id = :org_id)),
     near AS (
         SELECT org_id, user_id, metric, used, maximum, ends_at FROM meters
             WHERE used > 0 AND used >= :share * maximum

@@ -81,6 +81,7 @@ organisations = Table(
     Column("default_model", Text),
     Column("asks_models", Boolean, nullable=False),
     Column("pools_allowances", Boolean, nullable=False),
+    Column("pools_until", Moment),
 )
 
 users = Table(

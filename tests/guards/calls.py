@@ -478,8 +478,8 @@ _CACHE = (
         "data/migrations/functions/60_reserve.sql",
         (
             "cache: what expired is not served",
-            "AND key = p_cache_key AND expires_at > assay_now();",
-            "AND key = p_cache_key;",
+            "AND key = p_cache_key AND expires_at > assay_now()",
+            "AND key = p_cache_key",
             f"{STEPS}::test_an_answer_that_expired_is_asked_for_again",
         ),
     ),

@@ -6,6 +6,7 @@ from tests.guards.functions import guards_of
 from tests.guards.runner import Guard
 
 CREDITS = "tests/core/metering/test_credit_rules.py"
+EDGES = "tests/core/metering/test_credit_edges.py"
 RAISED = "tests/core/metering/test_raised_limits.py"
 ALONE = f"{CREDITS}::test_credits_take_over_nothing_else"
 ORDER = f"{CREDITS}::test_todays_free_credits_are_taken_before_the_wallets_and_the_rest_comes_back"
@@ -25,8 +26,8 @@ _COVER = guards_of(
     "60_reserve.sql",
     (
         "credits: only where nothing else refuses",
-        "has_credits := d.code IS NULL AND p_credits > 0",
-        "has_credits := p_credits > 0",
+        "ELSIF d.code IS NULL THEN",
+        "ELSE",
         f"{ALONE}[rate too]",
     ),
     (
@@ -43,8 +44,8 @@ _COVER = guards_of(
     ),
     (
         "credits: only who wants it",
-        "AND (SELECT uses_credits FROM users WHERE id = p_user);",
-        "AND true;",
+        "AND NOT p_own_key AND l.uses_credits) THEN",
+        "AND NOT p_own_key) THEN",
         f"{ALONE}[not wanted]",
     ),
     (
@@ -67,8 +68,8 @@ _COVER = guards_of(
     ),
     (
         "limits: boosts in force are looked up",
-        "IF l.pools_allowances OR at < o.boosts_until THEN",
-        "IF l.pools_allowances THEN",
+        "IF l.pools OR at < o.boosts_until THEN",
+        "IF l.pools THEN",
         BOOSTED,
     ),
     (
@@ -100,7 +101,19 @@ _LEDGER = guards_of(
         f"{CREDITS}::test_an_overdraft_covers_no_request_though_free_credits_are_left",
     ),
     ("wallet: free credits first", "c.free := least(p_credits, left_free);", "c.free := 0;", ORDER),
-    ("wallet: a member's own cap", "IF p_used + c.taken > cap THEN", "IF p_used > cap THEN", CAP),
+    ("wallet: a member's own cap", "c.taken > 0 AND p_used + c.taken > cap", "c.taken > 0 AND p_used > cap", CAP),
+    (
+        "wallet: free credits are under no cap",
+        "c.taken > 0 AND p_used + c.taken > cap",
+        "p_used + c.taken > cap",
+        f"{EDGES}::test_a_cap_that_is_overrun_refuses_no_free_credits",
+    ),
+    (
+        "wallet: tomorrow's free credits are told",
+        "IF w.overdraft = 0 AND p_credits <= w.available + p_free_a_day THEN",
+        "IF false THEN",
+        f"{EDGES}::test_where_tomorrows_free_credits_will_do_they_are_told_to_come",
+    ),
     (
         "wallet: what comes in repays first",
         "repaid := repay(p_org, p_key);",
@@ -145,9 +158,15 @@ _LEDGER = guards_of(
     ),
     (
         "free days: granted once",
-        "IF FOUND AND p_granted > 0 THEN",
-        "IF p_granted > 0 THEN",
+        "IF FOUND THEN\n            PERFORM enter(p_org, 'grant'",
+        "IF true THEN\n            PERFORM enter(p_org, 'grant'",
         f"{CREDITS}::test_free_credits_are_a_users_over_all_organisations_and_a_days",
+    ),
+    (
+        "free days: an organisation that gives none decides nothing",
+        "IF p_granted > 0 THEN",
+        "IF true THEN",
+        f"{EDGES}::test_the_first_organisation_that_gives_free_credits_decides_how_many",
     ),
     (
         "lots: the earliest end first",
@@ -184,9 +203,15 @@ _LEDGER = guards_of(
     ),
     (
         "top_up: the member's cap",
-        "OR coalesce(m.credits_used + m.credits_held + more - free > s.credits_cap_month, false) INTO",
-        "INTO",
+        "OR (more > free AND coalesce(m.credits_used + m.credits_held + more - free > s.credits_cap_month, false))",
+        "",
         MORE,
+    ),
+    (
+        "top_up: free credits are under no cap",
+        "OR (more > free AND coalesce(",
+        "OR (coalesce(",
+        f"{EDGES}::test_a_cap_that_is_overrun_refuses_no_free_credits",
     ),
     ("top_up: what the wallet has", "w.overdraft > 0 OR more - free > w.available", "w.overdraft > 0", MORE),
     (
@@ -213,7 +238,7 @@ _RAISED = guards_of(
     ),
     (
         "carry: a pool carries nothing",
-        "WHERE g.id = p_org AND NOT g.pools_allowances;",
+        "WHERE g.id = p_org AND NOT pools_at(g, p_starts - interval '27 days');",
         "WHERE g.id = p_org;",
         f"{RAISED}::test_a_pool_counts_running_periods_alone_and_carries_nothing",
     ),
@@ -253,6 +278,12 @@ _RAISED = guards_of(
         "SELECT sum(chat_query_used + chat_query_held),",
         f"{RAISED}::test_a_pool_counts_running_periods_alone_and_carries_nothing",
     ),
+    (
+        "pools: one that was switched off lasts until the month ends",
+        "SELECT g.pools_allowances OR coalesce(p_at < g.pools_until, false)",
+        "SELECT g.pools_allowances",
+        f"{RAISED}::test_a_pool_that_is_switched_off_lasts_until_the_month_ends_and_carries_nothing",
+    ),
 )
 
 _RETURNS = guards_of(
@@ -274,6 +305,18 @@ _RETURNS = guards_of(
         "IF h.cover = 'credits' AND NOT is_free THEN",
         "IF h.cover = 'credits' THEN",
         f"{RETURNED}[early cut]",
+    ),
+    (
+        "credits: what exceeds a hold takes the free ones that are left",
+        "IF credits > h.credits_held THEN",
+        "IF false THEN",
+        f"{EDGES}::test_what_exceeds_a_hold_takes_the_days_free_credits_first",
+    ),
+    (
+        "pools: an answer tells what all of them used",
+        "OR NOT EXISTS (SELECT FROM organisations g WHERE g.id = h.org_id AND pools_at(g, assay_now()))",
+        "OR true",
+        f"{RAISED}::test_an_answer_tells_the_pools_use",
     ),
 )
 

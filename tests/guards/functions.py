@@ -224,15 +224,15 @@ _RESERVE = guards_of(
     ("reserve: an expired key", "IF NOT FOUND OR key_ends <= assay_now() THEN", "IF NOT FOUND THEN", KEY_ENDED),
     (
         "reserve: a member who left",
-        "AND s.user_id = p_user AND s.ended_at IS NULL",
-        "AND s.user_id = p_user",
-        KEY_ENDED,
+        "AND s.user_id = p_user AND s.ended_at IS NULL AND",
+        "AND s.user_id = p_user AND",
+        f"{KEY_ENDED}[left]",
     ),
     (
         "reserve: a user who was deactivated",
-        "AND u.deactivated_at IS NULL\n            WHERE k.id",
-        "WHERE k.id",
-        KEY_ENDED,
+        "AND s.ended_at IS NULL AND u.deactivated_at IS NULL;",
+        "AND s.ended_at IS NULL;",
+        f"{KEY_ENDED}[deactivated]",
     ),
     ("reserve: a key is its owner's", "(k.is_shared OR (k.user_id = p_user AND batch = 0))", "true", KEY_OWNER),
     (
@@ -530,9 +530,15 @@ _FLIGHTS = guards_of(
     "55_flights.sql",
     (
         "flights: a stranger joins none",
-        "OR NOT EXISTS (SELECT FROM memberships WHERE org_id = p_org AND user_id = p_user AND role <> 'viewer') THEN",
-        "THEN",
+        "OR EXISTS (SELECT FROM holds WHERE id = p_hold) OR NOT may_ask(p_org, p_user) THEN",
+        "OR EXISTS (SELECT FROM holds WHERE id = p_hold) THEN",
         f"{RULES}::test_a_viewer_joins_no_flight",
+    ),
+    (
+        "flights: who holds something joins none",
+        "OR EXISTS (SELECT FROM holds WHERE id = p_hold) OR NOT may_ask(p_org, p_user) THEN",
+        "OR NOT may_ask(p_org, p_user) THEN",
+        "tests/core/metering/test_credit_edges.py::test_a_repeat_whose_first_try_was_granted_follows_nobody",
     ),
     (
         "flights: fifty followers",

@@ -106,8 +106,8 @@ BEGIN
 END $$;
 
 -- Moves a hold's amounts from held to used, in the periods the hold names, closed or not; says what its feature has
--- used in the running period. Both meter rows are locked by the caller. p_credits are those of the wallet. What an organisation did for itself counts in its
--- own row alone.
+-- used in the running period, by all who share it. Both meter rows are locked by the caller. p_credits are those of the
+-- wallet. What an organisation did for itself counts in its own row alone.
 CREATE OR REPLACE FUNCTION count_resolution(h holds, p_quota integer, p_request integer, p_charge numeric,
     p_credits numeric) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
@@ -169,7 +169,7 @@ BEGIN
     IF o.month_start <> h.org_month_start THEN
         PERFORM count_closed(h, nobody, 'month', h.org_month_start, 0, 0, 0, 0, 0, 0, p_charge, 0);
     END IF;
-    RETURN CASE WHEN h.feature IS NOT NULL THEN m.used + o.used END;
+    RETURN CASE WHEN h.feature IS NOT NULL THEN m.used + o.used + used_by_others(h) END;
 END $$;
 
 -- Moves what the own key of a hold held to what it was used for, in the month that the hold names; where that is closed

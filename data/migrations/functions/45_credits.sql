@@ -164,23 +164,27 @@ BEGIN
     RETURN true;
 END $$;
 
--- The free credits that a user has left of a day, locked; its first request grants them.
+-- The free credits that a user has left of a day, locked. Its first request grants them; one that its plan gives none is not
+-- the first, so that a day is granted once, by the first organisation that gives some.
 CREATE OR REPLACE FUNCTION free_left(p_org uuid, p_user uuid, p_day date, p_granted numeric) RETURNS numeric
 LANGUAGE plpgsql AS $$
 DECLARE
     remaining numeric;
 BEGIN
-    INSERT INTO free_days (user_id, day) VALUES (p_user, p_day) ON CONFLICT DO NOTHING;
-    IF FOUND AND p_granted > 0 THEN
-        PERFORM enter(p_org, 'grant', 'promotion', 'free', p_granted, 'free:' || p_user || ':' || p_day, p_user,
-            p_day => p_day);
+    IF p_granted > 0 THEN
+        INSERT INTO free_days (user_id, day) VALUES (p_user, p_day) ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            PERFORM enter(p_org, 'grant', 'promotion', 'free', p_granted, 'free:' || p_user || ':' || p_day, p_user,
+                p_day => p_day);
+        END IF;
     END IF;
     SELECT granted - used - held INTO remaining FROM free_days WHERE user_id = p_user AND day = p_day FOR UPDATE;
-    RETURN remaining;
+    RETURN coalesce(remaining, 0);
 END $$;
 
 -- How credits cover a request: today's free ones first, then the wallet's, within the member's own cap; or which of them
--- refuses. p_used is what the member has used and holds of the wallet this month, p_resets_at when the plan covers again.
+-- refuses. p_used is what the member has used and holds of the wallet this month, p_resets_at when the plan covers again;
+-- where tomorrow's free credits will do, they are told to come.
 CREATE OR REPLACE FUNCTION credit_cover(p_org uuid, p_user uuid, p_credits numeric, p_used numeric,
     p_month_end timestamptz, p_resets_at timestamptz, p_free_a_day numeric) RETURNS covering LANGUAGE plpgsql AS $$
 DECLARE
@@ -197,12 +201,15 @@ BEGIN
     c.free := least(p_credits, left_free);
     c.taken := p_credits - c.free;
     SELECT credits_cap_month INTO cap FROM memberships WHERE org_id = p_org AND user_id = p_user;
+    IF w.overdraft = 0 AND p_credits <= w.available + p_free_a_day THEN
+        p_resets_at := least(p_resets_at, (c.free_day + 1)::timestamp AT TIME ZONE 'UTC');
+    END IF;
     IF c.taken > w.available OR w.overdraft > 0 THEN
         c.denial := ROW('insufficient_credits', 'credits', 'organisation',
             CASE WHEN w.overdraft > 0 THEN w.available - w.overdraft ELSE w.available + left_free END, p_credits,
             p_resets_at);
     END IF;
-    IF p_used + c.taken > cap THEN
+    IF c.taken > 0 AND p_used + c.taken > cap THEN
         c.denial := later_denial(c.denial, ROW('insufficient_credits', 'credits_cap_month', 'user', cap, p_used,
             p_month_end)::denial);
     END IF;
@@ -221,19 +228,28 @@ BEGIN
     END IF;
 END $$;
 
+-- Of more credits for a hold, those that its day has left, while that day lasts.
+CREATE OR REPLACE FUNCTION free_for(h holds, p_more numeric) RETURNS numeric LANGUAGE plpgsql AS $$
+DECLARE
+    remaining numeric;
+BEGIN
+    IF h.free_day = free_day_now() THEN
+        SELECT granted - used - held INTO remaining FROM free_days WHERE user_id = h.user_id AND day = h.free_day;
+    END IF;
+    RETURN least(p_more, coalesce(remaining, 0));
+END $$;
+
 -- Raises what a hold holds in credits; false where there is not enough, or the member's cap does not allow it.
 CREATE OR REPLACE FUNCTION top_up_credits(h holds, p_credits numeric) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     more numeric := p_credits - h.credits_held;
-    free numeric := 0;
+    free numeric := free_for(h, more);
     is_short boolean;
 BEGIN
-    IF h.free_day = free_day_now() THEN
-        SELECT least(more, granted - used - held) INTO free FROM free_days WHERE user_id = h.user_id AND day = h.free_day;
-    END IF;
     PERFORM expire_lots(h.org_id);
     SELECT w.overdraft > 0 OR more - free > w.available
-            OR coalesce(m.credits_used + m.credits_held + more - free > s.credits_cap_month, false) INTO is_short
+            OR (more > free AND coalesce(m.credits_used + m.credits_held + more - free > s.credits_cap_month, false))
+        INTO is_short
         FROM wallets w JOIN memberships s ON s.org_id = w.org_id AND s.user_id = h.user_id
             JOIN member_meters m ON m.org_id = s.org_id AND m.user_id = s.user_id
         WHERE w.org_id = h.org_id;

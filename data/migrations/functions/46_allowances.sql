@@ -6,9 +6,13 @@ CREATE OR REPLACE FUNCTION plan_at(p_org uuid, p_moment timestamptz) RETURNS tex
         ORDER BY starts_at > p_moment, abs(extract(epoch FROM starts_at - p_moment)) LIMIT 1
 $$;
 
+-- Whether the quotas of an organisation's members are one at a moment: one that was switched off is so until its month ends.
+CREATE OR REPLACE FUNCTION pools_at(g organisations, p_at timestamptz) RETURNS boolean LANGUAGE sql IMMUTABLE
+    AS $$ SELECT g.pools_allowances OR coalesce(p_at < g.pools_until, false) $$;
+
 -- What the month that begins at p_starts gets of the month before it: a share of what its plan allowed at its end and
 -- was not used. The figures are those of the month that ended at p_ended; where that was an earlier one, the month
--- before was not used at all. A pool carries nothing over.
+-- before was not used at all. A month in which a pool held carries nothing over; none is shorter than 27 days.
 CREATE OR REPLACE FUNCTION carried_over(p_org uuid, p_ended timestamptz, p_starts timestamptz, p_requests integer,
     p_filings integer) RETURNS carried LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -21,7 +25,7 @@ BEGIN
     SELECT floor(l.carry_over_share * greatest(0, l.requests_month - p_requests)),
             floor(l.carry_over_share * greatest(0, l.sec_filings_month - p_filings)) INTO c.requests, c.filings
         FROM organisations g JOIN plan_limits l ON l.plan = plan_at(p_org, p_starts - interval '1 microsecond')
-        WHERE g.id = p_org AND NOT g.pools_allowances;
+        WHERE g.id = p_org AND NOT pools_at(g, p_starts - interval '27 days');
     c.requests := coalesce(c.requests, 0);
     c.filings := coalesce(c.filings, 0);
     RETURN c;
@@ -66,8 +70,22 @@ END $$;
 -- The same for the bound member; others' rows are summed up, and none is shown.
 CREATE OR REPLACE FUNCTION own_raised_limits(p_at timestamptz) RETURNS raised LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = assay, pg_temp AS $$
-    SELECT raised_limits(g.id, bound_user(), p_at, g.pools_allowances) FROM organisations g WHERE g.id = bound_org()
+    SELECT raised_limits(g.id, bound_user(), p_at, pools_at(g, p_at)) FROM organisations g WHERE g.id = bound_org()
 $$;
+
+-- Pools the quotas of an organisation's members, or no longer; then the pool lasts until the month of each has ended, so
+-- that nobody is granted a period's allowance again.
+CREATE OR REPLACE FUNCTION set_pooling(p_org uuid, p_pools boolean) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    until timestamptz;
+BEGIN
+    IF NOT p_pools THEN
+        SELECT greatest((meter_period('month', NULL, assay_now(), g.zone)).ends_at, max(m.day_end), max(m.month_end))
+            INTO until FROM organisations g LEFT JOIN member_meters m ON m.org_id = g.id WHERE g.id = p_org GROUP BY g.id;
+    END IF;
+    UPDATE organisations SET pools_allowances = p_pools,
+        pools_until = CASE WHEN pools_allowances OR p_pools THEN until ELSE pools_until END WHERE id = p_org;
+END $$;
 
 -- Grants a boost from now on, as it was asked for or otherwise, or refuses it; NULL where there is no such request.
 CREATE OR REPLACE FUNCTION decide_boost(p_id uuid, p_org uuid, p_grants boolean, p_by uuid, p_note text,

@@ -27,7 +27,20 @@ BEGIN
     RETURN h;
 END $$;
 
--- What a hold's feature has used in the running period.
+-- What the others of a pool used of a hold's feature in their running periods; 0 where it is not pooled.
+CREATE OR REPLACE FUNCTION used_by_others(h holds) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    x raised;
+BEGIN
+    IF h.feature = 'signal_validation'
+            OR NOT EXISTS (SELECT FROM organisations g WHERE g.id = h.org_id AND pools_at(g, assay_now())) THEN
+        RETURN 0;
+    END IF;
+    x := raised_limits(h.org_id, h.user_id, assay_now(), true);
+    RETURN CASE h.feature WHEN 'chat_query' THEN x.chat WHEN 'portfolio_analysis' THEN x.analysis ELSE x.filing END;
+END $$;
+
+-- What a hold's feature has used in the running period, by all who share it.
 CREATE OR REPLACE FUNCTION feature_used(h holds) RETURNS integer LANGUAGE plpgsql STABLE AS $$
 DECLARE
     m member_meters;
@@ -35,7 +48,7 @@ DECLARE
 BEGIN
     SELECT * INTO m FROM member_meters WHERE org_id = h.org_id AND user_id = h.user_id;
     SELECT * INTO o FROM org_meters WHERE org_id = h.org_id;
-    RETURN CASE h.feature
+    RETURN used_by_others(h) + CASE h.feature
         WHEN 'chat_query' THEN m.chat_query_used + m.chat_query_held
         WHEN 'portfolio_analysis' THEN m.portfolio_analysis_used + m.portfolio_analysis_held
         WHEN 'sec_filing' THEN m.sec_filing_used + m.sec_filing_held
@@ -155,7 +168,8 @@ END $$;
 -- Charges a call that answered, once: counters, hold, usage row and attempts in one transaction.
 -- p_outcome: success; cut (the client or our time limit stopped it after the first token); early_cut (the client, before
 -- the first token: the first five of a member's day are free, then the request and p_charged_usd).
--- p_credits is what it came to in credits, and charged where they cover it, free ones first.
+-- p_credits is what it came to in credits, and charged where they cover it, free ones first; what exceeds the hold takes
+-- those that its day has left before the wallet's.
 -- p_entry is what the cache keeps of the answer, p_answer what a repeat of its Idempotency-Key gets; both may be NULL.
 CREATE OR REPLACE FUNCTION settle(p_hold uuid, p_outcome text, p_charged_usd numeric, p_cost_usd numeric,
     p_usage jsonb DEFAULT '{}', p_attempts jsonb DEFAULT '[]', p_entry jsonb DEFAULT NULL, p_answer jsonb DEFAULT NULL,
@@ -186,9 +200,15 @@ BEGIN
     charge := CASE WHEN is_free OR h.own_key THEN 0 ELSE p_charged_usd END;
     IF h.cover = 'credits' AND NOT is_free THEN
         credits := p_credits;
+        IF credits > h.credits_held THEN
+            free := free_for(h, credits - h.credits_held);
+            PERFORM hold_credits(h.id, h.org_id, h.user_id, free, 0, h.free_day, h.id || ':settled');
+            h.credits_held := h.credits_held + free;
+            h.free_held := h.free_held + free;
+        END IF;
         free := least(credits, h.free_held);
     END IF;
-    UPDATE holds SET state = 'settled', resolved_at = at, resolution = p_outcome, quota_charged = quota,
+    UPDATE holds SET state = 'settled', credits_held = h.credits_held, free_held = h.free_held, resolved_at = at, resolution = p_outcome, quota_charged = quota,
         request_charged = request, charged_usd = charge, credits_charged = credits, free_charged = free,
         cost_usd = p_cost_usd,
         idempotency_key = CASE WHEN is_free THEN NULL ELSE idempotency_key END

@@ -1,8 +1,15 @@
 -- Single flight: one question of a scope is answered once; the others follow. A flight is an open hold with a flight key.
 
+-- Whether somebody belongs to an organisation and may ask in it.
+CREATE OR REPLACE FUNCTION may_ask(p_org uuid, p_user uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM memberships s JOIN users u ON u.id = s.user_id WHERE s.org_id = p_org
+        AND s.user_id = p_user AND s.role <> 'viewer' AND s.ended_at IS NULL AND u.deactivated_at IS NULL)
+$$;
+
 -- The hold whose answer this request may wait for, or NULL: then it leads the flight itself.
 -- Requests with one key take their turns here, before any row is locked, so that two never lead. A flight takes fifty
--- followers of other processes; who comes after them asks on his own, and so does one whose leader is overdue.
+-- followers of other processes; who comes after them asks on his own, and so does one whose leader is overdue, and one who
+-- holds something already: its reply was lost.
 CREATE OR REPLACE FUNCTION joined_flight(p_hold uuid, p_org uuid, p_user uuid, p_key bytea) RETURNS uuid
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -11,7 +18,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(('x' || encode(substring(p_key FROM 1 FOR 8), 'hex'))::bit(64)::bigint);
     SELECT id, expires_at INTO leader FROM holds WHERE flight_key = p_key AND state IN ('reserved', 'in_flight');
     IF NOT FOUND OR leader.id = p_hold
-            OR NOT EXISTS (SELECT FROM memberships WHERE org_id = p_org AND user_id = p_user AND role <> 'viewer') THEN
+            OR EXISTS (SELECT FROM holds WHERE id = p_hold) OR NOT may_ask(p_org, p_user) THEN
         RETURN NULL;  -- reserve tells a stranger that he may not ask
     END IF;
     IF leader.expires_at > assay_now() THEN

@@ -1,7 +1,8 @@
 -- Decides and records in one round trip: takes every limit that applies, all or nothing, or says which one refuses.
 --
 -- Locks in one order: membership, organisation, own key, wallet, free day. The plan, the zone and the budgets are read after
--- the locks, so that a changed plan binds the next request. A missing membership or plan refuses; a missing meter row is made.
+-- the locks, so that a changed plan binds the next request. A missing plan, a membership that is missing or has ended, and a
+-- user who was deactivated refuse; a missing meter row is made.
 -- Repeated with the same hold id it answers as it did the first time. NULL limits are unlimited, and counted too.
 -- p_flight_key, p_cache_scope and p_cache_key name this question. Where it is being answered already, or was answered, no
 -- hold is taken: settle keeps the answer in the transaction that ends the flight, so that one of both is always seen.
@@ -61,7 +62,8 @@ BEGIN
     END IF;
     IF p_cache_key IS NOT NULL THEN
         SELECT value, extract(epoch FROM expires_at - assay_now()) INTO r.entry, r.entry_life_s FROM cache_entries
-            WHERE scope = p_cache_scope AND key = p_cache_key AND expires_at > assay_now();
+            WHERE scope = p_cache_scope AND key = p_cache_key AND expires_at > assay_now()
+                AND may_ask(p_org, p_user) AND NOT EXISTS (SELECT FROM holds WHERE id = p_hold);
         IF FOUND THEN
             r.outcome := 'cached';
             RETURN r;
@@ -107,9 +109,11 @@ BEGIN
         END IF;
     END IF;
     SELECT * INTO o FROM org_meters WHERE org_id = p_org FOR UPDATE;
-    SELECT g.zone, g.pools_allowances, g.budget_usd_month AS org_budget, s.budget_usd_month AS user_budget, s.role, p.* INTO l
-        FROM memberships s JOIN organisations g ON g.id = s.org_id JOIN plan_limits p ON p.plan = g.plan
-        WHERE s.org_id = p_org AND s.user_id = p_user;
+    SELECT g.zone, pools_at(g, assay_now()) AS pools, g.budget_usd_month AS org_budget, s.budget_usd_month AS user_budget,
+            s.role, u.uses_credits, p.* INTO l
+        FROM memberships s JOIN users u ON u.id = s.user_id JOIN organisations g ON g.id = s.org_id
+            JOIN plan_limits p ON p.plan = g.plan
+        WHERE s.org_id = p_org AND s.user_id = p_user AND s.ended_at IS NULL AND u.deactivated_at IS NULL;
     IF NOT FOUND OR o.org_id IS NULL OR l.role = 'viewer' OR p_acts_as NOT IN ('member', 'organisation')
             OR (batch = 1 AND chat + analysis + filing > 0) THEN  -- those quotas are a member's
         r.outcome := 'forbidden';
@@ -120,8 +124,7 @@ BEGIN
         SELECT coalesce(k.expires_at, 'infinity'), k.month_start, k.month_end, k.used_usd, k.held_usd, k.limit_usd_month,
                 CASE WHEN k.is_shared THEN 'organisation' ELSE 'user' END
             INTO key_ends, key_month.starts_at, key_month.ends_at, key_used, key_held, key_limit, key_scope
-            FROM provider_keys k JOIN memberships s ON s.org_id = k.org_id AND s.user_id = p_user AND s.ended_at IS NULL
-                JOIN users u ON u.id = s.user_id AND u.deactivated_at IS NULL
+            FROM provider_keys k
             WHERE k.id = p_key AND k.org_id = p_org AND k.provider = p_provider AND k.revoked_at IS NULL
                 AND (k.is_shared OR (k.user_id = p_user AND batch = 0)) AND p_own_key
             FOR UPDATE OF k;
@@ -156,8 +159,8 @@ BEGIN
         m.validation_counts := rate_moved(m.validation_counts, m.validation_at, second);
         m.validation_at := second;
     END IF;
-    IF l.pools_allowances OR at < o.boosts_until THEN
-        x := raised_limits(p_org, p_user, at, l.pools_allowances);
+    IF l.pools OR at < o.boosts_until THEN
+        x := raised_limits(p_org, p_user, at, l.pools);
         l.chat_queries_day := l.chat_queries_day * x.members + x.chat_boost;
         l.portfolio_analyses_day := l.portfolio_analyses_day * x.members + x.analysis_boost;
         l.sec_filings_month := l.sec_filings_month * x.members + x.filing_boost + x.filing_carry;
@@ -193,15 +196,15 @@ BEGIN
     END IF;
 
     -- Every limit is looked at; of those that refuse, the one that lasts longest is told. What the plan's allowance
-    -- refuses is `spent`: it alone may be covered by credits.
+    -- refuses is `spent`: it alone may be covered by credits, and where these may, it is no reason to refuse.
     IF r.quota_used >= r.quota_limit THEN
         spent := ROW('quota_exceeded', r.quota_metric,
-            CASE WHEN validation = 1 OR l.pools_allowances THEN 'organisation' ELSE 'user' END,
+            CASE WHEN validation = 1 OR l.pools THEN 'organisation' ELSE 'user' END,
             r.quota_limit, r.quota_used, r.quota_resets_at);
     END IF;
     IF counts AND m.request_used + m.request_held + x.request >= l.requests_month + m.request_carry THEN
         spent := later_denial(spent, ROW('quota_exceeded', 'requests_month',
-            CASE WHEN l.pools_allowances THEN 'organisation' ELSE 'user' END, l.requests_month + m.request_carry,
+            CASE WHEN l.pools THEN 'organisation' ELSE 'user' END, l.requests_month + m.request_carry,
             m.request_used + m.request_held + x.request, m.month_end)::denial);
     END IF;
     IF counts AND minute_used >= l.requests_minute THEN
@@ -242,14 +245,13 @@ BEGIN
             NULL)::denial);
     END IF;
     IF spent.code IS NOT NULL THEN
-        has_credits := d.code IS NULL AND p_credits > 0 AND analysis + filing + batch = 0 AND NOT p_own_key
-            AND (SELECT uses_credits FROM users WHERE id = p_user);
-        IF has_credits THEN
+        IF NOT (p_credits > 0 AND analysis + filing + batch = 0 AND NOT p_own_key AND l.uses_credits) THEN
+            d := CASE WHEN d.code IS NULL THEN spent ELSE later_denial(spent, d) END;
+        ELSIF d.code IS NULL THEN
+            has_credits := true;
             c := credit_cover(p_org, p_user, p_credits, m.credits_used + m.credits_held, m.month_end,
                 (spent).resets_at, l.free_credits_day);
             d := c.denial;
-        ELSE
-            d := CASE WHEN d.code IS NULL THEN spent ELSE later_denial(spent, d) END;
         END IF;
     END IF;
     IF d.code IS NOT NULL THEN

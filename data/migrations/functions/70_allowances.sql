@@ -15,13 +15,15 @@ DECLARE
     at timestamptz := assay_now();
     second bigint := floor(extract(epoch FROM at))::bigint;
     minute_used integer := 0;
+    pools boolean;
     whose text;
 BEGIN
     SELECT * INTO g FROM organisations WHERE id = bound_org();
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    whose := CASE WHEN g.pools_allowances THEN 'organisation' ELSE 'user' END;
+    pools := pools_at(g, at);
+    whose := CASE WHEN pools THEN 'organisation' ELSE 'user' END;
     SELECT * INTO l FROM plan_limits WHERE plan = g.plan;
     SELECT * INTO m FROM member_meters WHERE org_id = bound_org() AND user_id = bound_user();
     IF NOT FOUND THEN
@@ -36,7 +38,7 @@ BEGIN
     END IF;
     m := member_meter_at(m, at, g.zone, false);
     o := org_meter_at(o, at, g.zone, false);
-    IF g.pools_allowances OR at < o.boosts_until THEN
+    IF pools OR at < o.boosts_until THEN
         x := own_raised_limits(at);
     END IF;
     SELECT * INTO f FROM free_days d WHERE d.user_id = bound_user() AND d.day = today;

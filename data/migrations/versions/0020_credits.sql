@@ -88,6 +88,7 @@ CREATE TABLE ledger_entries (
         kind <> 'adjustment' OR (author IS NOT NULL AND length(btrim(coalesce(reason, ''))) > 0))
 );
 CREATE INDEX ix_ledger_entries_org ON ledger_entries (org_id, id DESC);
+CREATE INDEX ix_ledger_entries_user ON ledger_entries (org_id, user_id, id DESC) WHERE user_id IS NOT NULL;
 CREATE INDEX ix_ledger_entries_hold ON ledger_entries (hold_id) WHERE hold_id IS NOT NULL;
 CREATE INDEX ix_ledger_entries_payment ON ledger_entries (payment) WHERE payment IS NOT NULL;
 CREATE INDEX ix_ledger_entries_free_day ON ledger_entries (user_id, free_day) WHERE free_day IS NOT NULL;
@@ -148,8 +149,9 @@ ALTER TABLE plan_limits ADD COLUMN carry_over_share numeric(4, 3) NOT NULL DEFAU
     ADD COLUMN free_credits_day integer NOT NULL DEFAULT 10,
     ADD CONSTRAINT ck_plan_limits_carry_over_share CHECK (carry_over_share BETWEEN 0 AND 1),
     ADD CONSTRAINT ck_plan_limits_free_credits_day CHECK (free_credits_day >= 0);
-ALTER TABLE organisations ADD COLUMN pools_allowances boolean NOT NULL DEFAULT false;
+ALTER TABLE organisations ADD COLUMN pools_allowances boolean NOT NULL DEFAULT false, ADD COLUMN pools_until timestamptz;
 COMMENT ON COLUMN organisations.pools_allowances IS 'Whether the quotas of its members are one of all together.';
+COMMENT ON COLUMN organisations.pools_until IS 'Until when they are so though it was switched off; NULL: it was not.';
 ALTER TABLE memberships ADD COLUMN credits_cap_month numeric(18, 6),
     ADD CONSTRAINT ck_memberships_credits_cap_not_negative CHECK (credits_cap_month >= 0);
 COMMENT ON COLUMN memberships.credits_cap_month IS 'Most of the wallet''s credits that the member may use in a month; NULL: no cap.';

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from core.metering.meter import Feature, HoldRequest
-from tests.core.metering.model_credits import POOLED, Cover, CreditsModel
+from tests.core.metering.model_credits import OF_THE_PLAN, POOLED, Cover, CreditsModel
 from tests.core.metering.model_parts import (
     BATCH_SLOTS,
     FREE_EARLY_CUTS,
@@ -91,6 +91,7 @@ class Model(CreditsModel):
             hold.quota_charged, hold.request_charged = hold.quota, hold.requests
             hold.charged = ZERO if hold.request.own_key else charged
             if hold.is_under_credits:
+                hold.free += self.free_for(hold, max(credits - hold.credits - hold.free, ZERO))
                 hold.credits_charged, hold.free_charged = credits, min(credits, hold.free)
         return Ended("settled", hold.charged, self.used_now(hold), hold.credits_charged)
 
@@ -144,7 +145,11 @@ class Model(CreditsModel):
     def used_now(self, hold: ModelHold) -> int | None:
         """What the hold's feature counts in the running period."""
         feature = hold.request.feature
-        return None if feature is None else int(self._feature(hold.member, feature)[0])
+        if feature is None:
+            return None
+        used, metric, *_ = self._feature(hold.member, feature)
+        is_pooled = metric in POOLED and hold.member.organisation.pools_at(self.at)
+        return int(used + (self.used_by_others(hold.member, metric) if is_pooled else 0))
 
     def charges(self, of: Member | Organisation) -> Decimal:
         """Charges of the running month, open holds included."""
@@ -185,7 +190,7 @@ class Model(CreditsModel):
             return "granted" if known.is_open and known.member is member else "forbidden"
         self._expire_own(member)
         is_batch = request.acts_as == "organisation"
-        if member.role == "viewer" or (is_batch and request.feature in MEMBER_FEATURES):
+        if not member.may_ask or (is_batch and request.feature in MEMBER_FEATURES):
             return "forbidden"
         key = self.keys[request.key_id] if request.key_id else None
         if key is not None and not key.is_usable(member, request):
@@ -199,11 +204,7 @@ class Model(CreditsModel):
             member.early_cuts = 0
         second = max(int(self.at.timestamp()), member.minute.newest)
         minute = max(second // 60, member.hour.newest)
-        refusals = [*self._refusals(member, request, second, minute)]
-        cover = None
-        if self.may_use_credits(member, request, refusals):
-            cover = self.cover(member, request, longest(refusals).resets_at)
-            refusals = cover.refusals
+        refusals, cover = self._covered(member, request, [*self._refusals(member, request, second, minute)])
         if refusals and not any(has_moved):
             return longest(refusals)
         self._move_rates(member, request, second, minute)
@@ -211,6 +212,19 @@ class Model(CreditsModel):
             return longest(refusals)
         self._grant(member, request, second, minute, cover)
         return "granted"
+
+    def _covered(
+        self, member: Member, request: HoldRequest, refusals: list[Refusal]
+    ) -> tuple[list[Refusal], Cover | None]:
+        """What still refuses where credits may take over from the plan, and how they do."""
+        spent = [refusal for refusal in refusals if refusal.metric in OF_THE_PLAN]
+        if not spent or not self.may_use_credits(member, request):
+            return refusals, None
+        others = [refusal for refusal in refusals if refusal not in spent]
+        if others:
+            return others, None
+        cover = self.cover(member, request, longest(spent).resets_at)
+        return cover.refusals, cover
 
     def _expire_own(self, member: Member) -> None:
         if self.open_holds(member):  # an organisation's own holds are looked for where they take a slot from somebody
@@ -273,7 +287,7 @@ class Model(CreditsModel):
 
         def full(metric: str, scope: str, used: Decimal | int, resets_at: datetime | None) -> Iterator[Refusal]:
             maximum = self.limit(member, metric)
-            if metric in POOLED and organisation.pools:
+            if metric in POOLED and organisation.pools_at(self.at):
                 used, scope = used + self.used_by_others(member, metric), "organisation"
             if maximum is not None and used >= maximum:
                 yield Refusal(metric, scope, Decimal(maximum), Decimal(used), resets_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import floor
 from uuid import UUID
@@ -19,6 +19,7 @@ from tests.core.metering.model_parts import (
     Organisation,
     Refusal,
     Span,
+    calendar,
     following,
 )
 
@@ -76,40 +77,47 @@ class CreditsModel:
 
     def free_left(self, user_id: UUID, day: date) -> Decimal:
         """What is left of them."""
-        return self.granted[user_id, day] - sum(self.free_day(user_id, day), ZERO)
+        return self.granted.get((user_id, day), ZERO) - sum(self.free_day(user_id, day), ZERO)
 
-    def may_use_credits(self, member: Member, request: HoldRequest, refusals: list[Refusal]) -> bool:
-        """Whether the plan's allowance alone refuses, and credits may take over."""
+    def may_use_credits(self, member: Member, request: HoldRequest) -> bool:
+        """Whether credits may take over where the plan's allowance refuses."""
         is_theirs = request.acts_as == "member" and not request.own_key and request.credits > 0
         is_asked = request.feature in (None, Feature.CHAT_QUERY, Feature.SIGNAL_VALIDATION)
-        is_spent = bool(refusals) and all(refusal.metric in OF_THE_PLAN for refusal in refusals)
-        return is_theirs and is_asked and is_spent and member.user_id in self.users_of_credits
+        return is_theirs and is_asked and member.user_id in self.users_of_credits
 
     def cover(self, member: Member, request: HoldRequest, resets_at: datetime | None) -> Cover:
         """Today's free credits first, then the wallet's, within the member's cap."""
         assert member.periods
         organisation, day = member.organisation, self.at.astimezone(UTC).date()
         organisation.balance = organisation.balance or ZERO
-        self.granted.setdefault((member.user_id, day), self.plans[organisation.plan].free_credits_day)
+        free_a_day = self.plans[organisation.plan].free_credits_day
+        if free_a_day:
+            self.granted.setdefault((member.user_id, day), free_a_day)
         left = self.free_left(member.user_id, day)
         free = min(request.credits, left)
         taken = request.credits - free
         available, _, overdraft = self.wallet(organisation)
         refusals = []
+        if resets_at is not None and not overdraft and request.credits <= available + free_a_day:
+            resets_at = min(resets_at, datetime.combine(day + timedelta(days=1), time(), UTC))
         if taken > available or overdraft:
             most = -overdraft if overdraft else available + left
             refusals.append(Refusal("credits", "organisation", max(most, ZERO), request.credits, resets_at))
         used = self.credits_of(member)
-        if member.cap is not None and used + taken > member.cap:
+        if member.cap is not None and taken and used + taken > member.cap:
             refusals.append(Refusal("credits_cap_month", "user", member.cap, used, member.periods.month.ends))
         return Cover(day, free, taken, refusals)
 
+    def free_for(self, hold: ModelHold, more: Decimal) -> Decimal:
+        """Of more credits for a hold, the free ones that its day has left while it lasts."""
+        day = self.at.astimezone(UTC).date()
+        return min(more, self.free_left(hold.member.user_id, day)) if hold.free_day == day else ZERO
+
     def top_up_credits(self, hold: ModelHold, more: Decimal) -> bool:
         """Whether a hold takes more."""
-        member, day = hold.member, self.at.astimezone(UTC).date()
-        free = min(more, self.free_left(member.user_id, day)) if hold.free_day == day else ZERO
+        member, free = hold.member, self.free_for(hold, more)
         available, _, overdraft = self.wallet(member.organisation)
-        is_over = member.cap is not None and self.credits_of(member) + more - free > member.cap
+        is_over = member.cap is not None and more > free and self.credits_of(member) + more - free > member.cap
         if overdraft or more - free > available or is_over:
             return False
         hold.free += free
@@ -121,6 +129,13 @@ class CreditsModel:
         assert member.periods
         return sum(self.counted(member, "credits", "month", member.periods.month.starts), ZERO)
 
+    def check_credits(self, hold: ModelHold) -> None:
+        """A request that credits cover leaves no overdraft; one that takes some of the wallet no cap exceeded."""
+        if hold.is_under_credits:
+            member, cap = hold.member, hold.member.cap
+            assert self.wallet(member.organisation)[2] == 0
+            assert cap is None or not hold.credits or self.credits_of(member) <= cap, "cap"
+
     def limit(self, member: Member, metric: str, carry: int | None = None) -> int | None:
         """A limit of the member's plan with what raises it."""
         organisation = member.organisation
@@ -128,9 +143,9 @@ class CreditsModel:
         if base is None or metric not in OF_THE_PLAN:
             return base
         mates = [mate for mate in self.members if mate.organisation is organisation]
-        is_pool = organisation.pools and metric in POOLED
+        is_pool = organisation.pools_at(self.at) and metric in POOLED
         if is_pool:
-            base *= sum(mate.role != "viewer" for mate in mates)
+            base *= sum(mate.may_ask for mate in mates)
         base += member.carries.get(metric, 0) if carry is None else carry
         if is_pool:
             others = [mate for mate in mates if mate is not member and self._runs(mate, "month")]
@@ -141,8 +156,14 @@ class CreditsModel:
             for boost in in_force
             if boost.organisation is organisation
             and boost.metric == metric
-            and (organisation.pools or boost.member in (None, member))
+            and (organisation.pools_at(self.at) or boost.member in (None, member))
         )
+
+    def pool_end(self, organisation: Organisation) -> datetime:
+        """When a pool that is switched off ends: with the month of the organisation, or the last of its members."""
+        periods = [member.periods for member in self.members if member.organisation is organisation and member.periods]
+        ends = [end for each in periods for end in (each.day.ends, each.month.ends)]
+        return max([calendar("month", self.at, organisation.zone).ends, *ends])
 
     def used_by_others(self, member: Member, metric: str) -> Decimal:
         """What the other members of a pool used and hold in their running periods."""
@@ -169,7 +190,8 @@ class CreditsModel:
             allowed: int | None = getattr(plan, metric)
             used = sum(self.counted(member, POOLED[metric][0], "month", month.starts), ZERO)
             left = 0 if allowed is None else max(ZERO, allowed - (used if span.starts == month.ends else ZERO))
-            carried[metric] = 0 if organisation.pools else floor(plan.carry_over_share * left)
+            is_pools = organisation.pools_at(span.starts - timedelta(days=27))
+            carried[metric] = 0 if is_pools else floor(plan.carry_over_share * left)
         return carried
 
     def _runs(self, mate: Member, unit: str) -> bool:

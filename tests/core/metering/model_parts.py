@@ -106,8 +106,14 @@ class Organisation:
     plans: dict[datetime, str] = field(default_factory=dict)
     """Since when it was on which."""
     pools: bool = False
+    pools_until: datetime | None = None
+    """Until when a pool that was switched off still holds."""
     balance: Decimal | None = None
     """Credits that came in less those taken out without a hold; None: there is no wallet yet."""
+
+    def pools_at(self, moment: datetime) -> bool:
+        """Whether the quotas of its members are one."""
+        return self.pools or (self.pools_until is not None and moment < self.pools_until)
 
     def plan_at(self, moment: datetime) -> str:
         """The last plan by then, or the first of all."""
@@ -141,6 +147,12 @@ class Member:
     minute: Rate = field(default_factory=Rate)
     hour: Rate = field(default_factory=Rate)
     validations: Rate = field(default_factory=Rate)
+    has_left: bool = False
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether they belong to the organisation, and are no viewer."""
+        return self.role != "viewer" and not self.has_left
 
 
 @dataclass

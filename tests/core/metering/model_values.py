@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from core.metering.meter import Feature
-from tests.core.metering.model_parts import Limits
+from core.principal import Principal, Role
+from tests.core.metering.model_parts import Limits, Member
 
 PLANS = {
     "tight": Limits(3, 1, 2, 2, 8, 4, 6, 2, 2, Decimal("0.01"), Decimal("0.5"), 3),
@@ -48,3 +49,14 @@ SHOWN = {
 }
 CREDITS = [Decimal(text) for text in ("0", "0.5", "1", "2.000001", "4")]
 CAPS = [None, None, Decimal(0), Decimal(3)]
+
+
+def unit_of(metric: str) -> str:
+    """The period of a limit."""
+    return "day" if metric.endswith("_day") else "month"
+
+
+def principal_of(member: Member) -> Principal:
+    """Who asks as a member."""
+    org_id = member.organisation.id
+    return Principal(member.user_id, org_id, Role(member.role), "free", "command", "UTC", "", "", str(org_id))

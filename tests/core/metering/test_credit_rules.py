@@ -117,7 +117,7 @@ def test_where_the_plan_covers_no_credit_moves(workbench: Workbench, ann: Princi
             "portfolio_analyses_day",
         ),
         ("UPDATE plan_limits SET sec_filings_month = 0", {"feature": Feature.SEC_FILING}, "sec_filings_month"),
-        ("UPDATE plan_limits SET requests_hour = 0", {}, "chat_queries_day"),
+        ("UPDATE plan_limits SET requests_hour = 0", {}, "requests_hour"),
         ("UPDATE plan_limits SET request_ceiling_usd = 0", {}, "request_ceiling_usd"),
     ],
     ids=["not wanted", "free model", "own key", "batch", "analysis", "filing", "rate too", "ceiling"],

@@ -340,3 +340,32 @@ def test_a_viewer_sees_a_pool_as_it_is(workbench: Workbench, pooled: tuple[Princ
     ask(workbench, ann, 2)
     viewer = replace(bob, role=Role.VIEWER)
     assert shown(workbench, viewer, "requests_month") == (20, 2)
+
+
+def test_a_pool_that_is_switched_off_lasts_until_the_month_ends_and_carries_nothing(
+    workbench: Workbench, pooled: tuple[Principal, Principal], move_time: MoveTime
+) -> None:
+    ann, bob = pooled
+    ask(workbench, ann, 15)
+    for pools in (False, True, False, False):
+        with workbench.database.service() as connection:
+            dao.set_pooling(connection, ann.org_id, pools)
+        assert (left(workbench, ann), left(workbench, bob)) == (5, 5)
+        assert shown(workbench, bob, "requests_month") == (20, 15)
+    move_time(JUNE - timedelta(seconds=1))
+    assert (left(workbench, ann), left(workbench, bob)) == (5, 5)
+    move_time(JUNE)
+    assert (left(workbench, ann), left(workbench, bob)) == (10, 10)
+    move_time(JULY)
+    assert (left(workbench, ann), left(workbench, bob)) == (15, 15)
+
+
+def test_an_answer_tells_the_pools_use(workbench: Workbench, pooled: tuple[Principal, Principal]) -> None:
+    ann, bob = pooled
+    ask(workbench, bob, 2, feature=Feature.CHAT_QUERY)
+    hold = workbench.meter.reserve(ann, hold_request())
+    assert hold.quota is not None
+    assert (hold.quota.used, hold.quota.limit) == (3, 4)
+    workbench.meter.mark_in_flight(hold)
+    assert workbench.meter.settle(hold, "success", CENT, record()).quota_used == 3
+    assert workbench.meter.settle(hold, "success", CENT, record()).quota_used == 3

@@ -39,7 +39,6 @@ from core.metering.meter import Feature, Hold, HoldRequest, Meter
 from core.metering.plans import Plans
 from core.metering.usage import Usage
 from core.metering.usage_log import UsageLog
-from core.principal import Principal, Role
 from tests.core.metering.factories import hold_request, own_key, record
 from tests.core.metering.model import Model
 from tests.core.metering.model_credits import OF_THE_PLAN, POOLED
@@ -69,6 +68,8 @@ from tests.core.metering.model_values import (
     STARTS,
     STEPS_S,
     ZONES,
+    principal_of,
+    unit_of,
 )
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -166,7 +167,7 @@ class Books(RuleBasedStateMachine):
         )
         for number, is_shared in KEYS:
             member = self.model.members[number]
-            key_id = own_key(self.ground.service, _principal(member), is_shared=is_shared)
+            key_id = own_key(self.ground.service, principal_of(member), is_shared=is_shared)
             self.model.keys[key_id] = ModelKey(key_id, member, is_shared, calendar("month", at, "UTC"))
 
     @rule(
@@ -267,9 +268,9 @@ class Books(RuleBasedStateMachine):
     def reserve_under_a_strangers_id(self, hold_id: UUID, number: int) -> None:
         """An id that is taken is nobody else's."""
         member = self.model.members[number]
-        if member is not self.model.holds[hold_id].member and member.role != "viewer":
+        if member is not self.model.holds[hold_id].member and member.may_ask:
             with pytest.raises(Forbidden):
-                self.ground.meter.reserve(_principal(member), hold_request(hold_id=hold_id))
+                self.ground.meter.reserve(principal_of(member), hold_request(hold_id=hold_id))
             assert self.model.reserve(member, hold_request(hold_id=hold_id)) == "forbidden"
 
     @rule(hold_id=holds)
@@ -381,22 +382,35 @@ class Books(RuleBasedStateMachine):
     @rule(number=members, uses=st.sampled_from([True, True, False]))
     def let_credits_take_over(self, number: int, uses: bool) -> None:
         """Of a user, in all their organisations."""
-        user_id = self.model.members[number].user_id
-        (self.model.users_of_credits.add if uses else self.model.users_of_credits.discard)(user_id)
+        user_id, users = self.model.members[number].user_id, self.model.users_of_credits
+        (users.add if uses else users.discard)(user_id)
         self.ground.service.execute("UPDATE users SET uses_credits = %s WHERE id = %s", (uses, user_id))
+
+    @rule(number=members, has_left=st.sampled_from([False, False, True]))
+    def leave_or_come_back(self, number: int, has_left: bool) -> None:
+        """Who left may not ask."""
+        member = self.model.members[number]
+        member.has_left = has_left
+        self.ground.service.execute(
+            "UPDATE memberships SET ended_at = CASE WHEN %s THEN assay_now() END WHERE org_id = %s AND user_id = %s",
+            (has_left, member.organisation.id, member.user_id),
+        )
 
     @rule(number=members, cap=st.sampled_from(CAPS))
     def change_cap(self, number: int, cap: Decimal | None) -> None:
-        """Also below what was used."""
+        """Also below what was used; of who belongs to the organisation."""
         member = self.model.members[number]
-        member.cap = cap
+        member.cap = member.cap if member.has_left else cap
         with self.ground.database.service() as connection:
-            assert credits_dao.set_cap(connection, member.organisation.id, member.user_id, cap)
+            is_set = credits_dao.set_cap(connection, member.organisation.id, member.user_id, cap)
+            assert is_set != member.has_left
 
     @rule(number=members, pools=st.booleans())
     def pool_allowances(self, number: int, pools: bool) -> None:
-        """One for all, or each their own again."""
+        """One for all, or each their own again once the month has ended."""
         organisation = self.model.members[number].organisation
+        if organisation.pools or pools:
+            organisation.pools_until = None if pools else self.model.pool_end(organisation)
         organisation.pools = pools
         with self.ground.database.service() as connection:
             credits_dao.set_pooling(connection, organisation.id, pools)
@@ -413,11 +427,11 @@ class Books(RuleBasedStateMachine):
         member = self.model.members[number]
         organisation = member.organisation
         of = member if of_user and metric in POOLED else None
+        by = member.user_id
         values = {"id": new_id(), "org_id": organisation.id, "user_id": of and of.user_id, "metric": metric}
-        more = {"amount": amount, "life_s": life_s, "reason": "More", "requested_by": member.user_id}
+        more = {"amount": amount, "life_s": life_s, "reason": "More", "requested_by": by}
         with self.ground.database.service() as connection:
             asked = credits_dao.add_boost(connection, {**values, **more})
-            by = member.user_id
             assert credits_dao.decide_boost(connection, asked.id, None, grants=True, decided_by=by, note=None)
         if organisation.periods is None:
             zone, at = organisation.zone, self.model.at
@@ -481,7 +495,7 @@ class Books(RuleBasedStateMachine):
         self.looks += 1
         member = self.model.members[self.looks % 3]
         if member.periods is not None:
-            for metric, allowance in self.ground.usage.overview(_principal(member)).allowances.items():
+            for metric, allowance in self.ground.usage.overview(principal_of(member)).allowances.items():
                 if metric in SHOWN:
                     of = member.organisation if metric == "signal_validations_day" else member
                     assert allowance.used == self._shown(of, metric), metric
@@ -506,7 +520,7 @@ class Books(RuleBasedStateMachine):
         is_new = request.hold_id not in self.model.holds
         expected = self.model.reserve(member, request)
         try:
-            self.opened[request.hold_id] = self.ground.meter.reserve(_principal(member), request)
+            self.opened[request.hold_id] = self.ground.meter.reserve(principal_of(member), request)
         except MeteringDenied as denied:
             told = denied.denial
             assert isinstance(expected, Refusal)
@@ -530,52 +544,36 @@ class Books(RuleBasedStateMachine):
             took["concurrent_requests"] = self.model.open_holds(member)
         if hold.request.feature is not None and not hold.is_under_credits:
             feature, name = hold.request.feature, QUOTAS[hold.request.feature]
-            of, unit = (organisation, "org_day") if feature is Feature.SIGNAL_VALIDATION else (member, _unit(name))
-            took[name] = sum(self.model.counted(of, feature, _unit(name), hold.starts[unit]))
+            of, unit = (organisation, "org_day") if feature is Feature.SIGNAL_VALIDATION else (member, unit_of(name))
+            took[name] = sum(self.model.counted(of, feature, unit_of(name), hold.starts[unit]))
         if hold.requests and not hold.is_under_credits:
             took["requests_month"] = sum(self.model.counted(member, "request", "month", hold.starts["month"]))
         for name, amount in took.items():
             limit = self.model.limit(member, name)
-            if organisation.pools and name in POOLED:
+            if organisation.pools_at(self.model.at) and name in POOLED:
                 amount += self.model.used_by_others(member, name)  # noqa: PLW2901 (of all who share it)
             assert limit is None or amount <= limit, name
-        self._check_credits(hold)
+        self.model.check_credits(hold)
         if hold.key is not None:
             assert hold.key.limit is None or self.model.key_counts(hold.key) <= hold.key.limit, "key"
         for owner in (organisation,) if hold.is_batch else (member, organisation):
             assert owner.budget is None or self.model.charges(owner) <= owner.budget, "budget"
-
-    def _check_credits(self, hold: ModelHold) -> None:
-        """A request that credits cover leaves neither an overdraft nor a cap exceeded."""
-        if hold.is_under_credits:
-            member, cap = hold.member, hold.member.cap
-            assert self.model.wallet(member.organisation)[2] == 0
-            assert cap is None or self.model.credits_of(member) <= cap, "cap"
 
     def _set_clock(self, at: datetime) -> None:
         self.model.at = at
         self.ground.set_clock(at)
 
     def _shown(self, of: Member | Organisation, metric: str) -> Decimal:
-        unit, name = _unit(metric), SHOWN[metric]
+        unit, name = unit_of(metric), SHOWN[metric]
         organisation = of.organisation if isinstance(of, Member) else of
         assert of.periods is not None
         span: Span = getattr(of.periods, unit)
         if self.model.at >= span.ends:
             span = following(unit, span.ends, self.model.at, organisation.zone)
         used, held = self.model.counted(of, name, unit, span.starts)
-        if isinstance(of, Member) and metric in POOLED and organisation.pools:
+        if isinstance(of, Member) and metric in POOLED and organisation.pools_at(self.model.at):
             used += self.model.used_by_others(of, metric)
         return used if metric == "charge_usd_month" else used + held
-
-
-def _unit(metric: str) -> str:
-    return "day" if metric.endswith("_day") else "month"
-
-
-def _principal(member: Member) -> Principal:
-    org_id = member.organisation.id
-    return Principal(member.user_id, org_id, Role(member.role), "free", "command", "UTC", "", "", str(org_id))
 
 
 @pytest.mark.slow
