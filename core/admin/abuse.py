@@ -2,17 +2,19 @@
 
 Unusual volume is told by robust figures: how many times 1.4826 x MAD (the median of the distances from the median; so
 scaled it is the standard deviation of a normal distribution) a day lies above the median of the user's own days before
-it, and above the median of all who asked on that day on the same plan.
+it, and above the median of all who asked on that day on the same plan. All days are of UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from itertools import groupby
 from statistics import median
+from typing import TypeVar
 from uuid import UUID
 
 from core.accounts.permissions import Action, require
@@ -21,11 +23,13 @@ from core.admin.reach import reach_of
 from core.db import abuse_dao as dao
 from core.db.abuse_dao import VolumeRow
 from core.db.engine import Database
-from core.db.oversight_people_dao import now
+from core.errors import InvalidRequest
 from core.principal import Principal
 
+SPANS = (1, 7, 30)
+"""Days of UTC that can be looked at: today, as far as it has come, and those before it."""
 OWN_DAYS = 28
-"""Days before the day that is looked at."""
+"""Days before a day that is looked at."""
 LEAST_OWN_DAYS = 7
 """Days with a request, of those, from which on a user's own past is told."""
 LEAST_PEERS = 5
@@ -38,13 +42,12 @@ MAD_SCALE = 1.4826
 LEAST_SPREAD = 0.1
 """The deviation counts as at least this share of the median, and as one request: who always asks the same number is not
 unusual with one more."""
-REFUSED_HOURS = 24
 LEAST_REFUSALS = 20
-TOKEN_DAYS = 7
+"""On a day."""
 LEAST_ADDRESSES = 5
 LEAST_PROGRAMS = 4
-INJECTION_DAYS = 7
 LEAST_INJECTIONS = 3
+"""In the days that are looked at."""
 INJECTION_GUARDS = ("injection", "canary")
 MAX_FINDINGS = 100
 MAX_LINES = 10
@@ -66,7 +69,8 @@ class Kind(StrEnum):
 class Evidence:
     """A line that shows it."""
 
-    at: datetime
+    at: date
+    """A moment (`datetime`), or a whole day of UTC."""
     words: str
 
 
@@ -108,38 +112,51 @@ class Abuse:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def findings(self, principal: Principal, *, everything: bool) -> list[Finding]:
+    def findings(self, principal: Principal, *, everything: bool, days: int = SPANS[0]) -> list[Finding]:
         """All that is found in the principal's organisation, or everywhere, at most MAX_FINDINGS of a kind.
 
         Raises:
             Forbidden: nobody who oversees that.
+            InvalidRequest: not one of `SPANS`.
         """
         org_id = reach_of(principal, everything=everything)
+        if days not in SPANS:
+            raise InvalidRequest(f"Abuse is looked for in {', '.join(map(str, SPANS))} days.")
         with self._database.snapshot() as connection:
-            at, day = now(connection), dao.today(connection)
-            volumes = dao.volumes(connection, day - timedelta(days=OWN_DAYS), day, most=MAX_MEMBERS)
-            refused = dao.refusals(
-                connection, org_id, at - timedelta(hours=REFUSED_HOURS), least=LEAST_REFUSALS, most=MAX_FINDINGS * 5
-            )
+            today = dao.today(connection)
+            first = today - timedelta(days=days - 1)
+            since = datetime(first.year, first.month, first.day, tzinfo=UTC)
+            volumes = dao.volumes(connection, first - timedelta(days=OWN_DAYS), first, today, most=MAX_MEMBERS)
+            refused = dao.refusals(connection, org_id, since, least=LEAST_REFUSALS, most=MAX_FINDINGS * 5)
             tokens = dao.shared_tokens(
                 connection,
                 org_id,
-                day - timedelta(days=TOKEN_DAYS - 1),
+                first,
                 addresses=LEAST_ADDRESSES,
                 agents=LEAST_PROGRAMS,
-                most=MAX_FINDINGS * TOKEN_DAYS,
+                most=MAX_FINDINGS * days,
             )
             injections = dao.injections(
                 connection,
                 org_id,
-                at - timedelta(days=INJECTION_DAYS),
+                since,
                 guards=INJECTION_GUARDS,
                 least=LEAST_INJECTIONS,
                 lines=MAX_LINES,
                 most=MAX_FINDINGS * MAX_LINES,
             )
-        unusual = [each for each in unusual_volumes(volumes, day) if org_id in (None, each.org_id)]
-        return [*unusual[:MAX_FINDINGS], *_refusals(refused), *_tokens(tokens), *_injections(injections)]
+        unusual = [
+            each
+            for each in most_unusual(volumes, [first + timedelta(days=n) for n in range(days)])
+            if org_id in (None, each.org_id)
+        ]
+        words = "today" if days == 1 else f"in {days} days"
+        return [
+            *unusual[:MAX_FINDINGS],
+            *_by_user(refused, partial(_refusals, words=words)),
+            *_tokens(tokens),
+            *_by_user(injections, partial(_injections, words=words)),
+        ]
 
     def revoke_token(self, principal: Principal, token_id: UUID, *, everything: bool) -> None:
         """Ends a token, of the principal's organisation or, as an operator, of any.
@@ -155,18 +172,33 @@ class Abuse:
             changes.revoke_token(connection, principal, token_id, org_id)
 
 
+def most_unusual(rows: Sequence[VolumeRow], days: Sequence[date]) -> list[Finding]:
+    """Of each member the most requests that are unusual on one of some days, the most requests first."""
+    found: dict[tuple[UUID, UUID], Finding] = {}
+    for day in days:
+        for each in unusual_volumes(rows, day):
+            before = found.get((each.org_id, each.user_id))
+            if before is None or before.count <= each.count:
+                found[each.org_id, each.user_id] = each
+    return _largest_first(found.values())
+
+
 def unusual_volumes(rows: Sequence[VolumeRow], day: date) -> list[Finding]:
     """Members whose requests of the day are far above both medians that can be told, the most requests first.
 
     A median can be told from LEAST_OWN_DAYS days, or LEAST_PEERS others, on; with neither nobody is unusual.
     """
-    of_day = {(row.org_id, row.user_id): row.counts[row.days.index(day)] for row in rows}
+    asked = [(row, row.counts[row.days.index(day)]) for row in rows if day in row.days]
     peers: dict[str, list[int]] = {}
-    for row in rows:
-        peers.setdefault(row.plan, []).append(of_day[row.org_id, row.user_id])
+    for row, count in asked:
+        peers.setdefault(row.plan, []).append(count)
     of_plan = {plan: deviation_of(counts) for plan, counts in peers.items()}
-    found = [_unusual(row, day, of_day[row.org_id, row.user_id], of_plan) for row in rows]
-    return sorted((each for each in found if each), key=lambda each: (-each.count, each.user_id, each.org_id))
+    found = (_unusual(row, day, count, of_plan[row.plan]) for row, count in asked if count >= LEAST_REQUESTS)
+    return _largest_first(each for each in found if each)
+
+
+def _largest_first(found: Iterable[Finding]) -> list[Finding]:
+    return sorted(found, key=lambda each: (-each.count, each.user_id, each.org_id))
 
 
 def deviation_of(figures: Sequence[float]) -> Deviation:
@@ -176,20 +208,23 @@ def deviation_of(figures: Sequence[float]) -> Deviation:
     return Deviation(middle, max(MAD_SCALE * mad, LEAST_SPREAD * middle, 1.0), len(figures))
 
 
-def _unusual(row: VolumeRow, day: date, count: int, of_plan: Mapping[str, Deviation]) -> Finding | None:
-    own = [figure for each, figure in zip(row.days, row.counts, strict=True) if each != day]
-    peers = of_plan[row.plan]
+def _unusual(row: VolumeRow, day: date, count: int, peers: Deviation) -> Finding | None:
+    before = [
+        (each, figure)
+        for each, figure in zip(row.days, row.counts, strict=True)
+        if day - timedelta(days=OWN_DAYS) <= each < day
+    ]
     said: list[tuple[float, str]] = []
-    if len(own) >= LEAST_OWN_DAYS:
-        past = deviation_of(own)
+    if len(before) >= LEAST_OWN_DAYS:
+        past = deviation_of([figure for _, figure in before])
         said.append((past.of(count), f"own median {past.median:g} a day (n = {past.n} days with requests)"))
     if peers.n > LEAST_PEERS:
         words = f"median of the plan {row.plan} that day {peers.median:g} (n = {peers.n} users)"
         said.append((peers.of(count), words))
-    if count < LEAST_REQUESTS or not said or min(score for score, _ in said) < UNUSUAL:
+    if not said or min(score for score, _ in said) < UNUSUAL:
         return None
     figures = "; ".join(f"{words}, {score:.1f} robust deviations above" for score, words in said)
-    lines = sorted(zip(row.days, row.counts, strict=True), reverse=True)[:MAX_LINES]
+    lines = [*before, (day, count)][: -MAX_LINES - 1 : -1]
     return Finding(
         kind=Kind.VOLUME,
         org_id=row.org_id,
@@ -198,31 +233,60 @@ def _unusual(row: VolumeRow, day: date, count: int, of_plan: Mapping[str, Deviat
         email=row.email,
         count=count,
         words=f"{count:,} requests on {day:%d %B}: {figures}.",
-        evidence=[Evidence(_midnight(each), f"{figure:,} requests") for each, figure in lines],
+        evidence=[Evidence(each, f"{figure:,} requests") for each, figure in lines],
     )
 
 
-def _refusals(rows: Sequence[dao.RefusedRow]) -> list[Finding]:
+def _by_user(rows: Sequence[_Row], tell: Callable[[Sequence[_Row]], _Told]) -> list[Finding]:
+    """A finding of each user's rows, which come together, with the most of them first."""
     found = []
     for _, group in groupby(rows, key=lambda row: (row.user_id, row.org_id)):
         lines = [*group]
-        first = lines[0]
+        first, told = lines[0], tell(lines)
         found.append(
             Finding(
-                kind=Kind.REFUSALS,
+                kind=told.kind,
                 org_id=first.org_id,
                 org_name=first.org_name,
                 user_id=first.user_id,
                 email=first.email,
                 count=first.of_user,
-                words=f"{first.of_user:,} refusals in {REFUSED_HOURS} hours.",
-                evidence=[
-                    Evidence(line.last_at, f"{line.count:,} times {line.error_code.replace('_', ' ')}, the last then")
-                    for line in lines[:MAX_LINES]
-                ],
+                words=told.words,
+                evidence=told.evidence[:MAX_LINES],
             )
         )
     return found[:MAX_FINDINGS]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is said of a user's rows."""
+
+    kind: Kind
+    words: str
+    evidence: Sequence[Evidence]
+
+
+_Row = TypeVar("_Row", dao.RefusedRow, dao.InjectionRow)
+
+
+def _refusals(lines: Sequence[dao.RefusedRow], words: str) -> _Told:
+    return _Told(
+        Kind.REFUSALS,
+        f"{_counted(lines[0].of_user, 'refusal')} {words}, on days with {LEAST_REFUSALS} or more.",
+        [
+            Evidence(line.last_at, f"{line.count:,} times {line.error_code.replace('_', ' ')}, the last then")
+            for line in lines
+        ],
+    )
+
+
+def _injections(lines: Sequence[dao.InjectionRow], words: str) -> _Told:
+    return _Told(
+        Kind.INJECTION,
+        f"{_counted(lines[0].of_user, 'attempt')} to turn a model from its task {words}.",
+        [Evidence(line.at, _injection_words(line)) for line in lines],
+    )
 
 
 def _tokens(rows: Sequence[dao.SharedRow]) -> list[Finding]:
@@ -242,7 +306,7 @@ def _tokens(rows: Sequence[dao.SharedRow]) -> list[Finding]:
                 count=worst.addresses,
                 words=f"The token “{worst.token_name}” was used from {_counted(worst.addresses, 'address', 'es')} by "
                 f"{_counted(worst.agents, 'program')} on {worst.day:%d %B}.",
-                evidence=[Evidence(row.last_at, _token_words(row)) for row in days[:MAX_LINES]],
+                evidence=[Evidence(row.day, _token_words(row)) for row in days[:MAX_LINES]],
                 token_id=token_id,
             )
         )
@@ -257,26 +321,6 @@ def _token_words(row: dao.SharedRow) -> str:
     )
 
 
-def _injections(rows: Sequence[dao.InjectionRow]) -> list[Finding]:
-    found = []
-    for _, group in groupby(rows, key=lambda row: (row.user_id, row.org_id)):
-        lines = [*group]
-        first = lines[0]
-        found.append(
-            Finding(
-                kind=Kind.INJECTION,
-                org_id=first.org_id,
-                org_name=first.org_name,
-                user_id=first.user_id,
-                email=first.email,
-                count=first.of_user,
-                words=f"{_counted(first.of_user, 'attempt')} to turn a model from its task in {INJECTION_DAYS} days.",
-                evidence=[Evidence(line.at, _injection_words(line)) for line in lines[:MAX_LINES]],
-            )
-        )
-    return found[:MAX_FINDINGS]
-
-
 def _injection_words(row: dao.InjectionRow) -> str:
     score = "" if row.score is None else f", score {row.score:.2f}"
     return f"{row.guard} {row.action}: {row.detail}{score}"
@@ -284,7 +328,3 @@ def _injection_words(row: dao.InjectionRow) -> str:
 
 def _counted(count: int, what: str, plural: str = "s") -> str:
     return f"{count:,} {what}{'' if count == 1 else plural}"
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -24,7 +24,7 @@ from core.db import oversight_people_dao as dao
 from core.db import people_dao
 from core.db.engine import Database, Transaction, is_worth_repeating
 from core.db.people_dao import OrganisationRow
-from core.errors import AssayError, InvalidRequest, NotFound
+from core.errors import AssayError, Conflict, InvalidRequest, NotFound
 from core.metering.plans import Plans
 from core.ops.audit import Audit, AuditAction, Subject, audit_principal
 from core.ops.mail import Mailer
@@ -36,16 +36,20 @@ MAX_BYTES = 1_048_576
 MAX_LINES = 1_000
 MAX_FIELD_CHARS = 1_000
 TRIES = 3
-EVERYTHING = UUID(int=0)
-EXAMPLE = """change,organisation,user,value,metric,days,reason
-plan,Acme,,team,,,
+_EXAMPLE_OF_MANAGERS = """change,organisation,user,value,metric,days,reason
 role,Acme,ann@acme.example,admin,,,
 cap,Acme,ann@acme.example,50,,,
-boost,Acme,ann@acme.example,200,chat_queries_day,14,quarterly report
+boost,Acme,ann@acme.example,20,chat_queries_day,14,quarterly report
+"""
+_EXAMPLE_OF_OPERATORS = """plan,Acme,,team,,,
 credits,Acme,,500,,90,goodwill after the outage
 deactivate,,bob@acme.example,,,,
 """
-"""A file that has one line of most kinds."""
+
+
+def example(*, is_operator: bool) -> str:
+    """A file that has one line of most kinds that somebody may change."""
+    return _EXAMPLE_OF_MANAGERS + (_EXAMPLE_OF_OPERATORS if is_operator else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ class Preview:
 
     digest: str
     """SHA-256 of the file, in hexadecimal."""
+    reach: UUID | None
+    """The organisation that its lines are about; None: any."""
     lines: Sequence[Line]
     applied_at: datetime | None
     """When this very file was applied; it does nothing then."""
@@ -120,16 +126,23 @@ class Bulk:
         except _TakenBack as taken:
             return taken.preview
 
-    def apply(self, principal: Principal, content: bytes, *, everything: bool) -> Preview:
+    def apply(
+        self, principal: Principal, content: bytes, *, everything: bool, previewed: Preview | None = None
+    ) -> Preview:
         """Makes the changes, all in one transaction, once for each file.
 
-        A file that was applied before changes nothing, and the answer says when that was.
+        A file that was applied before changes nothing, and the answer says when that was. Where the preview that was
+        looked at is given, nothing else is applied.
 
         Raises:
             Forbidden: nobody who manages that.
+            Conflict: the preview is of another file, or of other organisations.
             InvalidRequest: a line is wrong: nothing is applied, and the sentence has the line's number and reason.
         """
         reach = reach_of(principal, everything=everything)
+        looked_at = (hashlib.sha256(content).hexdigest(), reach)
+        if previewed is not None and (previewed.digest, previewed.reach) != looked_at:
+            raise Conflict("The preview was of another file or of other organisations: look at it once more.")
         rows = rows_of(content)
         for tries_left in range(TRIES - 1, -1, -1):
             try:
@@ -152,11 +165,9 @@ class Bulk:
         reach: UUID | None,
     ) -> Preview:
         digest = hashlib.sha256(content).digest()
-        is_new = dao.note_applied(
-            transaction, digest, reach or EVERYTHING, lines=len(rows), applied_by=principal.user_id
-        )
+        is_new = dao.note_applied(transaction, digest, reach, lines=len(rows), applied_by=principal.user_id)
         if not is_new:
-            return Preview(digest.hex(), (), dao.applied_at(transaction, digest, reach or EVERYTHING))
+            return Preview(digest.hex(), reach, (), dao.applied_at(transaction, digest, reach))
         preview = self._done(transaction, principal, content, rows, reach, is_noted=True)
         if preview.flaws:
             first = preview.flaws[0]
@@ -183,9 +194,9 @@ class Bulk:
         is_noted: bool = False,
     ) -> Preview:
         digest = hashlib.sha256(content)
-        applied_at = None if is_noted else dao.applied_at(transaction, digest.digest(), reach or EVERYTHING)
+        applied_at = None if is_noted else dao.applied_at(transaction, digest.digest(), reach)
         desk = _Desk(transaction, principal, reach, self._plans, digest.hexdigest())
-        return Preview(digest.hexdigest(), [_line(desk, number, row) for number, row in rows], applied_at)
+        return Preview(digest.hexdigest(), reach, [_line(desk, number, row) for number, row in rows], applied_at)
 
     def _notify(self, preview: Preview) -> None:
         """Tells members their new roles, as `Members.set_role` does."""
@@ -214,6 +225,9 @@ def rows_of(content: bytes) -> list[tuple[int, Mapping[str, str]]]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise InvalidRequest(f"Line {line}: this is not UTF-8; save the file as CSV in UTF-8.") from None
+    if "\x00" in text:
+        line = text[: text.index("\x00")].count("\n") + 1
+        raise InvalidRequest(f"Line {line}: it has a NUL character, which is no text; save the file as CSV in UTF-8.")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = _header(next(reader, []))

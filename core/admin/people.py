@@ -261,6 +261,8 @@ def _check_page(sought: Sought, skipped: int, most: int) -> None:
         raise InvalidRequest(f"At most {MAX_AT_ONCE} at once, and none behind the first {MAX_SKIPPED:,}.")
     if len(sought.words) > MAX_WORDS_CHARS:
         raise InvalidRequest(f"What is looked for has at most {MAX_WORDS_CHARS} characters.")
+    if any(each == "\x00" or "\ud800" <= each <= "\udfff" for each in sought.words):
+        raise InvalidRequest("What is looked for has a character that is no text; type it anew.")
 
 
 METRIC_WORDS: Mapping[str, str] = {

@@ -50,14 +50,18 @@ _SHARED = text(
 _REFUSED = text(
     """
     SELECT r.org_id, o.name AS org_name, r.user_id, u.email, r.error_code, r.count, r.first_at, r.last_at, r.of_user
-    FROM (SELECT c.*, sum(count) OVER (PARTITION BY org_id, user_id) AS of_user
-            FROM (SELECT org_id, user_id, coalesce(error_code, 'refused') AS error_code, count(*) AS count,
-                        min(at) AS first_at, max(at) AS last_at
-                    FROM usage_log WHERE at >= :since AND status = 'denied'
-                        AND (cast(:org_id AS uuid) IS NULL OR org_id = :org_id)
-                    GROUP BY 1, 2, 3) c) r
+    FROM (SELECT org_id, user_id, error_code, sum(count)::integer AS count, min(first_at) AS first_at,
+                max(last_at) AS last_at, (sum(sum(count)) OVER (PARTITION BY org_id, user_id))::integer AS of_user
+            FROM (SELECT d.*, sum(count) OVER (PARTITION BY org_id, user_id, day) AS of_day
+                    FROM (SELECT org_id, user_id, date_trunc('day', at, 'UTC') AS day,
+                                coalesce(error_code, 'refused') AS error_code, count(*) AS count, min(at) AS first_at,
+                                max(at) AS last_at
+                            FROM usage_log WHERE at >= :since AND status = 'denied'
+                                AND (cast(:org_id AS uuid) IS NULL OR org_id = :org_id)
+                            GROUP BY 1, 2, 3, 4) d) w
+            WHERE of_day >= :least GROUP BY 1, 2, 3) r
         JOIN users u ON u.id = r.user_id JOIN organisations o ON o.id = r.org_id
-    WHERE r.of_user >= :least ORDER BY r.of_user DESC, r.user_id, r.count DESC, r.error_code LIMIT :most
+    ORDER BY r.of_user DESC, r.user_id, r.org_id, r.count DESC, r.error_code LIMIT :most
     """
 )
 _INJECTIONS = text(
@@ -73,16 +77,16 @@ _INJECTIONS = text(
     WHERE e.of_user >= :least AND e.nth <= :lines ORDER BY e.of_user DESC, e.user_id, e.at DESC LIMIT :most
     """
 )
-# Every member who asked anything on the day, with what they asked on each of the days before it.
+# Every member who asked anything on one of the days that are looked at, with what they asked on each day.
 _VOLUMES = text(
     """
     SELECT d.org_id, o.name AS org_name, o.plan, d.user_id, u.email, d.days, d.counts
     FROM (SELECT org_id, user_id, array_agg(day ORDER BY day) AS days, array_agg(count ORDER BY day) AS counts
             FROM (SELECT org_id, user_id, (day AT TIME ZONE 'UTC')::date AS day, sum(requests)::integer AS count
                     FROM usage_user_days WHERE day >= cast(:first AS date)::timestamp AT TIME ZONE 'UTC'
-                        AND day <= cast(:day AS date)::timestamp AT TIME ZONE 'UTC'
+                        AND day <= cast(:last AS date)::timestamp AT TIME ZONE 'UTC'
                     GROUP BY 1, 2, 3) s
-            GROUP BY 1, 2 HAVING bool_or(day = cast(:day AS date))) d
+            GROUP BY 1, 2 HAVING bool_or(day >= cast(:looked_at AS date))) d
         JOIN users u ON u.id = d.user_id JOIN organisations o ON o.id = d.org_id
     ORDER BY d.org_id, d.user_id LIMIT :most
     """
@@ -111,7 +115,7 @@ class SharedRow:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """How often a user was refused for one reason."""
+    """How often a user was refused for one reason, on days with many refusals."""
 
     org_id: UUID
     org_name: str
@@ -177,7 +181,7 @@ def shared_tokens(
 def refusals(
     connection: Connection, org_id: UUID | None, since: datetime, *, least: int, most: int
 ) -> list[RefusedRow]:
-    """Users who were refused so often, by reason, the most refused first."""
+    """Users who were refused so often on a day of UTC, by reason, the most refused first; of such days alone."""
     values = {"org_id": org_id, "since": since, "least": least, "most": most}
     return [RefusedRow(**row) for row in connection.execute(_REFUSED, values).mappings()]
 
@@ -197,9 +201,9 @@ def injections(
     return [InjectionRow(**row) for row in connection.execute(_INJECTIONS, values).mappings()]
 
 
-def volumes(connection: Connection, first: date, day: date, *, most: int) -> list[VolumeRow]:
-    """What everybody asked who asked on the day, on each day since `first`."""
-    values = {"first": first, "day": day, "most": most}
+def volumes(connection: Connection, first: date, looked_at: date, last: date, *, most: int) -> list[VolumeRow]:
+    """What everybody asked who asked from `looked_at` to `last`, on each day since `first`."""
+    values = {"first": first, "looked_at": looked_at, "last": last, "most": most}
     return [VolumeRow(**row) for row in connection.execute(_VOLUMES, values).mappings()]
 
 

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+EVERYTHING = UUID(int=0)
+"""In the place of an organisation: all of them."""
 _FOUND = """
     FROM memberships m JOIN users u ON u.id = m.user_id JOIN organisations o ON o.id = m.org_id
     WHERE m.ended_at IS NULL AND (cast(:org_id AS uuid) IS NULL OR m.org_id = :org_id)
@@ -46,7 +48,7 @@ _ORGANISATIONS = text(
 )
 _PARTS = text(
     """
-    SELECT o.plan, o.zone, o.pools_allowances AS is_pooled, p.chat_queries_day, p.portfolio_analyses_day,
+    SELECT o.plan, o.zone, pools_at(o, assay_now()) AS is_pooled, p.chat_queries_day, p.portfolio_analyses_day,
         p.sec_filings_month, p.signal_validations_day, p.requests_month, p.requests_minute, p.requests_hour,
         p.signal_validations_minute, p.concurrent_requests, p.request_ceiling_usd,
         s.budget_usd_month AS user_budget_usd, o.budget_usd_month AS org_budget_usd,
@@ -94,7 +96,14 @@ _REVOKE_TOKEN = text(
         AND (cast(:org_id AS uuid) IS NULL OR org_id = :org_id) RETURNING org_id, user_id
     """
 )
-_APPLIED = text("SELECT applied_at FROM bulk_changes WHERE digest = :digest AND reach = :reach")
+# A file that was applied to all was applied to each organisation, and one that was to any, not to all once more.
+_APPLIED = text(
+    """
+    SELECT min(applied_at) FROM bulk_changes
+    WHERE digest = :digest AND (reach IN (:reach, :everything) OR :reach = :everything)
+    """
+)
+_LOCK_FILE = text("SELECT pg_advisory_xact_lock(hashtextextended(encode(:digest, 'hex'), 0))")
 _APPLY = text(
     """
     INSERT INTO bulk_changes (digest, reach, lines, applied_by, applied_at)
@@ -258,15 +267,19 @@ def revoke_token(connection: Connection, token_id: UUID, org_id: UUID | None) ->
     return (row.org_id, row.user_id) if row else None
 
 
-def applied_at(connection: Connection, digest: bytes, reach: UUID) -> datetime | None:
-    """When a file was applied to this reach; None: it was not."""
-    found: datetime | None = connection.execute(_APPLIED, {"digest": digest, "reach": reach}).scalar_one_or_none()
+def applied_at(connection: Connection, digest: bytes, reach: UUID | None) -> datetime | None:
+    """When a file was applied to an organisation, or (None) to any at all; None: it was not."""
+    values = {"digest": digest, "reach": reach or EVERYTHING, "everything": EVERYTHING}
+    found: datetime | None = connection.execute(_APPLIED, values).scalar_one()
     return found
 
 
-def note_applied(connection: Connection, digest: bytes, reach: UUID, *, lines: int, applied_by: UUID) -> bool:
-    """Notes that a file is applied in this transaction; False where it was before."""
-    values = {"digest": digest, "reach": reach, "lines": lines, "applied_by": applied_by}
+def note_applied(connection: Connection, digest: bytes, reach: UUID | None, *, lines: int, applied_by: UUID) -> bool:
+    """Notes that a file is applied in this transaction, others of which wait for it; False where it was before."""
+    connection.execute(_LOCK_FILE, {"digest": digest})
+    if applied_at(connection, digest, reach) is not None:
+        return False
+    values = {"digest": digest, "reach": reach or EVERYTHING, "lines": lines, "applied_by": applied_by}
     return connection.execute(_APPLY, values).rowcount == 1
 
 

@@ -57,7 +57,7 @@ _ORGANISATIONS = text(
             array_agg(coalesce(least(ends_at, :ends_at), :ends_at) ORDER BY starts_at) AS ends
         FROM spans WHERE plan = :plan AND (is_first OR starts_at < :ends_at) AND coalesce(ends_at > :starts_at, true)
         GROUP BY 1)
-    SELECT o.id, o.name, o.zone, o.pools_allowances AS is_pooled, m.members, m.askers, p.begins, p.ends
+    SELECT o.id, o.name, o.zone, pools_at(o, assay_now()) AS is_pooled, m.members, m.askers, p.begins, p.ends
     FROM on_plan p JOIN organisations o ON o.id = p.org_id CROSS JOIN LATERAL (
         SELECT count(*) AS members, count(*) FILTER (WHERE s.role <> 'viewer') AS askers
         FROM memberships s JOIN users u ON u.id = s.user_id

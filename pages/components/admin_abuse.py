@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import partial
 from typing import Protocol
 from uuid import UUID
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from core.admin.abuse import Finding, Kind
+from core.admin.abuse import SPANS, Finding, Kind
 from core.admin.changes import Effect
 from core.principal import Principal
 from pages.components.badges import Badge, BadgeColor
@@ -59,6 +60,20 @@ class Desk:
     everything: bool
 
 
+def show_span(key: str) -> int:
+    """The choice of the days that are looked at."""
+    chosen = st.segmented_control(
+        "Days",
+        SPANS,
+        default=SPANS[0],
+        required=True,
+        format_func=lambda days: "Today" if days == 1 else f"{days} days",
+        key=key,
+        help="Days of UTC: today, as far as it has come, and those before it.",
+    )
+    return int(chosen or SPANS[0])
+
+
 def show(key: str, findings: Sequence[Finding], desk: Desk) -> None:
     """Each finding with its figures, its evidence and its buttons."""
     if not findings:
@@ -80,9 +95,13 @@ def _show_finding(key: str, finding: Finding, desk: Desk) -> None:
         with show_row(row):
             _show_buttons(key, finding, desk)
         with st.expander("Evidence", icon=":material/list:"):
-            zone = ZoneInfo(desk.principal.zone)
             for line in finding.evidence:
-                st.text(f"{line.at.astimezone(zone):%d %b %H:%M}  {line.words}")
+                st.text(f"{_time_words(line.at, desk.principal.zone)}  {line.words}")
+
+
+def _time_words(at: date, zone: str) -> str:
+    """A moment in the reader's zone, a whole day as what it is: of UTC."""
+    return f"{at.astimezone(ZoneInfo(zone)):%d %b %H:%M}" if isinstance(at, datetime) else f"{at:%d %b} UTC"
 
 
 def _show_buttons(key: str, finding: Finding, desk: Desk) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import streamlit as st
 
-from core.admin.bulk import COLUMNS, EXAMPLE, MAX_BYTES, MAX_LINES, Line, Preview
+from core.admin.bulk import COLUMNS, MAX_BYTES, MAX_LINES, Line, Preview, example
 from core.errors import AssayError
 from core.principal import Principal
 from pages.components.confirm import Question, confirm_button
@@ -27,8 +27,10 @@ class Applier(Protocol):
         """What a file would do."""
         ...
 
-    def apply(self, principal: Principal, content: bytes, *, everything: bool) -> Preview:
-        """Does it."""
+    def apply(
+        self, principal: Principal, content: bytes, *, everything: bool, previewed: Preview | None = None
+    ) -> Preview:
+        """Does what was previewed."""
         ...
 
 
@@ -44,7 +46,7 @@ class Desk:
 
 def show(key: str, desk: Desk) -> None:
     """The file, what it would do, and the button."""
-    content = _content(key)
+    content = _content(key, example(is_operator=desk.principal.is_operator))
     if content is None:
         return
     try:
@@ -65,7 +67,7 @@ def show(key: str, desk: Desk) -> None:
             "Apply",
             done="The changes are applied",
         ),
-        partial(_apply, desk, content),
+        partial(_apply, desk, content, preview),
         icon=":material/playlist_add_check:",
         kind="secondary",
     )
@@ -86,27 +88,27 @@ def show_preview(key: str, preview: Preview, now: datetime, zone: str) -> None:
     _show_lines(key, preview.lines)
 
 
-def _content(key: str) -> bytes | None:
+def _content(key: str, sample: str) -> bytes | None:
     st.caption(
         f"A CSV file in UTF-8 with a header ({', '.join(COLUMNS)}), at most {MAX_LINES:,} lines. "
         "One wrong line refuses the whole file."
     )
     st.download_button(
-        "Example", EXAMPLE, "changes.csv", "text/csv", icon=":material/download:", key=f"{key}_example", type="tertiary"
+        "Example", sample, "changes.csv", "text/csv", icon=":material/download:", key=f"{key}_example", type="tertiary"
     )
     given = st.file_uploader(
         "File of changes", type=["csv"], key=f"{key}_file", max_upload_size=max(1, MAX_BYTES // 1_048_576)
     )
     pasted = st.text_area(
-        "Or its lines", placeholder=EXAMPLE.partition("\n")[0], max_chars=20_000, key=f"{key}_text", height=120
+        "Or its lines", placeholder=sample.partition("\n")[0], max_chars=20_000, key=f"{key}_text", height=120
     )
     if given is not None:
         return bytes(given.getvalue())
     return pasted.encode() if pasted.strip() else None
 
 
-def _apply(desk: Desk, content: bytes) -> None:
-    desk.applier.apply(require(), content, everything=desk.everything)
+def _apply(desk: Desk, content: bytes, preview: Preview) -> None:
+    desk.applier.apply(require(), content, everything=desk.everything, previewed=preview)
 
 
 def _show_lines(key: str, lines: Sequence[Line]) -> None:

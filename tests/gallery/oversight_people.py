@@ -243,9 +243,9 @@ def files() -> None:
     fine = Line(2, "plan", Effect("Acme", "team", "premium"))
     same = Line(3, "role", Effect("bob@acme.example, Acme", "admin", "admin"))
     wrong = Line(4, "role", None, "The last owner cannot become less: make another member an owner first.")
-    admin_bulk.show_preview("gallery_wrong", Preview("a" * 64, (fine, same, wrong), None), NOW, "UTC")
-    admin_bulk.show_preview("gallery_fine", Preview("b" * 64, (fine, same), None), NOW, "UTC")
-    admin_bulk.show_preview("gallery_done", Preview("c" * 64, (), NOW - timedelta(hours=3)), NOW, "UTC")
+    admin_bulk.show_preview("gallery_wrong", Preview("a" * 64, None, (fine, same, wrong), None), NOW, "UTC")
+    admin_bulk.show_preview("gallery_fine", Preview("b" * 64, None, (fine, same), None), NOW, "UTC")
+    admin_bulk.show_preview("gallery_done", Preview("c" * 64, None, (), NOW - timedelta(hours=3)), NOW, "UTC")
 
 
 def abuse() -> None:

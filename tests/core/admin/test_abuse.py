@@ -11,10 +11,10 @@ import psycopg
 import pytest
 
 from core.accounts.token_uses import MOST_A_MINUTE, TokenUses, forget_uses, program_of
-from core.admin.abuse import Abuse, Kind, deviation_of, unusual_volumes
+from core.admin.abuse import Abuse, Evidence, Kind, deviation_of, unusual_volumes
 from core.ai.guards.events import GuardEvent, GuardEvents
 from core.db.abuse_dao import MAX_PLACES, VolumeRow
-from core.errors import Forbidden, NotFound, Unauthenticated
+from core.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from core.ids import new_id
 from core.principal import Principal, Role
 from core.workbench import Workbench
@@ -173,6 +173,48 @@ class TestFindings:
         assert (found.kind, found.email, found.count) == (Kind.VOLUME, ann.email, 600)
         assert abuse.findings(others[0], everything=False) == []
         assert [each.email for each in abuse.findings(operator, everything=True)] == [ann.email]
+
+    @pytest.mark.parametrize(("days", "kinds"), [(1, set()), (7, {Kind.REFUSALS, Kind.VOLUME}), (30, set(Kind))])
+    def test_what_is_looked_at_are_days_of_utc(
+        self,
+        abuse: Abuse,
+        ann: Principal,
+        workbench: Workbench,
+        service: Service,
+        move_time: MoveTime,
+        *,
+        days: int,
+        kinds: set[Kind],
+    ) -> None:
+        """Six days ago she was refused much and asked much, ten days ago her token was shared and a model turned."""
+        now = datetime(2026, 3, 20, 1, tzinfo=UTC)
+        midnight = now.replace(hour=0)
+        token = workbench.directory.create_token(ann.email)
+        holder = workbench.accounts.principal_of_token(token)
+        assert holder.credential_id is not None
+        move_time(now - timedelta(days=10))
+        for number in range(6):
+            TokenUses(workbench.database).note(holder.credential_id, token, address=f"192.0.2.{number}", agent="curl/8")
+        events = GuardEvents(workbench.database)
+        for _ in range(3):
+            events.add(GuardEvent(ann, None, "injection", "refused", "override", 0.91))
+        events.close()
+        move_time(midnight - timedelta(days=6))
+        denied(service, ann, 20)
+        for back in range(6, 20):
+            rolled(service, ann, midnight - timedelta(days=back), 600 if back == 6 else 20)
+        move_time(now)
+        denied(service, ann, 19)  # of today: too few, and no part of what is told of that day
+        found = {each.kind: each for each in abuse.findings(ann, everything=False, days=days)}
+        assert set(found) == kinds
+        if Kind.REFUSALS in kinds:
+            assert found[Kind.REFUSALS].words == f"20 refusals in {days} days, on days with 20 or more."
+            assert found[Kind.VOLUME].words.startswith("600 requests on 14 March: own median 20 a day (n = 13 days")
+            assert found[Kind.VOLUME].evidence[0] == Evidence(date(2026, 3, 14), "600 requests")
+
+    def test_a_time_that_cannot_be_chosen_is_refused(self, abuse: Abuse, ann: Principal) -> None:
+        with pytest.raises(InvalidRequest, match="1, 7, 30 days"):
+            abuse.findings(ann, everything=False, days=365)
 
 
 def rolled(service: Service, who: Principal, day: datetime, requests: int) -> None:

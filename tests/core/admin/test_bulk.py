@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from core.admin import bulk as bulk_module
-from core.admin.bulk import Bulk, Preview
-from core.errors import Forbidden, InvalidRequest
+from core.admin.bulk import Bulk, Preview, example
+from core.errors import Conflict, Forbidden, InvalidRequest
 from core.principal import Principal, Role
 from core.workbench import Workbench
 from tests.conftest import MakeMember
@@ -167,6 +167,7 @@ def test_a_line_that_cannot_be_says_why(bulk: Bulk, operator: Principal, ann: Pr
         pytest.param(b"change,change\nplan,x\n", "each column once", id="twice"),
         pytest.param(b"change,value\nplan,a,b\n", "Line 2: it has 3 fields, and the header 2", id="fields"),
         pytest.param(b"change,value\nplan,a\nplan,\xff\n", "Line 3: this is not UTF-8", id="utf8"),
+        pytest.param(b"change,value\nplan,a\nplan,\x00b\n", "Line 3: it has a NUL character", id="nul"),
         pytest.param(b'change,value\nplan,"a"b\n', "Line 2: this is not CSV", id="quotes"),
         pytest.param(b"change,value\n" + b"plan,a\n" * 1_001, "Line 1002: a file has at most 1,000", id="lines"),
         pytest.param(b"x" * (bulk_module.MAX_BYTES + 1), "more than 1,048,576 bytes", id="bytes"),
@@ -214,6 +215,41 @@ def test_the_same_file_of_two_organisations_is_two(bulk: Bulk, ann: Principal, m
     assert bulk.apply(ann, same, everything=False).changed == 1
     with pytest.raises(InvalidRequest, match="There is no such member"):
         bulk.apply(eve, same, everything=False)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["all_first", "one_first"])
+def test_a_file_that_was_applied_to_one_organisation_is_not_applied_to_all_again(
+    bulk: Bulk, operator: Principal, ann: Principal, state: State, *, first: bool
+) -> None:
+    acting = replace(operator, org_id=ann.org_id, org_name="Acme")
+    same = csv("boost,Acme,bob@test.example,5,requests_month,9,a report")
+    assert bulk.apply(acting, same, everything=first).changed == 1
+    before = state()
+    assert bulk.preview(acting, same, everything=not first).applied_at is not None
+    assert bulk.apply(acting, same, everything=not first).applied_at is not None
+    assert state() == before
+
+
+def test_only_what_was_previewed_is_applied(bulk: Bulk, operator: Principal, ann: Principal, state: State) -> None:
+    acting = replace(operator, org_id=ann.org_id, org_name="Acme")
+    content, other = csv("cap,Acme,bob@test.example,5,,,"), csv("cap,Acme,bob@test.example,6,,,")
+    before, preview = state(), bulk.preview(acting, content, everything=False)
+    for who, file, everything in ((acting, content, True), (operator, content, False), (acting, other, False)):
+        with pytest.raises(Conflict, match="look at it once more"):
+            bulk.apply(who, file, everything=everything, previewed=preview)
+    assert state() == before
+    assert bulk.apply(acting, content, everything=False, previewed=preview).changed == 1
+
+
+def test_the_example_is_what_its_reader_may_change(bulk: Bulk, operator: Principal, member: MakeMember) -> None:
+    member("ann", plan="premium", org="Acme", role=Role.ANALYST)
+    member("bob", plan="team", org="Other")
+    owner = member("eve", plan="premium", org="Acme")
+    for who in (owner, operator):
+        sample = example(is_operator=who.is_operator).replace("acme.example", "test.example").encode()
+        preview = bulk.preview(who, sample, everything=who.is_operator)
+        assert not preview.flaws, preview.flaws
+        assert preview.changed == len(preview.lines)
 
 
 def test_viewers_and_analysts_change_nothing(bulk: Bulk, member: MakeMember) -> None:

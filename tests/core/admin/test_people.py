@@ -89,6 +89,12 @@ class TestSearch:
             with pytest.raises(InvalidRequest):
                 people.search(operator, Sought(), everything=True, **wrong)
 
+    @pytest.mark.parametrize("words", [pytest.param("a\x00", id="nul"), pytest.param("a\ud800", id="surrogate")])
+    def test_what_is_no_text_is_refused(self, people: People, operator: Principal, words: str) -> None:
+        for search in (people.search, people.organisations):
+            with pytest.raises(InvalidRequest, match="no text"):
+                search(operator, Sought(words), everything=True)
+
     def test_nobody_else_sees_anything(self, people: People, ann: Principal, bob: Principal) -> None:
         with pytest.raises(Forbidden):
             people.search(ann, Sought(), everything=True)
