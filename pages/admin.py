@@ -113,7 +113,8 @@ def show_simulator(principal: Principal, _everything: bool) -> None:
 def show_abuse(principal: Principal, everything: bool) -> None:
     """What looks like abuse."""
     section("Abuse", "What is unusual, with the lines that show it; a person decides what it is.")
-    findings = bench.admin.abuse.findings(principal, everything=everything)
+    days = admin_abuse.show_span("admin_abuse_days")
+    findings = bench.admin.abuse.findings(principal, everything=everything, days=days)
     desk = admin_abuse.Desk(principal, bench.admin.abuse, bench.admin.people, everything)
     admin_abuse.show("admin_abuse", findings, desk)
 
