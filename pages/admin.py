@@ -23,6 +23,7 @@ from pages.components import (
     admin_audit,
     admin_books,
     admin_boosts,
+    admin_budgets,
     admin_bulk,
     admin_data,
     admin_experiments,
@@ -90,6 +91,9 @@ def show_people(principal: Principal, everything: bool) -> None:
     section("Organisations" if everything else "Organisation")
     admin_organisations.show("admin_orgs", admin_organisations.Desk(principal, people, everything, plans))
 
+    section("Budgets" if everything else "Budget", "What calls may cost in a month; what would go beyond is refused.")
+    may_set = principal.is_operator or may(principal, Action.SET_OVERSIGHT)
+    admin_budgets.show("admin_budgets", admin_budgets.Desk(principal, bench.admin.budgets, everything, may_set))
 
 def show_boosts(principal: Principal, everything: bool) -> None:
     """More of a limit for a time."""

@@ -11,6 +11,7 @@ from core.accounts.token_uses import forget_uses
 from core.admin.abuse import Abuse
 from core.admin.audit_log import AuditLog
 from core.admin.books import Books
+from core.admin.budgets import Budgets
 from core.admin.bulk import Bulk
 from core.admin.data_checks import DataChecks
 from core.admin.jobs import AdminJobs
@@ -64,6 +65,7 @@ class AdminArea:
     simulator: Simulator
     abuse: Abuse
     books: Books
+    budgets: Budgets
     audit_log: AuditLog
 
 
@@ -87,5 +89,6 @@ def open_admin(parts: AdminParts) -> AdminArea:
         simulator=Simulator(database, parts.plans, parts.catalogue),
         abuse=Abuse(database),
         books=Books(database),
+        budgets=Budgets(database),
         audit_log=AuditLog(database, sealing=sealing),
     )

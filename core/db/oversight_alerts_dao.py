@@ -14,16 +14,16 @@ from sqlalchemy import Connection, text
 
 _ALERT = (
     "a.id, a.rule, a.level, a.org_id, a.user_id, a.subject, a.period, a.title, a.body, a.advice, a.value, a.threshold, "
-    "a.is_muted, a.raised_at, a.seen_at, a.cleared_at, a.acknowledged_at, a.acknowledged_by"
+    "a.is_muted, a.told_at, a.raised_at, a.seen_at, a.cleared_at, a.acknowledged_at, a.acknowledged_by"
 )
 _KEPT = (
-    "id, rule, level, org_id, user_id, subject, period, title, body, advice, value, threshold, is_muted, raised_at, "
-    "seen_at"
+    "id, rule, level, org_id, user_id, subject, period, title, body, advice, value, threshold, is_muted, told_at, "
+    "raised_at, seen_at"
 )
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended('oversight ' || :name, 0))")
 _OPEN = text(
     """
-    SELECT id, rule, org_id, user_id, subject, period FROM oversight_alerts
+    SELECT id, rule, org_id, user_id, subject, period, is_muted FROM oversight_alerts
     WHERE rule = ANY(:rules) AND cleared_at IS NULL
     """
 )
@@ -31,8 +31,14 @@ _RAISE = text(
     f"""
     INSERT INTO oversight_alerts ({_KEPT})
     VALUES (:id, :rule, :level, :org_id, :user_id, :subject, :period, :title, :body, :advice, :value, :threshold,
-        :is_muted, assay_now(), :at)
+        :is_muted, CASE WHEN NOT :is_muted THEN assay_now() END, assay_now(), :at)
     ON CONFLICT DO NOTHING RETURNING {_KEPT}, cleared_at, acknowledged_at, acknowledged_by
+    """  # noqa: S608 (a constant of this module)
+)
+_UNMUTE = text(
+    f"""
+    UPDATE oversight_alerts a SET is_muted = false, told_at = assay_now(), title = :title, body = :body, value = :value
+    WHERE a.id = :id AND a.is_muted RETURNING {_ALERT}
     """  # noqa: S608 (a constant of this module)
 )
 _SEE = text(
@@ -80,7 +86,14 @@ _ACKNOWLEDGE = text(
 _EXISTS = text(
     "SELECT EXISTS (SELECT FROM oversight_alerts WHERE id = :id AND org_id IS NOT DISTINCT FROM cast(:org_id AS uuid))"
 )
-_PRUNE_ALERTS = text("DELETE FROM oversight_alerts WHERE cleared_at IS NOT NULL AND raised_at < assay_now() - :age")
+_PRUNE_ALERTS = text(
+    """
+    DELETE FROM oversight_alerts WHERE id IN (
+        SELECT id FROM oversight_alerts
+        WHERE cleared_at IS NOT NULL AND raised_at < assay_now() - cast(:age AS interval)
+        ORDER BY raised_at LIMIT :most)
+    """
+)
 _RULES = text(
     """
     SELECT org_id, rule, is_on, threshold, CASE WHEN muted_until > assay_now() THEN muted_until END AS muted_until
@@ -154,6 +167,13 @@ _FAILED = text(
     WHERE id = :id AND status = 'pending' AND attempts = :attempts RETURNING status
     """
 )
+_HOLD_BACK = text(
+    """
+    UPDATE oversight_deliveries SET due_at = greatest(due_at, assay_now() + :wait)
+    WHERE status = 'pending' AND channel = :channel AND channel_id IS NOT DISTINCT FROM cast(:channel_id AS uuid)
+        AND due_at <= assay_now() + :wait
+    """
+)
 _DELIVERIES = text(
     """
     SELECT d.id, d.channel, d.channel_id, c.name AS channel_name, d.event, d.message ->> 'title' AS title, d.status,
@@ -164,7 +184,12 @@ _DELIVERIES = text(
     """
 )
 _PRUNE_DELIVERIES = text(
-    "DELETE FROM oversight_deliveries WHERE status <> 'pending' AND created_at < assay_now() - :age"
+    """
+    DELETE FROM oversight_deliveries WHERE id IN (
+        SELECT id FROM oversight_deliveries
+        WHERE status <> 'pending' AND created_at < assay_now() - cast(:age AS interval)
+        ORDER BY created_at LIMIT :most)
+    """
 )
 _PERSON = """
     SELECT m.org_id, m.user_id, u.email, u.gets_notices FROM memberships m JOIN users u ON u.id = m.user_id
@@ -194,6 +219,8 @@ class AlertRow:
     value: Decimal
     threshold: Decimal
     is_muted: bool
+    """Whether nobody was told of it yet."""
+    told_at: datetime | None
     raised_at: datetime
     seen_at: datetime
     cleared_at: datetime | None
@@ -232,6 +259,7 @@ class OpenRow:
     user_id: UUID | None
     subject: str
     period: str
+    is_muted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +387,13 @@ def raise_alert(connection: Connection, alert: NewAlert, *, at: datetime) -> Ale
     return AlertRow(**row) if row else None
 
 
+def unmute(connection: Connection, alert_id: UUID, *, title: str, body: str, value: Decimal) -> AlertRow | None:
+    """Has an alert that nobody was told of count as told, as it is now; None where it was told."""
+    values = {"id": alert_id, "title": title, "body": body, "value": value}
+    row = connection.execute(_UNMUTE, values).mappings().one_or_none()
+    return AlertRow(**row) if row else None
+
+
 def see(connection: Connection, seen: Mapping[UUID, Decimal], *, at: datetime) -> None:
     """Says that these alerts still hold, and with which values."""
     if seen:
@@ -472,15 +507,24 @@ def set_failed(connection: Connection, delivery_id: UUID, attempts: int, *, said
     return connection.execute(_FAILED, values).scalar() == "failed"
 
 
+def hold_back(connection: Connection, channel: str, channel_id: UUID | None, wait: timedelta) -> None:
+    """Has everything that is to go to a channel wait, as its receiver asked."""
+    connection.execute(_HOLD_BACK, {"channel": channel, "channel_id": channel_id, "wait": wait})
+
+
 def deliveries(connection: Connection, org_id: UUID | None, *, most: int) -> list[DeliveryRow]:
     """What was told, or is on its way, the last first."""
     return [DeliveryRow(**row) for row in connection.execute(_DELIVERIES, {"org_id": org_id, "most": most}).mappings()]
 
 
-def prune(connection: Connection, age: timedelta) -> None:
-    """Deletes alerts that have cleared and deliveries that ended, once they are so old."""
-    connection.execute(_PRUNE_DELIVERIES, {"age": age})
-    connection.execute(_PRUNE_ALERTS, {"age": age})
+def prune_deliveries(connection: Connection, age: timedelta, *, most: int) -> int:
+    """Deletes deliveries that ended, once they are so old, at most so many; how many there were."""
+    return connection.execute(_PRUNE_DELIVERIES, {"age": age, "most": most}).rowcount
+
+
+def prune_alerts(connection: Connection, age: timedelta, *, most: int) -> int:
+    """Deletes alerts that have cleared, with what was sent of them, likewise."""
+    return connection.execute(_PRUNE_ALERTS, {"age": age, "most": most}).rowcount
 
 
 def member(connection: Connection, org_id: UUID, user_id: UUID) -> Sequence[PersonRow]:

@@ -1,7 +1,8 @@
-"""What the rules of alerts look at, each in one bounded statement; for the service role."""
+"""What the rules of alerts look at, each in one statement, read some rows at a time; for the service role."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,8 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, text
 
-MOST = 2_000
-"""Rows that one look gives, the worst first."""
+from core.db.oversight_alerts_dao import now
+from core.db.overview_dao import Within, own_key_cost
+from core.db.rollups_dao import Sums, days_back, sums
+
+AT_ONCE = 2_000
+"""Rows of a statement that are in memory at one time; all of them are read, the worst first."""
+MAX_ORGANISATIONS = 1_000_000
+"""That asked something on one day."""
 
 # A limit as it stands: the plan's, what was carried over, and boosts in force; pooled ones are their organisation's.
 # What is held for requests under way is left out: it comes and goes, and would have an alert come and go with it.
@@ -78,7 +85,7 @@ _QUOTAS = text(
     FROM shares s JOIN organisations g ON g.id = s.org_id
     WHERE s.share >= :share OR (s.metric LIKE '%\\_month' AND s.elapsed >= :least_elapsed AND s.share >= :least_share
         AND s.share / s.elapsed >= :projected)
-    ORDER BY s.share DESC, s.org_id, s.user_id, s.metric LIMIT :most
+    ORDER BY s.share DESC, s.org_id, s.user_id, s.metric
     """
 )
 _KEYS = text(
@@ -87,7 +94,7 @@ _KEYS = text(
         expires_at <= assay_now() AS has_expired
     FROM provider_keys
     WHERE revoked_at IS NULL AND expires_at <= assay_now() + :ahead AND expires_at > assay_now() - :after
-    ORDER BY expires_at, id LIMIT :most
+    ORDER BY expires_at, id
     """
 )
 _PLANS = text(
@@ -98,50 +105,52 @@ _PLANS = text(
     WHERE (s.grace_until BETWEEN assay_now() AND assay_now() + :ahead)
         OR (s.ends_at_period_end AND s.status IN ('active', 'trialing', 'past_due')
             AND s.period_end BETWEEN assay_now() AND assay_now() + :ahead)
-    ORDER BY 4, s.subscription_id LIMIT :most
+    ORDER BY 4, s.subscription_id
     """
 )
 _CIRCUITS = text(
     """
     SELECT provider, model, failures, rests, failed_at, failure FROM model_states
-    WHERE rests_until IS NOT NULL ORDER BY provider, model LIMIT :most
+    WHERE rests_until IS NOT NULL ORDER BY provider, model
     """
 )
 # Calls alone: what the cache answered or a limit refused says nothing of a provider, and neither does an own key, nor a
-# request that could not be answered by anybody.
+# request that could not be answered by anybody. A provider of which the alert fires is measured by its last calls where
+# the window has too few: that it is asked less does not mean that it answers.
+_CALL = "hold_id IS NOT NULL AND NOT own_key AND error_code IS DISTINCT FROM 'invalid_request'"
+_IS_FAILED = "status IN ('failed', 'broken', 'unresolved')"
 _ERRORS = text(
-    """
-    SELECT provider, count(*) AS calls, count(*) FILTER (WHERE status IN ('failed', 'broken', 'unresolved')) AS failed,
-        mode() WITHIN GROUP (ORDER BY error_code) FILTER (WHERE status IN ('failed', 'broken', 'unresolved'))
-            AS error_code
-    FROM usage_log
-    WHERE at > assay_now() - :window AND at <= assay_now() AND hold_id IS NOT NULL AND NOT own_key
-        AND error_code IS DISTINCT FROM 'invalid_request'
-    GROUP BY provider HAVING count(*) >= :least ORDER BY 3::numeric / count(*) DESC, provider LIMIT :most
-    """
+    f"""
+    WITH recent AS (
+        SELECT provider, status, error_code FROM usage_log
+        WHERE at > assay_now() - cast(:window AS interval) AND at <= assay_now() AND {_CALL}
+    ), enough AS (SELECT provider FROM recent GROUP BY provider HAVING count(*) >= :least), measured AS (
+        SELECT r.* FROM recent r WHERE provider IN (SELECT provider FROM enough)
+        UNION ALL
+        SELECT l.* FROM (SELECT DISTINCT subject AS provider FROM oversight_alerts
+                WHERE rule = :rule AND cleared_at IS NULL) f
+            CROSS JOIN LATERAL (
+                SELECT u.provider, u.status, u.error_code FROM usage_log u
+                WHERE u.provider = f.provider AND u.at > assay_now() - cast(:memory AS interval)
+                    AND u.at <= assay_now() AND {_CALL} ORDER BY u.at DESC LIMIT :least) l
+        WHERE f.provider NOT IN (SELECT provider FROM enough)
+    )
+    SELECT provider, count(*) AS calls, count(*) FILTER (WHERE {_IS_FAILED}) AS failed,
+        mode() WITHIN GROUP (ORDER BY error_code) FILTER (WHERE {_IS_FAILED}) AS error_code
+    FROM measured GROUP BY provider ORDER BY 3::numeric / count(*) DESC, provider
+    """  # noqa: S608 (constants of this module)
 )
-_COST = text(
+_WATCHED = text(
     """
-    SELECT NULL::uuid AS org_id, coalesce(sum(cost_usd), 0) AS usd, count(*) AS calls,
-        date_trunc('day', assay_now(), 'UTC') AS day
-    FROM usage_log WHERE at >= date_trunc('day', assay_now(), 'UTC') AND hold_id IS NOT NULL AND NOT own_key
-    """
-)
-_COST_OF_ORGANISATIONS = text(
-    """
-    SELECT r.org_id, coalesce(sum(u.charged_usd), 0) AS usd, count(*) AS calls,
-        date_trunc('day', assay_now(), 'UTC') AS day
-    FROM oversight_rules r JOIN usage_log u ON u.org_id = r.org_id
-        AND u.at >= date_trunc('day', assay_now(), 'UTC') AND u.hold_id IS NOT NULL
-    WHERE r.rule = :rule AND r.is_on AND r.threshold IS NOT NULL AND r.org_id IS NOT NULL
-    GROUP BY r.org_id ORDER BY 2 DESC, 1 LIMIT :most
+    SELECT org_id FROM oversight_rules
+    WHERE rule = :rule AND is_on AND threshold IS NOT NULL AND org_id IS NOT NULL
     """
 )
 _JOBS = text(
     """
     SELECT org_id, kind, count(*) AS failed, (array_agg(error ORDER BY finished_at DESC))[1] AS error
     FROM jobs WHERE status = 'failed' AND finished_at > assay_now() - :window
-    GROUP BY org_id, kind ORDER BY count(*) DESC, org_id, kind LIMIT :most
+    GROUP BY org_id, kind ORDER BY count(*) DESC, org_id, kind
     """
 )
 
@@ -243,7 +252,7 @@ _Row = TypeVar("_Row")
 
 def quotas(
     connection: Connection, *, share: Decimal, projected: Decimal, least_elapsed: Decimal, least_share: Decimal
-) -> list[QuotaRow]:
+) -> Iterator[QuotaRow]:
     """Quotas and budgets of the running periods, of members and organisations, of which `share` or more is used.
 
     Or of which `projected` or more will be by the end of the month, told once `least_elapsed` of it is over and
@@ -253,46 +262,59 @@ def quotas(
     return _rows(connection, _QUOTAS, QuotaRow, **values)
 
 
-def expiring_keys(connection: Connection, *, ahead: timedelta, after: timedelta) -> list[KeyRow]:
+def expiring_keys(connection: Connection, *, ahead: timedelta, after: timedelta) -> Iterator[KeyRow]:
     """Own keys that expire within `ahead`, or expired within `after`."""
     return _rows(connection, _KEYS, KeyRow, ahead=ahead, after=after)
 
 
-def ending_plans(connection: Connection, *, ahead: timedelta) -> list[PlanRow]:
+def ending_plans(connection: Connection, *, ahead: timedelta) -> Iterator[PlanRow]:
     """Subscriptions that end within `ahead`."""
     return _rows(connection, _PLANS, PlanRow, ahead=ahead)
 
 
-def open_circuits(connection: Connection) -> list[CircuitRow]:
+def open_circuits(connection: Connection) -> Iterator[CircuitRow]:
     """Providers and models that are left alone, or of which the next call is to find out."""
     return _rows(connection, _CIRCUITS, CircuitRow)
 
 
-def errors(connection: Connection, *, window: timedelta, least: int) -> list[ErrorsRow]:
-    """Calls of each provider that had at least so many within the window."""
-    return _rows(connection, _ERRORS, ErrorsRow, window=window, least=least)
+def errors(
+    connection: Connection, *, rule: str, window: timedelta, memory: timedelta, least: int
+) -> Iterator[ErrorsRow]:
+    """Calls of each provider that had at least so many within the window.
+
+    Of a provider of which an alert of the rule fires, its last calls within `memory`, where the window has fewer.
+    """
+    return _rows(connection, _ERRORS, ErrorsRow, rule=rule, window=window, memory=memory, least=least)
 
 
-def cost_today(connection: Connection) -> CostRow:
-    """What providers charge the installation for the calls of this UTC day; own keys are not in it."""
-    return _rows(connection, _COST, CostRow)[0]
+def costs_today(connection: Connection, *, rule: str) -> Iterator[CostRow]:
+    """What the calls of this UTC day came to: for the installation, by what providers charge it, own keys left out;
+    for organisations that set a threshold for the rule, by what they are charged. For a snapshot."""
+    span = days_back(now(connection), 1, None)
+    [total] = sums(connection, span)
+    own = own_key_cost(connection, Within(span.starts_at, span.ends_at, None))
+    yield CostRow(None, total.cost_usd - sum(own.values(), Decimal(0)), _calls(total), span.starts_at)
+    watched = set(connection.execute(_WATCHED, {"rule": rule}).scalars())
+    if watched:
+        for each in sums(connection, span, ("org_id",), most=MAX_ORGANISATIONS):
+            if each.keys[0] in watched:
+                yield CostRow(each.keys[0], each.charged_usd, _calls(each), span.starts_at)
 
 
-def costs_of_organisations(connection: Connection, *, rule: str) -> list[CostRow]:
-    """What organisations were charged this UTC day, of those that set a threshold for the rule."""
-    return _rows(connection, _COST_OF_ORGANISATIONS, CostRow, rule=rule)
-
-
-def failed_jobs(connection: Connection, *, window: timedelta) -> list[FailedJobsRow]:
+def failed_jobs(connection: Connection, *, window: timedelta) -> Iterator[FailedJobsRow]:
     """Jobs that failed within the window, by organisation and kind."""
     return _rows(connection, _JOBS, FailedJobsRow, window=window)
-
-
-def _rows(connection: Connection, statement: TextClause, row: type[_Row], **values: Any) -> list[_Row]:
-    given = {"most": MOST, **values} if ":most" in str(statement) else values
-    return [row(**found) for found in connection.execute(statement, given).mappings()]
 
 
 def bound(connection: Connection, *, within_s: int) -> None:
     """Ends each further statement of the transaction that takes longer; it fails as if the database were away."""
     connection.execute(text(f"SET LOCAL statement_timeout = {within_s * 1000:d}"))
+
+
+def _rows(connection: Connection, statement: TextClause, row: type[_Row], **values: Any) -> Iterator[_Row]:
+    found = connection.execute(statement, values, execution_options={"yield_per": AT_ONCE})
+    return (row(**each) for each in found.mappings())
+
+
+def _calls(found: Sums) -> int:
+    return found.requests - found.cached - found.denied

@@ -23,6 +23,7 @@ oversight_alerts = Table(
     Column("value", Usd, nullable=False),
     Column("threshold", Usd, nullable=False),
     Column("is_muted", Boolean, nullable=False),
+    Column("told_at", Moment),
     Column("raised_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("cleared_at", Moment),

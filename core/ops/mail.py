@@ -15,6 +15,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Protocol
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -47,6 +48,8 @@ class Mail:
     subject: str
     """One line; a break in it becomes a space."""
     text: str
+    id: UUID | None = None
+    """Part of its Message-ID, by which a mail that came twice is known; None: a new one at each attempt."""
 
 
 Work = Callable[[], Mail | None]
@@ -183,7 +186,7 @@ class Mailer:
         message["To"] = _address(mail.to)
         message["Subject"] = _one_line(mail.subject)
         message["Date"] = format_datetime(self._clock.now())
-        message["Message-ID"] = f"<{new_id()}@{self._sender.domain}>"
+        message["Message-ID"] = f"<{mail.id or new_id()}@{self._sender.domain}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(_lines(mail.text))
         return message

@@ -18,7 +18,7 @@ from core.ops.webhooks import Outcome
 RETRIES = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
 """Waits between the attempts of one message; after the last it has failed."""
 LEASE = timedelta(minutes=2)
-"""So long a claimed message is nobody else's; longer than any attempt takes."""
+"""So long a claimed message is nobody else's; longer than any attempt takes, by mail (`smtp.TOTAL_S`) or webhook."""
 KEPT = timedelta(days=90)
 AT_ONCE = 8
 """Messages that are on their way at one time: a slow receiver holds up seven others at most."""
@@ -50,6 +50,8 @@ def outcome_of(send: Callable[[], Outcome]) -> Outcome:
         return Outcome(is_delivered=False, said="Something went wrong on our side.")
 
 
-def next_wait(attempts: int) -> timedelta | None:
-    """How long a message waits after so many attempts that failed; None: it is given up."""
-    return RETRIES[attempts - 1] if attempts <= len(RETRIES) else None
+def next_wait(attempts: int, outcome: Outcome) -> timedelta | None:
+    """How long a message waits after so many attempts that failed, and as its receiver asked; None: it is given up."""
+    if attempts > len(RETRIES):
+        return None
+    return max(RETRIES[attempts - 1], timedelta(seconds=outcome.retry_after_s or 0))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import smtplib
+import socket
 import ssl
-from contextlib import closing, suppress
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -16,8 +19,12 @@ from core.settings import LOOPBACK, Settings
 
 TIMEOUT_S = 10.0
 """Longest wait for a connection, and for each answer of the server."""
+TOTAL_S = 60.0
+"""Longest time of handing one message over in all, however slowly the server speaks."""
 POLICY = SMTP.clone(cte_type="7bit")
 """How a message is written: a server on the way need not take 8 bits."""
+CUT_AGAIN_S = 1.0
+_READY = 220
 _PORTS = {"smtp": 587, "smtps": 465}
 _RULE = "SMTP_URL: is not of the form smtp://user:password@host:587 or smtps://user:password@host:465"
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -64,11 +71,18 @@ class SmtpDelivery:
     """Hands messages to a mail server, each over a connection of its own."""
 
     def __init__(
-        self, server: MailServer, *, helo: str, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None
+        self,
+        server: MailServer,
+        *,
+        helo: str,
+        timeout_s: float = TIMEOUT_S,
+        total_s: float = TOTAL_S,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._server = server
         self._helo = helo
         self._timeout_s = timeout_s
+        self._total_s = total_s
         self._tls = tls or ssl.create_default_context()
 
     def __call__(self, message: EmailMessage) -> None:
@@ -77,28 +91,55 @@ class SmtpDelivery:
         Raises:
             OSError: the server cannot be reached, or refuses (`smtplib.SMTPException` is one too).
         """
-        with closing(self._connected()) as connection:
+        with closing(self._unconnected()) as connection, _cut_off(connection, self._total_s):
+            self._connect(connection)
             if self._server.user is not None and self._server.password is not None:
                 connection.login(self._server.user, self._server.password)
             _hand_over(connection, message)
             with suppress(OSError):  # it is delivered by now: a farewell that fails must not send it again
                 connection.quit()
 
-    def _connected(self) -> smtplib.SMTP:
+    def _unconnected(self) -> smtplib.SMTP:
+        if self._server.is_tls_first:
+            return smtplib.SMTP_SSL(local_hostname=self._helo, timeout=self._timeout_s, context=self._tls)
+        return smtplib.SMTP(local_hostname=self._helo, timeout=self._timeout_s)
+
+    def _connect(self, connection: smtplib.SMTP) -> None:
         server = self._server
+        connection._host = server.host  # type: ignore[attr-defined]  # the name that TLS is asked for
+        code, said = connection.connect(server.host, server.port)
+        if code != _READY:
+            raise smtplib.SMTPConnectError(code, said)
         if server.is_tls_first:
-            return smtplib.SMTP_SSL(server.host, server.port, self._helo, timeout=self._timeout_s, context=self._tls)
-        connection = smtplib.SMTP(server.host, server.port, self._helo, timeout=self._timeout_s)
-        try:
-            connection.ehlo_or_helo_if_needed()
-            if connection.has_extn("starttls"):
-                connection.starttls(context=self._tls)
-            elif server.user is not None and not server.is_on_this_machine:
-                raise NoPlainTextSignIn
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            return
+        connection.ehlo_or_helo_if_needed()
+        if connection.has_extn("starttls"):
+            connection.starttls(context=self._tls)
+        elif server.user is not None and not server.is_on_this_machine:
+            raise NoPlainTextSignIn
+
+
+@contextmanager
+def _cut_off(connection: smtplib.SMTP, total_s: float) -> Iterator[None]:
+    """Ends the connection after so long: a server that sends a byte now and then would keep every wait short."""
+    is_done = threading.Event()
+
+    def cut() -> None:
+        wait_s = total_s
+        while not is_done.wait(wait_s):
+            wait_s = CUT_AGAIN_S
+            line = connection.sock
+            if line is not None:  # there is none yet while it is connected, and another while TLS begins
+                with suppress(OSError):
+                    socket.socket.shutdown(line, socket.SHUT_RDWR)
+
+    watch = threading.Thread(target=cut, name="assay-mail-cut", daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        watch.join()
 
 
 def is_worth_another_try(error: OSError) -> bool:

@@ -15,7 +15,11 @@ import ssl
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import cache
 from ipaddress import ip_address
+from math import isfinite
 from urllib.parse import SplitResult, urlsplit
 
 from core.clock import Clock
@@ -37,6 +41,13 @@ HTTPS_PORT, FIRST_FREE_PORT = 443, 1024
 SIGNATURE = "X-Assay-Signature"
 DELIVERY = "X-Assay-Delivery"
 
+ASKS_TO_WAIT = (429, 503)
+"""Statuses that may come with `Retry-After`."""
+MAX_RETRY_AFTER_S = 24 * 3600.0
+"""Longest wait that a receiver can ask for."""
+
+_UNKNOWN = (socket.EAI_NONAME, socket.EAI_NODATA)
+_NOT_NOW = "This workbench cannot look its own name up now, and sends nothing without."
 _NOT_PUBLIC = "The address does not lead to the public internet."
 _NO_ADDRESS = "That is not an address such as https://example.com/hook."
 
@@ -57,6 +68,11 @@ class Message:
     """JSON."""
 
 
+@cache
+def _whom_the_machine_trusts() -> ssl.SSLContext:
+    return ssl.create_default_context()  # reads the machine's certificates: once a process
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one attempt ended."""
@@ -64,6 +80,8 @@ class Outcome:
     is_delivered: bool
     said: str = ""
     """What went wrong, for who named the address; nothing of the inside."""
+    retry_after_s: float | None = None
+    """So long the receiver asked to be left alone; at most `MAX_RETRY_AFTER_S`."""
 
 
 class Webhooks:
@@ -85,7 +103,7 @@ class Webhooks:
         self._resolver = Resolver()
         self._resolve: Resolve = resolve or self._resolver
         self._is_allowed = is_allowed
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or _whom_the_machine_trusts()
         self._total_s = total_s
 
     def deliver(self, message: Message) -> Outcome:
@@ -93,16 +111,19 @@ class Webhooks:
         deadline = self._clock.monotonic() + self._total_s
         try:
             place = _place(message.url)
-            status = self._posted(message, place, self._checked_addresses(place.host), deadline)
+            answer = self._posted(message, place, self._checked_addresses(place.host), deadline)
         except InvalidRequest as error:
             return Outcome(is_delivered=False, said=error.detail)
         except Exception as error:  # noqa: BLE001 (the outermost edge: whatever a stranger's server does is an outcome)
             return Outcome(is_delivered=False, said=_told(error))
-        if 200 <= status < 300:
+        if 200 <= answer.status < 300:
             return Outcome(is_delivered=True)
-        if 300 <= status < 400:
-            return Outcome(is_delivered=False, said=f"The receiver answers {status}: redirects are not followed.")
-        return Outcome(is_delivered=False, said=f"The receiver answers {status}.")
+        if 300 <= answer.status < 400:
+            said = f"The receiver answers {answer.status}: redirects are not followed."
+            return Outcome(is_delivered=False, said=said)
+        asked = answer.getheader("Retry-After") if answer.status in ASKS_TO_WAIT else None
+        wait_s = None if asked is None else _wait_s(asked, self._clock.now())
+        return Outcome(is_delivered=False, said=f"The receiver answers {answer.status}.", retry_after_s=wait_s)
 
     def check(self, given: str) -> str:
         """The address of a webhook as it is kept, once it is known to lead to the public internet now.
@@ -133,11 +154,19 @@ class Webhooks:
             return frozenset()
         try:
             return frozenset(self._resolve(self._own_host, CONNECT_WITHIN_S))
-        except OSError:  # what is not known leads nowhere
+        except TimeoutError as error:
+            raise InvalidRequest(_NOT_NOW) from error
+        except socket.gaierror as error:
+            if error.errno in _UNKNOWN:  # what is not known leads nowhere
+                return frozenset()
+            raise InvalidRequest(_NOT_NOW) from error
+        except OSError:  # a name that nothing can have
             return frozenset()
 
-    def _posted(self, message: Message, place: _Place, addresses: Sequence[Address], deadline: float) -> int:
-        """The status with which the first of the addresses answers that takes a connection."""
+    def _posted(
+        self, message: Message, place: _Place, addresses: Sequence[Address], deadline: float
+    ) -> http.client.HTTPResponse:
+        """The answer of which the head is read, of the first of the addresses answers that takes a connection."""
         with closing(self._line(place, addresses, deadline)) as line:
             line.secure(self._tls, place.host)
             return _exchange(line, place, self._headers(message), message.body)
@@ -282,14 +311,25 @@ class _Answer(io.RawIOBase):
         return self._line.read_into(memoryview(buffer))
 
 
-def _exchange(line: _Line, place: _Place, headers: dict[str, str], body: bytes) -> int:
-    """Sends the message; the status of the answer, of which nothing but the head is read."""
+def _exchange(line: _Line, place: _Place, headers: dict[str, str], body: bytes) -> http.client.HTTPResponse:
+    """Sends the message; the answer, of which nothing but the head is read."""
     connection = http.client.HTTPConnection(place.host, place.port)
     connection.default_port = HTTPS_PORT  # so that `Host` names the port where it is another one
     connection.auto_open = 0
     connection.sock = line
     connection.request("POST", place.target, body, headers)
-    return connection.getresponse().status
+    return connection.getresponse()
+
+
+def _wait_s(asked: str, now: datetime) -> float | None:
+    """What `Retry-After` says: seconds, also in parts as Discord has them, or a date; None where it is neither."""
+    with suppress(ValueError):
+        seconds = float(asked)
+        return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if isfinite(seconds) else None
+    with suppress(ValueError, TypeError):  # the parser gives either for what is no date, a naive one for "-0000"
+        seconds = (parsedate_to_datetime(asked) - now).total_seconds()
+        return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+    return None
 
 
 _TOLD: tuple[tuple[type[BaseException], str], ...] = (

@@ -58,7 +58,7 @@ class AlertDelivery:
             if outcome.is_delivered:
                 dao.set_delivered(connection, due.id, due.attempts)
                 return
-            again = next_wait(due.attempts)
+            again = next_wait(due.attempts, outcome)
             if dao.set_failed(connection, due.id, due.attempts, said=outcome.said, again=again):
                 notice = failure_notice(due.name, due.channel, outcome.said)
                 self.notifications.add(due.org_id, due.user_id, notice, within=connection)

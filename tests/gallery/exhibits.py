@@ -131,6 +131,7 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "admin_people": (oversight_people.people, oversight_people.nobody),
     "admin_limits": (oversight_people.limits,),
     "admin_organisations": (oversight_people.organisations,),
+    "admin_budgets": (oversight_alerts.budgets,),
     "admin_boosts": (oversight_people.boosts,),
     "admin_bulk": (oversight_people.files,),
     "admin_simulator": (oversight_people.simulator_form, oversight_people.simulation),

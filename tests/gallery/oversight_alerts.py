@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,10 +11,12 @@ from uuid import UUID, uuid5
 
 from core.admin.alerts.rules import RULES
 from core.admin.alerts.service import ChannelDraft, KeptChannel, Kind, RuleState
+from core.admin.changes import Effect
+from core.db.budgets_dao import BudgetRow
 from core.db.oversight_alerts_dao import AlertRow, ChannelRow, DeliveryRow
 from core.ops.webhooks import Outcome
 from core.principal import Principal, Role
-from pages.components import admin_alert_channels, admin_alert_rules, admin_alerts
+from pages.components import admin_alert_channels, admin_alert_rules, admin_alerts, admin_budgets
 from pages.components.admin_alert_channels import Channels
 
 NOW = datetime(2026, 11, 22, 14, tzinfo=UTC)
@@ -65,6 +67,7 @@ def _alert(rule: str, words: Mapping[str, str], *, minutes: int) -> AlertRow:
         value=Decimal(1),
         threshold=Decimal(1),
         is_muted=False,
+        told_at=raised,
         raised_at=raised,
         seen_at=NOW,
         cleared_at=None,
@@ -91,9 +94,8 @@ COST = _alert("cost_day", {"used": "100.01", "calls": "12,204", "limit": "100"},
 
 def firing() -> None:
     """One to be acknowledged, one that is muted and somebody sees to, and none"""
-    seen = replace(
-        OVERRUN, is_muted=True, acknowledged_at=NOW, acknowledged_by=OPERATOR.user_id, acknowledged_name="Ann"
-    )
+    muted = replace(OVERRUN, is_muted=True, told_at=None)
+    seen = replace(muted, acknowledged_at=NOW, acknowledged_by=OPERATOR.user_id, acknowledged_name="Ann")
     admin_alerts.show_firing("gallery_firing", [DOWN, seen], NOW, "UTC", lambda _: None)
     admin_alerts.show_firing("gallery_none_firing", [], NOW, "UTC", None)
 
@@ -144,3 +146,25 @@ def channels() -> None:
     admin_alert_channels.show("gallery_channels", there, Nothing(), OPERATOR, NOW, everything=True)
     none = Channels([], has_mail=False)
     admin_alert_channels.show("gallery_no_channels", none, None, OPERATOR, NOW, everything=False)
+
+
+class Purse:
+    """Has the same budgets always."""
+
+    def found(self, principal: Principal, words: str = "", *, everything: bool) -> Sequence[BudgetRow]:
+        """One that is used up, one that will not last, one that has begun, and none."""
+        month = (NOW - timedelta(days=20), NOW + timedelta(days=10), NOW)
+        most = Decimal(80)
+        figures = [("Acme", most, "80.001"), ("Basalt", most, "70.2"), ("Cobalt", most, "3.5"), ("Dune", None, "12")]
+        return [
+            BudgetRow(uuid5(NAMES, name), name, "UTC", budget, Decimal(used), *month) for name, budget, used in figures
+        ]
+
+    def set(self, principal: Principal, org_id: UUID, budget_usd: Decimal | None) -> Effect:
+        """Sets nothing."""
+        return Effect("Acme", "no budget", "no budget")
+
+
+def budgets() -> None:
+    """Used up, at a pace that will not last, begun, and none"""
+    admin_budgets.show("gallery_budgets", admin_budgets.Desk(OPERATOR, Purse(), everything=True, may_set=True))

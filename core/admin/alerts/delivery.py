@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from core.accounts.encryption import Encryption, Undecryptable
 from core.admin.alerts.telling import Telling, recipients
 from core.admin.alerts.words import BODIES, failure_notice, mail_of
 from core.db import oversight_alerts_dao as dao
-from core.db.engine import Database
+from core.db.engine import Database, Transaction
 from core.db.oversight_alerts_dao import DueRow
 from core.errors import NotConfigured
 from core.ops.mail import Mailer
 from core.ops.outbox import KEPT, LEASE, deliver_due, next_wait, outcome_of
 from core.ops.webhooks import Message, Outcome, Webhooks
+
+PRUNED_AT_ONCE = 1_000
+"""Of old alerts and messages, in one transaction."""
+MAX_STEPS = 100
+"""Of each, in one round."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,11 @@ class OversightDelivery:
 
     def tidy(self) -> None:
         """Forgets alerts that have cleared, and what was told of them, long ago."""
-        with self.database.service() as connection:
-            dao.prune(connection, KEPT)
+        for prune in (dao.prune_deliveries, dao.prune_alerts):
+            for _ in range(MAX_STEPS):
+                with self.database.service() as connection:
+                    if prune(connection, KEPT, most=PRUNED_AT_ONCE) < PRUNED_AT_ONCE:
+                        break
 
     def close(self) -> None:
         """Ends look-ups of names."""
@@ -63,13 +72,20 @@ class OversightDelivery:
             if outcome.is_delivered:
                 dao.set_delivered(connection, due.id, due.attempts)
                 return outcome
-            again = next_wait(due.attempts) if due.event != "test" else None  # whoever tests it looks at it now
+            is_test = due.event == "test"  # whoever tests it looks at it now
+            again = None if is_test else next_wait(due.attempts, outcome)
             has_failed = dao.set_failed(connection, due.id, due.attempts, said=outcome.said, again=again)
-            if has_failed and due.event != "test":
-                people = recipients(connection, due.org_id, due.user_id)
-                notice = failure_notice(due.message["title"], due.channel, outcome.said)
-                self.telling.tell_in_app(connection, people, notice)
+            if outcome.retry_after_s is not None:
+                dao.hold_back(connection, due.channel, due.channel_id, timedelta(seconds=outcome.retry_after_s))
+            if has_failed and not is_test:
+                self._tell_failed(connection, due, outcome)
         return outcome
+
+    def _tell_failed(self, connection: Transaction, due: DueRow, outcome: Outcome) -> None:
+        """In the app alone: a mail that failed to whom it was for, another channel's message to all of them."""
+        people = recipients(connection, due.org_id, due.user_id)
+        to = [person for person in people if due.user_id in (None, person.user_id)]
+        self.telling.tell_in_app(connection, to, failure_notice(due.message["title"], due.channel, outcome.said))
 
     def _sent(self, due: DueRow) -> Outcome:
         send: Callable[[DueRow], Outcome] = self._mailed if due.channel == "mail" else self._posted
@@ -86,7 +102,7 @@ class OversightDelivery:
         if not self.mailer.is_configured:
             return Outcome(is_delivered=False, said="This workbench sends no e-mail; its operator can set SMTP_URL.")
         try:
-            self.mailer.hand_over(mail_of(due.message, to.email, self.address))
+            self.mailer.hand_over(mail_of(due.message, to.email, self.address, due.id))
         except OSError:
             return Outcome(is_delivered=False, said="The mail server did not take it.")
         return Outcome(is_delivered=True)

@@ -1,14 +1,15 @@
-"""What is looked at every minute, and the findings that it gives: one bounded statement each."""
+"""What is looked at every minute, and the findings that it gives: one statement each, read to its end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 from core.admin.alerts.rules import (
+    ERROR_MEMORY,
     ERROR_WINDOW,
     JOB_WINDOW,
     JUST_EXPIRED,
@@ -21,7 +22,7 @@ from core.admin.alerts.rules import (
 )
 from core.db import oversight_looks_dao as dao
 from core.db.engine import Transaction
-from core.db.oversight_looks_dao import MOST, CostRow, QuotaRow
+from core.db.oversight_looks_dao import CircuitRow, CostRow, ErrorsRow, FailedJobsRow, KeyRow, PlanRow, QuotaRow
 
 METRICS: Mapping[str, str] = {
     "chat_queries_day": "chat questions of the day",
@@ -40,7 +41,8 @@ _CENT = Decimal("0.01")
 class Found:
     """What a look found."""
 
-    findings: Sequence[Finding]
+    findings: Iterable[Finding]
+    """Read once, while the transaction of the look is open."""
     is_complete: bool = True
     """Whether that is all there is: only then what is not in it has cleared."""
 
@@ -52,6 +54,8 @@ class Look:
     name: str
     rules: Collection[str]
     find: Callable[[Transaction], Found]
+    is_snapshot: bool = False
+    """Whether its statements must see one moment: it is read before, in a transaction of its own."""
 
 
 def quotas(transaction: Transaction) -> Found:
@@ -63,122 +67,38 @@ def quotas(transaction: Transaction) -> Found:
         least_elapsed=LEAST_ELAPSED,
         least_share=LEAST_PROJECTED_SHARE,
     )
-    return Found([finding for row in rows for finding in _of_quota(row)], len(rows) < MOST)
+    return Found(finding for row in rows for finding in _of_quota(row))
 
 
 def keys(transaction: Transaction) -> Found:
     """Own keys that expire soon, or have just expired."""
-    rows = dao.expiring_keys(transaction, ahead=SOON, after=JUST_EXPIRED)
-    findings = [
-        Finding(
-            "key_expiring",
-            row.org_id,
-            row.user_id,
-            str(row.id),
-            f"{row.expires_at.astimezone(UTC):%Y-%m-%dT%H:%MZ}",
-            _ONE,
-            {
-                "provider": row.provider,
-                "name": row.name,
-                "last_four": row.last_four or "no digits",
-                "expires": "has expired" if row.has_expired else f"expires on {_day(row.expires_at, 'UTC')} (UTC)",
-            },
-        )
-        for row in rows
-    ]
-    return Found(findings, len(rows) < MOST)
+    return Found(map(_of_key, dao.expiring_keys(transaction, ahead=SOON, after=JUST_EXPIRED)))
 
 
 def plans(transaction: Transaction) -> Found:
     """Subscriptions that end soon."""
-    rows = dao.ending_plans(transaction, ahead=SOON)
-    findings = [
-        Finding(
-            "plan_expiring",
-            row.org_id,
-            None,
-            row.subscription_id,
-            f"{row.ends_at.astimezone(UTC):%Y-%m-%dT%H:%MZ}",
-            _ONE,
-            {
-                "plan": row.plan,
-                "ends": f"on {_day(row.ends_at, 'UTC')} (UTC)",
-                "why": "Its last payment failed." if row.is_unpaid else "The subscription was ended.",
-                "next": row.next_plan or "the free plan",
-            },
-        )
-        for row in rows
-    ]
-    return Found(findings, len(rows) < MOST)
+    return Found(map(_of_plan, dao.ending_plans(transaction, ahead=SOON)))
 
 
 def circuits(transaction: Transaction) -> Found:
     """Providers and models whose circuit is open, or half open."""
-    rows = dao.open_circuits(transaction)
-    findings = [
-        Finding(
-            "model_down" if row.model else "provider_down",
-            None,
-            None,
-            f"{row.provider}/{row.model}" if row.model else row.provider,
-            "",
-            _ONE,
-            {
-                "provider": row.provider,
-                "model": row.model,
-                "failures": f"{row.failures:,}",
-                "failure": row.failure or "no reason was given",
-            },
-        )
-        for row in rows
-    ]
-    return Found(findings, len(rows) < MOST)
+    return Found(map(_of_circuit, dao.open_circuits(transaction)))
 
 
 def errors(transaction: Transaction) -> Found:
     """The share of each provider's calls that failed lately."""
-    rows = dao.errors(transaction, window=ERROR_WINDOW, least=LEAST_CALLS)
-    findings = []
-    for row in rows:
-        share = Decimal(row.failed) / row.calls
-        words = {
-            "provider": row.provider,
-            "percent": _percent(share),
-            "failed": f"{row.failed:,}",
-            "calls": f"{row.calls:,}",
-            "error": row.error_code or "no code",
-        }
-        findings.append(Finding("error_rate", None, None, row.provider, "", share, words))
-    return Found(findings, len(rows) < MOST)
+    rows = dao.errors(transaction, rule="error_rate", window=ERROR_WINDOW, memory=ERROR_MEMORY, least=LEAST_CALLS)
+    return Found(map(_of_errors, rows))
 
 
 def costs(transaction: Transaction) -> Found:
     """What this UTC day came to, for the installation and for organisations that set a threshold."""
-    of_organisations = dao.costs_of_organisations(transaction, rule="cost_day")
-    rows = [dao.cost_today(transaction), *of_organisations]
-    return Found([_of_cost(row) for row in rows if row.usd], len(of_organisations) < MOST)
+    return Found([_of_cost(row) for row in dao.costs_today(transaction, rule="cost_day") if row.usd])
 
 
 def jobs(transaction: Transaction) -> Found:
     """Jobs that failed within the last hour."""
-    rows = dao.failed_jobs(transaction, window=JOB_WINDOW)
-    findings = [
-        Finding(
-            "job_failed",
-            row.org_id,
-            None,
-            row.kind,
-            "",
-            Decimal(row.failed),
-            {
-                "kind": row.kind.replace("_", " "),
-                "failed": "1 job" if row.failed == 1 else f"{row.failed:,} jobs",
-                "error": row.error or "nothing.",
-            },
-        )
-        for row in rows
-    ]
-    return Found(findings, len(rows) < MOST)
+    return Found(map(_of_jobs, dao.failed_jobs(transaction, window=JOB_WINDOW)))
 
 
 LOOKS = (
@@ -187,7 +107,7 @@ LOOKS = (
     Look("plans", ("plan_expiring",), plans),
     Look("circuits", ("provider_down", "model_down"), circuits),
     Look("errors", ("error_rate",), errors),
-    Look("costs", ("cost_day",), costs),
+    Look("costs", ("cost_day",), costs, is_snapshot=True),
     Look("jobs", ("job_failed",), jobs),
 )
 """What is looked at every minute; the books are looked at by an audit of their own."""
@@ -199,11 +119,11 @@ def _clears_below(name: str) -> Decimal:
     return rule.threshold * rule.falls_to
 
 
-def _of_quota(row: QuotaRow) -> list[Finding]:
+def _of_quota(row: QuotaRow) -> Iterator[Finding]:
     is_budget = row.metric == _BUDGET
     kind = "budget" if is_budget else "quota"
     whose = "your" if row.user_id else "your organisation's"
-    period = f"{row.starts_at.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+    period = _minute(row.starts_at)
     words = {
         "what": f"{whose} budget" if is_budget else METRICS[row.metric],
         "unit": METRICS[row.metric],
@@ -218,12 +138,69 @@ def _of_quota(row: QuotaRow) -> list[Finding]:
     named = {f"{kind}_80": row.share, f"{kind}_100": row.share}
     if row.projected is not None and row.share < 1:
         named["projected_overrun"] = row.projected
-    return [Finding(rule, row.org_id, row.user_id, row.metric, period, value, words) for rule, value in named.items()]
+    for rule, value in named.items():
+        yield Finding(rule, row.org_id, row.user_id, row.metric, period, value, words)
+
+
+def _of_key(row: KeyRow) -> Finding:
+    words = {
+        "provider": row.provider,
+        "name": row.name,
+        "last_four": row.last_four or "no digits",
+        "expires": "has expired" if row.has_expired else f"expires on {_day(row.expires_at, 'UTC')} (UTC)",
+    }
+    return Finding("key_expiring", row.org_id, row.user_id, str(row.id), _minute(row.expires_at), _ONE, words)
+
+
+def _of_plan(row: PlanRow) -> Finding:
+    words = {
+        "plan": row.plan,
+        "ends": f"on {_day(row.ends_at, 'UTC')} (UTC)",
+        "why": "Its last payment failed." if row.is_unpaid else "The subscription was ended.",
+        "next": row.next_plan or "the free plan",
+    }
+    return Finding("plan_expiring", row.org_id, None, row.subscription_id, _minute(row.ends_at), _ONE, words)
+
+
+def _of_circuit(row: CircuitRow) -> Finding:
+    words = {
+        "provider": row.provider,
+        "model": row.model,
+        "failures": f"{row.failures:,}",
+        "failure": row.failure or "no reason was given",
+    }
+    rule, subject = ("model_down", f"{row.provider}/{row.model}") if row.model else ("provider_down", row.provider)
+    return Finding(rule, None, None, subject, "", _ONE, words)
+
+
+def _of_errors(row: ErrorsRow) -> Finding:
+    share = Decimal(row.failed) / row.calls
+    words = {
+        "provider": row.provider,
+        "percent": _percent(share),
+        "failed": f"{row.failed:,}",
+        "calls": f"{row.calls:,}",
+        "error": row.error_code or "no code",
+    }
+    return Finding("error_rate", None, None, row.provider, "", share, words)
+
+
+def _of_jobs(row: FailedJobsRow) -> Finding:
+    words = {
+        "kind": row.kind.replace("_", " "),
+        "failed": "1 job" if row.failed == 1 else f"{row.failed:,} jobs",
+        "error": row.error or "nothing.",
+    }
+    return Finding("job_failed", row.org_id, None, row.kind, "", Decimal(row.failed), words)
 
 
 def _of_cost(row: CostRow) -> Finding:
     words = {"used": _figure(row.usd, is_usd=True), "calls": f"{row.calls:,}"}
     return Finding("cost_day", row.org_id, None, "cost", f"{row.day.astimezone(UTC):%Y-%m-%d}", row.usd, words)
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def _figure(value: Decimal, is_usd: bool) -> str:

@@ -27,6 +27,9 @@ JUST_EXPIRED = timedelta(days=1)
 ERROR_WINDOW = timedelta(minutes=15)
 LEAST_CALLS = 20
 """Of a provider in the window, below which a rate says nothing."""
+ERROR_MEMORY = timedelta(hours=6)
+"""So long a provider of which the alert fires, and which is hardly asked, is measured by its last `LEAST_CALLS` calls:
+it is over once they answer, or nothing was asked for so long."""
 JOB_WINDOW = timedelta(hours=1)
 LEAST_ELAPSED = Decimal("0.1")
 """Part of a month before which it is not projected: three days."""

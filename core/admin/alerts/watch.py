@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -19,12 +19,12 @@ from core.admin.alerts.telling import Telling
 from core.admin.alerts.words import said
 from core.db import oversight_alerts_dao as dao
 from core.db.engine import Database, Transaction
-from core.db.oversight_alerts_dao import NewAlert, RuleRow
+from core.db.oversight_alerts_dao import AlertRow, NewAlert, RuleRow
 from core.errors import DatabaseUnavailable, place_of
 from core.ids import new_id
 
 MAX_RAISED = 500
-"""Alerts that one round of a look raises; the rest are raised by the next."""
+"""Alerts that one round of a look raises, or tells late; the rest are left to the next."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,18 +58,23 @@ class AlertWatch:
 
     def take(self, look: Look) -> int:
         """Looks at one thing; how many alerts were raised. Where another process does it now, nothing happens."""
+        beforehand = self._snapshot(look) if look.is_snapshot else None
         with self.database.service() as connection:
             if not dao.take_turn(connection, look.name):
                 return 0
             thresholds = Thresholds(dao.rules(connection), self.defaults)
-            at = dao.now(connection)
-            round_ = _Round(connection, look, thresholds, self.telling, at)
-            found = look.find(connection)
-            raised = round_.hold(found)
-            told = round_.clear(found)
-        if raised or told:
+            round_ = _Round(connection, look, thresholds, self.telling, dao.now(connection))
+            found = beforehand or look.find(connection)
+            round_.hold(found)
+            round_.clear(found)
+        if round_.has_news:
             self.wake()
-        return raised
+        return round_.raised
+
+    def _snapshot(self, look: Look) -> Found:
+        with self.database.snapshot() as connection:
+            found = look.find(connection)
+            return replace(found, findings=list(found.findings))
 
 
 class Thresholds:
@@ -106,41 +111,43 @@ class _Round:
         self._thresholds = thresholds
         self._telling = telling
         self._at = at
+        self.raised = 0
+        """How many alerts were raised."""
+        self.has_news = False
+        """Whether something is to be sent."""
+        self._told_late = 0
 
-    def hold(self, found: Found) -> int:
-        """Raises what is new, and holds what goes on; how many were raised."""
-        fires = {_key_of(row): row.id for row in dao.open_alerts(self._transaction, self._rules)}
+    def hold(self, found: Found) -> None:
+        """Raises what is new, holds what goes on, and tells what was muted when it was raised and is not any more."""
+        fires = {_key_of(row): row for row in dao.open_alerts(self._transaction, self._rules)}
         seen: dict[UUID, Decimal] = {}
-        raised = 0
         for finding in found.findings:
             rule = RULES[finding.rule]
             threshold = self._thresholds.of(rule, finding.org_id)
             if threshold is None or finding.value < threshold * rule.falls_to:
                 continue
-            alert_id = fires.get(_key_of(finding))
-            if alert_id is not None:
-                seen[alert_id] = finding.value
-            elif _is_raised(rule, finding, threshold) and raised < MAX_RAISED:
-                raised += self._raise(rule, finding, threshold)
+            alert = fires.get(_key_of(finding))
+            if alert is not None:
+                seen[alert.id] = finding.value
+                if alert.is_muted:
+                    self._tell_late(alert.id, rule, finding, threshold)
+            elif finding.value >= threshold and not _is_graver(rule, finding) and self.raised < MAX_RAISED:
+                self._raise(rule, finding, threshold)
         dao.see(self._transaction, seen, at=self._at)
-        return raised
 
-    def clear(self, found: Found) -> bool:
-        """Clears what does not hold any more; whether somebody is to be told."""
+    def clear(self, found: Found) -> None:
+        """Clears what does not hold any more."""
         if not found.is_complete:
-            _log.warning("Alerts: there is more of %s than is looked at; none is cleared.", ", ".join(self._rules))
-            return False
-        has_news = False
+            _log.warning("Alerts: not all of %s was looked at; none is cleared.", ", ".join(self._rules))
+            return
         for name in self._rules:
             rule = RULES[name]
             for alert in dao.clear(self._transaction, name, at=self._at, quiet=rule.quiet):
                 if rule.tells_clearing and not alert.is_muted:
-                    has_news |= self._telling.tell(self._transaction, alert, "cleared")
-        return has_news
+                    self._tell(alert, "cleared")
 
-    def _raise(self, rule: Rule, finding: Finding, threshold: Decimal) -> int:
-        limit = f"{threshold.normalize():f}"
-        title, body = said(rule, finding, limit)
+    def _raise(self, rule: Rule, finding: Finding, threshold: Decimal) -> None:
+        title, body = said(rule, finding, _limit(threshold))
         new = NewAlert(
             id=new_id(),
             rule=rule.name,
@@ -159,14 +166,32 @@ class _Round:
         alert = dao.raise_alert(self._transaction, new, at=self._at)
         if alert is None:  # it cleared and holds again within its period, in which it was told
             dao.resume(self._transaction, new, at=self._at)
-            return 0
+            return
+        self.raised += 1
         if not alert.is_muted:
-            self._telling.tell(self._transaction, alert, "raised")
-        return 1
+            self._tell(alert, "raised")
+
+    def _tell_late(self, alert_id: UUID, rule: Rule, finding: Finding, threshold: Decimal) -> None:
+        is_due = not self._thresholds.is_muted(rule, finding.org_id) and not _is_graver(rule, finding)
+        if not is_due or self._told_late == MAX_RAISED:
+            return
+        title, body = said(rule, finding, _limit(threshold))
+        alert = dao.unmute(self._transaction, alert_id, title=title, body=body, value=finding.value)
+        if alert is not None:
+            self._told_late += 1
+            self._tell(alert, "raised")
+
+    def _tell(self, alert: AlertRow, event: str) -> None:
+        self.has_news |= self._telling.tell(self._transaction, alert, event)
 
 
-def _is_raised(rule: Rule, finding: Finding, threshold: Decimal) -> bool:
-    return finding.value >= threshold and (rule.below is None or finding.value < rule.below)
+def _is_graver(rule: Rule, finding: Finding) -> bool:
+    """Whether another rule tells of it."""
+    return rule.below is not None and finding.value >= rule.below
+
+
+def _limit(threshold: Decimal) -> str:
+    return f"{threshold.normalize():f}"
 
 
 def _key_of(of: Finding | dao.OpenRow) -> Key:

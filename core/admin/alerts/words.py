@@ -77,14 +77,14 @@ def failure_notice(title: str, channel: str, reason: str) -> Notice:
     return Notice(KIND, heading, reason, "/admin?section=alerts")
 
 
-def mail_of(message: Mapping[str, Any], to: str, address: str) -> Mail:
-    """How it reads in a mail; `address` is that of the workbench."""
+def mail_of(message: Mapping[str, Any], to: str, address: str, delivery_id: UUID) -> Mail:
+    """How it reads in a mail; `address` is that of the workbench, the id the same at each attempt."""
     text = (
         f"{message['title']}\n\n{_text(message)}\n\nSee it at\n\n{address}{message['link']}\n\n"
         "You get this since it concerns you or what you look after; Settings says whether notices come by e-mail.\n\n"
         f"Assay, an analyst workbench\n{address}\n"
     )
-    return Mail(to, message["title"], text)
+    return Mail(to, message["title"], text, delivery_id)
 
 
 def slack_of(message: Mapping[str, Any], _delivery_id: UUID, address: str) -> bytes:

@@ -14,6 +14,7 @@ CREATE TABLE oversight_alerts (
     value numeric(20, 9) NOT NULL,
     threshold numeric(20, 9) NOT NULL,
     is_muted boolean NOT NULL,
+    told_at timestamptz,
     raised_at timestamptz NOT NULL,
     seen_at timestamptz NOT NULL,
     cleared_at timestamptz,
@@ -25,6 +26,7 @@ CREATE TABLE oversight_alerts (
     CONSTRAINT fk_oversight_alerts_acknowledged_by_users FOREIGN KEY (acknowledged_by) REFERENCES users (id),
     CONSTRAINT ck_oversight_alerts_level CHECK (level IN ('warning', 'critical')),
     CONSTRAINT ck_oversight_alerts_member CHECK (user_id IS NULL OR org_id IS NOT NULL),
+    CONSTRAINT ck_oversight_alerts_told CHECK (is_muted = (told_at IS NULL)),
     CONSTRAINT ck_oversight_alerts_acknowledged CHECK ((acknowledged_at IS NULL) = (acknowledged_by IS NULL)),
     CONSTRAINT ck_oversight_alerts_texts CHECK (length(title) BETWEEN 1 AND 200 AND length(body) <= 2000
         AND length(advice) <= 1000 AND length(subject) <= 200 AND length(period) <= 80)
@@ -42,7 +44,8 @@ COMMENT ON COLUMN oversight_alerts.org_id IS 'Whose it is; NULL: the installatio
 COMMENT ON COLUMN oversight_alerts.user_id IS 'The member whom it concerns; NULL: their organisation, or the installation, as a whole.';
 COMMENT ON COLUMN oversight_alerts.subject IS 'What it is about: a metric, a provider, a key, a kind of jobs.';
 COMMENT ON COLUMN oversight_alerts.period IS 'The day or month that it holds for; empty: it holds until it clears.';
-COMMENT ON COLUMN oversight_alerts.is_muted IS 'Whether its rule was muted when it was raised, so that nobody was told.';
+COMMENT ON COLUMN oversight_alerts.is_muted IS 'Whether nobody was told of it yet, as its rule is muted; they are once that is over, if it still holds.';
+COMMENT ON COLUMN oversight_alerts.told_at IS 'When it was told in the app and recorded for channels.';
 COMMENT ON COLUMN oversight_alerts.seen_at IS 'When its rule was last found to hold.';
 
 CREATE TABLE oversight_rules (

@@ -161,6 +161,9 @@ METHODS: dict[str, Method] = {
         DECIDERS,
         lambda t: t.bench.admin.people.give_boost(t.who, t.who.org_id, "nobody@test.example", MORE),
         ends=NotFound,
+    "admin.budgets.found": Method(OVERSEERS, lambda t: t.bench.admin.budgets.found(t.who, everything=False)),
+    "admin.budgets.found:everything": Method(OPERATORS, lambda t: t.bench.admin.budgets.found(t.who, everything=True)),
+    "admin.budgets.set": Method(DECIDERS, lambda t: t.bench.admin.budgets.set(t.who, t.who.org_id, None)),
     ),
     "admin.people.grant_credits": Method(
         OPERATORS,
