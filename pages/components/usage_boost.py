@@ -56,7 +56,7 @@ def show(key: str, mine: Sequence[Boost], ask: Ask, principal: Principal, now: d
 
 
 def _words(metric: str) -> str:
-    return METRICS[metric].capitalize() if metric[:3] != "sec" else METRICS[metric]
+    return METRICS[metric][0].upper() + METRICS[metric][1:]
 
 
 def _row(boost: Boost, now: datetime, zone: str) -> Row:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ARTEFACTS = Path(__file__).resolve().parent.parent / "artefacts"
 """Screenshots of the last run, kept to be looked at."""
@@ -73,14 +74,21 @@ def open_section(page: Page, choice: str, name: str) -> None:
     settle(page)
 
 
+def button_of(page: Page, title: str, name: str) -> Locator:
+    """A button of the row that has this title."""
+    wanted = page.get_by_role("button", name=name, exact=True)
+    row = page.get_by_test_id("stHorizontalBlock").filter(has_text=title).filter(has=wanted)
+    return row.last.get_by_role("button", name=name, exact=True)
+
+
 def cells(page: Page, about: str) -> list[dict[str, str]]:
-    """The rows of a table that are in sight, by the names of its columns; `about` begins its description."""
-    table = page.get_by_test_id("stDataFrame").filter(has=page.locator(f'[aria-label^="{about}"], [alt^="{about}"]'))
+    """The rows and columns of a table that are in sight, by the columns' names; `about` begins its description."""
+    table = page.get_by_role("region", name=re.compile(f"^{re.escape(about)}"))
     table.scroll_into_view_if_needed()
-    expect(table.get_by_role("gridcell").first).to_be_attached()
-    names = table.get_by_role("columnheader").all_inner_texts()
-    rows = [row.get_by_role("gridcell").all_inner_texts() for row in table.get_by_role("row").all()]
-    return [dict(zip(names, row, strict=True)) for row in rows if row]
+    expect(table.locator("canvas td").first).to_be_attached()
+    names = table.locator("canvas th").all_text_contents()
+    rows = [row.locator("td").all_text_contents() for row in table.locator("canvas tbody tr").all()]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def screenshot(page: Page, name: str, *, whole: bool = False) -> Path:

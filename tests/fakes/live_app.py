@@ -46,6 +46,14 @@ class LiveApp:
             check=False,
         )
 
+    def add_viewer(self) -> str:
+        """Adds a viewer to the demo organisation, who signs in with the demo's password, and gives their address."""
+        email = "viewer@demo.example"
+        place = ("--org", "Demo organisation", "--plan", "team", "--role", "viewer")
+        added = self.command("user", "add", email, *place, "--password", self.password)
+        assert added.returncode == 0, added.stderr
+        return email
+
     @property
     def environment(self) -> dict[str, str]:
         """The variables it was started with."""
