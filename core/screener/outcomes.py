@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import talib
 
 from core.market.panel import Days, Floats
 from core.screener.series import LONGEST_GAP_DAYS, Numbers, Series
@@ -75,6 +74,8 @@ class Outcomes:
 
     def over(self, sessions: int) -> Outcome:
         """What entries were worth that were held so many sessions."""
+        import talib
+
         series, tellable = self.series, max(len(self.series) - sessions, 0)
         is_unknown = self._following[:tellable] < sessions
         entered, left = slice(1, 1 + tellable), slice(sessions, None)

@@ -14,10 +14,10 @@ from pydantic import SecretStr
 from core.ai.guards.moderation import CHILDREN, HELP, REFUSED
 from core.ai.guards.verdict import FINE, Verdict
 from core.ai.providers.hosts import HOSTS
-from core.ai.providers.openai_moderation import TIMEOUT_S, OpenAIModeration
 from core.settings import Settings
 
 SWITCH = "MODERATION"
+TIMEOUT_S = 3.0
 REFUSED_CATEGORIES = {
     "self-harm/intent": ("self_harm", HELP),
     "self-harm/instructions": ("self_harm", HELP),
@@ -33,6 +33,8 @@ class ProviderModeration:
     """Asks OpenAI about a text; safe to share between threads."""
 
     def __init__(self, key: SecretStr, base_url: str, *, timeout_s: float = TIMEOUT_S) -> None:
+        from core.ai.providers.openai_moderation import OpenAIModeration
+
         self._asked = OpenAIModeration(key, base_url, timeout_s=timeout_s)
 
     @classmethod

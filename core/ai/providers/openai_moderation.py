@@ -12,7 +12,6 @@ from core.ai.providers.openai_errors import FOREIGN
 from core.ai.providers.sdk import key_text
 
 MODEL = "omni-moderation-latest"
-TIMEOUT_S = 3.0
 FAILURES: tuple[type[Exception], ...] = (*FOREIGN, ValueError, AttributeError, TypeError)
 """No answer, or none that can be read."""
 
@@ -22,7 +21,7 @@ _log = logging.getLogger(__name__)
 class OpenAIModeration:
     """Asks about texts; safe to share between threads."""
 
-    def __init__(self, key: SecretStr, base_url: str, *, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, key: SecretStr, base_url: str, *, timeout_s: float) -> None:
         self._http = httpx2.Client()
         self._sdk = OpenAI(
             api_key=key_text(key),

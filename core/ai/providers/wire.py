@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from queue import SimpleQueue
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpcore2
-import httpx
 import httpx2
+
+if TYPE_CHECKING:
+    import httpx
 
 MAX_CONNECTIONS = 200
 """Of one provider, in one process."""
@@ -104,6 +106,8 @@ def http_client(tls: ssl.SSLContext | None = None) -> httpx2.Client:
 
 def older_http_client(tls: ssl.SSLContext | None = None) -> httpx.Client:
     """The same of the older library, for an SDK that stands on it."""
+    import httpx
+
     client: httpx.Client = _client(httpx, httpcore, tls)
     return client
 

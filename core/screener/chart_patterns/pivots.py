@@ -12,7 +12,6 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-import talib
 
 from core.market.panel import Days, Floats
 from core.screener.series import Flags, Numbers, Series
@@ -46,6 +45,8 @@ class Chart:
     @cached_property
     def atr(self) -> Floats:
         """The average true range of each bar, of its own stretch alone; NaN where there is none yet."""
+        import talib
+
         atr = np.full(len(self.close), np.nan)
         for begin, end in self.stretches():
             if end - begin > ATR_BARS:
