@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_verdicts(commands.add_parser("verdicts", help="verdicts").add_subparsers(required=True, metavar="COMMAND"))
 
+    _add_usage(commands.add_parser("usage", help="usage log").add_subparsers(required=True, metavar="COMMAND"))
+
     _add_keys(commands.add_parser("keys", help="encryption keys").add_subparsers(required=True, metavar="COMMAND"))
 
     doctor = commands.add_parser("doctor", help="what is configured, reachable and missing")
@@ -150,6 +152,17 @@ def _add_bars(bars: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     check.add_argument("--universe", metavar="ID", help="universe that is looked at (the default one)")
     check.add_argument("--org", metavar="NAME", help="organisation whose own universe or bars they are")
     check.set_defaults(run=_bars_check)
+
+
+def _add_usage(usage: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    prune = usage.add_parser("prune", help="export and drop months that ended long ago, by USAGE_RETENTION_MONTHS")
+    prune.add_argument("--dry-run", action="store_true", help="tell what would go, and drop nothing")
+    prune.add_argument(
+        "--with-uncertain",
+        action="store_true",
+        help="drop calls that are unresolved or quarantined, too",
+    )
+    prune.set_defaults(run=_usage_prune)
 
 
 def _add_keys(keys: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -235,6 +248,12 @@ def _bars_check(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import bars
 
     return bars.check(settings, universe=given.universe, org=given.org)
+
+
+def _usage_prune(settings: Settings, given: argparse.Namespace) -> int:
+    from core.commands import usage
+
+    return usage.prune(settings, is_dry_run=given.dry_run, drops_uncertain=given.with_uncertain)
 
 
 def _keys_rotate(settings: Settings, _given: argparse.Namespace) -> int:

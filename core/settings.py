@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from core.errors import ConfigurationError
 
@@ -29,6 +29,16 @@ def _split(value: object) -> object:
 
 def _unset_if_blank(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
+
+
+LEAST_MONTHS = 4
+"""Of usage that are kept beside the running one: the simulator replays 92 days over the months in which they lie."""
+
+
+def _keeps_enough(months: int) -> int:
+    if 0 < months < LEAST_MONTHS:
+        raise ValueError(f"figures need {LEAST_MONTHS} months or more; 0 keeps everything")
+    return months
 
 
 Secret = Annotated[SecretStr | None, BeforeValidator(_unset_if_blank)]
@@ -111,6 +121,8 @@ class Settings(BaseModel):
     """A webhook of Discord that the installation's alerts are sent to."""
     cost_alert_usd: Decimal = Field(Decimal(100), gt=0)
     """Cost of all calls in one UTC day, in USD, at which operators are alerted."""
+    usage_retention_months: Annotated[int, Field(ge=0, le=1200), AfterValidator(_keeps_enough)] = 0
+    """Months of the usage log kept beside the running one; older ones are exported and dropped. 0 keeps all."""
     yahoo_enabled: bool = False
     """Ask Yahoo too; its terms allow personal use only."""
     ecb_enabled: bool = True

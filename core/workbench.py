@@ -282,7 +282,7 @@ def open_workbench(settings: Settings) -> Workbench:
     sync_plans(database, plans)
     telemetry, cache = Telemetry(), _cache(settings, database)
     queue, market = _queue(database), open_market(settings, database, SystemClock(), telemetry)
-    metering = open_metering(database, plans, queue, telemetry)
+    metering = open_metering(settings, database, plans, queue, telemetry)
     meter, usage, usage_log = metering.meter, metering.usage, metering.usage_log
     queue.every("exchange_rates", RATES_MINUTES, market.keep_rates)
     providers = build_providers(settings, answerers=[offline_rule.answer, offline_bundle.answer, planner(market)])

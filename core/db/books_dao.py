@@ -23,6 +23,8 @@ LONGEST_LIFE = "1 day"
 """No hold lasts this long: the total time limit of a call is minutes."""
 
 _NOBODY = f"'{NOBODY}'::uuid"
+_KEPT_FROM = "(SELECT coalesce(kept_from, '-infinity') FROM usage_progress)"
+"""What was counted before it was dropped by retention, with what it is compared with."""
 _OPEN = "h.state IN ('reserved', 'in_flight')"
 _COUNTED = ("chat_query", "portfolio_analysis", "signal_validation", "sec_filing", "request", "charge_usd", "credits")
 _COUNTERS = tuple(f"{name}_{kind}" for name in _COUNTED for kind in ("used", "held"))
@@ -137,11 +139,12 @@ def _summed(scope: str, period: str) -> str:
     """What the holds say about each period that they name."""
     is_member = scope == "member"
     start = f"{period}_start" if is_member else f"org_{period}_start"
-    user, condition = ("user_id", "WHERE acts_as = 'member'") if is_member else (_NOBODY, "")
+    user, condition = ("user_id", "AND acts_as = 'member'") if is_member else (_NOBODY, "")
     columns = ", ".join(_sum(counter, _KEPT[scope, period]) for counter in _COUNTERS)
     return (
         f"SELECT org_id, {user} AS user_id, '{period}' AS period, {start} AS starts_at, sum(n) AS n, "
-        f"max(newest) AS newest, {columns} FROM cells {condition} GROUP BY org_id, {user}, {start}"
+        f"max(newest) AS newest, {columns} FROM cells "
+        f"WHERE {start} >= {_KEPT_FROM} {condition} GROUP BY org_id, {user}, {start}"
     )
 
 
@@ -206,7 +209,7 @@ _OPEN_ROWS = f"""
 """
 _COUNTERS_STATEMENT = f"""
     WITH cells AS MATERIALIZED ({_CELLS}),
-        periods ({_PERIODS_COLUMNS}) AS ({_PERIODS_ROWS}),
+        periods AS (SELECT * FROM ({_PERIODS_ROWS}) p ({_PERIODS_COLUMNS}) WHERE starts_at >= {_KEPT_FROM}),
         sums AS ({" UNION ALL ".join(_summed(scope, period) for scope, period in _KEPT)})
     {_listed(_counter_figures(), _COMPARED, place=_PERIOD_PLACE)}
     UNION ALL
@@ -241,7 +244,7 @@ _SPANS_STATEMENT = f"""
 # Ids sort by time: three indexes are read side by side, in the order of the tables, in the memory of a few rows. The
 # attempts are grouped by their owner too: one of another owner makes a second row. `expected` is the status that the
 # usage row must have, NULL where there must be none.
-_CALL_ROWS = """
+_CALL_ROWS = f"""
     SELECT h.*, coalesce(h.h_org_id, u.org_id) AS org_id, coalesce(h.h_user_id, u.user_id) AS user_id,
         CASE h.state WHEN 'settled' THEN CASE h.resolution WHEN 'success' THEN 'success' ELSE 'cut' END
             WHEN 'released' THEN nullif(h.resolution, 'never_called')
@@ -257,7 +260,8 @@ _CALL_ROWS = """
                 h.credits_charged, h.cover,
                 a.org_id AS a_org_id, a.user_id AS a_user_id, coalesce(a.cost_usd, 0) AS a_cost_usd, a.n AS attempts
             FROM holds h LEFT JOIN (SELECT hold_id, org_id, user_id, sum(cost_usd) AS cost_usd, count(*) AS n
-                FROM attempts GROUP BY hold_id, org_id, user_id) a ON a.hold_id = h.id) h
+                FROM attempts GROUP BY hold_id, org_id, user_id) a ON a.hold_id = h.id
+            WHERE h.resolved_at IS NULL OR h.resolved_at >= {_KEPT_FROM}) h
         FULL JOIN usage_log u ON u.hold_id = h.id
 """
 _HAS_BOTH = "r.id IS NOT NULL AND r.u_id IS NOT NULL"
@@ -359,7 +363,10 @@ _KEY_ROWS = f"""
 """
 _KEYS_STATEMENT = _listed(
     (
-        *(_Figure("key_counter", n, f"r.{n} <> r.s_{n}", f"r.{n}", f"r.s_{n}") for n in ("used_usd", "held_usd")),
+        *(
+            _Figure("key_counter", n, f"r.{n} <> r.s_{n} AND r.month_start >= {_KEPT_FROM}", f"r.{n}", f"r.s_{n}")
+            for n in ("used_usd", "held_usd")
+        ),
         _Figure("key_month", "month", "r.later > r.month_start", "r.month_start", "r.later || ' or later'"),
     ),
     _KEY_ROWS,

@@ -54,6 +54,7 @@ usage_progress = Table(
     Column("is_only", Boolean, primary_key=True),
     Column("rolled_until", Moment, nullable=False),
     Column("kept_from", Moment),
+    Column("cleared_from", Moment),
 )
 
 usage_late_hours = Table(

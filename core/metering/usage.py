@@ -9,7 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from core.db import metering_dao, usage_dao
+from core.db import metering_dao, retention_dao, usage_dao
 from core.db.engine import Database
 from core.db.metering_dao import AllowanceRow
 from core.db.usage_dao import DIMENSIONS, DayRow, LogRow, ProviderCallsRow, Reach, TotalRow
@@ -229,6 +229,11 @@ class Usage:
         with self._database.app(principal) as connection:
             total, *groups = usage_dao.totals(connection, reach, group_by=group_by, zone=span.zone, most=MAX_GROUPS)
         return Totals(total, groups)
+
+    def kept_from(self) -> datetime | None:
+        """The first moment of which requests are kept one by one, as retention has it; None: all are."""
+        with self._database.single() as connection:
+            return retention_dao.kept_from(connection)
 
     def calls_by_provider(self) -> dict[str, ProviderCallsRow]:
         """How the calls of the last hour went, by provider; of all organisations together."""

@@ -46,16 +46,29 @@ CREATE TABLE usage_progress (
     is_only boolean NOT NULL DEFAULT true,
     rolled_until timestamptz NOT NULL,
     kept_from timestamptz,
+    cleared_from timestamptz,
     CONSTRAINT pk_usage_progress PRIMARY KEY (is_only),
     CONSTRAINT ck_usage_progress_only CHECK (is_only),
-    CONSTRAINT ck_usage_progress_hour CHECK (rolled_until = date_trunc('hour', rolled_until, 'UTC'))
+    CONSTRAINT ck_usage_progress_hour CHECK (rolled_until = date_trunc('hour', rolled_until, 'UTC')),
+    CONSTRAINT ck_usage_progress_kept CHECK (kept_from = date_trunc('month', kept_from, 'UTC') AND kept_from <= rolled_until)
 );
 COMMENT ON TABLE usage_progress IS 'One row: how far the log is rolled up, and from when on it is kept.';
 COMMENT ON COLUMN usage_progress.rolled_until IS 'The first moment that is in no rollup, the start of an hour.';
 COMMENT ON COLUMN usage_progress.kept_from IS 'Months before it were exported and dropped; NULL: none.';
+COMMENT ON COLUMN usage_progress.cleared_from IS 'Holds, attempts and closed periods of before it are gone, too; they follow kept_from.';
 INSERT INTO usage_progress (rolled_until)
     SELECT date_trunc('hour', coalesce(min(at), clock_timestamp()), 'UTC') FROM usage_log;
-GRANT SELECT, UPDATE ON usage_progress TO assay_service;
+GRANT SELECT ON usage_progress TO assay_app, assay_service;
+GRANT UPDATE (rolled_until, cleared_from) ON usage_progress TO assay_service;
+
+-- What a dropped month leaves may be deleted, and nothing newer.
+GRANT DELETE ON holds, attempts, meter_periods TO assay_service;
+CREATE POLICY dropped_alone ON holds AS RESTRICTIVE FOR DELETE TO assay_service
+    USING (resolved_at < (SELECT kept_from FROM usage_progress));
+CREATE POLICY dropped_alone ON attempts AS RESTRICTIVE FOR DELETE TO assay_service
+    USING (EXISTS (SELECT FROM holds h WHERE h.id = hold_id AND h.resolved_at < (SELECT kept_from FROM usage_progress)));
+CREATE POLICY dropped_alone ON meter_periods AS RESTRICTIVE FOR DELETE TO assay_service
+    USING (ends_at <= (SELECT kept_from FROM usage_progress));
 
 ALTER TABLE usage_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE usage_log FORCE ROW LEVEL SECURITY;
