@@ -123,6 +123,7 @@ def _add_credits(credits: argparse._SubParsersAction[argparse.ArgumentParser]) -
     grant.add_argument("amount", type=_credits, metavar="AMOUNT", help="how many, such as 25 or 0.5")
     grant.add_argument("--reason", required=True, metavar="TEXT", help="why, as its ledger will say")
     grant.add_argument("--expires", type=date.fromisoformat, metavar="DATE", help="last day, UTC (they do not end)")
+    grant.add_argument("--key", metavar="KEY", help="the grant's own: it is granted once, however often it is run")
     grant.set_defaults(run=_credits_grant)
 
 
@@ -327,7 +328,9 @@ def _plan_set(settings: Settings, given: argparse.Namespace) -> int:
 def _credits_grant(settings: Settings, given: argparse.Namespace) -> int:
     from core.commands import admin
 
-    return admin.grant_credits(settings, given.org, given.amount, reason=given.reason, last_day=given.expires)
+    return admin.grant_credits(
+        settings, given.org, given.amount, reason=given.reason, last_day=given.expires, key=given.key
+    )
 
 
 def _doctor(settings: Settings, given: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from core.db.engine import Transaction
 from core.db.people_dao import OrganisationRow
 from core.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
-from core.metering.boosts import MAX_AMOUNT, MAX_DAYS, METRICS, OF_ORGANISATION
+from core.metering.boosts import MAX_AMOUNT, MAX_DAYS, METRICS, OF_ORGANISATION, check_share
 from core.metering.credits import checked_credits, checked_reason
 from core.metering.plans import Plans
 from core.ops.audit import Audit, AuditAction, Subject, audit_principal
@@ -209,6 +209,7 @@ def give_boost(
     user_id = _member(transaction, organisation, email)[0].id if email else None
     if user_id in (None, principal.user_id) and not principal.is_operator:
         raise Forbidden("Nobody grants a boost to themselves; another manager or an operator can.")
+    check_share(transaction, principal, organisation.id, user_id, boost.metric, boost.amount)
     before = sum(
         row.amount
         for row in dao.boosts_in_force(transaction, organisation.id)

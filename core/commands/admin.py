@@ -84,13 +84,18 @@ def set_plan(settings: Settings, org: str, plan: str) -> int:
     return 0
 
 
-def grant_credits(settings: Settings, org: str, amount: Decimal, *, reason: str, last_day: date | None) -> int:
-    """Grants an organisation credits, which end with a day (UTC) where one is given, and prints its balance."""
+def grant_credits(
+    settings: Settings, org: str, amount: Decimal, *, reason: str, last_day: date | None, key: str | None
+) -> int:
+    """Grants an organisation credits, which end with a day (UTC) where one is given, and prints its balance.
+
+    Under a key they are granted once, however often it is run.
+    """
     expires_at = None if last_day is None else datetime.combine(last_day + timedelta(days=1), time(), UTC)
     with _opened(settings) as (database, _plans):
         org_id = Directory(database).organisation_id(org)
         wallets = Credits(database, shipped_billing())
-        balance = wallets.grant(org_id, amount, reason=reason, author=None, expires_at=expires_at)
+        balance = wallets.grant(org_id, amount, reason=reason, author=None, expires_at=expires_at, key=key)
     print(f"{org} was granted {amount.normalize():f} credits; its balance is {balance.normalize():f}.")
     return 0
 

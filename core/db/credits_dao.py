@@ -49,6 +49,7 @@ _PUT_IN = text(
     "SELECT put_in(:org_id, :kind, :amount, :key, :user_id, :author, :reason, :payment, "
     "CAST(:expires_at AS timestamptz))"
 )
+_MOVED = text("SELECT amount FROM ledger_entries WHERE idempotency_key = :key")
 _TAKE_OUT = text("SELECT take_out(:org_id, :kind, :amount, :key, :user_id, :author, :reason, :payment)")
 _DEBIT = "SELECT debit_credits(%(org_id)s, %(amount)s, %(key)s, %(user_id)s)"
 _DUE = text(
@@ -88,6 +89,10 @@ _BOOST = text(
         decided_by, decided_at, note
     FROM boosts WHERE id = :id AND (CAST(:org_id AS uuid) IS NULL OR org_id = :org_id)
     """
+)
+_PLAN_LIMIT = text(
+    "SELECT CAST(to_jsonb(p) ->> :metric AS integer) FROM organisations g JOIN plan_limits p ON p.plan = g.plan "
+    "WHERE g.id = :org_id FOR NO KEY UPDATE OF g"
 )
 _PLAN_AT = text("SELECT plan_at(:org_id, :moment)")
 
@@ -195,6 +200,12 @@ def put_in(
     return bool(connection.execute(_PUT_IN, values).scalar_one())
 
 
+def moved(connection: Connection, key: str) -> Decimal | None:
+    """What the movement of this key moved; None: nothing was."""
+    amount: Decimal | None = connection.execute(_MOVED, {"key": key}).scalar_one_or_none()
+    return amount
+
+
 def take_out(connection: Connection, kind: Literal["refund", "adjustment"], movement: Movement) -> TakenOut:
     """Takes credits out: a refund also what is not there, by an overdraft; an adjustment only what is available."""
     found: TakenOut = connection.execute(_TAKE_OUT, {**_moved(movement), "kind": kind}).scalar_one()
@@ -284,6 +295,12 @@ def boosts(
     """Boosts of an organisation, or of all, newest first; under the app role those it may see."""
     values = {"org_id": org_id, "states": list(states), "in_force": in_force, "most": most}
     return [BoostRow(**row) for row in connection.execute(_BOOSTS, values).mappings()]
+
+
+def lock_plan_limit(connection: Connection, org_id: UUID, metric: str) -> int | None:
+    """What an organisation's plan allows of a metric (None: without limit); the organisation is locked."""
+    limit: int | None = connection.execute(_PLAN_LIMIT, {"org_id": org_id, "metric": metric}).scalar_one_or_none()
+    return limit
 
 
 def plan_at(connection: Connection, org_id: UUID, moment: datetime) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -116,7 +117,8 @@ class Boosts:
         Nobody grants their own request but who runs the installation. `everything` decides for any organisation.
 
         Raises:
-            Forbidden: not a manager, their own request, or no operator where it is for any organisation.
+            Forbidden: not a manager, their own request, more than a manager may grant (see `check_share`), or no
+                operator where it is for any organisation.
             NotFound: no request that they may decide.
             Conflict: it was decided already.
             InvalidRequest: an amount or note that cannot be.
@@ -129,6 +131,8 @@ class Boosts:
             asked = _found(connection, boost_id, org_id)
             if granted and _is_own(principal, asked):
                 raise Forbidden("Nobody grants their own request; another manager or an operator can.")
+            if granted:
+                check_share(connection, principal, asked.org_id, asked.user_id, asked.metric, amount or asked.amount)
             row = dao.decide_boost(
                 connection,
                 boost_id,
@@ -159,7 +163,7 @@ class Boosts:
         Nobody gives themselves one, nor all, but who runs the installation; they may name another organisation.
 
         Raises:
-            Forbidden: not a manager, or only an operator may.
+            Forbidden: not a manager, or only an operator may (see `check_share` too).
             NotFound: no member of this organisation.
             InvalidRequest: as `request`.
         """
@@ -175,6 +179,7 @@ class Boosts:
         with self._database.service() as connection:
             if user_id is not None and not people_dao.lock_membership(connection, whose, user_id):
                 raise NotFound("There is no such member in this organisation.")
+            check_share(connection, principal, whose, user_id, metric, amount)
             asked = dao.add_boost(connection, {**values, "org_id": whose})
             row = dao.decide_boost(connection, asked.id, whose, grants=True, decided_by=principal.user_id, note=None)
             assert row is not None  # it was asked for in this transaction
@@ -236,6 +241,32 @@ class Boosts:
         with self._database.app(principal) as connection:
             names = {member.user_id: member.name for member in people_dao.members(connection)}
         return [_boost(row, names) for row in rows]
+
+
+def check_share(
+    transaction: Transaction, principal: Principal, org_id: UUID, user_id: UUID | None, metric: str, amount: int
+) -> None:
+    """Lets a manager grant as much as the plan itself allows, in sum over the boosts in force of whom it is for.
+
+    Who runs the installation grants any. The organisation stays locked, so that managers decide one after the other.
+
+    Raises:
+        Forbidden: it would be more.
+    """
+    if principal.is_operator:
+        return
+    allowed = dao.lock_plan_limit(transaction, org_id, metric)
+    in_force = dao.boosts(transaction, org_id, ["granted"], in_force=True, most=_OPEN_AT_MOST)
+    raised: Counter[UUID | None] = Counter()
+    for row in in_force:
+        raised[row.user_id] += row.amount if row.metric == metric else 0
+    of_all = raised.pop(None, 0)
+    of_whom = max(raised.values(), default=0) if user_id is None else raised[user_id]
+    if allowed is not None and of_all + of_whom + amount > allowed:
+        raise Forbidden(
+            f"Managers grant as much again as the plan allows: {allowed:,} {METRICS[metric]} in all boosts together. "
+            "An operator can grant more."
+        )
 
 
 def _checked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
@@ -12,7 +13,7 @@ from core.accounts.permissions import Action, require, require_operator
 from core.db import credits_dao as dao
 from core.db import people_dao, wallets_dao
 from core.db.engine import Database, Transaction
-from core.errors import Forbidden, InvalidRequest, NotFound
+from core.errors import Conflict, DatabaseUnavailable, Forbidden, InvalidRequest, NotFound, place_of
 from core.ids import new_id
 from core.metering.pricing import CREDIT, MAX_CREDITS, USD_PER_CREDIT, BillingFile, Package
 from core.ops.audit import Audit, AuditAction, AuditEvent, Subject, audit_principal
@@ -24,7 +25,9 @@ MAX_ENTRIES = 1_000
 MAX_CAPS = 10_000
 """Members whose caps are told at once."""
 MAX_REASON_CHARS = 500
+MAX_KEY_CHARS = 200
 EXPIRED_AT_ONCE = 100
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,31 +151,48 @@ class Credits:
         return [_entry(row, names) for row in rows]
 
     def grant(
-        self, org_id: UUID, amount: Decimal, *, reason: str, author: UUID | None, expires_at: datetime | None = None
+        self,
+        org_id: UUID,
+        amount: Decimal,
+        *,
+        reason: str,
+        author: UUID | None,
+        expires_at: datetime | None = None,
+        key: str | None = None,
     ) -> Decimal:
         """Grants credits, for whoever runs the installation; gives the balance after it.
 
+        `key` is the grant's own: the organisation is granted once under it.
+
         Raises:
-            InvalidRequest: an amount, reason or end that cannot be.
+            InvalidRequest: an amount, reason, end or key that cannot be.
             NotFound: there is no such organisation.
+            Conflict: another amount was granted under this key.
         """
         event = AuditEvent(org_id, author, "command", AuditAction.CREDITS_GRANTED, _wallet(org_id))
-        return self._granted(_Grant(org_id, amount, reason, author, expires_at), event)
+        return self._granted(_Grant(org_id, amount, reason, author, expires_at, key), event)
 
     def grant_by(
-        self, principal: Principal, org_id: UUID, amount: Decimal, *, reason: str, expires_at: datetime | None = None
+        self,
+        principal: Principal,
+        org_id: UUID,
+        amount: Decimal,
+        *,
+        reason: str,
+        expires_at: datetime | None = None,
+        key: str | None = None,
     ) -> Decimal:
-        """Grants credits as an operator; gives the balance after it.
+        """Grants credits as an operator, once under a key of its own; gives the balance after it.
 
         Raises:
             Forbidden: not an operator.
-            InvalidRequest, NotFound: as `grant`.
+            InvalidRequest, NotFound, Conflict: as `grant`.
         """
         require_operator(principal)
         event = audit_principal(
             principal, AuditAction.CREDITS_GRANTED, _wallet(org_id), org_id=org_id, as_operator=True
         )
-        return self._granted(_Grant(org_id, amount, reason, principal.user_id, expires_at), event)
+        return self._granted(_Grant(org_id, amount, reason, principal.user_id, expires_at, key), event)
 
     def adjust(self, principal: Principal, org_id: UUID, amount: Decimal, reason: str) -> Decimal:
         """Corrects a wallet as an operator, up or (below zero) down; gives the balance after it.
@@ -249,7 +269,7 @@ class Credits:
         return [MemberCap(row.user_id, row.name, row.email, row.cap_month, row.used) for row in rows]
 
     def set_pooling(self, principal: Principal, *, pools: bool) -> None:
-        """Makes the quotas of all members one of the organisation, or each member's own again.
+        """Makes the quotas of all members one of the organisation, or, after this month, each member's own again.
 
         Raises:
             Forbidden: not a manager.
@@ -266,20 +286,29 @@ class Credits:
             Audit.record(connection, event)
 
     def expire_due(self) -> int:
-        """Takes back what is left of grants that have ended, each by an entry; says of how many."""
+        """Takes back what is left of grants that have ended, each by an entry; says of how many.
+
+        A wallet that cannot be gone through is logged, and holds up no other.
+        """
         with self._database.service() as connection:
             due = dao.due_wallets(connection, most=EXPIRED_AT_ONCE)
         ended = 0
         for org_id in due:
-            with self._database.service() as connection:
-                grants = dao.expire(connection, org_id)
-                if grants:
-                    what = AuditAction.CREDITS_EXPIRED
-                    Audit.record(
-                        connection, AuditEvent(org_id, None, "system", what, _wallet(org_id), after={"grants": grants})
-                    )
-            ended += grants
+            try:
+                ended += self._expire(org_id)
+            except DatabaseUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 (the outermost edge of one wallet: it holds up no other)
+                _log.error("Grants of organisation %s that have ended were not taken: %s.", org_id, place_of(error))
         return ended
+
+    def _expire(self, org_id: UUID) -> int:
+        with self._database.service() as connection:
+            grants = dao.expire(connection, org_id)
+            if grants:
+                what, after = AuditAction.CREDITS_EXPIRED, {"grants": grants}
+                Audit.record(connection, AuditEvent(org_id, None, "system", what, _wallet(org_id), after=after))
+        return grants
 
     def purchased(
         self, transaction: Transaction, org_id: UUID, amount: Decimal, *, payment: str, user_id: UUID | None
@@ -313,14 +342,17 @@ class Credits:
 
     def _granted(self, grant: _Grant, event: AuditEvent) -> Decimal:
         amount, reason = checked_credits(grant.amount), checked_reason(grant.reason)
-        movement = dao.Movement(grant.org_id, amount, f"grant:{new_id()}", author=grant.author, reason=reason)
+        key = _grant_key(grant)
+        movement = dao.Movement(grant.org_id, amount, key, author=grant.author, reason=reason)
         with self._database.service() as connection:
             _check_organisation(connection, grant.org_id)
             if grant.expires_at is not None and grant.expires_at <= wallets_dao.now(connection):
                 raise InvalidRequest("A grant ends in the future, or not at all.")
-            dao.put_in(connection, "grant", movement, expires_at=grant.expires_at)
-            after = {"amount": amount, "reason": reason, "expires_at": grant.expires_at}
-            Audit.record(connection, replace(event, after=after))
+            if dao.put_in(connection, "grant", movement, expires_at=grant.expires_at):
+                after = {"amount": amount, "reason": reason, "expires_at": grant.expires_at}
+                Audit.record(connection, replace(event, after=after))
+            elif dao.moved(connection, key) != amount:
+                raise Conflict("Another amount was granted under this key. Use a new key for a new grant.")
             return wallets_dao.shown_balance(connection, grant.org_id)
 
 
@@ -333,6 +365,15 @@ class _Grant:
     reason: str
     author: UUID | None
     expires_at: datetime | None
+    key: str | None
+
+
+def _grant_key(grant: _Grant) -> str:
+    if grant.key is None:
+        return f"grant:{new_id()}"
+    if not 1 <= len(grant.key) <= MAX_KEY_CHARS or not grant.key.isprintable():
+        raise InvalidRequest(f"The key of a grant has 1 to {MAX_KEY_CHARS} printable characters.")
+    return f"grant:{grant.org_id}:{grant.key}"
 
 
 def checked_credits(amount: Decimal) -> Decimal:

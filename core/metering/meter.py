@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from math import ceil
@@ -35,6 +35,9 @@ FENCE_S = 10
 RESERVE_TRIES = 3
 SETTLE_WAIT_S = 2.0
 EXPIRED_AT_ONCE = 100
+LOOK_AGAIN_S = 5.0
+"""Where an organisation had no overdue hold, a denial of its limits looks for some after so long again."""
+MAX_LOOKED_AT = 10_000
 
 _T = TypeVar("_T")
 
@@ -183,8 +186,11 @@ class Meter:
         telemetry: Telemetry | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        look_again_s: float = LOOK_AGAIN_S,
     ) -> None:
         self._database = database
+        self._look_again = timedelta(seconds=look_again_s)
+        self._looked_at: dict[UUID, datetime] = {}
         self._plans = plans
         self._telemetry = telemetry or Telemetry()
         self._monotonic = monotonic
@@ -211,7 +217,11 @@ class Meter:
         """
         started = self._monotonic()
         row = self._reserved(principal, request)
-        if row.outcome == "denied" and row.scope == "organisation" and self.sweep(principal.org_id):
+        if (
+            row.scope == "organisation"
+            and row.denied_at is not None
+            and self._makes_room(principal.org_id, row.denied_at)
+        ):
             row = self._reserved(principal, request)
         if row.outcome == "flight" and row.hold_id is not None:
             return Flight(row.hold_id)
@@ -329,8 +339,21 @@ class Meter:
         """
         with self._database.single() as connection:
             overdue = dao.overdue(connection, org_id, most=EXPIRED_AT_ONCE)
-            dao.forget_repeats(connection)
+            if org_id is None:
+                dao.forget_repeats(connection)
         return sum(self._expire(hold_id) for hold_id in overdue)
+
+    def _makes_room(self, org_id: UUID, at: datetime) -> bool:
+        """Whether overdue holds of an organisation ended; where there were none, nobody looks for a while."""
+        looked_at = self._looked_at.get(org_id)
+        if looked_at is not None and looked_at <= at < looked_at + self._look_again:
+            return False
+        if self.sweep(org_id) > 0:
+            return True
+        if len(self._looked_at) >= MAX_LOOKED_AT:
+            self._looked_at.clear()
+        self._looked_at[org_id] = at
+        return False
 
     def _expire(self, hold_id: UUID) -> bool:
         return self._once(lambda: self._single(lambda c: dao.expire(c, hold_id)))

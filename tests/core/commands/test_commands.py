@@ -85,6 +85,9 @@ def test_credits_grant_tells_the_balance_and_is_in_the_ledger(run: Run, service:
     for wrong in (("0", "why"), ("-5", "why"), ("NaN", "why"), ("10", " ")):
         refused = run("credits", "grant", "Acme", *wrong[:1], "--reason", wrong[1])
         assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (2, 1), wrong
+    for _ in range(2):
+        once = run("credits", "grant", "Acme", "2", "--reason", "Once", "--key", "ticket 7")
+        assert once.stdout == "Acme was granted 2 credits; its balance is 28.5.\n"
     past = run("credits", "grant", "Acme", "1", "--reason", "why", "--expires", "2020-01-01")
     assert (past.returncode, past.stdout) == (2, "")
 

@@ -194,6 +194,33 @@ def test_a_viewer_asks_for_none(boosts: Boosts, member: MakeMember, ann: Princip
         boosts.request(member("vic", org=ann.org_name, role=Role.VIEWER), **WANTED)
 
 
+def test_managers_grant_as_much_again_as_the_plan_allows(
+    workbench: Workbench, boosts: Boosts, ann: Principal, ada: Principal, carl: Principal, move_time: MoveTime
+) -> None:
+    six = {**WANTED, "amount": 6}
+    boosts.give(ann, user_id=ada.user_id, **six)
+    for who, whom in ((ada, ann), (ann, carl)):
+        boosts.give(who, user_id=whom.user_id, **six)
+    for again in ({"user_id": ada.user_id, **six}, {"user_id": carl.user_id, **WANTED}):
+        with pytest.raises(Forbidden, match="as much again"):
+            boosts.give(ann, **again)
+    asked = boosts.request(carl, **{**WANTED, "amount": 4}, for_all=True)
+    with pytest.raises(Forbidden, match="10 chat questions a day"):
+        boosts.decide(ada, asked.id, granted=True, amount=5)
+    boosts.decide(ada, asked.id, granted=True)
+    assert [limit(workbench, who) for who in (ann, ada, carl)] == [20, 20, 20]
+    boosts.give(ann, user_id=ada.user_id, **{**six, "metric": "requests_month"})
+    move_time(timedelta(days=3))
+    assert boosts.give(ann, user_id=ada.user_id, **{**WANTED, "amount": 10}).amount == 10
+
+
+def test_who_runs_the_installation_grants_more_than_the_plan_allows(
+    workbench: Workbench, boosts: Boosts, ann: Principal, operator: Principal
+) -> None:
+    boosts.give(operator, user_id=ann.user_id, org_id=ann.org_id, **{**WANTED, "amount": 1000})
+    assert limit(workbench, ann) == 1010
+
+
 def test_each_step_is_in_the_audit_log(boosts: Boosts, ann: Principal, ada: Principal, service: Service) -> None:
     asked = boosts.request(ann, **WANTED)
     boosts.decide(ada, asked.id, granted=True)

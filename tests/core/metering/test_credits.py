@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from core.errors import AssayError, Forbidden, InvalidRequest, NotFound
+from core.errors import AssayError, Conflict, Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
 from core.metering.books import audit
 from core.metering.credits import Credits
@@ -263,3 +263,39 @@ def test_what_is_not_a_member_any_more_has_no_balance(purse: Credits, member: Ma
     ann = member()
     with pytest.raises(AssayError):
         purse.balance(replace(ann, user_id=new_id()))
+
+
+def test_a_grant_under_a_key_of_its_own_is_granted_once(
+    purse: Credits, member: MakeMember, operator: Principal, service: Service
+) -> None:
+    ann, bob = member("ann"), member("bob")
+    assert purse.grant_by(operator, ann.org_id, TEN, reason="why", key="ticket 7") == TEN
+    assert purse.grant_by(operator, ann.org_id, TEN, reason="why", key="ticket 7") == TEN
+    assert purse.grant(ann.org_id, TEN, reason="why", author=None, key="ticket 7") == TEN
+    with pytest.raises(Conflict, match="Another amount"):
+        purse.grant_by(operator, ann.org_id, Decimal(11), reason="why", key="ticket 7")
+    for unfit in ("", "x" * 201, "a\x00b"):
+        with pytest.raises(InvalidRequest, match="key"):
+            purse.grant_by(operator, ann.org_id, TEN, reason="why", key=unfit)
+    assert purse.grant_by(operator, bob.org_id, TEN, reason="why", key="ticket 7") == TEN
+    assert purse.grant_by(operator, ann.org_id, TEN, reason="why", key="ticket 8") == 2 * TEN
+    granted = service.execute("SELECT count(*) FROM audit_events WHERE action = 'credits.granted'").fetchall()
+    assert granted == [(3,)]
+
+
+def test_a_wallet_that_cannot_be_gone_through_holds_up_no_other_and_is_told(
+    purse: Credits,
+    member: MakeMember,
+    move_time: MoveTime,
+    service: Service,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ann, bob = member("ann"), member("bob")
+    for who, days in ((ann, 1), (bob, 2)):
+        purse.grant(who.org_id, TEN, reason="why", author=None, expires_at=datetime.now(UTC) + timedelta(days=days))
+    # Past the functions that keep grants and wallet together.
+    service.execute("SELECT enter(%s, 'refund', 'available', 'cash', 4, 'by hand')", (ann.org_id,))
+    move_time(timedelta(days=3))
+    assert purse.expire_due() == 1
+    assert (purse.balance(ann).balance, purse.balance(bob).balance) == (6, 0)
+    assert str(ann.org_id) in caplog.text

@@ -373,3 +373,20 @@ def test_five_early_cuts_a_day_are_free(workbench: Workbench, member: MakeMember
 def test_without_a_database_nothing_is_reserved(plans: Plans, member: MakeMember) -> None:
     with closing(Database("postgresql://nobody:x@127.0.0.1:1/none")) as away, pytest.raises(DatabaseUnavailable):
         Meter(away, plans, sleep=lambda _s: None).reserve(member(), hold_request())
+
+
+def test_a_denial_of_an_organisations_limit_looks_for_overdue_holds_once_in_a_while(
+    workbench: Workbench, member: MakeMember, service: Service, move_time: MoveTime
+) -> None:
+    noon = datetime(2026, 5, 5, 12, tzinfo=UTC)
+    move_time(noon)
+    ann = member("ann", plan="free")
+    bob = member("bob", org=ann.org_name, plan="free")
+    service.execute("UPDATE plan_limits SET signal_validations_day = 1, signal_validations_minute = NULL")
+    workbench.meter.reserve(bob, hold_request(feature=Feature.SIGNAL_VALIDATION, lifetime_s=2))
+    for after_s in (0, 4):  # nothing was overdue at first, and nobody looks again so soon
+        move_time(noon + timedelta(seconds=after_s))
+        told = denied(lambda: workbench.meter.reserve(ann, hold_request(feature=Feature.SIGNAL_VALIDATION)))
+        assert told.denial.metric == "signal_validations_day"
+    move_time(noon + timedelta(seconds=6))
+    assert workbench.meter.reserve(ann, hold_request(feature=Feature.SIGNAL_VALIDATION)).plan == "free"

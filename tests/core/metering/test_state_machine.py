@@ -128,8 +128,8 @@ def ground(
             elsewhere,
             owner,
             service,
-            Meter(database, plans),
-            Meter(elsewhere, plans),
+            Meter(database, plans, look_again_s=0),
+            Meter(elsewhere, plans, look_again_s=0),
             Usage(database, plans, log),
             members,
         )
