@@ -40,6 +40,7 @@ from pages.components import (
     admin_simulator,
     admin_switches,
     admin_test_call,
+    billing_events,
     session,
     settings_sections,
     source_states,
@@ -166,6 +167,11 @@ def show_jobs(principal: Principal, everything: bool) -> None:
     jobs = bench.admin.jobs
     found = jobs.overview(principal, everything=everything)
     admin_jobs.show("admin_jobs", found, jobs, principal, datetime.now(UTC), everything=everything)
+    if principal.is_operator and everything:
+        section("Stripe", "Events that were refused, given up or not done yet; prices and subscriptions that are odd.")
+        events, troubles = bench.billing.events, bench.billing.troubles()
+        rows = events.unsolved(principal)
+        billing_events.show("admin_stripe", rows, troubles, events, principal, datetime.now(UTC))
 
 
 def show_data(principal: Principal, _everything: bool) -> None:

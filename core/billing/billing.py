@@ -7,17 +7,20 @@ from datetime import timedelta
 
 from core.billing.customers import Customers
 from core.billing.events import StripeEvents
+from core.billing.fences import fenced
 from core.billing.handling import Handling
 from core.billing.offers import Offers
 from core.billing.payments import Payments
+from core.billing.price_check import PriceCheck
 from core.billing.purchases import Purchases
 from core.billing.stripe_api import StripeApi
 from core.billing.subscription_sync import SubscriptionSync
 from core.billing.subscriptions import Subscriptions
 from core.billing.telling import Telling
+from core.billing.troubles import troubles
 from core.clock import Clock, SystemClock
+from core.db import billing_dao as dao
 from core.db.engine import Database
-from core.errors import AssayError
 from core.metering.credits import Credits
 from core.metering.plans import Plans
 from core.metering.pricing import BillingFile
@@ -41,6 +44,8 @@ class Billing:
     subscriptions: Subscriptions
     sync: SubscriptionSync
     events: StripeEvents
+    price_check: PriceCheck
+    database: Database
 
     @property
     def is_configured(self) -> bool:
@@ -54,16 +59,17 @@ class Billing:
         return [name for name, is_set in given.items() if not is_set]
 
     def care(self) -> None:
-        """Ends grace that is over, and asks Stripe about what it should have told of."""
-        self.sync.end_grace()
-        self.purchases.reconcile()
-        if not self.api.is_configured:
-            return
-        for subscription_id in self.sync.unread():
-            try:
-                self.sync.read(subscription_id)
-            except AssayError:  # it is asked about again next time
-                continue
+        """Ends grace that is over, and asks Stripe about what it should have told of; each whatever else fails."""
+        fenced("the end of grace", self.sync.end_grace)
+        fenced("the look at open payments", self.purchases.reconcile)
+        if self.api.is_configured:
+            fenced("the reading of subscriptions", self.sync.read_unread)
+            fenced("the look at prices", self.price_check.look)
+
+    def troubles(self) -> list[str]:
+        """What operators have to look into, each in a few words."""
+        with self.database.service() as connection:
+            return troubles(connection)
 
     def close(self) -> None:
         """Closes idle connections to Stripe."""
@@ -97,9 +103,13 @@ def open_billing(parts: BillingParts) -> Billing:
     grace = timedelta(days=settings.billing_grace_days)
     sync = SubscriptionSync(database, api, offers, telling, grace=grace)
     handling = Handling(api, customers, payments, purchases, sync)
-    events = StripeEvents(database, settings, parts.clock, handling)
+    events = StripeEvents(database, settings, parts.clock, handling, parts.queue)
     subscriptions = Subscriptions(database, api, offers, customers, sync, now_s=lambda: parts.clock.now().timestamp())
-    billing = Billing(api, offers, purchases, subscriptions, sync, events)
+    price_check = PriceCheck(database, api, offers, parts.prices.currency)
+    if api.is_configured and offers.price_ids:
+        with database.service() as connection:
+            dao.remember_prices(connection, {price_id: plan for plan, price_id in offers.price_ids.items()})
+    billing = Billing(api, offers, purchases, subscriptions, sync, events, price_check, database)
     parts.queue.every("stripe_events", EVENTS_MINUTES, events.work_on_due)
     parts.queue.every("billing_care", CARE_MINUTES, billing.care)
     return billing

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
 from uuid import UUID
 
-from core.billing.stripe_api import StripeApi
+from core.billing.stripe_api import GoneAtStripe, StripeApi
 from core.billing.telling import PAGE
 from core.db import billing_dao as dao
 from core.db.engine import Database
 from core.principal import Principal
 from core.settings import Settings
+
+_T = TypeVar("_T")
 
 
 class Customers:
@@ -27,7 +31,24 @@ class Customers:
             account = dao.account(connection, org_id)
         return account.customer_id if account else None
 
-    def ensured(self, principal: Principal) -> str:
+    def ask(self, principal: Principal, call: Callable[[str], _T]) -> _T:
+        """What Stripe answers for the organisation's customer; one that is gone there is made anew.
+
+        Customers go when they are deleted at Stripe, or when a key of another account is set.
+
+        Raises:
+            NotConfigured, PaymentsUnavailable: Stripe cannot be asked; and what the call raises.
+        """
+        customer_id = self._ensured(principal)
+        try:
+            return call(customer_id)
+        except GoneAtStripe as gone:
+            if gone.parameter != "customer":
+                raise
+        self.forget(customer_id)
+        return call(self._ensured(principal))
+
+    def _ensured(self, principal: Principal) -> str:
         """The customer of the principal's organisation, made at Stripe when missing; of two at once one is kept.
 
         Raises:
@@ -44,12 +65,12 @@ class Customers:
             return account.customer_id or made
 
     def checkout_ended(self, checkout_id: str) -> None:
-        """A checkout of a plan came to a subscription."""
+        """A checkout of a plan came to a subscription, or is over."""
         with self._database.service() as connection:
             dao.end_checkout(connection, checkout_id)
 
     def forget(self, customer_id: str) -> bool:
-        """A customer was deleted at Stripe; False where they were none of ours."""
+        """A customer is gone at Stripe; False where they were none of ours."""
         with self._database.service() as connection:
             org_id = dao.org_of_customer(connection, customer_id)
             if org_id is not None:

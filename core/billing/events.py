@@ -1,7 +1,8 @@
-"""Stripe's events: checked, stored, then worked on, at once where that goes and otherwise again and again.
+"""Stripe's events: checked, stored, then worked on by the queue, again and again where that does not go at once.
 
-An event is acknowledged as soon as it is stored. Each ends in one of these ways: done; ignored (none of ours); refused
-(it contradicts what is stored: nothing is credited for it); failed (given up after three days, for an operator to see).
+An event is acknowledged as soon as it is stored; Stripe waits for nothing else. Each ends in one of these ways: done;
+ignored (none of ours); refused (it contradicts what is stored: nothing is credited for it); failed (given up after
+three days). Operators see those that are refused, failed or tried again, run them again, or set them aside.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeGuard
 
+from core.accounts.permissions import require_operator
+from core.billing.fences import fenced
 from core.billing.handlers import Ignored, handle
 from core.billing.handling import Handling
 from core.billing.payments import Contradiction
@@ -22,21 +26,26 @@ from core.billing.subscription_sync import NotOurs
 from core.clock import Clock
 from core.db import stripe_events_dao as dao
 from core.db.engine import Database, Transaction
-from core.db.stripe_events_dao import EventFigures, EventRow, NewEvent
-from core.errors import AssayError, DatabaseUnavailable, NotConfigured, place_of
-from core.ops.audit import Audit, AuditAction, AuditEvent, Subject
+from core.db.stripe_events_dao import EventFigures, EventRow, NewEvent, UnsolvedRow
+from core.errors import AssayError, DatabaseUnavailable, NotConfigured, NotFound, place_of
+from core.ops.audit import Audit, AuditAction, AuditEvent, Subject, audit_principal
+from core.ops.jobs import JobContext, Queue
+from core.principal import Principal
 from core.settings import Settings
 
+WORK = "stripe_event"
+"""The kind of job that works on one event."""
 LEASE = timedelta(minutes=5)
 """So long one process works on an event before another may."""
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 120, 240, 480, 720, 1440, 1440))
 """Waits between the attempts of one event; after the last it is given up."""
-AT_ONCE, PRUNED_AT_ONCE = 100, 10_000
+AT_ONCE, PRUNED_AT_ONCE, MAX_LISTED = 100, 10_000, 100
 KEPT = timedelta(days=400)
 """So long an event that comes again is known."""
 MAX_BODY_BYTES = 512 * 1024
 MAX_SAID_CHARS = 500
 NO_EVENT = "The body is no event of Stripe's."
+SET_ASIDE = "An operator set it aside."
 UNSET = "Events of Stripe are switched off. Set STRIPE_WEBHOOK_SECRET."
 
 _log = logging.getLogger(__name__)
@@ -53,12 +62,14 @@ class _End:
 class StripeEvents:
     """Takes Stripe's events, and brings payments and subscriptions into line with them."""
 
-    def __init__(self, database: Database, settings: Settings, clock: Clock, handling: Handling) -> None:
+    def __init__(self, database: Database, settings: Settings, clock: Clock, handling: Handling, queue: Queue) -> None:
         secret = settings.stripe_webhook_secret
         self._secret = secret.get_secret_value().strip() if secret else None
         self._database = database
         self._clock = clock
         self._handling = handling
+        self._queue = queue
+        queue.handle({WORK: self._work})
 
     @property
     def is_configured(self) -> bool:
@@ -66,7 +77,7 @@ class StripeEvents:
         return self._secret is not None
 
     def receive(self, body: bytes, signature: str | None) -> None:
-        """Stores an event, whose body is as it came, and works on it. The same event again changes nothing.
+        """Stores an event, whose body is as it came, and has it worked on. The same event again changes nothing.
 
         Raises:
             NotConfigured: STRIPE_WEBHOOK_SECRET is unset.
@@ -78,11 +89,9 @@ class StripeEvents:
         check_signature(body, signature, self._secret, self._clock.now())
         event = _read(body)
         with self._database.service() as connection:
-            dao.add(connection, event)
-        try:
-            self.work_on(event.id)
-        except DatabaseUnavailable:
-            _log.warning("Stripe's event %s is stored, and worked on as soon as the database is back.", event.id)
+            is_new = dao.add(connection, event)
+        if is_new:
+            self._submit(event.id)
 
     def work_on(self, event_id: str) -> None:
         """Works on one event, where it is due and nobody else does."""
@@ -102,12 +111,56 @@ class StripeEvents:
             waiting = dao.due(connection, most=AT_ONCE)
             dao.prune(connection, age=KEPT, most=PRUNED_AT_ONCE)
         for event_id in waiting:
-            self.work_on(event_id)
+            fenced(f"Stripe's event {event_id}", partial(self.work_on, event_id))
 
     def figures(self) -> EventFigures:
         """How events fare, for operators."""
         with self._database.service() as connection:
             return dao.figures(connection)
+
+    def unsolved(self, principal: Principal) -> list[UnsolvedRow]:
+        """Events that are refused, failed or tried again, the latest first.
+
+        Raises:
+            Forbidden: not an operator.
+        """
+        require_operator(principal)
+        with self._database.service() as connection:
+            return dao.unsolved(connection, most=MAX_LISTED)
+
+    def run_again(self, principal: Principal, event_id: str) -> None:
+        """Has an event that is not solved worked on now, with all its tries before it.
+
+        Raises:
+            Forbidden: not an operator.
+            NotFound: there is none, or it is solved.
+        """
+        require_operator(principal)
+        with self._database.service() as connection:
+            before = _found(dao.reopen(connection, event_id))
+            Audit.record(connection, _operated(principal, before, "waiting"))
+        self._submit(event_id)
+
+    def set_aside(self, principal: Principal, event_id: str) -> None:
+        """Ends an event that is not solved, because it was by other means; its words are forgotten.
+
+        Raises:
+            Forbidden: not an operator.
+            NotFound: there is none, or it is solved.
+        """
+        require_operator(principal)
+        with self._database.service() as connection:
+            before = _found(dao.set_aside(connection, event_id, said=SET_ASIDE))
+            Audit.record(connection, _operated(principal, before, "ignored"))
+
+    def _work(self, context: JobContext) -> None:
+        self.work_on(str(context.job.arguments["event"]))
+
+    def _submit(self, event_id: str) -> None:
+        try:
+            self._queue.submit(WORK, {"event": event_id}, key=event_id, org_id=None)
+        except DatabaseUnavailable:
+            _log.warning("Stripe's event %s is stored; the next round of events works on it.", event_id)
 
     def _attempt(self, row: EventRow) -> _End | None:
         """One attempt at an event; None: it is to be tried again, and that is noted."""
@@ -166,6 +219,20 @@ def _is_name(value: object) -> TypeGuard[str]:
 def _content(row: EventRow) -> Object:
     content: Mapping[str, Any] = json.loads(row.body)
     return content
+
+
+def _found(row: UnsolvedRow | None) -> UnsolvedRow:
+    """Raises NotFound where there is none."""
+    if row is None:
+        raise NotFound("There is no such event that is not solved.")
+    return row
+
+
+def _operated(principal: Principal, before: UnsolvedRow, state: str) -> AuditEvent:
+    was = {"type": before.type, "state": before.state, "said": before.said}
+    subject, after = Subject("stripe_event", before.id), {"type": before.type, "state": state}
+    action = AuditAction.BILLING_EVENT_OPERATED
+    return audit_principal(principal, action, subject, before=was, after=after, as_operator=True)
 
 
 def _record(connection: Transaction, row: EventRow, end: _End) -> None:

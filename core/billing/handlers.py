@@ -6,6 +6,7 @@ Nothing is taken from metadata: a payment is found by its intent or checkout, an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from uuid import UUID
 
 from core.billing.handling import Handling
@@ -96,7 +97,7 @@ def _refund(handling: Handling, about: Object, cause: Cause) -> None:
         facts = handling.api.charge(charge_id)
     except GoneAtStripe:
         raise Ignored("The charge is none of ours.") from None
-    _refunded(handling, facts, cause)
+    _refunded(handling, facts, replace(cause, at=facts.read_at or cause.at))
 
 
 def _refunded(handling: Handling, facts: ChargeFacts, cause: Cause) -> None:

@@ -61,10 +61,6 @@ class Offers:
         """Whether a plan has a price at Stripe."""
         return plan.name in self._price_ids
 
-    def plan_of_price(self, price_id: str) -> Plan | None:
-        """The plan of a Stripe price; None where it is none of ours."""
-        return next((self._plans.get(name) for name, own in self._price_ids.items() if own == price_id), None)
-
     def has_seats(self, plan: Plan) -> bool:
         """Whether a plan is paid by the seat."""
         return plan.price_unit == "seat and month"

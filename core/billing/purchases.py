@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 from core.accounts.permissions import Action, require
 from core.billing.customers import Customers
+from core.billing.fences import fenced
 from core.billing.payments import Cause, Contradiction, Payments
 from core.billing.stripe_api import CreditsSale, GoneAtStripe, StripeApi
 from core.billing.stripe_facts import ChargeFacts, IntentFacts
@@ -28,9 +30,10 @@ KEY_LASTS = timedelta(hours=24)
 """So long an Idempotency-Key stands for its purchase."""
 LOST_AFTER = timedelta(minutes=2)
 """A purchase that is begun and got no intent in that time lost its process; its request may go on."""
-LOOKED_AT_AFTER, LOOKED_AT_UNTIL = timedelta(minutes=10), timedelta(days=3)
-"""Ages of open purchases that Stripe is asked about by itself: events may be lost."""
+LOOKED_AT_AFTER = timedelta(minutes=10)
+"""Age from which on Stripe is asked about open purchases by ourselves: events may be lost."""
 FORGOTTEN_AFTER = timedelta(days=30)
+NOBODY_PAID = "Nobody paid it."
 AT_ONCE, MAX_LISTED, LOOKED_AT_ONCE = 50, 100, 3
 CENTS = 100
 
@@ -88,15 +91,18 @@ class Purchases:
         """
         require(principal, Action.BUY)
         package = self._billing.package(package_id)
-        customer_id = self._customers.ensured(principal)
+        self._api.require_key()
         payment, _ = self._begun(principal, package, None)
         sale = CreditsSale(_words(package), payment.amount_minor, payment.currency)
         with self._freed(payment.id):
-            made = self._api.sell_credits(
-                payment_id=str(payment.id),
-                sale=sale,
-                customer_id=customer_id,
-                back_url=self._customers.back_url,
+            made = self._customers.ask(
+                principal,
+                lambda customer_id: self._api.sell_credits(
+                    payment_id=str(payment.id),
+                    sale=sale,
+                    customer_id=customer_id,
+                    back_url=self._customers.back_url,
+                ),
             )
         if made.url is None:
             raise Conflict("Stripe gave no address for this checkout. Try again.")
@@ -120,16 +126,20 @@ class Purchases:
         with self._database.service() as connection:
             rows = dao.open_payments_of(connection, principal.org_id, most=LOOKED_AT_ONCE)
         for row in rows:
-            self._look(row)
+            with suppress(AssayError):  # what Stripe cannot say now it says later
+                self._look(row)
 
     def reconcile(self) -> None:
-        """Asks Stripe about purchases of which no event came, and ends those that nobody will pay."""
+        """Asks Stripe about purchases of which no event came, and ends those that nobody paid for long."""
         with self._database.service() as connection:
-            rows = dao.open_payments(connection, after=LOOKED_AT_AFTER, until=LOOKED_AT_UNTIL, most=AT_ONCE)
-            dao.close_forgotten(connection, age=FORGOTTEN_AFTER, said="Nobody paid it.")
+            rows = []
+            if self._api.is_configured:
+                rows = dao.take_open_payments(connection, after=LOOKED_AT_AFTER, most=AT_ONCE)
+            dao.close_forgotten(connection, age=FORGOTTEN_AFTER, said=NOBODY_PAID)
             dao.forget_requests(connection, age=KEY_LASTS)
-        for row in rows if self._api.is_configured else []:
-            self._look(row)
+            now = dao.now(connection)
+        for row in rows:
+            fenced(f"the look at payment {row.id}", partial(self._look_or_end, row, now))
 
     def found(self, intent_id: str) -> UUID | None:
         """The purchase of an intent; that of a checkout is found by asking Stripe. None: it is none of ours.
@@ -173,24 +183,31 @@ class Purchases:
                 self._payments.refuse(connection, payment_id, error.detail)
             raise
 
+    def _look_or_end(self, row: PaymentRow, now: datetime) -> None:
+        """Looks at one purchase, and ends it where it was begun long ago and is still not paid, or unknown there."""
+        with suppress(GoneAtStripe):
+            self._look(row)
+        if row.created_at < now - FORGOTTEN_AFTER:
+            with self._database.service() as connection:
+                dao.close_payment(connection, row.id, NOBODY_PAID)
+
     def _look(self, row: PaymentRow) -> None:
-        """What Stripe says of one purchase; what it cannot say now it says later."""
-        with suppress(AssayError):
-            intent_id = row.intent_id
-            if intent_id is None and row.checkout_id is not None:
-                checkout = self._api.checkout(row.checkout_id)
-                if checkout.status == "expired":
-                    with self._database.service() as connection:
-                        dao.close_payment(connection, row.id, "The checkout was left.")
-                    return
-                intent_id = checkout.intent_id
-                if intent_id is not None:
-                    self.bound(row.checkout_id, intent_id)
+        """What Stripe says of one purchase."""
+        intent_id = row.intent_id
+        if intent_id is None and row.checkout_id is not None:
+            checkout = self._api.checkout(row.checkout_id)
+            if checkout.status == "expired":
+                with self._database.service() as connection:
+                    dao.close_payment(connection, row.id, "The checkout was left.")
+                return
+            intent_id = checkout.intent_id
             if intent_id is not None:
-                self._apply_intent(row.id, self._api.intent(intent_id))
+                self.bound(row.checkout_id, intent_id)
+        if intent_id is not None:
+            self._apply_intent(row.id, self._api.intent(intent_id))
 
     def _apply_intent(self, payment_id: UUID, facts: IntentFacts) -> None:
-        cause = Cause(f"read-{new_id()}", datetime.now(UTC))
+        cause = Cause(f"read-{new_id()}", facts.read_at or datetime.now(UTC))
 
         def change(connection: Transaction) -> None:
             self._payments.on_intent(connection, payment_id, facts, cause)
@@ -237,36 +254,29 @@ class Purchases:
 
     def _with_intent(self, principal: Principal, payment: PaymentRow, package: Package) -> IntentFacts:
         with self._freed(payment.id):
-            facts = self._api.create_intent(
-                payment_id=str(payment.id),
-                amount_minor=payment.amount_minor,
-                currency=payment.currency,
-                description=_words(package),
-                customer_id=self._customers.known(principal.org_id),
+            facts = self._customers.ask(
+                principal,
+                lambda customer_id: self._api.create_intent(
+                    payment_id=str(payment.id),
+                    amount_minor=payment.amount_minor,
+                    currency=payment.currency,
+                    description=_words(package),
+                    customer_id=customer_id,
+                ),
             )
         with self._database.service() as connection:
             dao.begin_intent(connection, payment.id, facts.id)
         return facts
 
-    def _freed(self, payment_id: UUID) -> _Freed:
-        return _Freed(self._database, payment_id)
-
-
-class _Freed:
-    """Ends a purchase whose payment could not be asked for: its Idempotency-Key is free again."""
-
-    def __init__(self, database: Database, payment_id: UUID) -> None:
-        self._database = database
-        self._payment_id = payment_id
-
-    def __enter__(self) -> None:
-        """Nothing is done before."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """What is raised goes on."""
-        if isinstance(error, AssayError):
+    @contextmanager
+    def _freed(self, payment_id: UUID) -> Iterator[None]:
+        """Ends a purchase whose payment could not be asked for: its Idempotency-Key is free again."""
+        try:
+            yield
+        except AssayError as error:
             with self._database.service() as connection:
-                dao.close_payment(connection, self._payment_id, error.detail)
+                dao.close_payment(connection, payment_id, error.detail)
+            raise
 
 
 def _words(package: Package) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -18,11 +20,13 @@ from core.billing.stripe_facts import (
     CheckoutFacts,
     IntentFacts,
     PreviewFacts,
+    PriceFacts,
     SubscriptionFacts,
     charge_of,
     checkout_of,
     intent_of,
     preview_of,
+    price_of,
     subscription_of,
 )
 from core.errors import AssayError, ConfigurationError, Conflict, InvalidRequest, NotConfigured
@@ -60,6 +64,11 @@ class GoneAtStripe(AssayError):
     """Stripe has no object of that id."""
 
     code, status, title = "not_found", 404, "Not found at Stripe"
+
+    def __init__(self, detail: str, parameter: str | None = None) -> None:
+        super().__init__(detail)
+        self.parameter = parameter
+        """Of the call, where it is that which names it: `customer`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,32 +131,37 @@ class StripeApi:
         return str(self._call(lambda client: client.v1.customers.create(_any(params), _any(options)))["id"])
 
     def create_intent(
-        self, *, payment_id: str, amount_minor: int, currency: str, description: str, customer_id: str | None
+        self, *, payment_id: str, amount_minor: int, currency: str, description: str, customer_id: str
     ) -> IntentFacts:
-        """Makes the payment intent of a purchase, once."""
-        params: dict[str, Any] = {
+        """Makes the payment intent of a purchase, once for a customer."""
+        params = {
             "amount": amount_minor,
+            "customer": customer_id,
             "currency": currency,
             "description": description,
             "automatic_payment_methods": {"enabled": True},
             "metadata": {"payment_id": payment_id},
         }
-        if customer_id:
-            params["customer"] = customer_id
-        options = {"idempotency_key": f"assay-payment-{payment_id}"}
+        options = {"idempotency_key": f"assay-payment-{payment_id}-{customer_id}"}
         return intent_of(self._call(lambda client: client.v1.payment_intents.create(_any(params), _any(options))))
 
     def intent(self, intent_id: str) -> IntentFacts:
         """A payment intent with what was refunded of it."""
         params = {"expand": ["latest_charge"]}
-        return intent_of(self._call(lambda client: client.v1.payment_intents.retrieve(intent_id, _any(params))))
+        found, read_at = self._read(lambda client: client.v1.payment_intents.retrieve(intent_id, _any(params)))
+        return replace(intent_of(found), read_at=read_at)
 
     def charge(self, charge_id: str) -> ChargeFacts:
         """A charge."""
-        return charge_of(self._call(lambda client: client.v1.charges.retrieve(charge_id)))
+        found, read_at = self._read(lambda client: client.v1.charges.retrieve(charge_id))
+        return replace(charge_of(found), read_at=read_at)
+
+    def price(self, price_id: str) -> PriceFacts:
+        """A price."""
+        return price_of(self._call(lambda client: client.v1.prices.retrieve(price_id)))
 
     def sell_credits(self, *, payment_id: str, sale: CreditsSale, customer_id: str, back_url: str) -> CheckoutFacts:
-        """Makes the hosted checkout of a purchase of credits, once."""
+        """Makes the hosted checkout of a purchase of credits, once for a customer."""
         price = {
             "currency": sale.currency,
             "unit_amount": sale.amount_minor,
@@ -161,10 +175,10 @@ class StripeApi:
             "success_url": f"{back_url}?section=credits&bought=1",
             "cancel_url": f"{back_url}?section=credits",
         }
-        return self._checkout(params, f"assay-checkout-{payment_id}")
+        return self._checkout(params, f"assay-checkout-{payment_id}-{customer_id}")
 
-    def sell_plan(self, *, line: Line, customer_id: str, back_url: str, key: str) -> CheckoutFacts:
-        """Makes the hosted checkout of a subscription, once for a key."""
+    def sell_plan(self, *, line: Line, customer_id: str, back_url: str) -> CheckoutFacts:
+        """Makes the hosted checkout of a subscription."""
         params = {
             "mode": "subscription",
             "customer": customer_id,
@@ -172,7 +186,7 @@ class StripeApi:
             "success_url": f"{back_url}?bought=1",
             "cancel_url": back_url,
         }
-        return self._checkout(params, key)
+        return self._checkout(params, f"assay-plan-{new_id()}")
 
     def checkout(self, checkout_id: str) -> CheckoutFacts:
         """A checkout."""
@@ -192,12 +206,11 @@ class StripeApi:
         """
         self._call(lambda client: client.v1.checkout.sessions.expire(checkout_id))
 
-    def subscription(self, subscription_id: str) -> SubscriptionFacts:
-        """A subscription as it is at this moment, with what its schedule has next."""
+    def subscription(self, subscription_id: str, plan_prices: Collection[str]) -> SubscriptionFacts:
+        """A subscription as it is at this moment, with what its schedule has next; its plan is one of these prices."""
         params = {"expand": ["schedule"]}
-        return subscription_of(
-            self._call(lambda client: client.v1.subscriptions.retrieve(subscription_id, _any(params)))
-        )
+        found = self._call(lambda client: client.v1.subscriptions.retrieve(subscription_id, _any(params)))
+        return subscription_of(found, plan_prices)
 
     def preview(self, subscription_id: str, item_id: str, line: Line, *, at: int) -> PreviewFacts:
         """What it costs at once to change a subscription at that moment, in seconds since 1970."""
@@ -231,9 +244,11 @@ class StripeApi:
             schedule = self._call(lambda client: client.v1.subscription_schedules.create(_any(made), _any(options)))
             schedule_id = str(schedule["id"])
         start, end = int(facts.period_start.timestamp()), int(facts.period_end.timestamp())
-        now = {"items": [{"price": facts.price_id, "quantity": facts.seats}], "start_date": start, "end_date": end}
-        month = {"interval": "month", "interval_count": 1}
-        then = {"items": [{"price": line.price_id, "quantity": line.seats}], "start_date": end, "duration": month}
+        others = [{"price": price_id, "quantity": quantity} for price_id, quantity in facts.others]
+        now: dict[str, Any] = {"start_date": start, "end_date": end}
+        now["items"] = [{"price": facts.price_id, "quantity": facts.seats}, *others]
+        then: dict[str, Any] = {"start_date": end, "duration": {"interval": "month", "interval_count": 1}}
+        then["items"] = [{"price": line.price_id, "quantity": line.seats}, *others]
         params = {"end_behavior": "release", "phases": [now, then], "proration_behavior": "none"}
         scheduled = schedule_id
         self._call(lambda client: client.v1.subscription_schedules.update(scheduled, _any(params)))
@@ -262,13 +277,18 @@ class StripeApi:
         return checkout_of(self._call(lambda client: client.v1.checkout.sessions.create(_any(params), _any(options))))
 
     def _call(self, call: Callable[[StripeClient], StripeObject]) -> dict[str, Any]:
+        return self._read(call)[0]
+
+    def _read(self, call: Callable[[StripeClient], StripeObject]) -> tuple[dict[str, Any], datetime]:
+        """What Stripe answers, and when it did by its own clock."""
         client = self._opened()
         import stripe
 
         try:
-            return call(client).to_dict()
+            found = call(client)
         except stripe.StripeError as error:
             raise translated(error) from error
+        return found.to_dict(), _answered_at(found)
 
     def _opened(self) -> StripeClient:
         """The client, made by the first who needs it: importing it takes most of a second."""
@@ -320,11 +340,20 @@ def _refused_key(_error: Any) -> AssayError:
 
 def _refused(error: Any) -> AssayError:
     if error.http_status == 404 or error.code == "resource_missing":
-        return GoneAtStripe("Stripe does not know this any more.")
+        return GoneAtStripe("Stripe does not know this any more.", error.param)
     _log.warning("Stripe refused a request: code %s, parameter %s.", error.code, error.param)
     return InvalidRequest(
         "Stripe does not accept this. Nothing was changed; your operator finds the reason in the log."
     )
+
+
+def _answered_at(found: StripeObject) -> datetime:
+    """The time in an answer's `Date` header, to the second; ours where there is none."""
+    headers = getattr(found.last_response, "headers", None) or {}
+    try:
+        return parsedate_to_datetime(headers["Date"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError):
+        return datetime.now(UTC)
 
 
 def _checked_base(address: str | None) -> str | None:

@@ -6,7 +6,7 @@ whole numbers of the smallest unit of a currency (cents); times are seconds sinc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -42,6 +42,8 @@ class IntentFacts:
     client_secret: str | None
     refunded_minor: int | None
     """Of its last charge, where that was asked for."""
+    read_at: datetime | None = None
+    """When Stripe answered so, by its clock; None: an event says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class ChargeFacts:
     refunded_minor: int
     """In all, not of one refund."""
     currency: str
+    read_at: datetime | None = None
+    """As of an intent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,21 @@ class SubscriptionFacts:
     next_price_id: str | None
     """Of the phase that follows the running period; None: it stays as it is."""
     next_seats: int | None
+    others: tuple[tuple[str, int], ...] = ()
+    """Prices and quantities of its other items, which are of no plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFacts:
+    """A price."""
+
+    id: str
+    is_active: bool
+    amount_minor: int | None
+    """None: it is no whole number of cents for each unit."""
+    currency: str
+    interval: str | None
+    """`month` where it recurs every month; None: it does not recur."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,32 +188,48 @@ def dispute_of(found: Object) -> DisputeFacts:
     )
 
 
-def subscription_of(found: Object) -> SubscriptionFacts:
-    """Reads a subscription with one item, and what its schedule has next where that was asked for.
+def subscription_of(found: Object, plan_prices: Collection[str] = ()) -> SubscriptionFacts:
+    """Reads a subscription, and what its schedule has next where that was asked for.
+
+    Of several items the first whose price is one of `plan_prices` counts, or else the first of all.
 
     Raises:
-        UnreadableObject: it has no item, or several: none of ours has.
+        UnreadableObject: it has no item.
     """
     items = _items(found)
-    if len(items) != 1:
-        raise UnreadableObject(f"The subscription has {len(items)} items; those of plans have one.")
-    item = items[0]
-    price = item.get("price")
+    if not items:
+        raise UnreadableObject("The subscription has no item.")
+    item = _of_plan(items, plan_prices)
     begin, end = (item.get(name, found.get(name)) for name in ("current_period_start", "current_period_end"))
-    following = _following(found.get("schedule"), end)
+    following = _following(found.get("schedule"), end, plan_prices)
     return SubscriptionFacts(
         id=_text(found, "id"),
         customer_id=_id_of(found.get("customer")) or "",
         status=_text(found, "status"),
         item_id=_text(item, "id"),
-        price_id=_id_of(price) or "",
-        seats=max(1, _amount(item, "quantity", default=1)),
+        price_id=_id_of(item.get("price")) or "",
+        seats=_quantity(item),
         period_start=moment(begin),
         period_end=moment(end),
         ends_at_period_end=found.get("cancel_at_period_end") is True,
         schedule_id=_id_of(found.get("schedule")),
         next_price_id=_id_of(following.get("price")) if following else None,
-        next_seats=max(1, _amount(following, "quantity", default=1)) if following else None,
+        next_seats=_quantity(following) if following else None,
+        others=tuple((_id_of(each.get("price")) or "", _quantity(each)) for each in items if each is not item),
+    )
+
+
+def price_of(found: Object) -> PriceFacts:
+    """Reads a price."""
+    recurring = found.get("recurring")
+    every = recurring if isinstance(recurring, Mapping) else {}
+    interval, number = _maybe_text(every.get("interval")), every.get("interval_count", 1)
+    return PriceFacts(
+        id=_text(found, "id"),
+        is_active=found.get("active") is not False,
+        amount_minor=_amount(found, "unit_amount") if found.get("unit_amount") is not None else None,
+        currency=_text(found, "currency").lower(),
+        interval=interval if number == 1 else f"{number} {interval}s",
     )
 
 
@@ -213,15 +248,23 @@ def subscription_id_of(found: Object) -> str | None:
     return _id_of(inside) or _id_of(found.get("subscription")) or _id_of(found.get("released_subscription"))
 
 
-def _following(schedule: object, end: object) -> Object | None:
+def _following(schedule: object, end: object, plan_prices: Collection[str]) -> Object | None:
     """The item of the phase that begins when the running period ends."""
     if not isinstance(schedule, Mapping) or schedule.get("status") not in ("active", "not_started"):
         return None
     for phase in schedule.get("phases") or []:
         if isinstance(phase, Mapping) and phase.get("start_date") == end:
             items = [item for item in phase.get("items") or [] if isinstance(item, Mapping)]
-            return items[0] if items else None
+            return _of_plan(items, plan_prices) if items else None
     return None
+
+
+def _of_plan(items: list[Object], plan_prices: Collection[str]) -> Object:
+    return next((item for item in items if _id_of(item.get("price")) in plan_prices), items[0])
+
+
+def _quantity(item: Object) -> int:
+    return max(1, _amount(item, "quantity", default=1))
 
 
 def _items(found: Object) -> list[Object]:

@@ -3,18 +3,24 @@
 Events about a subscription come in any order, so none is believed for what it says: each is a reason to read the
 subscription anew. Of two readings at once the later to be kept is made again, by a version in the row, so that an older
 one never overwrites a newer one; no transaction is open while Stripe is asked.
+
+Which plan a subscription brings is decided by its price: one that is sold now, or that was. Who asked for a change is
+kept while it is asked for, so that the audit log names them even where Stripe's event is here before Stripe's answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from core.billing.fences import fenced
 from core.billing.offers import FREE, Offers
-from core.billing.stripe_api import StripeApi
+from core.billing.stripe_api import GoneAtStripe, StripeApi
 from core.billing.stripe_facts import LIVE, OVER, SubscriptionFacts
 from core.billing.telling import Telling
 from core.db import billing_dao as dao
@@ -22,8 +28,7 @@ from core.db import people_dao
 from core.db.billing_dao import SubscriptionChange, SubscriptionRow
 from core.db.engine import Database, Transaction
 from core.errors import AssayError, Conflict, NotConfigured
-from core.ops.audit import Audit, AuditAction, AuditEvent, Subject, audit_principal, changed
-from core.principal import Principal
+from core.ops.audit import Audit, AuditAction, AuditEvent, Subject, changed
 
 READINGS = 5
 """How often a subscription is read anew because another reading came between."""
@@ -40,10 +45,15 @@ class NotOurs(AssayError):
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A reading, and what the row was before it."""
+    """A reading, and what was known before it."""
 
     facts: SubscriptionFacts
     version: int | None
+    """Of the row; None: there was none."""
+    prices: Mapping[str, str]
+    """The plan of each price."""
+    by: UUID | None
+    """Who asked for what is read; None: nobody here did, as far as is known."""
 
 
 class SubscriptionSync:
@@ -58,8 +68,8 @@ class SubscriptionSync:
         self._telling = telling
         self._grace = grace
 
-    def read(self, subscription_id: str, *, by: Principal | None = None) -> SubscriptionFacts:
-        """Reads a subscription at Stripe, and keeps it and what follows from it.
+    def read(self, subscription_id: str, *, by: UUID | None = None) -> SubscriptionFacts:
+        """Reads a subscription at Stripe, and keeps it and what follows from it; `by` asked for what has changed.
 
         Raises:
             NotOurs: its customer is unknown.
@@ -68,9 +78,13 @@ class SubscriptionSync:
         for _ in range(READINGS):
             with self._database.service() as connection:
                 before = dao.subscription(connection, subscription_id)
-            read = _Read(self._api.subscription(subscription_id), before.version if before else None)
+                prices = dao.plan_prices(connection)
+            prices |= {price_id: plan for plan, price_id in self._offers.price_ids.items()}
+            facts = self._api.subscription(subscription_id, prices)
+            asker = by or (before.asked_by if before else self._who_began(facts))
+            read = _Read(facts, before.version if before else None, prices, asker)
             with self._database.service() as connection:
-                if self._keep(connection, read, by):
+                if self._keep(connection, read):
                     return read.facts
         raise Conflict("This subscription changes at the moment. Look again in a minute.")
 
@@ -79,16 +93,51 @@ class SubscriptionSync:
         with self._database.service() as connection:
             rows = dao.over_grace(connection, most=AT_ONCE)
         for row in rows:
-            with self._database.service() as connection:
-                self._entitle(connection, row.org_id, None)
+            fenced(f"the end of the grace of {row.subscription_id}", partial(self._fall_back, row.org_id))
         return len(rows)
 
-    def unread(self) -> list[str]:
-        """Subscriptions that Stripe should have told of, and has not."""
+    def read_unread(self) -> None:
+        """Reads subscriptions that Stripe should have told of, and has not."""
         with self._database.service() as connection:
-            return dao.unread(connection, age=UNREAD_AFTER, most=AT_ONCE)
+            unread = dao.unread(connection, age=UNREAD_AFTER, most=AT_ONCE)
+        for subscription_id in unread:
+            fenced(f"the reading of {subscription_id}", partial(self._read_or_end, subscription_id))
 
-    def _keep(self, connection: Transaction, read: _Read, by: Principal | None) -> bool:
+    def _fall_back(self, org_id: UUID) -> None:
+        with self._database.service() as connection:
+            self._entitle(connection, org_id, None)
+
+    def _read_or_end(self, subscription_id: str) -> None:
+        """Reads a subscription; one that Stripe knows no more ends with the period that was paid."""
+        try:
+            self.read(subscription_id)
+        except GoneAtStripe:
+            with self._database.service() as connection:
+                org_id = dao.org_of_subscription(connection, subscription_id)
+                if org_id is None:
+                    return
+                dao.lock_account(connection, org_id)
+                before = dao.subscription(connection, subscription_id, is_locked=True)
+                if before is not None and dao.end_subscription(connection, subscription_id):
+                    differences = ({"status": before.status}, {"status": "canceled"})
+                    subject = Subject("subscription", subscription_id)
+                    Audit.record(
+                        connection, _event(org_id, AuditAction.SUBSCRIPTION_CHANGED, subject, differences, None)
+                    )
+                    self._entitle(connection, org_id, None)
+
+    def _who_began(self, facts: SubscriptionFacts) -> UUID | None:
+        """Who began the checkout that a subscription came of, of which nothing is known yet."""
+        with self._database.service() as connection:
+            org_id = dao.org_of_customer(connection, facts.customer_id)
+            account = dao.account(connection, org_id) if org_id else None
+        if account is not None and account.checkout_id is not None:
+            with suppress(GoneAtStripe):
+                if self._api.checkout(account.checkout_id).subscription_id == facts.id:
+                    return account.checkout_by
+        return None
+
+    def _keep(self, connection: Transaction, read: _Read) -> bool:
         """Keeps a reading; False where another was kept since it began."""
         facts = read.facts
         org_id = dao.org_of_customer(connection, facts.customer_id) or dao.org_of_subscription(connection, facts.id)
@@ -99,21 +148,22 @@ class SubscriptionSync:
         before = dao.subscription(connection, facts.id, is_locked=True)
         if (before.version if before else None) != read.version:
             return False
-        change = self._change(connection, org_id, facts, before)
+        change = self._change(connection, org_id, read, before)
         dao.put_subscription(connection, change)
         self._tell(connection, before, change)
-        _record(connection, before, change, by)
-        self._entitle(connection, org_id, by)
+        _record(connection, before, change, read.by)
+        self._entitle(connection, org_id, read.by)
         return True
 
     def _change(
-        self, connection: Transaction, org_id: UUID, facts: SubscriptionFacts, before: SubscriptionRow | None
+        self, connection: Transaction, org_id: UUID, read: _Read, before: SubscriptionRow | None
     ) -> SubscriptionChange:
-        following = self._plan_of(facts.next_price_id, None) if facts.next_price_id else None
+        facts, prices = read.facts, read.prices
+        following = _plan_of(prices, facts.next_price_id, None) if facts.next_price_id else None
         return SubscriptionChange(
             subscription_id=facts.id,
             org_id=org_id,
-            plan=self._plan_of(facts.price_id, before.plan if before and facts.status in OVER else None),
+            plan=_plan_of(prices, facts.price_id, before.plan if before and facts.status in OVER else None),
             seats=facts.seats,
             status=facts.status,
             item_id=facts.item_id,
@@ -124,14 +174,6 @@ class SubscriptionSync:
             next_seats=facts.next_seats if following else None,
             grace_until=self._grace_until(connection, facts, before),
         )
-
-    def _plan_of(self, price_id: str, otherwise: str | None) -> str:
-        plan = self._offers.plan_of_price(price_id)
-        if plan is not None:
-            return plan.name
-        if otherwise is not None:
-            return otherwise
-        raise NotConfigured("A subscription has a price that is no plan's. Check STRIPE_PRICE_… of each plan.")
 
     def _grace_until(
         self, connection: Transaction, facts: SubscriptionFacts, before: SubscriptionRow | None
@@ -149,8 +191,12 @@ class SubscriptionSync:
             self._telling.payment_failed(connection, change.org_id, label, change.grace_until)
         elif before is not None and had_failed and change.status == "active":
             self._telling.payment_recovered(connection, before)
+        if change.status in LIVE and (before is None or before.status not in LIVE):
+            living = [row for row in dao.subscriptions(connection, change.org_id) if row.status in LIVE]
+            if len(living) > 1:
+                self._telling.paid_twice(connection, change.org_id, len(living))
 
-    def _entitle(self, connection: Transaction, org_id: UUID, by: Principal | None) -> None:
+    def _entitle(self, connection: Transaction, org_id: UUID, by: UUID | None) -> None:
         """Puts an organisation on the plan that its subscriptions bring, as soon as that is another than before.
 
         What an operator set in between stays: only what a subscription brought is taken with it.
@@ -178,6 +224,18 @@ class SubscriptionSync:
             self._telling.plan_ended(connection, org_id, label, is_unpaid=is_unpaid)
 
 
+def _plan_of(prices: Mapping[str, str], price_id: str, otherwise: str | None) -> str:
+    """The plan of a price.
+
+    Raises:
+        NotConfigured: it is of none, and there is no other.
+    """
+    plan = prices.get(price_id, otherwise)
+    if plan is None:
+        raise NotConfigured("A subscription has a price that is no plan's. Check STRIPE_PRICE_… of each plan.")
+    return plan
+
+
 def _brings_plan(row: SubscriptionRow) -> bool:
     return row.status in LIVE and (row.grace_until is None or row.is_in_grace)
 
@@ -187,7 +245,7 @@ _TOLD = ("plan", "seats", "status", "ends_at_period_end", "next_plan", "next_sea
 
 
 def _record(
-    connection: Transaction, before: SubscriptionRow | None, change: SubscriptionChange, by: Principal | None
+    connection: Transaction, before: SubscriptionRow | None, change: SubscriptionChange, by: UUID | None
 ) -> None:
     was = {name: getattr(before, name) for name in _TOLD} if before else {}
     differences = changed(was, {name: getattr(change, name) for name in _TOLD})
@@ -203,9 +261,7 @@ def _event(
     action: AuditAction,
     subject: Subject,
     differences: Differences,
-    by: Principal | None,
+    by: UUID | None,
 ) -> AuditEvent:
     before, after = differences
-    if by is not None:
-        return audit_principal(by, action, subject, before=before, after=after)
-    return AuditEvent(org_id, None, "stripe", action, subject, before=before, after=after)
+    return AuditEvent(org_id, by, "member" if by else "stripe", action, subject, before=before, after=after)

@@ -7,24 +7,25 @@ effect when the period ends. The subscription itself is Stripe's: each of these 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from core.accounts.permissions import Action, require
 from core.billing.customers import Customers
+from core.billing.fences import fenced
 from core.billing.offers import FREE, Offers
-from core.billing.stripe_api import GoneAtStripe, Line, StripeApi
+from core.billing.stripe_api import GoneAtStripe, Line, PaymentsUnavailable, StripeApi
 from core.billing.stripe_facts import LIVE, SubscriptionFacts
 from core.billing.subscription_sync import SubscriptionSync
 from core.db import billing_dao as dao
 from core.db import people_dao
 from core.db.billing_dao import SubscriptionRow
 from core.db.engine import Database
-from core.errors import Conflict, InvalidRequest
+from core.errors import AssayError, Conflict, InvalidRequest
 from core.ids import new_id
 from core.metering.plans import Plan
 from core.ops.audit import Audit, AuditAction, Subject, audit_principal
@@ -34,7 +35,11 @@ MAX_PREVIEW_AGE_S = 3_600
 """So old a preview may be, for the change to cost what it said."""
 _UNPAID = frozenset({"past_due", "unpaid", "paused"})
 _NONE = "There is no subscription to change."
+_JUST_BEGUN = "Your subscription has just begun."
 _PAY_FIRST = "The last payment of the subscription failed. Pay it or change the card first, under Manage payment."
+
+
+Effect = Literal["checkout", "now", "later", "ends", "stays"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class ChangePreview:
 
     plan: str
     seats: int
-    effect: Literal["checkout", "now", "later", "ends", "stays"]
+    effect: Effect
     """How it comes about: by a first payment on the checkout, at once, or when the period ends; `ends`: back to Free;
     `stays`: a change that was to come is taken back."""
     takes_effect_at: datetime | None
@@ -110,22 +115,25 @@ class Subscriptions:
             PaymentDeclined: the share of the period was not paid; nothing is changed.
             Forbidden, InvalidRequest, Conflict, NotConfigured, PaymentsUnavailable: as `preview`.
         """
-        row, wanted, seats = self._asked(principal, plan, seats)
-        effect = self._effect(row, wanted, seats)
+        row, wanted, chosen = self._asked(principal, plan, seats)
         if row is None:
-            return Changed(self._begin(principal, wanted, seats), None)
+            self._effect(None, wanted, chosen)
+            return Changed(self._begin(principal, wanted, chosen), None)
         facts = self._sync.read(row.subscription_id)
-        if effect == "stays":
-            self._api.forget_change(facts.schedule_id or "")
-        elif effect == "ends":
-            self._end(facts)
-        else:
-            line = Line(self._offers.price_id(wanted), seats)
-            if effect == "now":
-                self._change_now(facts, line, at)
+        row, wanted, chosen = self._asked(principal, plan, seats)  # by what was read
+        if row is None or row.subscription_id != facts.id:
+            raise Conflict("The subscription has changed at this moment. Look at it again.")
+        effect = self._effect(row, wanted, chosen)
+        with self._asking(principal, row):
+            if effect == "stays":
+                self._forget(facts)
+            elif effect == "ends":
+                self._end(facts)
+            elif effect == "now":
+                self._change_now(facts, Line(self._offers.price_id(wanted), chosen), at)
             else:
-                self._change_later(facts, line)
-        return self._read(principal, row)
+                self._change_later(facts, Line(self._offers.price_id(wanted), chosen))
+        return Changed(None, self.current(principal))
 
     def set_seats(self, principal: Principal, seats: int) -> Changed:
         """Changes the seats of the plan that the organisation has: more at once, fewer when the period ends.
@@ -142,8 +150,9 @@ class Subscriptions:
             Forbidden, InvalidRequest, NotConfigured, PaymentsUnavailable: as `preview`.
         """
         row = self._required(principal)
-        self._end(self._sync.read(row.subscription_id))
-        return self._read(principal, row)
+        with self._asking(principal, row):
+            self._end(self._sync.read(row.subscription_id))
+        return Changed(None, self.current(principal))
 
     def resume(self, principal: Principal) -> Changed:
         """Takes back an end, or a change, that was to come.
@@ -156,10 +165,11 @@ class Subscriptions:
         facts = self._sync.read(row.subscription_id)
         if not facts.ends_at_period_end and facts.next_price_id is None:
             raise InvalidRequest("The subscription goes on as it is; there is nothing to take back.")
-        self._forget(facts)
-        if facts.ends_at_period_end:
-            self._api.set_ending(facts.id, ends=False)
-        return self._read(principal, row)
+        with self._asking(principal, row):
+            self._forget(facts)
+            if facts.ends_at_period_end:
+                self._api.set_ending(facts.id, ends=False)
+        return Changed(None, self.current(principal))
 
     def portal(self, principal: Principal) -> str:
         """The address of the organisation's own pages at Stripe: card, invoices, address. Good for a short while.
@@ -172,7 +182,11 @@ class Subscriptions:
         customer_id = self._customers.known(principal.org_id)
         if customer_id is None:
             raise InvalidRequest("There is nothing to manage yet: nothing was ever bought here.")
-        return self._api.portal(customer_id, back_url=self._customers.back_url)
+        url = self._api.portal(customer_id, back_url=self._customers.back_url)
+        with self._database.service() as connection:
+            subject = Subject("customer", customer_id)
+            Audit.record(connection, audit_principal(principal, AuditAction.PORTAL_OPENED, subject))
+        return url
 
     def look_again(self, principal: Principal) -> None:
         """Reads at Stripe what became of a checkout that was begun, or else of the subscription."""
@@ -181,7 +195,7 @@ class Subscriptions:
             account = dao.account(connection, principal.org_id)
             row = _current(dao.subscriptions(connection, principal.org_id))
         if account is not None and account.checkout_id is not None:
-            self._finish_checkout(principal, account.checkout_id)
+            self._finish_checkout(account.checkout_id)
         elif row is not None:
             self._sync.read(row.subscription_id)
 
@@ -205,9 +219,7 @@ class Subscriptions:
             raise InvalidRequest(f"Your organisation has {members} members; it takes at least as many seats.")
         return row, wanted, chosen
 
-    def _effect(
-        self, row: SubscriptionRow | None, wanted: Plan, seats: int
-    ) -> Literal["checkout", "now", "later", "ends", "stays"]:
+    def _effect(self, row: SubscriptionRow | None, wanted: Plan, seats: int) -> Effect:
         if row is None:
             if wanted.name == FREE:
                 raise InvalidRequest(_NONE)
@@ -239,58 +251,57 @@ class Subscriptions:
         return ChangePreview(wanted.name, seats, effect, when, due, monthly, at)
 
     def _begin(self, principal: Principal, wanted: Plan, seats: int) -> str:
-        """A checkout of a first subscription; one that was open before is closed, so that nobody pays twice."""
-        customer_id = self._customers.ensured(principal)
-        with self._database.service() as connection:
-            account = dao.lock_account(connection, principal.org_id)
-        if account.checkout_id is not None and self._finish_checkout(principal, account.checkout_id):
-            raise Conflict("Your subscription has just begun.")
-        before = self._checkout_id(principal)
-        made = self._api.sell_plan(
-            line=Line(self._offers.price_id(wanted), seats),
-            customer_id=customer_id,
-            back_url=self._customers.back_url,
-            key=f"assay-plan-{new_id()}",
+        """A checkout of a first subscription; none is begun while another could still be paid, or was."""
+        self._end_checkout(principal)
+        line = Line(self._offers.price_id(wanted), seats)
+        made = self._customers.ask(
+            principal,
+            lambda customer_id: self._api.sell_plan(
+                line=line, customer_id=customer_id, back_url=self._customers.back_url
+            ),
         )
         with self._database.service() as connection:
-            is_first = dao.swap_checkout(connection, principal.org_id, before, made.id)
+            dao.lock_account(connection, principal.org_id)
+            has_begun = _current(dao.subscriptions(connection, principal.org_id)) is not None
+            is_first = not has_begun and dao.begin_plan_checkout(
+                connection, principal.org_id, made.id, principal.user_id
+            )
             if is_first:
                 after = {"plan": wanted.name, "seats": seats}
                 subject = Subject("checkout", made.id)
                 Audit.record(connection, audit_principal(principal, AuditAction.CHECKOUT_BEGUN, subject, after=after))
-        if not is_first or made.url is None:
-            with suppress(GoneAtStripe, InvalidRequest):
-                self._api.expire_checkout(made.id)
-            raise Conflict("Somebody else of your organisation is buying a plan at this moment.")
-        return made.url
+        if is_first and made.url is not None:
+            return made.url
+        with suppress(GoneAtStripe, InvalidRequest):
+            self._api.expire_checkout(made.id)
+        raise Conflict(_JUST_BEGUN if has_begun else "Somebody else of your organisation is buying a plan just now.")
 
-    def _finish_checkout(self, principal: Principal, checkout_id: str) -> bool:
-        """Ends a checkout that is open, reads the subscription of one that is complete; True where there is one."""
-        try:
+    def _end_checkout(self, principal: Principal) -> None:
+        """Sees to it that nobody can pay the checkout that is open.
+
+        Raises:
+            Conflict: somebody just did.
+        """
+        with self._database.service() as connection:
+            account = dao.account(connection, principal.org_id)
+        if account is None or account.checkout_id is None:
+            return
+        with suppress(GoneAtStripe, InvalidRequest):  # it is over, or paid: what is read then says which
+            self._api.expire_checkout(account.checkout_id)
+        self._finish_checkout(account.checkout_id)
+        if self.current(principal) is not None:
+            raise Conflict(_JUST_BEGUN)
+
+    def _finish_checkout(self, checkout_id: str) -> None:
+        """Reads the subscription of a checkout that is complete; one that is no longer open is forgotten."""
+        found = None
+        with suppress(GoneAtStripe):
             found = self._api.checkout(checkout_id)
-        except GoneAtStripe:
-            found = None
-        if found is not None and found.status == "complete" and found.subscription_id is not None:
-            self._sync.read(found.subscription_id, by=principal)
-            self._forget_checkout(principal, checkout_id)
-            return self.current(principal) is not None
         if found is not None and found.status == "open":
-            return False
-        self._forget_checkout(principal, checkout_id)
-        return False
-
-    def _forget_checkout(self, principal: Principal, checkout_id: str) -> None:
-        with self._database.service() as connection:
-            dao.swap_checkout(connection, principal.org_id, checkout_id, None)
-
-    def _checkout_id(self, principal: Principal) -> str | None:
-        """The checkout that is open, ended at Stripe before another takes its place."""
-        with self._database.service() as connection:
-            account = dao.lock_account(connection, principal.org_id)
-        if account.checkout_id is not None:
-            with suppress(GoneAtStripe, InvalidRequest):
-                self._api.expire_checkout(account.checkout_id)
-        return account.checkout_id
+            return
+        if found is not None and found.subscription_id is not None:
+            self._sync.read(found.subscription_id)
+        self._customers.checkout_ended(checkout_id)
 
     def _required(self, principal: Principal) -> SubscriptionRow:
         require(principal, Action.BUY)
@@ -305,7 +316,19 @@ class Subscriptions:
         if at is not None and not now - MAX_PREVIEW_AGE_S <= at <= now + 60:
             raise InvalidRequest("The preview is out of date. Look at it again.")
         self._forget(facts)
-        self._api.change_now(facts.id, facts.item_id, line, at=at, key=f"assay-change-{new_id()}")
+        try:
+            self._api.change_now(facts.id, facts.item_id, line, at=at, key=f"assay-change-{new_id()}")
+        except PaymentsUnavailable:  # it may have been done
+            raise
+        except AssayError:
+            fenced(f"the change that was to come of {facts.id}", lambda: self._plan_again(facts))
+            raise
+
+    def _plan_again(self, facts: SubscriptionFacts) -> None:
+        """Lets the change come that was to come before."""
+        if facts.next_price_id is not None:
+            self._change_later(replace(facts, schedule_id=None), Line(facts.next_price_id, facts.next_seats or 1))
+        self._sync.read(facts.id)
 
     def _change_later(self, facts: SubscriptionFacts, line: Line) -> None:
         if facts.ends_at_period_end:
@@ -319,11 +342,26 @@ class Subscriptions:
 
     def _forget(self, facts: SubscriptionFacts) -> None:
         if facts.schedule_id is not None:
-            self._api.forget_change(facts.schedule_id)
+            with suppress(GoneAtStripe):
+                self._api.forget_change(facts.schedule_id)
 
-    def _read(self, principal: Principal, row: SubscriptionRow) -> Changed:
-        self._sync.read(row.subscription_id, by=principal)
-        return Changed(None, self.current(principal))
+    @contextmanager
+    def _asking(self, principal: Principal, row: SubscriptionRow) -> Iterator[None]:
+        """Asks Stripe for a change, and reads what came of it; who asks is known to Stripe's event, too."""
+        self._set_asked(row, principal)
+        try:
+            yield
+            self._sync.read(row.subscription_id, by=principal.user_id)
+        except PaymentsUnavailable:  # it may have been done, and Stripe's event tells
+            raise
+        except AssayError:
+            self._set_asked(row, None)
+            raise
+        self._set_asked(row, None)
+
+    def _set_asked(self, row: SubscriptionRow, by: Principal | None) -> None:
+        with self._database.service() as connection:
+            dao.set_asked(connection, row.subscription_id, by.user_id if by else None)
 
 
 def _current(rows: list[SubscriptionRow]) -> SubscriptionRow | None:

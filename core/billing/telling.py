@@ -55,6 +55,11 @@ class Telling:
         """A payment that had failed was made."""
         self._tell(transaction, row.org_id, "Your subscription is paid again", "Nothing changes.")
 
+    def paid_twice(self, transaction: Transaction, org_id: UUID, number: int) -> None:
+        """There is more than one subscription, each of which is paid."""
+        words = "Whoever runs this installation is told as well, and ends all but one. Nothing else changes until then."
+        self._tell(transaction, org_id, f"Your organisation has {number} subscriptions at once", words)
+
     def _tell(self, transaction: Transaction, org_id: UUID, title: str, body: str) -> None:
         notice = Notice(KIND, title, body, PAGE)
         for user_id in dao.managers(transaction, org_id):

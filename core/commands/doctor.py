@@ -80,10 +80,23 @@ def _findings(bench: Workbench) -> Iterator[Finding]:
     yield Finding("mail", "ok" if mail else "off", mail.host if mail else "set SMTP_URL")
     providers = ", ".join(provider.label for provider in bench.openid.providers)
     yield Finding("openid", "ok" if providers else "off", providers or "see docs/sign-in.md")
-    unset = bench.billing.missing_settings
-    sold = ", ".join(["credits", *bench.billing.offers.price_ids])
-    yield Finding("stripe", "off" if unset else "ok", f"set {' and '.join(unset)}" if unset else f"sells {sold}")
+    yield from _stripe(bench)
     yield Finding("https", "ok" if settings.is_https else "off", "" if settings.is_https else "PUBLIC_URL is not https")
+
+
+def _stripe(bench: Workbench) -> Iterator[Finding]:
+    """What is sold and what is missing; prices are compared at Stripe now."""
+    billing = bench.billing
+    sold = ", ".join(["credits", *billing.offers.price_ids])
+    unset = billing.missing_settings
+    yield Finding("stripe", "off" if unset else "ok", f"set {' and '.join(unset)}" if unset else f"sells {sold}")
+    if billing.is_configured:
+        try:
+            billing.price_check.look()
+        except AssayError as error:
+            yield Finding("stripe", "missing", error.detail)
+    for trouble in billing.troubles():
+        yield Finding("stripe", "missing", trouble)
 
 
 def _jobs(bench: Workbench) -> Iterator[Finding]:

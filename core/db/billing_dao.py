@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ class AccountRow:
     org_id: UUID
     customer_id: str | None
     checkout_id: str | None
+    checkout_by: UUID | None
     applied_plan: str | None
 
 
@@ -103,13 +105,15 @@ class SubscriptionRow:
     next_plan: str | None
     next_seats: int | None
     grace_until: datetime | None
+    asked_by: UUID | None
+    """Who asks for a change of it, or did in the last 15 minutes."""
     version: int
     created_at: datetime
     is_in_grace: bool
     """Whether the grace after a failed payment still runs."""
 
 
-_ACCOUNT = "SELECT org_id, customer_id, checkout_id, applied_plan FROM billing_accounts"
+_ACCOUNT = "SELECT org_id, customer_id, checkout_id, checkout_by, applied_plan FROM billing_accounts"
 _PAYMENT = (
     "SELECT id, org_id, user_id, package_id, credits, amount_minor, currency, state, intent_id, checkout_id, "
     "body_sha256, refunded_minor, refunds_as_of, taken_credits, said, created_at, credited_at "
@@ -118,6 +122,7 @@ _PAYMENT = (
 _SUBSCRIPTION = (
     "SELECT subscription_id, org_id, plan, seats, status, item_id, period_end, ends_at_period_end, schedule_id, "
     "next_plan, next_seats, grace_until, version, created_at, "
+    "CASE WHEN asked_at > assay_now() - interval '15 minutes' THEN asked_by END AS asked_by, "
     "coalesce(grace_until > assay_now(), false) AS is_in_grace "
     "FROM subscriptions"
 )
@@ -175,25 +180,27 @@ def org_of_subscription(connection: Connection, subscription_id: str) -> UUID | 
 def set_customer(connection: Connection, org_id: UUID, customer_id: str | None) -> None:
     """Keeps which customer an organisation is; what the one before had begun is left."""
     statement = text(
-        "UPDATE billing_accounts SET customer_id = :customer_id, checkout_id = NULL WHERE org_id = :org_id"
+        "UPDATE billing_accounts SET customer_id = :customer_id, checkout_id = NULL, checkout_by = NULL "
+        "WHERE org_id = :org_id"
     )
     connection.execute(statement, {"org_id": org_id, "customer_id": customer_id})
 
 
 def end_checkout(connection: Connection, checkout_id: str) -> None:
-    """Forgets a checkout of a subscription that came to one."""
-    statement = text("UPDATE billing_accounts SET checkout_id = NULL WHERE checkout_id = :checkout_id")
+    """Forgets the checkout of a subscription that came to one, or to nothing."""
+    statement = text(
+        "UPDATE billing_accounts SET checkout_id = NULL, checkout_by = NULL WHERE checkout_id = :checkout_id"
+    )
     connection.execute(statement, {"checkout_id": checkout_id})
 
 
-def swap_checkout(connection: Connection, org_id: UUID, before: str | None, checkout_id: str | None) -> bool:
-    """Keeps the checkout of a subscription that is open; False where another took the place of the one before."""
+def begin_plan_checkout(connection: Connection, org_id: UUID, checkout_id: str, by: UUID) -> bool:
+    """Keeps the checkout of a subscription that is open, and who began it; False where another is open."""
     statement = text(
-        "UPDATE billing_accounts SET checkout_id = :checkout_id "
-        "WHERE org_id = :org_id AND checkout_id IS NOT DISTINCT FROM :before"
+        "UPDATE billing_accounts SET checkout_id = :checkout_id, checkout_by = :by "
+        "WHERE org_id = :org_id AND checkout_id IS NULL"
     )
-    given = {"org_id": org_id, "before": before, "checkout_id": checkout_id}
-    return connection.execute(statement, given).rowcount == 1
+    return connection.execute(statement, {"org_id": org_id, "checkout_id": checkout_id, "by": by}).rowcount == 1
 
 
 def set_applied_plan(connection: Connection, org_id: UUID, plan: str | None) -> None:
@@ -282,10 +289,10 @@ def bind_intent(connection: Connection, payment_id: UUID, intent_id: str) -> boo
 
 
 def close_payment(connection: Connection, payment_id: UUID, said: str, *, state: str = "closed") -> bool:
-    """Ends a purchase that came to nothing, or is refused; False where it is not open."""
+    """Ends a purchase that came to nothing, or is refused; False where it is not open. One is refused again."""
     statement = text(
         "UPDATE payments SET state = :state, said = :said, request_key = NULL, "
-        "body_sha256 = NULL WHERE id = :id AND state IN ('open', 'refused')"
+        "body_sha256 = NULL WHERE id = :id AND state IN ('open', CASE WHEN :state = 'refused' THEN 'refused' END)"
     )
     return connection.execute(statement, {"id": payment_id, "state": state, "said": said}).rowcount == 1
 
@@ -333,14 +340,21 @@ def disputes(connection: Connection, payment_id: UUID) -> list[DisputeRow]:
     return [DisputeRow(**row) for row in rows]
 
 
-def open_payments(connection: Connection, *, after: timedelta, until: timedelta, most: int) -> list[PaymentRow]:
-    """Purchases that are open since so long, and not longer than that, the oldest first."""
+def take_open_payments(connection: Connection, *, after: timedelta, most: int) -> list[PaymentRow]:
+    """Purchases that are open since so long, those first of which Stripe was not asked for longest; it is asked now.
+
+    The next time is after a tenth of the purchase's age, so that old ones keep nobody waiting.
+    """
     rows = connection.execute(
         text(
-            f"{_PAYMENT} WHERE state = 'open' AND created_at BETWEEN assay_now() - :until AND assay_now() - :after "
-            "AND (intent_id IS NOT NULL OR checkout_id IS NOT NULL) ORDER BY created_at, id LIMIT :most"
+            "WITH taken AS (UPDATE payments SET asked_at = assay_now() WHERE id IN (SELECT id FROM payments "  # noqa: S608 (a constant)
+            "WHERE state = 'open' AND created_at <= assay_now() - :after "
+            "AND (intent_id IS NOT NULL OR checkout_id IS NOT NULL) "
+            "AND (asked_at IS NULL OR asked_at <= assay_now() - (assay_now() - created_at) / 10) "
+            "ORDER BY asked_at NULLS FIRST, created_at LIMIT :most FOR UPDATE SKIP LOCKED) "
+            f"RETURNING id) {_PAYMENT} WHERE id IN (SELECT id FROM taken) ORDER BY created_at, id"
         ),
-        {"after": after, "until": until, "most": most},
+        {"after": after, "most": most},
     ).mappings()
     return [PaymentRow(**row) for row in rows]
 
@@ -367,10 +381,10 @@ def forget_requests(connection: Connection, *, age: timedelta) -> None:
 
 
 def close_forgotten(connection: Connection, *, age: timedelta, said: str) -> int:
-    """Ends purchases that nobody paid for so long; says how many."""
+    """Ends purchases that were begun so long ago, and for which Stripe was never asked; says how many."""
     statement = text(
-        "UPDATE payments SET state = 'closed', said = :said, request_key = NULL, "
-        "body_sha256 = NULL WHERE state = 'open' AND created_at < assay_now() - :age"
+        "UPDATE payments SET state = 'closed', said = :said, request_key = NULL, body_sha256 = NULL "
+        "WHERE state = 'open' AND created_at < assay_now() - :age AND intent_id IS NULL AND checkout_id IS NULL"
     )
     return connection.execute(statement, {"age": age, "said": said}).rowcount
 
@@ -436,6 +450,63 @@ def put_subscription(connection: Connection, change: SubscriptionChange) -> None
         ),
         {name: getattr(change, name) for name in SubscriptionChange.__slots__},
     )
+
+
+def set_asked(connection: Connection, subscription_id: str, by: UUID | None) -> None:
+    """Keeps who asks for a change of a subscription from now on; None: nobody."""
+    statement = text(
+        "UPDATE subscriptions SET asked_by = :by, asked_at = CASE WHEN CAST(:by AS uuid) IS NOT NULL "
+        "THEN assay_now() END WHERE subscription_id = :id"
+    )
+    connection.execute(statement, {"id": subscription_id, "by": by})
+
+
+def end_subscription(connection: Connection, subscription_id: str) -> bool:
+    """Ends a subscription that Stripe knows no more, once its period is over; False where it is not, or has ended."""
+    statement = text(
+        "UPDATE subscriptions SET status = 'canceled', ends_at_period_end = false, next_plan = NULL, "
+        "next_seats = NULL, schedule_id = NULL, grace_until = NULL, version = version + 1, read_at = assay_now() "
+        "WHERE subscription_id = :id AND status <> 'canceled' AND period_end <= assay_now()"
+    )
+    return connection.execute(statement, {"id": subscription_id}).rowcount == 1
+
+
+def remember_prices(connection: Connection, prices: Mapping[str, str]) -> None:
+    """Keeps which plan each price is that is sold now, by the price."""
+    statement = text(
+        "INSERT INTO plan_prices (price_id, plan) VALUES (:price_id, :plan) ON CONFLICT (price_id) "
+        "DO UPDATE SET plan = excluded.plan WHERE plan_prices.plan <> excluded.plan"
+    )
+    if prices:
+        connection.execute(statement, [{"price_id": price_id, "plan": plan} for price_id, plan in prices.items()])
+
+
+def plan_prices(connection: Connection) -> dict[str, str]:
+    """The plan of every price that is or was sold."""
+    return {row.price_id: row.plan for row in connection.execute(text("SELECT price_id, plan FROM plan_prices"))}
+
+
+def say_of_prices(connection: Connection, said: Mapping[str, str]) -> None:
+    """Keeps how prices differ from their plans; of all others nothing is said any more."""
+    connection.execute(text("UPDATE plan_prices SET said = NULL WHERE said IS NOT NULL"))
+    for price_id, words in said.items():
+        statement = text("UPDATE plan_prices SET said = :said WHERE price_id = :id")
+        connection.execute(statement, {"id": price_id, "said": words})
+
+
+def prices_said(connection: Connection) -> list[str]:
+    """How prices differ from their plans."""
+    statement = text("SELECT said FROM plan_prices WHERE said IS NOT NULL ORDER BY plan, price_id")
+    return list(connection.execute(statement).scalars())
+
+
+def paying_twice(connection: Connection, *, most: int) -> list[UUID]:
+    """Organisations with more than one subscription that lives."""
+    statement = text(
+        "SELECT org_id FROM subscriptions WHERE status IN ('active', 'trialing', 'past_due') "
+        "GROUP BY org_id HAVING count(*) > 1 ORDER BY org_id LIMIT :most"
+    )
+    return list(connection.execute(statement, {"most": most}).scalars())
 
 
 def over_grace(connection: Connection, *, most: int) -> list[SubscriptionRow]:

@@ -24,6 +24,7 @@ billing_accounts = Table(
     Column("org_id", Uuid, ForeignKey("organisations.id"), primary_key=True),
     Column("customer_id", Text, unique=True),
     Column("checkout_id", Text),
+    Column("checkout_by", Uuid),
     Column("applied_plan", Text),
     Column("created_at", Moment, nullable=False),
 )
@@ -48,6 +49,7 @@ payments = Table(
     Column("taken_credits", Credits, nullable=False),
     Column("said", Text),
     Column("created_at", Moment, nullable=False),
+    Column("asked_at", Moment),
     Column("credited_at", Moment),
     ForeignKeyConstraint(["org_id", "user_id"], ["memberships.org_id", "memberships.user_id"]),
     UniqueConstraint("intent_id"),
@@ -79,9 +81,19 @@ subscriptions = Table(
     Column("next_plan", Text),
     Column("next_seats", Integer),
     Column("grace_until", Moment),
+    Column("asked_by", Uuid),
+    Column("asked_at", Moment),
     Column("version", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("read_at", Moment, nullable=False),
+)
+
+plan_prices = Table(
+    "plan_prices",
+    METADATA,
+    Column("price_id", Text, primary_key=True),
+    Column("plan", Text, nullable=False),
+    Column("said", Text),
 )
 
 stripe_events = Table(

@@ -68,8 +68,9 @@ class AuditAction(StrEnum):
     BOOST_ENDED = "boost.ended"
 
     CHECKOUT_BEGUN = "billing.checkout_begun"
-    PAYMENT_CHANGED = "billing.payment_changed"
+    PORTAL_OPENED = "billing.portal_opened"
     SUBSCRIPTION_CHANGED = "billing.subscription_changed"
+    BILLING_EVENT_OPERATED = "billing.event_operated"
     SEATS_CHANGED = "billing.seats_changed"
     BILLING_EVENT = "billing.event_processed"
     BILLING_EVENT_REFUSED = "billing.event_refused"

@@ -30,6 +30,7 @@ KINDS = {
     "validate_batch": "Batch of verdicts",
     "validate_all": "Nightly batches",
     "large_request": "Large request",
+    "stripe_event": "Event of Stripe",
 }
 """What each kind is called; of others the name with spaces."""
 

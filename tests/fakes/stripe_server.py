@@ -32,10 +32,13 @@ Object = dict[str, Any]
 class Refusal(Exception):
     """An error of the API."""
 
-    def __init__(self, status: int, message: str, *, kind: str = "invalid_request_error", code: str = "") -> None:
+    def __init__(
+        self, status: int, message: str, *, kind: str = "invalid_request_error", code: str = "", param: str = ""
+    ) -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"error": {"type": kind, "message": message, **({"code": code} if code else {})}}
+        told = {name: value for name, value in (("code", code), ("param", param)) if value}
+        self.body = {"error": {"type": kind, "message": message, **told}}
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,7 @@ class StripeServer:
     def subscribe(self, checkout_id: str) -> tuple[Object, Object]:
         """Somebody pays the first month on a checkout; gives the events of the subscription and of the checkout."""
         session = self.objects[checkout_id]
+        assert session["status"] == "open", "an expired checkout cannot be paid"
         line = session["line_items_"][0]
         made = self.add_subscription(session["customer"], line["price"], int(line["quantity"]))
         session.update(status="complete", payment_status="paid", subscription=made["id"], url=None)
@@ -248,6 +252,7 @@ class StripeServer:
             ("POST", "/v1/payment_intents", self._add_intent),
             ("GET", "/v1/payment_intents/([^/]+)", self._intent),
             ("GET", "/v1/charges/([^/]+)", self._get),
+            ("GET", "/v1/prices/([^/]+)", self._price),
             ("POST", "/v1/checkout/sessions", self._add_session),
             ("GET", "/v1/checkout/sessions", self._sessions),
             ("GET", "/v1/checkout/sessions/([^/]+)", self._get),
@@ -275,7 +280,23 @@ class StripeServer:
     def _add_customer(self, form: Object) -> Object:
         return self._make("cus", "customer", **form)
 
+    def _price(self, price_id: str, form: Object) -> Object:
+        if price_id in self.objects:
+            return self._get(price_id, form)
+        if price_id not in PRICES:
+            raise Refusal(404, f"No such price: '{price_id}'", code="resource_missing", param="price")
+        monthly = {"interval": "month", "interval_count": 1}
+        amount = PRICES[price_id]
+        price = {"id": price_id, "object": "price", "active": True, "currency": "usd", "unit_amount": amount}
+        return {**price, "recurring": monthly}
+
+    def _customer(self, form: Object) -> None:
+        if form["customer"] not in self.objects:
+            message = f"No such customer: '{form['customer']}'"
+            raise Refusal(400, message, code="resource_missing", param="customer")
+
     def _add_intent(self, form: Object) -> Object:
+        self._customer(form)
         if int(form["amount"]) < 50:
             raise Refusal(400, "Amount must be at least 50 cents.", code="amount_too_small")
         given = {**form, "amount": int(form["amount"]), "amount_received": 0, "status": "requires_payment_method"}
@@ -290,7 +311,7 @@ class StripeServer:
         return found
 
     def _add_session(self, form: Object) -> Object:
-        self._get(form["customer"], form)
+        self._customer(form)
         lines = list(form["line_items"].values())
         made = self._make("cs", "checkout.session", mode=form["mode"], customer=form["customer"], status="open")
         made.update(payment_status="unpaid", payment_intent=None, subscription=None, line_items_=lines)
@@ -388,7 +409,7 @@ class StripeServer:
         return found
 
     def _portal(self, form: Object) -> Object:
-        self._get(form["customer"], form)
+        self._customer(form)
         return self._make("bps", "billing_portal.session", url=f"https://billing.stripe.example/p/{form['customer']}")
 
 
@@ -450,6 +471,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Stripe's own time, which may differ from ours."""
+        return super().date_time_string(self.server.owner.now if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing is logged."""

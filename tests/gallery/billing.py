@@ -9,12 +9,15 @@ from itertools import count
 from uuid import uuid5
 
 from core.db.billing_dao import BoughtRow, SubscriptionRow
+from core.db.stripe_events_dao import UnsolvedRow
 from core.metering.credits import Balance, LedgerEntry
 from core.metering.plans import load_plans
 from core.metering.pricing import shipped_billing
+from core.principal import Principal
 from core.settings import DATA
 from pages.components import (
     billing_credits,
+    billing_events,
     billing_ledger,
     billing_off,
     billing_packages,
@@ -85,6 +88,34 @@ def ledger() -> None:
     lines = list(_lines(entries))
     billing_ledger.show_lines("exhibit_ledger_all", lines, ZONE)
     billing_ledger.show_lines("exhibit_ledger_own", [billing_ledger.Line(each, None) for each in entries[1:4]], ZONE)
+
+
+class _Desk:
+    """Events of which nothing comes."""
+
+    def run_again(self, principal: Principal, event_id: str) -> None:
+        """Nothing is worked on."""
+
+    def set_aside(self, principal: Principal, event_id: str) -> None:
+        """Nothing is ended."""
+
+
+def events() -> None:
+    """Events of Stripe that are not solved, with what is the matter; and none"""
+    odd = "<b>500</b> usd were paid, 1000 usd [asked](http://evil.example)."
+    rows = [
+        _event("evt_1", "payment_intent.succeeded", "refused", 1, odd),
+        _event("evt_2", "customer.subscription.updated", "failed", 13, "A subscription has a price that is no plan's."),
+        _event("evt_3", "invoice.paid", "waiting", 2, "Stripe cannot be reached at the moment."),
+    ]
+    troubles = ["2 events of Stripe refused or given up", "1 organisation with more than one subscription"]
+    billing_events.show("exhibit_events", rows, troubles, _Desk(), ANN, NOW)
+    billing_events.show("exhibit_no_events", [], [], _Desk(), ANN, NOW)
+
+
+def _event(event_id: str, kind: str, state: str, tries: int, said: str) -> UnsolvedRow:
+    due_at = NOW + timedelta(minutes=5) if state == "waiting" else None
+    return UnsolvedRow(event_id, kind, state, tries, said, NOW - timedelta(hours=3), due_at)
 
 
 def _lines(entries: list[LedgerEntry]) -> Iterator[billing_ledger.Line]:
@@ -161,6 +192,7 @@ def _subscription(**changes: object) -> SubscriptionRow:
         "next_plan": None,
         "next_seats": None,
         "grace_until": None,
+        "asked_by": None,
         "version": 1,
         "created_at": NOW,
         "is_in_grace": False,

@@ -146,6 +146,7 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "billing_credits": (billing.balances, billing.purchases),
     "billing_packages": (billing.packages,),
     "billing_ledger": (billing.ledger,),
+    "billing_events": (billing.events,),
 }
 """By the module's name, in the order of the page."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from core.accounts.encryption import Encryption
+from core.admin.alerts.billing_watch import WATCH_MINUTES, BillingWatch
 from core.admin.alerts.books_watch import AUDIT_MINUTES, BooksWatch
 from core.admin.alerts.delivery import OversightDelivery
 from core.admin.alerts.service import OversightAlerts
@@ -88,4 +89,5 @@ def _plan(queue: Queue, watch: AlertWatch, books: BooksWatch, delivery: Oversigh
     queue.every(DELIVER, MINUTES, deliver_round)
     queue.every("evaluate_oversight", MINUTES, evaluate)
     queue.every("audit_books", AUDIT_MINUTES, audit)
+    queue.every("watch_billing", WATCH_MINUTES, BillingWatch(watch).look)
     queue.every("forget_oversight", TIDY_MINUTES, delivery.tidy)

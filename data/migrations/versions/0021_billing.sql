@@ -4,6 +4,7 @@ CREATE TABLE billing_accounts (
     org_id uuid NOT NULL,
     customer_id text,
     checkout_id text,
+    checkout_by uuid,
     applied_plan text,
     created_at timestamptz NOT NULL,
     CONSTRAINT pk_billing_accounts PRIMARY KEY (org_id),
@@ -13,6 +14,7 @@ CREATE TABLE billing_accounts (
 COMMENT ON TABLE billing_accounts IS 'Which customer of Stripe an organisation is.';
 COMMENT ON COLUMN billing_accounts.customer_id IS 'NULL: none yet, or it was deleted there.';
 COMMENT ON COLUMN billing_accounts.checkout_id IS 'The checkout of a subscription that is open; there is one at a time.';
+COMMENT ON COLUMN billing_accounts.checkout_by IS 'Who began it: they asked for the plan that it brings.';
 COMMENT ON COLUMN billing_accounts.applied_plan IS 'The plan that its subscriptions brought last; NULL: none does.';
 
 CREATE TABLE payments (
@@ -33,6 +35,7 @@ CREATE TABLE payments (
     taken_credits numeric(18, 6) NOT NULL DEFAULT 0,
     said text,
     created_at timestamptz NOT NULL,
+    asked_at timestamptz,
     credited_at timestamptz,
     CONSTRAINT pk_payments PRIMARY KEY (id),
     CONSTRAINT fk_payments_org_id_memberships FOREIGN KEY (org_id, user_id) REFERENCES memberships (org_id, user_id),
@@ -46,13 +49,14 @@ CREATE TABLE payments (
     CONSTRAINT ck_payments_request CHECK ((request_key IS NULL) = (body_sha256 IS NULL))
 );
 CREATE INDEX ix_payments_org ON payments (org_id, created_at DESC);
-CREATE INDEX ix_payments_open ON payments (created_at) WHERE state = 'open';
+CREATE INDEX ix_payments_open ON payments (asked_at NULLS FIRST, created_at) WHERE state = 'open';
 CREATE UNIQUE INDEX ix_payments_request ON payments (org_id, user_id, request_key) WHERE request_key IS NOT NULL;
 COMMENT ON TABLE payments IS 'Packages of credits that were bought, or were about to be: what is credited is what stands here.';
 COMMENT ON COLUMN payments.amount_minor IS 'In the smallest unit of the currency: cents.';
 COMMENT ON COLUMN payments.state IS 'open: not paid yet; paid; refused: amount or currency differ; closed: came to nothing.';
 COMMENT ON COLUMN payments.request_key IS 'Idempotency-Key and route of the request, for 24 hours.';
 COMMENT ON COLUMN payments.refunds_as_of IS 'When Stripe said so: what it said before that changes nothing.';
+COMMENT ON COLUMN payments.asked_at IS 'When Stripe was last asked about it by ourselves, while it is open.';
 COMMENT ON COLUMN payments.taken_credits IS 'Taken back for refunds and disputes.';
 
 CREATE TABLE payment_disputes (
@@ -82,13 +86,16 @@ CREATE TABLE subscriptions (
     next_plan text,
     next_seats integer,
     grace_until timestamptz,
+    asked_by uuid,
+    asked_at timestamptz,
     version integer NOT NULL,
     created_at timestamptz NOT NULL,
     read_at timestamptz NOT NULL,
     CONSTRAINT pk_subscriptions PRIMARY KEY (subscription_id),
     CONSTRAINT fk_subscriptions_org_id_organisations FOREIGN KEY (org_id) REFERENCES organisations (id),
     CONSTRAINT ck_subscriptions_seats CHECK (seats >= 1 AND next_seats >= 1),
-    CONSTRAINT ck_subscriptions_next CHECK ((next_plan IS NULL) = (next_seats IS NULL))
+    CONSTRAINT ck_subscriptions_next CHECK ((next_plan IS NULL) = (next_seats IS NULL)),
+    CONSTRAINT ck_subscriptions_asked CHECK ((asked_by IS NULL) = (asked_at IS NULL))
 );
 CREATE INDEX ix_subscriptions_org_id ON subscriptions (org_id);
 CREATE INDEX ix_subscriptions_grace_until ON subscriptions (grace_until) WHERE grace_until IS NOT NULL;
@@ -96,7 +103,17 @@ COMMENT ON TABLE subscriptions IS 'Subscriptions to plans, as Stripe last descri
 COMMENT ON COLUMN subscriptions.status IS 'In Stripe''s words.';
 COMMENT ON COLUMN subscriptions.next_plan IS 'The plan that begins at the end of the period; NULL: it stays.';
 COMMENT ON COLUMN subscriptions.grace_until IS 'Until when the plan stays although the last payment failed; NULL: it did not.';
+COMMENT ON COLUMN subscriptions.asked_by IS 'Who asks for a change at this moment: Stripe''s event may be here before its answer.';
 COMMENT ON COLUMN subscriptions.version IS 'One more at each change, so that an older reading cannot overwrite a newer one.';
+
+CREATE TABLE plan_prices (
+    price_id text NOT NULL,
+    plan text NOT NULL,
+    said text,
+    CONSTRAINT pk_plan_prices PRIMARY KEY (price_id)
+);
+COMMENT ON TABLE plan_prices IS 'Which plan each price of Stripe is or was: subscriptions of a price that is sold no more go on.';
+COMMENT ON COLUMN plan_prices.said IS 'How the price differs at Stripe from what the plan says; NULL: it does not.';
 
 CREATE TABLE stripe_events (
     id text NOT NULL,
@@ -118,10 +135,11 @@ CREATE TABLE stripe_events (
 );
 CREATE INDEX ix_stripe_events_due_at ON stripe_events (due_at) WHERE state = 'waiting';
 CREATE INDEX ix_stripe_events_received_at ON stripe_events (received_at);
+CREATE INDEX ix_stripe_events_unsolved ON stripe_events (received_at) WHERE state IN ('refused', 'failed');
 COMMENT ON TABLE stripe_events IS 'What Stripe told us, each event once; stored before anything is done about it.';
 COMMENT ON COLUMN stripe_events.account IS 'The connected account that it is of; NULL: our own.';
-COMMENT ON COLUMN stripe_events.body IS 'As it came, while it waits and where it failed; it names people, so it goes when it is done.';
-COMMENT ON COLUMN stripe_events.state IS 'ignored: none of ours; refused: it contradicts what is stored; failed: given up.';
+COMMENT ON COLUMN stripe_events.body IS 'As it came, until it is solved; it names people, so it goes then.';
+COMMENT ON COLUMN stripe_events.state IS 'ignored: none of ours, or set aside; refused: it contradicts what is stored; failed: given up.';
 
 DO $$
 DECLARE name text;
@@ -139,5 +157,5 @@ GRANT SELECT (org_id, applied_plan, created_at) ON billing_accounts TO assay_app
 GRANT SELECT (id, org_id, user_id, package_id, credits, amount_minor, currency, state, refunded_minor, taken_credits,
     said, created_at, credited_at) ON payments TO assay_app;
 GRANT SELECT ON subscriptions TO assay_app;
-GRANT SELECT, INSERT, UPDATE ON billing_accounts, payments, payment_disputes, subscriptions TO assay_service;
+GRANT SELECT, INSERT, UPDATE ON billing_accounts, payments, payment_disputes, subscriptions, plan_prices TO assay_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON stripe_events TO assay_service;

@@ -92,6 +92,13 @@ METHODS: dict[str, Method] = {
     "billing.subscriptions.portal": Method(
         MANAGERS, lambda t: t.bench.billing.subscriptions.portal(t.who), ends=InvalidRequest
     ),
+    "billing.events.unsolved": Method(OPERATORS, lambda t: t.bench.billing.events.unsolved(t.who)),
+    "billing.events.run_again": Method(
+        OPERATORS, lambda t: t.bench.billing.events.run_again(t.who, "evt_none"), ends=NotFound
+    ),
+    "billing.events.set_aside": Method(
+        OPERATORS, lambda t: t.bench.billing.events.set_aside(t.who, "evt_none"), ends=NotFound
+    ),
     "billing.subscriptions.look_again": Method(MANAGERS, lambda t: t.bench.billing.subscriptions.look_again(t.who)),
     "admin.overview.headline": Method(OVERSEERS, lambda t: t.bench.admin.overview.headline(t.who, 7)),
     "admin.overview.headline:everything": Method(

@@ -29,9 +29,10 @@ class Shop:
         return self.workbench.billing
 
     def tell(self, event: dict[str, Any], **how: Any) -> None:
-        """Stripe sends an event."""
+        """Stripe sends an event; it is taken, and worked on as its job does."""
         body, headers = signed(event, **how)
         self.billing.events.receive(body, headers["Stripe-Signature"])
+        self.billing.events.work_on(event["id"])
 
     def tell_all(self) -> None:
         """Stripe sends every event that there was, in order."""
@@ -59,6 +60,11 @@ class Shop:
     def notices(self, who: Principal) -> list[str]:
         """What somebody was told, the newest first."""
         return [row.title for row in self.workbench.notifications.page(who)]
+
+    def recorded(self, subject_id: str) -> list[Any]:
+        """What the audit log says of a subject: action, actor and kind of actor, in order."""
+        statement = "SELECT action, actor, actor_kind FROM audit_events WHERE subject_id = %s ORDER BY seq"
+        return self.rows(statement, subject_id)
 
     def buy(self, who: Principal, package: str = "starter") -> str:
         """Begins a purchase; gives its intent."""

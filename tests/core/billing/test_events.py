@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from core.billing.events import KEPT, WAITS, WORK
 from core.billing.signatures import TOLERANCE_S, BadSignature, check_signature
+from core.errors import Forbidden, NotFound
+from core.ops.worker import Worker
 from core.principal import Principal
 from tests.conftest import MoveTime
 from tests.core.billing.selling import Shop
+from tests.core.ops.worker_process import PATIENCE_S, QUICK
 from tests.fakes.stripe_server import WEBHOOK_SECRET, signed
 
 EVENT = {"id": "evt_1", "object": "event", "type": "x.y", "created": 1, "data": {"object": {}}}
@@ -208,3 +214,115 @@ def test_events_of_long_ago_are_forgotten(shop: Shop, olga: Principal, move_time
     move_time(timedelta(days=401))
     shop.billing.events.work_on_due()
     assert shop.rows("SELECT id FROM stripe_events") == []
+
+
+@pytest.fixture
+def oskar(olga: Principal) -> Principal:
+    """An operator."""
+    return replace(olga, is_operator=True)
+
+
+def _taken(shop: Shop, event: dict[str, Any]) -> None:
+    """Stripe sends an event, and nobody works on it yet."""
+    body, headers = signed(event)
+    shop.billing.events.receive(body, headers["Stripe-Signature"])
+
+
+def test_an_event_is_stored_and_left_to_the_queue(shop: Shop, olga: Principal) -> None:
+    event = shop.stripe.event("customer.subscription.updated", {"id": "sub_1", "object": "subscription"})
+    for _ in range(2):
+        _taken(shop, event)
+    assert shop.stripe.requests == []
+    assert shop.state(event) == ("waiting", None)
+    assert shop.rows("SELECT kind, status FROM jobs") == [(WORK, "waiting")]
+
+
+@pytest.mark.slow
+def test_a_worker_does_what_an_event_asks_for_at_once(shop: Shop, olga: Principal) -> None:
+    worker = Worker(shop.workbench.database, shop.workbench.queue, jobs_at_once=1, times=QUICK)
+    worker.start()
+    try:
+        _taken(shop, shop.stripe.pay(shop.buy(olga)))
+        until = time.monotonic() + PATIENCE_S
+        while shop.balance(olga) != 100 and time.monotonic() < until:
+            time.sleep(0.05)
+    finally:
+        worker.stop()
+    assert shop.balance(olga) == 100
+
+
+def test_what_failed_is_kept_until_it_is_solved_however_old(
+    shop: Shop, olga: Principal, oskar: Principal, move_time: MoveTime
+) -> None:
+    subscription_id = shop.subscribed(olga, "basic")
+    price = shop.stripe.objects[subscription_id]["items"]["data"][0]["price"]
+    shop.stripe.objects[subscription_id]["items"]["data"][0]["price"] = {"id": "price_other"}
+    event = shop.stripe.event("customer.subscription.updated", shop.stripe.shown(subscription_id))
+    shop.tell(event)
+    [waiting] = shop.billing.events.unsolved(oskar)
+    assert (waiting.id, waiting.state, waiting.tries) == (event["id"], "waiting", 1)
+    for days in range(1, 20):
+        move_time(timedelta(days=days))
+        shop.billing.events.work_on_due()
+    move_time(KEPT + timedelta(days=30))
+    shop.billing.events.work_on_due()
+    [failed] = shop.billing.events.unsolved(oskar)
+    assert (failed.type, failed.state, failed.tries) == ("customer.subscription.updated", "failed", len(WAITS) + 1)
+    assert "STRIPE_PRICE_" in (failed.said or "")
+    shop.stripe.objects[subscription_id]["items"]["data"][0]["price"] = {**price, "id": "price_premium"}
+    shop.billing.events.run_again(oskar, event["id"])
+    shop.billing.events.work_on(event["id"])
+    assert shop.state(event) == ("done", None)
+    assert shop.plan(olga) == "premium"
+    assert shop.billing.events.unsolved(oskar) == []
+    assert shop.rows("SELECT body FROM stripe_events WHERE id = %s", event["id"]) == [(None,)]
+    shop.billing.events.work_on_due()
+    assert shop.rows("SELECT id FROM stripe_events WHERE id = %s", event["id"]) == [], "of long ago, and solved"
+    assert ("billing.event_operated", olga.user_id) in [row[:2] for row in shop.recorded(event["id"])]
+
+
+def test_what_was_refused_is_run_again_or_set_aside(shop: Shop, olga: Principal, oskar: Principal) -> None:
+    event = shop.stripe.pay(shop.buy(olga), amount_received=999)
+    shop.tell(event)
+    assert shop.billing.troubles() == ["1 event of Stripe refused or given up"]
+    shop.billing.events.run_again(oskar, event["id"])
+    shop.billing.events.work_on(event["id"])
+    assert shop.state(event)[0] == "refused", "it contradicts what is stored as before"
+    shop.billing.events.set_aside(oskar, event["id"])
+    assert shop.state(event) == ("ignored", "An operator set it aside.")
+    assert shop.billing.troubles() == []
+    assert shop.rows("SELECT body FROM stripe_events") == [(None,)]
+    assert shop.balance(olga) == 0
+    for do in (shop.billing.events.run_again, shop.billing.events.set_aside):
+        with pytest.raises(NotFound):
+            do(oskar, event["id"])
+
+
+def test_what_is_done_is_not_run_again(shop: Shop, olga: Principal, oskar: Principal) -> None:
+    event = shop.stripe.pay(shop.buy(olga))
+    shop.tell(event)
+    with pytest.raises(NotFound):
+        shop.billing.events.run_again(oskar, event["id"])
+
+
+@pytest.mark.parametrize("do", ["unsolved", "run_again", "set_aside"])
+def test_events_are_operators_alone(shop: Shop, olga: Principal, do: str) -> None:
+    call: Callable[..., object] = getattr(shop.billing.events, do)
+    with pytest.raises(Forbidden):
+        call(*([olga] if do == "unsolved" else [olga, "evt_1"]))
+
+
+def test_one_event_that_breaks_holds_up_no_other(shop: Shop, olga: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = shop.stripe.pay(shop.buy(olga)), shop.stripe.pay(shop.buy(olga))
+    _taken(shop, first)
+    _taken(shop, second)
+    work_on = type(shop.billing.events).work_on
+
+    def breaks(events: Any, event_id: str) -> None:
+        if event_id == first["id"]:
+            raise RuntimeError("nobody thought of this")
+        work_on(events, event_id)
+
+    monkeypatch.setattr(type(shop.billing.events), "work_on", breaks)
+    shop.billing.events.work_on_due()
+    assert (shop.state(first)[0], shop.state(second)[0]) == ("waiting", "done")

@@ -229,3 +229,29 @@ def test_everybody_who_manages_is_told_and_nobody_else(shop: Shop) -> None:
     ann = shop.member("ann", plan="team", org="Two", role=Role.ANALYST)
     shop.paid(olga)
     assert [shop.notices(who) for who in (olga, adam, ann)] == [["100 credits have arrived"]] * 2 + [[]]
+
+
+@pytest.mark.parametrize("ahead_s", [-60, 0, 60])
+def test_a_reading_is_of_stripes_time_whatever_our_clock_says(shop: Shop, olga: Principal, ahead_s: int) -> None:
+    shop.stripe.now += ahead_s
+    intent_id = shop.buy(olga)
+    shop.stripe.pay(intent_id)
+    shop.stripe.refund(intent_id, 100)
+    shop.billing.purchases.look_again(olga)
+    assert shop.balance(olga) == 90
+    shop.stripe.now += 1
+    shop.tell(shop.stripe.refund(intent_id, 900))
+    assert shop.balance(olga) == 0
+
+
+def test_a_refund_that_was_read_late_is_not_undone_by_an_earlier_event(shop: Shop, olga: Principal) -> None:
+    intent_id = shop.paid(olga)
+    refunded = shop.stripe.refund(intent_id, 500)
+    shop.stripe.now += 60
+    about = {"id": "re_1", "object": "refund", "charge": shop.stripe.objects[intent_id]["latest_charge"]}
+    begun = shop.stripe.event("refund.created", about, created=shop.stripe.now - 120)
+    shop.stripe.now += 60
+    shop.stripe.fail_refund(intent_id, 500)
+    shop.tell(begun)  # reads that nothing is refunded, a while after it was said
+    shop.tell(refunded)
+    assert shop.balance(olga) == 100

@@ -7,7 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from core.billing.stripe_api import PaymentsUnavailable
+from core.billing.purchases import AT_ONCE
+from core.billing.stripe_api import PaymentsUnavailable, StripeApi
+from core.billing.stripe_facts import IntentFacts
+from core.billing.subscription_sync import SubscriptionSync
 from core.errors import Conflict, Forbidden, InvalidRequest, NotConfigured
 from core.metering.repeats import Idempotency
 from core.principal import Principal, Role
@@ -23,7 +26,7 @@ def test_a_purchase_is_an_intent_over_what_is_stored(shop: Shop, olga: Principal
     bought = shop.billing.purchases.buy(olga, "analyst")
     [call] = shop.stripe.calls("POST /v1/payment_intents")
     assert (call.form["amount"], call.form["currency"]) == ("5000", "usd")
-    assert call.headers["idempotency-key"] == f"assay-payment-{bought.payment_id}"
+    assert call.headers["idempotency-key"] == f"assay-payment-{bought.payment_id}-{call.form['customer']}"
     assert bought.client_secret == shop.stripe.objects[bought.intent_id]["client_secret"]
     assert shop.rows("SELECT credits, amount_minor, state FROM payments") == [(525, 5000, "open")]
     assert shop.rows("SELECT action FROM audit_events WHERE subject_kind = 'payment'") == [("billing.checkout_begun",)]
@@ -71,12 +74,14 @@ def test_a_key_is_free_again_after_a_failure_and_after_a_day(shop: Shop, olga: P
 
 @pytest.mark.slow
 def test_a_lost_reply_makes_one_intent(shop: Shop, olga: Principal) -> None:
+    first = shop.buy(olga)
+    shop.stripe.requests.clear()
     shop.stripe.lose_replies = 1
     bought = shop.billing.purchases.buy(olga, "starter")
     calls = shop.stripe.calls("POST /v1/payment_intents")
     assert len({call.headers["idempotency-key"] for call in calls}) == 1
     assert len(calls) == 2
-    assert [key for key in shop.stripe.objects if key.startswith("pi_")] == [bought.intent_id]
+    assert [key for key in shop.stripe.objects if key.startswith("pi_")] == [first, bought.intent_id]
 
 
 def test_two_requests_at_once_with_one_key_make_one_purchase(shop: Shop, olga: Principal) -> None:
@@ -177,3 +182,90 @@ def test_the_credits_of_a_deleted_member_stay_the_organisations(shop: Shop, olga
     shop.workbench.members.remove(olga, adam.user_id)
     shop.tell(shop.stripe.pay(intent_id))
     assert shop.balance(olga) == 100
+
+
+def test_a_customer_that_is_gone_is_made_anew_at_the_next_purchase(shop: Shop, olga: Principal) -> None:
+    first = shop.stripe.objects[shop.buy(olga)]["customer"]
+    for buy in (shop.buy, shop.billing.purchases.checkout, shop.billing.subscriptions.change):
+        for customer_id in [each for each in shop.stripe.objects if each.startswith("cus_")]:
+            del shop.stripe.objects[customer_id]  # deleted there, or the key is another account's
+        buy(olga, "basic" if buy == shop.billing.subscriptions.change else "starter")
+    assert len(shop.stripe.calls("POST /v1/customers")) == 4
+    intent_id = shop.paid(olga)
+    assert shop.stripe.objects[intent_id]["customer"] != first
+    assert shop.balance(olga) == 100
+
+
+def test_purchases_are_asked_about_in_turn_however_many_stay_open(
+    shop: Shop, olga: Principal, move_time: MoveTime
+) -> None:
+    mallory = shop.member("mallory", org="Elsewhere")
+    for _ in range(AT_ONCE):
+        shop.buy(mallory)
+    intent_id = shop.buy(olga)
+    shop.stripe.pay(intent_id)  # its event is lost
+    for number in (1, 2):
+        move_time(timedelta(minutes=15 * number))
+        shop.billing.care()
+    assert shop.balance(olga) == 100
+
+
+def test_old_purchases_are_asked_about_ever_less_often(shop: Shop, olga: Principal, move_time: MoveTime) -> None:
+    intent_id = shop.buy(olga)
+    for hours in range(1, 3 * 24):
+        move_time(timedelta(hours=hours))
+        shop.billing.care()
+    assert 20 < len(shop.stripe.calls(f"GET /v1/payment_intents/{intent_id}")) < 40
+
+
+@pytest.mark.parametrize("days", [4, 40])
+def test_a_purchase_is_not_closed_before_stripe_was_asked(
+    shop: Shop, olga: Principal, move_time: MoveTime, days: int
+) -> None:
+    paid, left = shop.buy(olga), shop.buy(olga)
+    move_time(timedelta(days=3, hours=1))
+    shop.stripe.pay(paid)
+    move_time(timedelta(days=3 + days))
+    shop.billing.care()
+    assert shop.balance(olga) == 100
+    [state] = shop.rows("SELECT state, said FROM payments WHERE intent_id = %s", left)
+    assert state == (("open", None) if days < 30 else ("closed", "Nobody paid it."))
+
+
+@pytest.mark.slow
+def test_while_stripe_cannot_be_asked_no_purchase_is_closed(shop: Shop, olga: Principal, move_time: MoveTime) -> None:
+    intent_id = shop.buy(olga)
+    move_time(timedelta(days=31))
+    shop.stripe.pay(intent_id)
+    shop.stripe.is_down = True
+    shop.billing.care()
+    shop.stripe.is_down = False
+    move_time(timedelta(days=35))
+    shop.billing.care()
+    assert shop.balance(olga) == 100
+
+
+def test_each_part_of_care_has_its_own_fence(
+    shop: Shop, olga: Principal, move_time: MoveTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = shop.member("otto", org="Other")
+    broken, paid = shop.buy(other), shop.buy(olga)
+    subscription_id = shop.subscribed(olga, "basic")
+    shop.billing.subscriptions.cancel(olga)
+    shop.stripe.pay(paid)
+    shop.stripe.end_period(subscription_id)
+    move_time(timedelta(days=31))
+    intent = StripeApi.intent
+
+    def fails(api: StripeApi, intent_id: str) -> IntentFacts:
+        if intent_id == broken:
+            raise RuntimeError("nobody thought of this")
+        return intent(api, intent_id)
+
+    def fails_whole(_sync: SubscriptionSync) -> int:
+        raise RuntimeError("nor of this")
+
+    monkeypatch.setattr(StripeApi, "intent", fails)
+    monkeypatch.setattr(SubscriptionSync, "end_grace", fails_whole)
+    shop.billing.care()
+    assert (shop.balance(olga), shop.plan(olga)) == (100, "free")

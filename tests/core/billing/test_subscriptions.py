@@ -26,8 +26,8 @@ def test_a_first_subscription_is_paid_on_the_checkout_and_then_there(shop: Shop,
     assert current is not None
     assert (current.plan, current.seats, current.status, current.ends_at_period_end) == ("basic", 1, "active", False)
     assert shop.notices(olga) == ["Your organisation is now on the plan Basic"]
-    recorded = shop.rows("SELECT action, actor_kind, before, after FROM audit_events WHERE action = 'plan.set'")
-    assert recorded == [("plan.set", "stripe", {"plan": "free"}, {"plan": "basic"})]
+    recorded = shop.rows("SELECT actor, actor_kind, before, after FROM audit_events WHERE action = 'plan.set'")
+    assert recorded == [(olga.user_id, "member", {"plan": "free"}, {"plan": "basic"})], "who began the checkout"
 
 
 def test_who_comes_back_from_the_checkout_is_on_the_plan_before_any_event(shop: Shop, olga: Principal) -> None:

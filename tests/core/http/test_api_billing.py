@@ -39,7 +39,10 @@ def olga(shop: Api) -> Principal:
 
 def _send(api: Api, event: dict[str, Any], **how: Any) -> httpx2.Response:
     body, headers = signed(event, **how)
-    return httpx2.post(f"{api.base_url}{HOOK}", content=body, headers=headers)
+    answer = httpx2.post(f"{api.base_url}{HOOK}", content=body, headers=headers)
+    if answer.is_success:
+        api.workbench.billing.events.work_on(event["id"])  # as its job does
+    return answer
 
 
 def test_a_package_is_bought_and_credited_once(shop: Api, stripe: StripeServer, olga: Principal) -> None:
@@ -79,6 +82,14 @@ def test_a_forged_a_stale_and_an_unsigned_event_are_400(shop: Api, stripe: Strip
 def test_a_webhook_takes_no_more_than_an_event_has(shop: Api) -> None:
     answer = httpx2.post(f"{shop.base_url}{HOOK}", content=b"x" * (513 * 1024))
     assert_problem(answer, 413, "payload_too_large")
+
+
+def test_the_answer_waits_for_nothing_but_the_store(shop: Api, stripe: StripeServer) -> None:
+    body, headers = signed(stripe.event("customer.subscription.updated", {"id": "sub_1", "object": "subscription"}))
+    answer = httpx2.post(f"{shop.base_url}{HOOK}", content=body, headers=headers)
+    assert (answer.status_code, answer.json()) == (200, {"received": True})
+    assert stripe.requests == []
+    assert shop.workbench.billing.events.figures().waiting == 1
 
 
 def test_while_stripe_is_away_an_event_is_taken_all_the_same(shop: Api, stripe: StripeServer) -> None:
