@@ -24,6 +24,7 @@ from core.accounts.tokens import Tokens
 from core.accounts.tours import Tours
 from core.admin.alerts.area import AlertsArea, open_alerts
 from core.admin.area import AdminArea, AdminParts, open_admin
+from core.admin.demo_story import DemoPeople, DemoStory
 from core.admin.demo_usage import DemoUsage
 from core.ai.area import AiArea, AiParts, open_ai
 from core.ai.cache import AnswerCache
@@ -234,7 +235,8 @@ class Workbench:
         if as_new:
             retire_demo(self.database)
         password = load_demo(self.directory, prepared_home(self.settings))
-        DemoUsage(self.database, self.catalogue, self.prices, shipped_billing(), SystemClock()).load()
+        if DemoUsage(self.database, self.catalogue, self.prices, shipped_billing(), SystemClock()).load():
+            self._leave_demo_story()
         with suppress(NotFound):  # whoever owned it left
             owner = self.directory.member(DEMO_USERS[0].email, DEMO_ORGANISATION)
             with suppress(Conflict, Forbidden, PlanRequired):  # they may no longer, or the plan has no room
@@ -243,6 +245,12 @@ class Workbench:
                 universe_id = self.market.lists.universes[0].id
                 self.verdicts.settings.begin_with(owner, VerdictChoices(is_nightly=True, universe_id=universe_id))
         return demo_sign_ins(password)
+
+    def _leave_demo_story(self) -> None:
+        clock, alerts = SystemClock(), self.oversight.alerts
+        story = DemoStory(self.database, self.boosts, self.reactions, self.flags, alerts, clock)
+        with suppress(NotFound, Forbidden):  # whoever it is about left, or may no longer
+            story.leave(DemoPeople(*(self.directory.member(user.email, DEMO_ORGANISATION) for user in DEMO_USERS[:3])))
 
     def worker(self) -> Worker:
         """A worker on the queue; whoever starts it stops it before the workbench is closed."""

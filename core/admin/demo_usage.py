@@ -15,11 +15,13 @@ from typing import Any
 from uuid import UUID
 
 from core.ai.catalogue import Catalogue
+from core.ai.experiments import Arm
 from core.ai.prices import Price, PriceBook
 from core.ai.providers.contract import TokenUsage
 from core.clock import Clock
 from core.db import demo_dao as dao
-from core.db.engine import Database
+from core.db import demo_story_dao as story_dao
+from core.db.engine import Database, Transaction
 from core.ids import new_id
 from core.metering.pricing import BillingFile
 
@@ -30,7 +32,7 @@ GRANTED = Decimal(100)
 """Credits that the organisation of a user who spends credits is given."""
 CAP_MONTH = Decimal(50)
 """What such a user may spend of them in a month."""
-GRANT_REASON = "Generated for the demo"
+MADE = "Generated for the demo"
 LONG_PROMPT_TOKENS = (9_000, 13_000)
 """Least and most, on the days on which filings are worked through; models of the standard class are asked then."""
 MAX_TOKENS = 1_024
@@ -38,7 +40,12 @@ HOURS = (0, 0, 0, 0, 0, 0, 1, 3, 8, 10, 9, 7, 5, 6, 9, 10, 8, 6, 4, 2, 1, 1, 0, 
 """How the requests of a day lie over its hours, UTC."""
 WEEKEND_SHARE = 0.2
 STATUSES = (("success", 88), ("cached", 7), ("cut", 2), ("failed", 2), ("denied", 1))
-ERRORS = {"failed": "provider_unavailable", "denied": "rate_limited"}
+TURNS = 3
+"""Questions and answers of the conversation that is kept."""
+ERRORS: Mapping[str, Sequence[tuple[str, int]]] = {
+    "failed": (("provider_unavailable", 3), ("unusable_answer", 2)),
+    "denied": (("rate_limited", 1),),
+}
 INTENTS = (("chat", 34), ("analysis", 30), ("summary", 14), ("sentiment", 9), ("extraction", 9), ("code", 4))
 COMPLEXITIES = (("low", 50), ("medium", 36), ("high", 14))
 MODELS: Mapping[str, Sequence[str]] = {
@@ -68,14 +75,22 @@ class Habit:
     """Completions: an AI request and no quota of a feature."""
     lets_credits: bool = False
     """Whether credits cover what the plan refuses."""
+    converses: bool = False
+    """Whether their last answers are one conversation."""
+    arm: Arm | None = None
+    """Of the experiment, where there is one in their organisation."""
     busy_days: Mapping[int, float] = field(default_factory=dict)
     """How many times as much they chat on some days, by how many days ago they were."""
 
 
+VARIANT = "gemini-2.5-flash"
+"""The model that the experiment tried."""
+EXPERIMENT_DAYS = (24, 4)
+"""How many days ago it was started and ended."""
 HABITS = (
-    Habit("admin@demo.example", chats=9, analyses=2),
-    Habit("analyst@demo.example", chats=26, validations=9, analyses=4, other=7),
-    Habit("colleague@demo.example", chats=17, validations=5, analyses=2, other=4, busy_days={0: 8}),
+    Habit("admin@demo.example", chats=9, analyses=2, arm="control"),
+    Habit("analyst@demo.example", chats=26, validations=9, analyses=4, other=7, converses=True, arm="control"),
+    Habit("colleague@demo.example", chats=17, validations=5, analyses=2, other=4, arm="variant", busy_days={0: 8}),
     Habit("premium@demo.example", chats=14, validations=6, analyses=2, other=3),
     Habit(
         "basic@demo.example",
@@ -122,6 +137,7 @@ class _Made:
     intent: str | None
     complexity: str | None
     counts_request: bool
+    conversation_id: UUID | None = None
 
     @property
     def is_call(self) -> bool:
@@ -154,33 +170,62 @@ class DemoUsage:
                 member = members.get(habit.email)
                 if member is None or member.has_used:
                     continue
-                made = list(_Month(self, habit, member).requests(now))
+                made = list(_Month(self, habit, member, now).requests())
+                if habit.converses:
+                    made = _in_conversation(made)
                 written += len(made)
-                whose = dao.Whose(member.org_id, member.user_id, member.plan, CHANNEL)
+                whose = dao.Whose(member.org_id, member.user_id, member.plan, CHANNEL, habit.arm)
                 dao.backdate(transaction, whose, today - timedelta(days=DAYS + 1))
+                if habit is HABITS[0]:
+                    _try_model(transaction, whose, now)
                 if habit.lets_credits:
                     dao.let_spend(transaction, whose, CAP_MONTH)
                     first = datetime.combine(today - timedelta(days=DAYS), time(), UTC)
-                    dao.grant(transaction, whose, GRANTED, reason=GRANT_REASON, at=first)
+                    dao.grant(transaction, whose, GRANTED, reason=MADE, at=first)
                 dao.add(transaction, whose, [each.row() for each in made])
             if written:
                 dao.count(transaction, [row.org_id for row in members.values() if not row.has_used])
         return written
 
 
+def _tried(now: datetime) -> tuple[datetime, datetime]:
+    """When the experiment began and ended."""
+    begun, ended = EXPERIMENT_DAYS
+    return now - timedelta(days=begun), now - timedelta(days=ended)
+
+
+def _try_model(transaction: Transaction, whose: dao.Whose, now: datetime) -> None:
+    """An experiment that is over; answers of its time say in which arm they were."""
+    begun, ended = _tried(now)
+    values = {
+        "id": new_id(),
+        "name": f"{MADE}: a cheaper model",
+        "task": "chat",
+        "variant": VARIANT,
+        "percentage": Decimal(30),
+        "org_id": whose.org_id,
+        "started_at": begun,
+        "ended_at": ended,
+        "started_by": whose.user_id,
+    }
+    story_dao.add_experiment(transaction, values)
+
+
 class _Month:
     """What one member asked, and what was left to them meanwhile: the plan covers first, then credits, if let."""
 
-    def __init__(self, demo: DemoUsage, habit: Habit, member: dao.MemberRow) -> None:
-        self._demo, self._habit, self._member = demo, habit, member
+    def __init__(self, demo: DemoUsage, habit: Habit, member: dao.MemberRow, now: datetime) -> None:
+        self._demo, self._habit, self._member, self._now = demo, habit, member, now
+        self._tried = _tried(now)
         self._rng = random.Random(f"{SEED} {habit.email}")  # noqa: S311 (figures of a demo)
         self._of_plan: dict[str, int | None] = {}
         self._free: Decimal | None = None
         """Free credits that are left of the day; None: none was granted yet."""
         self._of_wallet = min(GRANTED, CAP_MONTH)
 
-    def requests(self, now: datetime) -> Iterator[_Made]:
+    def requests(self) -> Iterator[_Made]:
         """The requests in their order, up to now."""
+        now = self._now
         for back in range(DAYS, -1, -1):
             day = now.date() - timedelta(days=back)
             wanted = self._wanted(day, self._habit.busy_days.get(back))
@@ -219,11 +264,14 @@ class _Month:
         if is_spent:
             return self._covered(self._made(at, feature, "success", is_long=is_long))
         status = "success" if feature == "portfolio_analysis" else _pick(self._rng, STATUSES)
-        made = self._made(at, feature, status, is_long=is_long, error_code=ERRORS.get(status))
+        made = self._made(at, feature, status, is_long=is_long, error_code=self._error(status))
         left = self._of_plan.get(feature) if feature else None
         if feature and left is not None and made.is_call and status != "failed":
             self._of_plan[feature] = left - 1
         return made
+
+    def _error(self, status: str) -> str | None:
+        return _pick(self._rng, ERRORS[status]) if status in ERRORS else None
 
     def _covered(self, made: _Made) -> _Made:
         """The same, paid with credits: the day's free ones first, then the wallet's."""
@@ -250,7 +298,9 @@ class _Month:
     ) -> _Made:
         rng = self._rng
         is_analysis = feature == "portfolio_analysis"
-        provider, model, price = ("assay", "risk figures", None) if is_analysis else self._model(at, is_long=is_long)
+        provider, model, price = (
+            ("assay", "risk figures", None) if is_analysis else self._model(at, feature, is_long=is_long)
+        )
         tokens = TokenUsage(0, 0) if price is None else _tokens(rng, status, is_long=is_long)
         cost = Decimal(0) if price is None or status == "denied" else price.cost(tokens)
         is_answered = status in ("success", "cut")
@@ -287,10 +337,20 @@ class _Month:
             counts_request=not is_analysis,
         )
 
-    def _model(self, at: datetime, *, is_long: bool) -> tuple[str, str, Price]:
+    def _model(self, at: datetime, feature: str | None, *, is_long: bool) -> tuple[str, str, Price]:
         chosen = "standard" if is_long else _pick(self._rng, list(SHARES[self._member.plan].items()))
-        model = self._demo.catalogue.get(self._rng.choice(MODELS[chosen]))
+        usual = self._rng.choice(MODELS[chosen])
+        is_tried = self._habit.arm == "variant" and feature == "chat_query" and self._tried[0] <= at < self._tried[1]
+        model = self._demo.catalogue.get(VARIANT if is_tried else usual)
         return model.provider, model.id, self._demo.prices.price_of(model.price, at.date())
+
+
+def _in_conversation(requests: Sequence[_Made]) -> list[_Made]:
+    """The same, the last that were answered in one conversation."""
+    conversation_id = new_id()
+    answered = [made.id for made in requests if made.feature == "chat_query" and made.status == "success"]
+    chosen = frozenset(answered[-TURNS:])
+    return [replace(made, conversation_id=conversation_id) if made.id in chosen else made for made in requests]
 
 
 def _tokens(rng: random.Random, status: str, *, is_long: bool) -> TokenUsage:

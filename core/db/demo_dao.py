@@ -35,21 +35,23 @@ _ROWS = """
         price_version text, prompt_tokens integer, completion_tokens integer, held_usd numeric, cost_usd numeric,
         charged_usd numeric, saved_usd numeric, credits_held numeric, credits numeric, free_granted numeric,
         free_held numeric, free_charged numeric, latency_ms integer, first_token_ms integer, error_code text,
-        cache_level text, intent text, complexity text, counts_request boolean)
+        cache_level text, intent text, complexity text, counts_request boolean, conversation_id uuid)
 """
 _HOLDS = text(
     f"""
     INSERT INTO holds (id, org_id, user_id, state, cover, feature, provider, model, price_version, quota_held,
             request_held, held_usd, credits_held, quota_charged, request_charged, charged_usd, credits_charged,
             cost_usd, day_start, month_start, org_day_start, org_month_start, created_at, expires_at, in_flight_at,
-            resolved_at, resolution, request_id, bound_usd, plan, free_held, free_charged, free_day)
+            resolved_at, resolution, request_id, bound_usd, plan, free_held, free_charged, free_day,
+            conversation_id)
         SELECT r.id, :org_id, :user_id, CASE r.status WHEN 'failed' THEN 'released' ELSE 'settled' END,
             CASE WHEN r.credits_held > 0 THEN 'credits' ELSE 'plan' END, r.feature, r.provider, r.model,
             r.price_version, c.quota, r.counts_request::integer, r.held_usd, r.credits_held, c.quota * c.charged,
             r.counts_request::integer * c.charged, r.charged_usd, r.credits, r.cost_usd, c.day, c.month, c.day, c.month,
             r.created_at, r.created_at + interval '150 seconds', r.created_at, r.resolved_at, r.status, r.request_id,
             r.held_usd, :plan, r.free_held, r.free_charged,
-            CASE WHEN r.credits_held > 0 THEN (r.created_at AT TIME ZONE 'UTC')::date END
+            CASE WHEN r.credits_held > 0 THEN (r.created_at AT TIME ZONE 'UTC')::date END,
+            r.conversation_id
         FROM ({_ROWS}) r CROSS JOIN LATERAL (SELECT date_trunc('day', r.created_at, 'UTC') AS day,
             date_trunc('month', r.created_at, 'UTC') AS month, (r.status <> 'failed')::integer AS charged,
             (r.feature IS NOT NULL AND r.credits_held = 0)::integer AS quota) c
@@ -69,14 +71,18 @@ _USAGE = text(
     f"""
     INSERT INTO usage_log (id, at, org_id, user_id, request_id, hold_id, channel, status, feature, provider, model,
             price_version, prompt_tokens, completion_tokens, cost_usd, charged_usd, latency_ms, first_token_ms,
-            error_code, cache_level, saved_usd, intent, complexity, plan, credits, cover)
+            error_code, cache_level, saved_usd, intent, complexity, plan, credits, cover, experiment_id, arm,
+            conversation_id)
         SELECT r.id, r.resolved_at, :org_id, :user_id, r.request_id, c.hold_id, :channel, r.status, r.feature,
             r.provider, r.model, CASE WHEN c.hold_id IS NOT NULL THEN r.price_version END, r.prompt_tokens,
             r.completion_tokens, r.cost_usd, r.charged_usd, r.latency_ms, r.first_token_ms, r.error_code, r.cache_level,
             r.saved_usd, r.intent, r.complexity, :plan, r.credits,
-            CASE WHEN c.hold_id IS NULL THEN NULL WHEN r.credits_held > 0 THEN 'credits' ELSE 'plan' END
+            CASE WHEN c.hold_id IS NULL THEN NULL WHEN r.credits_held > 0 THEN 'credits' ELSE 'plan' END, x.id,
+            CASE WHEN x.id IS NOT NULL THEN :arm END, r.conversation_id
         FROM ({_ROWS}) r CROSS JOIN LATERAL (
             SELECT CASE WHEN r.status NOT IN ('cached', 'denied') THEN r.id END AS hold_id) c
+            LEFT JOIN experiments x ON :org_id = ANY (x.org_ids) AND r.feature = 'chat_query' AND c.hold_id IS NOT NULL
+                AND r.created_at >= x.started_at AND r.created_at < x.ended_at
         ORDER BY r.resolved_at
     """  # noqa: S608 (the rows are written above)
 )
@@ -243,6 +249,8 @@ class Whose:
     user_id: UUID
     plan: str
     channel: str
+    arm: str | None = None
+    """Of the experiment that the organisation's chat questions of its time took part in."""
 
 
 def members(transaction: Connection, emails: Sequence[str]) -> list[MemberRow]:
