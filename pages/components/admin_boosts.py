@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from uuid import UUID
 import streamlit as st
 
 from core.admin.changes import Boosting, Effect
-from core.admin.people import Page, Sought
+from core.admin.people import MAX_WORDS_CHARS, OrganisationRow, Page, Sought
 from core.metering.boosts import MAX_AMOUNT, MAX_DAYS, METRICS, Boost
 from core.principal import Principal
 from pages.components.badges import Badge
@@ -22,7 +22,7 @@ from pages.components.headings import section
 from pages.components.rows import Row, show_list, show_row
 from pages.components.session import require
 from pages.components.states import show_empty
-from pages.components.words import when
+from pages.components.words import plain, when
 
 SHOWN = 50
 MOST = 200
@@ -74,6 +74,12 @@ class Giver(Protocol):
         self, principal: Principal, sought: Sought, *, everything: bool, skipped: int = 0, most: int = 50
     ) -> Page:
         """Members that are found."""
+        ...
+
+    def organisations(
+        self, principal: Principal, sought: Sought, *, everything: bool, skipped: int = 0, most: int = 50
+    ) -> list[OrganisationRow]:
+        """Organisations that are found."""
         ...
 
 
@@ -177,20 +183,39 @@ def _end(desk: Desk, boost_id: UUID) -> None:
 
 
 def _show_form(key: str, desk: Desk) -> None:
-    people: Sequence[str] = [""]
-    page = desk.giver.search(desk.principal, Sought(is_active=True), everything=False, most=MOST)
-    people = ["", *(row.email for row in page.people)]
-    with st.expander("Give a boost", icon=":material/bolt:"), st.form(f"{key}_form", border=False):
-        st.caption(f"In {desk.principal.org_name}.")
-        email = st.selectbox("For", people, format_func=lambda each: each or "All members", key=f"{key}_for")
-        metric = st.selectbox("Limit", list(METRICS), format_func=lambda each: METRICS[each], key=f"{key}_metric")
-        amount = st.number_input("Adds", 1, MAX_AMOUNT, 10, key=f"{key}_amount")
-        days = st.number_input("Days", 1, MAX_DAYS, 7, key=f"{key}_days")
-        reason = text_field("Reason", required=True, max_chars=500, key=f"{key}_reason")
-        if submit_button("Give boost", key=f"{key}_give"):
-            with saving("The boost is in force", desk.principal):
-                boost = Boosting(metric, int(amount), int(days), reason)
-                desk.giver.give_boost(require(), desk.principal.org_id, email, boost)
+    with st.expander("Give a boost", icon=":material/bolt:"):
+        org_id = _organisation(key, desk)
+        if org_id is None:
+            show_empty("No organisation is called so", "Look for another part of its name, or its id.")
+            return
+        page = desk.giver.search(
+            desk.principal, Sought(str(org_id), is_active=True), everything=desk.everything, most=MOST
+        )
+        people = ["", *(row.email for row in page.people)]
+        with st.form(f"{key}_form_{org_id.hex}", border=False):
+            email = st.selectbox("For", people, format_func=lambda each: each or "All members", key=f"{key}_for")
+            metric = st.selectbox("Limit", list(METRICS), format_func=lambda each: METRICS[each], key=f"{key}_metric")
+            amount = st.number_input("Adds", 1, MAX_AMOUNT, 10, key=f"{key}_amount")
+            days = st.number_input("Days", 1, MAX_DAYS, 7, key=f"{key}_days")
+            reason = text_field("Reason", required=True, max_chars=500, key=f"{key}_reason")
+            if submit_button("Give boost", key=f"{key}_give"):
+                with saving("The boost is in force", desk.principal):
+                    boost = Boosting(metric, int(amount), int(days), reason)
+                    desk.giver.give_boost(require(), org_id, email, boost)
+
+
+def _organisation(key: str, desk: Desk) -> UUID | None:
+    """For which organisation: that of who is signed in; over everything, the one that they choose."""
+    if not desk.everything:
+        st.caption(plain(f"In {desk.principal.org_name}."))
+        return desk.principal.org_id
+    words = text_field(
+        "Find an organisation", max_chars=MAX_WORDS_CHARS, hint="A part of its name, or its id", key=f"{key}_find"
+    )
+    found = desk.giver.organisations(desk.principal, Sought(words), everything=True, most=MOST)
+    names = {row.id: f"{row.name}, {row.plan}" for row in found}
+    chosen: UUID | None = st.selectbox("Organisation", list(names), format_func=names.__getitem__, key=f"{key}_org")
+    return chosen
 
 
 def _days(days: int) -> str:

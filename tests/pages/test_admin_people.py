@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from core.accounts.token_uses import TokenUses
 from core.admin.people import Sought
@@ -18,7 +19,7 @@ from core.principal import Principal, Role
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
 from tests.core.metering.factories import hold_request, record
-from tests.pages.signed_in import carry, confirm, open_page, open_session, press, words_of
+from tests.pages.signed_in import MAIN, carry, confirm, open_page, open_session, press, words_of
 
 SignIn = Callable[[Principal], Principal]
 
@@ -76,6 +77,22 @@ def send(app: AppTest, opener: str, label: str) -> AppTest:
     """Sends the form of the dialog that this button opens; here a dialog is open in one run alone."""
     app.button(key=opener).click()
     return press(app, label)
+
+
+def test_who_manages_nothing_is_told_what_to_do_at_pages_of_managers(
+    ann: Principal, workbench: Workbench, sign_in: SignIn
+) -> None:
+    sign_in(workbench.directory.member("bob@test.example", "Acme"))
+    for address in ("admin", "members"):
+        app = AppTest.from_file(MAIN, default_timeout=20).run()
+        app._page_hash = calc_hash(address)  # `switch_page` knows files alone, and this page has none
+        app = app.run()
+        assert not app.exception
+        assert "You need the manager's role for this page." in words_of(app)
+        assert "An owner or admin of your organisation can give it to you on Members." in words_of(app)
+    sign_in(ann)
+    app = AppTest.from_file(MAIN, default_timeout=20).run().switch_page("admin.py").run()
+    assert "manager's role" not in words_of(app)
 
 
 class TestPeople:
@@ -172,6 +189,26 @@ class TestBoosts:
         (boost,) = workbench.boosts.all(ann)
         app = confirm(app, f"admin_boosts_{boost.id.hex}_end")
         assert workbench.boosts.all(ann)[0].state == "ended"
+
+    def test_an_operator_gives_one_to_any_organisation(
+        self, workbench: Workbench, olga: Principal, ann: Principal, member: MakeMember
+    ) -> None:
+        member("eve", plan="team", org="Borealis")
+        app = everything("boosts")
+        app = labelled(app.text_input, "Find an organisation").set_value("acm").run()
+        (org,) = [each for each in app.selectbox if each.label == "Organisation"]
+        assert org.options == ["Acme, team"]
+        assert labelled(app.selectbox, "For").options == ["All members", ann.email, "bob@test.example"]
+        labelled(app.selectbox, "For").set_value("bob@test.example")
+        labelled(app.number_input, "Adds").set_value(7)
+        labelled(app.text_input, "Reason").set_value("a busy week")
+        app = press(app, "Give boost")
+        assert not app.exception
+        (boost,) = workbench.boosts.all(ann)
+        bob = workbench.directory.member("bob@test.example", "Acme")
+        assert (boost.user_id, boost.metric, boost.amount) == (bob.user_id, "chat_queries_day", 7)
+        app = labelled(app.text_input, "Find an organisation").set_value("nobody").run()
+        assert "No organisation is called so" in words_of(app)
 
 
 class TestChanges:

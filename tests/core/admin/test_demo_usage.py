@@ -129,3 +129,5 @@ def test_the_demo_is_made_as_new_and_the_old_one_stays_on_the_books(
     assert audit(workbench.database).balances
     retired = _rows(service, "SELECT count(*) FROM users WHERE email LIKE 'retired-%' AND deactivated_at IS NOT NULL")
     assert retired == [(len(USERS),)]
+    plans = _rows(service, "SELECT DISTINCT plan FROM organisations WHERE name LIKE 'Retired: %'")
+    assert plans == [("free",)]  # so that nothing is reckoned as their revenue

@@ -155,6 +155,11 @@ def test_groups_are_dearest_first_and_organisations_have_their_names(
     organisations = overview.groups(olga, 7, "org_id", everything=True)
     assert [each.name for each in organisations] == ["Borealis", "Acme"]
     assert [each.name for each in overview.groups(ann, 7, "org_id")] == ["Acme"]
+    plans = overview.groups(olga, 7, "plan", everything=True)
+    assert [(each.key, each.figures.sums.cost_usd) for each in plans] == [
+        ("free", Decimal("0.06")),
+        ("basic", Decimal("0.022")),
+    ]
     days = overview.groups(ann, 7, "day")
     assert [(each.key.date().day, each.figures.sums.requests) for each in days] == [(20, 2), (21, 8)]
     models = overview.groups(ann, 7, "model")
