@@ -8,9 +8,11 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.accounts.audited import by_command
 from core.accounts.directory import Directory
 from core.db import demo_dao as dao
 from core.db.engine import Database
+from core.ops.audit import Audit, AuditAction, Subject
 from core.principal import Role
 
 PASSWORD_FILE = "demo-password"  # noqa: S105 (a file's name)
@@ -76,7 +78,11 @@ def retire_demo(database: Database) -> int:
     """
     with database.service() as transaction:
         names = {user.org_name for user in USERS}
-        return dao.retire(transaction, [user.email for user in USERS], sorted(names))
+        people = dao.retire(transaction, [user.email for user in USERS], sorted(names))
+        if people:
+            event = by_command(None, AuditAction.DEMO_RESET, Subject("demo", "demo"), after={"people": people})
+            Audit.record(transaction, event)
+        return people
 
 
 def demo_sign_ins(password: str) -> str:

@@ -44,7 +44,7 @@ class NewEvent:
 
 
 def add(connection: Connection, event: NewEvent) -> None:
-    """Writes a line; for the service role."""
+    """Writes a line."""
     values = {**asdict(event), "before": _json(event.before), "after": _json(event.after)}
     connection.execute(_ADD, values)
 

@@ -19,6 +19,7 @@ from core.db.usage_dao import LogRow, Reach
 from core.errors import Conflict, InvalidRequest
 from core.metering.usage import Span
 from core.metering.usage_log import UsageLog
+from core.ops.audit import Audit, AuditAction, AuditEvent, Subject, audit_principal
 from core.principal import Principal
 
 if TYPE_CHECKING:
@@ -108,10 +109,12 @@ class UsageExports:
             filters = {"statuses": wanted.statuses, "models": wanted.models}
             with self._database.app(principal) as connection:
                 count = usage_dao.count(connection, reach, **filters, most=wanted.most + 1)
-            if count > wanted.most:
-                raise InvalidRequest(
-                    f"These are more than {wanted.most:,} requests, the most that one file has: choose a shorter time."
-                )
+                if count > wanted.most:
+                    raise InvalidRequest(
+                        f"These are more than {wanted.most:,} requests, the most that one file has: choose a shorter "
+                        "time."
+                    )
+                Audit.record(connection, _exported(principal, wanted, count))
             write = _write_csv if wanted.file_format == "csv" else _write_parquet
             return write(self._pages(principal, reach, filters), wanted.span.zone, out)
 
@@ -151,6 +154,19 @@ def csv_of(rows: Iterable[LogRow], zone: str) -> bytes:
     out = io.BytesIO()
     _write_csv([[*rows]], zone, out)
     return out.getvalue()
+
+
+def _exported(principal: Principal, wanted: Wanted, requests: int) -> AuditEvent:
+    after = {
+        "format": wanted.file_format,
+        "from": wanted.span.starts_at,
+        "to": wanted.span.ends_at,
+        "requests": requests,
+        "whole_organisation": wanted.whole_organisation and principal.role.manages,
+    }
+    return audit_principal(
+        principal, AuditAction.USAGE_EXPORTED, Subject("usage_log", str(principal.org_id)), after=after
+    )
 
 
 def _reach(principal: Principal, wanted: Wanted) -> Reach:

@@ -19,6 +19,7 @@ from core.ids import new_id
 from core.market.as_of import AsOf
 from core.market.symbols import checked_symbol
 from core.notebook.words import author_of, checked_line
+from core.ops.audit import Audit, AuditAction, Subject, audit_principal
 from core.principal import Principal
 from core.yaml_lines import load_yaml, validate
 
@@ -169,6 +170,7 @@ class Checklists:
                 raise InvalidRequest(f"An organisation has at most {MAX_TEMPLATES} checklists of its own.")
             template_id = new_id()
             dao.add_template(connection, template_id, named, written, author_of(principal))
+            _record(connection, principal, AuditAction.CHECKLIST_SET, template_id, None, len(written))
             return _one(connection, str(template_id))
 
     def change(
@@ -200,7 +202,9 @@ class Checklists:
             known = {item.id for item in current.items}
             if not {item.id for item in items if item.id} <= known:
                 raise InvalidRequest("Somebody changed this checklist meanwhile; look at it again.")
-            dao.change_template(connection, _uuid(template_id), named, _checked_items(items), author_of(principal))
+            written, was = _checked_items(items), len(current.items)
+            dao.change_template(connection, _uuid(template_id), named, written, author_of(principal))
+            _record(connection, principal, AuditAction.CHECKLIST_SET, _uuid(template_id), was, len(written))
             return _one(connection, template_id)
 
     def withdraw(self, principal: Principal, template_id: str) -> None:
@@ -209,6 +213,7 @@ class Checklists:
         with self._database.app(principal) as connection:
             if not dao.withdraw_template(connection, _uuid(template_id), author_of(principal)):
                 raise NotFound(_NO_SUCH)
+            _record(connection, principal, AuditAction.CHECKLIST_REMOVED, _uuid(template_id), None, None)
 
     def _progress(self, transaction: Transaction, symbol: str, as_of: AsOf) -> list[Progress]:
         own = [_own(row) for row in dao.templates(transaction, most=MAX_TEMPLATES)]
@@ -224,6 +229,20 @@ class Checklists:
         if text is None or template.is_withdrawn:
             raise NotFound("This item is no longer on the checklist; look at it again.")
         return text
+
+
+def _record(
+    transaction: Transaction,
+    principal: Principal,
+    action: AuditAction,
+    template_id: UUID,
+    before: int | None,
+    after: int | None,
+) -> None:
+    """Writes down that a checklist was made, changed or withdrawn, with how many items it had and has."""
+    sides = [None if items is None else {"items": items} for items in (before, after)]
+    subject = Subject("checklist", str(template_id))
+    Audit.record(transaction, audit_principal(principal, action, subject, before=sides[0], after=sides[1]))
 
 
 def load_checklists(path: Path) -> tuple[Template, ...]:

@@ -66,7 +66,9 @@ class Audit:
 
     @staticmethod
     def record(transaction: Transaction, event: AuditEvent) -> None:
-        """Adds a line, in the transaction of the change: there is none without the other. For the service role.
+        """Adds a line, in the transaction of the change: there is none without the other.
+
+        The service role adds any; a member's own role lines of what they did in their organisation.
 
         Raises:
             ValueError: a field that must not be kept, or a value that cannot be: a mistake of ours.

@@ -25,6 +25,7 @@ from core.db.templates_dao import HeadRow, TemplateRow, Wanted
 from core.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from core.ids import new_id
 from core.notebook.words import checked_line, checked_text
+from core.ops.audit import Audit, AuditAction, Subject, audit_principal
 from core.principal import Principal
 from core.research.template_texts import Find, Source, Variable, assembled, check_variables
 
@@ -179,9 +180,11 @@ class Templates:
             assembled(source, self._find(connection, source))
             if checked.sharing != "public":
                 dao.add(connection, template_id, (principal.org_id, principal.user_id), _values(checked))
+                _record(connection, principal, template_id, None, checked.sharing)
         if checked.sharing == "public":
             with self._database.service() as connection:
                 dao.add(connection, template_id, (principal.org_id, principal.user_id), _values(checked))
+                _record(connection, principal, template_id, None, checked.sharing)
         return self.get(principal, template_id)
 
     def change(
@@ -207,9 +210,13 @@ class Templates:
             since = known.version if after is None else after
             is_public = "public" in (known.sharing, checked.sharing)
             kept = not is_public and dao.change(connection, template_id, _values(checked), after=since)
+            if kept:
+                _record(connection, principal, template_id, known.sharing, checked.sharing)
         if is_public:
             with self._database.service() as connection:
                 kept = dao.change(connection, template_id, _values(checked), after=since)
+                if kept:
+                    _record(connection, principal, template_id, known.sharing, checked.sharing)
         if not kept:
             raise Conflict("Somebody changed this template meanwhile. Read it again, then change it.")
         return self.get(principal, template_id)
@@ -224,9 +231,13 @@ class Templates:
         with self._database.app(principal) as connection:
             known = self._to_change(connection, principal, template_id)
             gone = known.sharing != "public" and dao.delete(connection, template_id)
+            if gone:
+                _record(connection, principal, template_id, known.sharing, None)
         if known.sharing == "public":
             with self._database.service() as connection:
                 gone = dao.delete(connection, template_id)
+                if gone:
+                    _record(connection, principal, template_id, known.sharing, None)
         if not gone:
             raise NotFound(_NO_SUCH)
 
@@ -328,6 +339,24 @@ class Templates:
             kept = [each for each in kept if each.id != draft.id]
             kept += [draft] if draft.title.lower() == title.lower() else []
         return [*kept, *shipped]
+
+
+def _record(
+    transaction: Transaction, principal: Principal, template_id: UUID, before: str | None, after: str | None
+) -> None:
+    """Writes down that a template which others see was made, changed or deleted."""
+    if {before, after} <= {None, "private"}:
+        return
+    action = AuditAction.TEMPLATE_REMOVED if after is None else AuditAction.TEMPLATE_SET
+    event = audit_principal(
+        principal,
+        action,
+        Subject("template", str(template_id)),
+        before=None if before is None else {"sharing": before},
+        after=None if after is None else {"sharing": after},
+        as_operator="public" in (before, after),
+    )
+    Audit.record(transaction, event)
 
 
 def checked_draft(draft: TemplateDraft) -> TemplateDraft:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from core.accounts.encryption import UNENCRYPTED, Encryption
@@ -19,6 +20,7 @@ from core.db.alerts_dao import AlertRow, DeliveryRow
 from core.db.engine import Database, Transaction
 from core.errors import InvalidRequest, NotConfigured, NotFound
 from core.ids import new_id
+from core.ops.audit import Audit, AuditAction, Subject, audit_principal
 from core.ops.webhooks import checked_url
 from core.principal import Principal
 from core.screener.alert_matching import AlertMatching, Matched
@@ -137,6 +139,7 @@ class Alerts:
                 raise InvalidRequest(f"A person has at most {MAX_ALERTS} alerts; delete one first.")
             dao.add(connection, alert_id, **asdict(wanted), webhook_secret=self._kept(secret))
             _take_as_known(connection, alert_id, matched)
+            _record_webhook(connection, principal, alert_id, None, wanted.webhook_url)
             return KeptAlert(_one(connection, alert_id), secret)
 
     def change(
@@ -170,6 +173,7 @@ class Alerts:
                 if secret is not None or wanted.webhook_url is None:
                     dao.set_webhook(connection, alert_id, wanted.webhook_url, self._kept(secret))
                 dao.change(connection, alert_id, **asdict(wanted))
+                _record_webhook(connection, principal, alert_id, before.webhook_url, wanted.webhook_url)
             if is_paused is not None:
                 dao.pause(connection, alert_id, is_paused=is_paused)
             goes_on = before.is_paused and is_paused is False
@@ -195,8 +199,10 @@ class Alerts:
         """
         require(principal, Action.SET_ALERTS)
         with self._database.app(principal) as connection:
+            found = dao.own(connection, alert_id, most=1)
             if not dao.delete(connection, alert_id):
                 raise NotFound(_NO_SUCH)
+            _record_webhook(connection, principal, alert_id, found[0].webhook_url, None)
 
     def _kept(self, secret: str | None) -> str | None:
         return None if secret is None else self._encryption.encrypt_text(secret)
@@ -213,6 +219,18 @@ class Alerts:
         return AlertSettings(
             name, settings.screen_id, settings.universe_id, settings.tells_in_app, settings.tells_by_mail, url
         )
+
+
+def _record_webhook(
+    transaction: Transaction, principal: Principal, alert_id: UUID, before: str | None, after: str | None
+) -> None:
+    """Writes down where an alert's messages go, by host, since an address may hold a secret."""
+    if before == after:
+        return
+    was, becomes = ({"host": urlsplit(url).hostname} if url else None for url in (before, after))
+    action = AuditAction.WEBHOOK_REMOVED if after is None else AuditAction.WEBHOOK_SET
+    subject = Subject("alert", str(alert_id))
+    Audit.record(transaction, audit_principal(principal, action, subject, before=was, after=becomes))
 
 
 def _one(transaction: Transaction, alert_id: UUID) -> AlertRow:

@@ -13,6 +13,7 @@ from core.db import verdict_batches_dao as dao
 from core.db.engine import Database
 from core.db.verdict_batches_dao import SettingsRow
 from core.errors import InvalidRequest
+from core.ops.audit import Audit, AuditAction, Subject, audit_principal, changed
 from core.principal import Principal
 from core.verdicts.batches import MOST_SIGNALS
 
@@ -94,7 +95,13 @@ class VerdictSettings:
             self._check_model(principal, choices.model)
         by = principal.user_id if choices.is_nightly else None
         with self._database.app(principal) as connection:
+            known = dao.settings(connection, principal.org_id)
             row = dao.put_settings(connection, principal.org_id, by, asdict(choices))
+            before, after = changed({} if known is None else asdict(_set(known).choices), asdict(choices))
+            if after:
+                subject = Subject("verdict_settings", str(principal.org_id))
+                event = audit_principal(principal, AuditAction.VERDICTS_SET, subject, before=before, after=after)
+                Audit.record(connection, event)
         return _set(row)
 
 

@@ -122,6 +122,9 @@ class OversightAlerts:
             noted = dao.acknowledge(connection, alert_id, org_id=org_id, user_id=principal.user_id)
             if not noted and not dao.exists(connection, alert_id, org_id=org_id):
                 raise NotFound("There is no such alert.")
+            if noted:
+                subject = Subject("alert", str(alert_id))
+                _record(connection, principal, org_id, AuditAction.ALERT_ACKNOWLEDGED, subject, before=None, after=None)
 
     def set_rule(
         self, principal: Principal, name: str, *, is_on: bool, threshold: Decimal | None, everything: bool = False
@@ -227,6 +230,9 @@ class OversightAlerts:
                 raise NotFound("There is no such channel.")
             delivery = NewDelivery(new_id(), None, org_id, None, kind, channel_id, "test", test_message(name))
             dao.add_delivery(connection, delivery)
+            subject = Subject("alert_channel", str(channel_id or kind))
+            action = AuditAction.ALERT_CHANNEL_TESTED
+            _record(connection, principal, org_id, action, subject, before=None, after={"kind": kind})
         return self.delivery.send_now(delivery.id)
 
     @contextmanager

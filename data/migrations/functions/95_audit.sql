@@ -5,4 +5,4 @@ CREATE OR REPLACE FUNCTION audit_pseudonym(p_address text) RETURNS bytea LANGUAG
     AS $$ SELECT substr(sha256(k.key || sha256(k.key || convert_to(lower(p_address), 'UTF8'))), 1, 16)
         FROM audit_address_keys k $$;
 REVOKE EXECUTE ON FUNCTION audit_pseudonym(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION audit_pseudonym(text) TO assay_service;
+GRANT EXECUTE ON FUNCTION audit_pseudonym(text) TO assay_app, assay_service;

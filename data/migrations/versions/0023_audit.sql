@@ -4,6 +4,7 @@
 
 CREATE SEQUENCE audit_order CACHE 1;
 GRANT USAGE, SELECT ON SEQUENCE audit_order TO assay_service;
+GRANT USAGE ON SEQUENCE audit_order TO assay_app;
 
 CREATE TABLE audit_events (
     id uuid NOT NULL,
@@ -108,3 +109,7 @@ BEGIN
         EXECUTE format('GRANT SELECT, INSERT ON %I TO assay_service', name);
     END LOOP;
 END $$;
+-- What members change under their own role leaves its line in the same transaction: in their name and organisation alone.
+CREATE POLICY own_lines ON audit_events FOR INSERT TO assay_app
+    WITH CHECK (org_id = bound_org() AND actor = bound_user());
+GRANT INSERT ON audit_events TO assay_app;

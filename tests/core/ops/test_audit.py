@@ -13,6 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from core.db.engine import Database
 from core.ids import new_id
 from core.ops.audit import MAX_LISTED, Audit, AuditAction, AuditEvent, Subject, changed, masked
+from core.settings import ROOT
+from pages.components import admin_audit
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -107,3 +109,12 @@ def test_an_actor_is_known_where_it_is_a_member(database: Database) -> None:
         Audit.record(transaction, _event(actor_kind="member"))
     with database.service() as transaction:
         Audit.record(transaction, _event(actor_kind="member", actor=UUID(int=1)))
+
+
+def test_every_action_that_has_a_name_is_recorded_somewhere() -> None:
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "core").rglob("*.py"))
+    assert [action.name for action in AuditAction if f"AuditAction.{action.name}" not in source] == []
+
+
+def test_every_area_of_actions_has_its_word_on_the_page() -> None:
+    assert {action.partition(".")[0] for action in AuditAction} == set(admin_audit.AREAS)
