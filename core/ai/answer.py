@@ -194,6 +194,8 @@ class Draft:
     """What it rests on, where tools were used or figures checked."""
     route: str = ""
     """Why this model answered, in words; empty: nothing is to be said."""
+    credits: Decimal = Decimal(0)
+    """What it takes in credits; zero where the plan covers it."""
 
 
 def draft_of(answer: Answer) -> Draft:

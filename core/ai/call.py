@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -172,9 +172,9 @@ class Call:
         state = {"success": "complete", "cut": "partial", "early_cut": "failed"}[ended.outcome]
         note = None if state == "complete" else "Stopped." if ended.cut == "client" else "Stopped: it took too long."
         evidence = self._evidence(ended)
-        draft = self._draft(ended, state, count, count.charge_usd, note, evidence)
-        _best_effort("saved", lambda: self._save(draft))
         answer = self._answer(ended, state, count, evidence)
+        draft = replace(self._draft(ended, state, count, count.charge_usd, note, evidence), credits=answer.credits)
+        _best_effort("saved", lambda: self._save(draft))
         record = CallRecord(
             cost_usd=self._provider_cost_usd(),
             usage=usage_row(ended.made_of, count, self._question, self._route, since=self._rounds.started),

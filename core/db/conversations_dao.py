@@ -13,17 +13,17 @@ from sqlalchemy import Connection, text
 
 _MESSAGES = text(
     "SELECT id, role, text, state, request_id, provider, model, is_cached, is_offline, is_estimated, prompt_tokens, "
-    "completion_tokens, cost_usd, note, route, created_at FROM messages "
+    "completion_tokens, cost_usd, credits, note, route, created_at FROM messages "
     "WHERE conversation_id = :id AND state <> 'replaced' ORDER BY created_at, id LIMIT :most"
 )
 _ADD_MESSAGE = text(
     """
     INSERT INTO messages (id, conversation_id, org_id, user_id, role, text, state, request_id, provider, model,
-        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, note, route, evidence,
-        created_at)
+        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, credits, note, route,
+        evidence, created_at)
     VALUES (:id, :conversation_id, bound_org(), bound_user(), :role, :text, :state, :request_id, :provider, :model,
-        :is_cached, :is_offline, :is_estimated, :prompt_tokens, :completion_tokens, :cost_usd, :note, :route,
-        cast(:evidence AS jsonb), assay_now())
+        :is_cached, :is_offline, :is_estimated, :prompt_tokens, :completion_tokens, :cost_usd, :credits, :note,
+        :route, cast(:evidence AS jsonb), assay_now())
     """
 )
 _ROW = "c.id, c.title, c.created_at, c.updated_at, c.portfolio_id, c.branched_from"
@@ -71,11 +71,11 @@ _BRANCH = text(
 _COPY_MESSAGES = text(
     """
     INSERT INTO messages (id, conversation_id, org_id, user_id, role, text, state, request_id, provider, model,
-        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, note, route, evidence,
-        created_at)
+        is_cached, is_offline, is_estimated, prompt_tokens, completion_tokens, cost_usd, credits, note, route,
+        evidence, created_at)
     SELECT copied.new_id, :target, m.org_id, m.user_id, m.role, m.text, m.state, m.request_id, m.provider, m.model,
-        m.is_cached, m.is_offline, m.is_estimated, m.prompt_tokens, m.completion_tokens, m.cost_usd, m.note, m.route,
-        m.evidence, m.created_at
+        m.is_cached, m.is_offline, m.is_estimated, m.prompt_tokens, m.completion_tokens, m.cost_usd, m.credits, m.note,
+        m.route, m.evidence, m.created_at
     FROM unnest(cast(:old_ids AS uuid[]), cast(:new_ids AS uuid[])) AS copied(old_id, new_id)
     JOIN messages m ON m.id = copied.old_id
     """
@@ -162,6 +162,8 @@ class MessageRow:
     created_at: datetime
     route: str | None = None
     """Why this model answered, in words; None: nothing is to be said."""
+    credits: Decimal = Decimal(0)
+    """What it took in credits; 0 where the plan covered it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -473,6 +473,7 @@ messages = Table(
     Column("created_at", Moment, nullable=False),
     Column("evidence", JSONB),
     Column("route", Text),
+    Column("credits", Credits, nullable=False),
     UniqueConstraint("id", "org_id", "user_id"),
 )
 

@@ -457,7 +457,7 @@ def _user_message(message_id: UUID, conversation_id: UUID, text: str) -> dict[st
         "evidence",
     )
     empty = dict.fromkeys(of_answers)
-    flags = dict.fromkeys(("is_cached", "is_offline", "is_estimated"), False)
+    flags = {**dict.fromkeys(("is_cached", "is_offline", "is_estimated"), False), "credits": 0}
     return {
         **empty,
         **flags,
@@ -490,6 +490,7 @@ def _answer_message(message_id: UUID, conversation_id: UUID, draft: Draft, *, is
         "prompt_tokens": draft.usage.prompt_tokens if draft.usage else None,
         "completion_tokens": draft.usage.completion_tokens if draft.usage else None,
         "cost_usd": draft.cost_usd,
+        "credits": draft.credits,
         "note": draft.note,
         "route": draft.route or None,
         "evidence": None if evidence is None else evidence.model_dump_json(),

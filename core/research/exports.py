@@ -128,6 +128,7 @@ def _message(whole: Whole, message: MessageRow) -> dict[str, Any]:
         "prompt_tokens": message.prompt_tokens,
         "completion_tokens": message.completion_tokens,
         "cost_usd": None if message.cost_usd is None else _amount(message.cost_usd),
+        "credits": _amount(message.credits),
         "note": message.note,
         "route": message.route,
         "steps": [
@@ -232,6 +233,7 @@ def _price(message: MessageRow) -> str:
     if message.cost_usd is None:
         return "Cost: not known."
     where = ", offline" if message.is_offline else ""
+    where += f"; {_amount(message.credits)} credits" if message.credits else ""
     return f"Cost: {_amount(message.cost_usd)} USD{', estimated' if message.is_estimated else ''}{where}."
 
 

@@ -11,6 +11,7 @@ from core.ai.evidence import Evidence
 from core.db.conversations_dao import MessageRow
 from core.research.attachments.attachments import Attachment
 from pages.components import chat_evidence, chat_files, chat_marks, chat_steps
+from pages.components.billing_words import credits_of
 from pages.components.errors import show_message
 from pages.components.words import plain, usd
 
@@ -92,4 +93,4 @@ def _cost(row: MessageRow) -> str:
         return ""
     if not row.cost_usd:
         return "not charged" if row.state == "partial" else "free"
-    return usd(row.cost_usd)
+    return f"{usd(row.cost_usd)}, {credits_of(row.credits)} credits" if row.credits else usd(row.cost_usd)

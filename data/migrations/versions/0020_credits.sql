@@ -185,6 +185,9 @@ ALTER TABLE usage_log ADD COLUMN plan text, ADD COLUMN credits numeric(18, 6) NO
 COMMENT ON COLUMN usage_log.plan IS 'The organisation''s plan at that moment.';
 COMMENT ON COLUMN usage_log.cover IS 'What the request was counted against: plan or credits; NULL: nothing.';
 
+ALTER TABLE messages ADD COLUMN credits numeric(18, 6) NOT NULL DEFAULT 0;
+COMMENT ON COLUMN messages.credits IS 'What the answer took in credits; 0 where the plan covered it.';
+
 -- Triggers -------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

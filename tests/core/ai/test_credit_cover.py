@@ -350,3 +350,11 @@ def test_model_by_name_and_repeats_of_a_question_under_way_are_charged_once(grou
 
 def _taking(taken: Decimal) -> CallRecord:
     return replace(record(), credits=taken)
+
+
+def test_a_stored_answer_keeps_what_it_took_in_credits(ground: Ground) -> None:
+    exchange = ground.bench.assistant.ask(ground.ann, "One more?")
+    taken = exchange.session.result().credits
+    question, answer = ground.bench.conversations.messages(ground.ann, exchange.conversation_id)
+    assert taken > 0
+    assert (question.credits, answer.credits, answer.cost_usd) == (0, taken, HONEST_COST)
