@@ -145,11 +145,7 @@ class Abuse:
                 lines=MAX_LINES,
                 most=MAX_FINDINGS * MAX_LINES,
             )
-        unusual = [
-            each
-            for each in most_unusual(volumes, [first + timedelta(days=n) for n in range(days)])
-            if org_id in (None, each.org_id)
-        ]
+        unusual = [each for each in unusual_volumes(volumes, first) if org_id in (None, each.org_id)]
         words = "today" if days == 1 else f"in {days} days"
         return [
             *unusual[:MAX_FINDINGS],
@@ -172,33 +168,33 @@ class Abuse:
             changes.revoke_token(connection, principal, token_id, org_id)
 
 
-def most_unusual(rows: Sequence[VolumeRow], days: Sequence[date]) -> list[Finding]:
-    """Of each member the most requests that are unusual on one of some days, the most requests first."""
-    found: dict[tuple[UUID, UUID], Finding] = {}
-    for day in days:
-        for each in unusual_volumes(rows, day):
-            before = found.get((each.org_id, each.user_id))
-            if before is None or before.count <= each.count:
-                found[each.org_id, each.user_id] = each
-    return _largest_first(found.values())
-
-
-def unusual_volumes(rows: Sequence[VolumeRow], day: date) -> list[Finding]:
-    """Members whose requests of the day are far above both medians that can be told, the most requests first.
+def unusual_volumes(rows: Sequence[VolumeRow], first: date) -> list[Finding]:
+    """Members whose requests of a day since `first` are far above both medians that can be told, on the day with the
+    most of them; the most requests first.
 
     A median can be told from LEAST_OWN_DAYS days, or LEAST_PEERS others, on; with neither nobody is unusual.
     """
-    asked = [(row, row.counts[row.days.index(day)]) for row in rows if day in row.days]
+    asked: dict[date, list[tuple[VolumeRow, int]]] = {}
+    for row in rows:
+        for day, count in zip(row.days, row.counts, strict=True):
+            if day >= first:
+                asked.setdefault(day, []).append((row, count))
+    found: dict[tuple[UUID, UUID], Finding] = {}
+    for day in sorted(asked):
+        for each in _unusual_on(day, asked[day]):
+            before = found.get((each.org_id, each.user_id))
+            if before is None or before.count <= each.count:
+                found[each.org_id, each.user_id] = each
+    return sorted(found.values(), key=lambda each: (-each.count, each.user_id, each.org_id))
+
+
+def _unusual_on(day: date, asked: Sequence[tuple[VolumeRow, int]]) -> Iterable[Finding]:
     peers: dict[str, list[int]] = {}
     for row, count in asked:
         peers.setdefault(row.plan, []).append(count)
     of_plan = {plan: deviation_of(counts) for plan, counts in peers.items()}
     found = (_unusual(row, day, count, of_plan[row.plan]) for row, count in asked if count >= LEAST_REQUESTS)
-    return _largest_first(each for each in found if each)
-
-
-def _largest_first(found: Iterable[Finding]) -> list[Finding]:
-    return sorted(found, key=lambda each: (-each.count, each.user_id, each.org_id))
+    return (each for each in found if each)
 
 
 def deviation_of(figures: Sequence[float]) -> Deviation:

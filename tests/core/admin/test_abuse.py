@@ -50,6 +50,13 @@ class TestVolume:
         assert "median of the plan team that day 14 (n = 7 users), 130.2 robust deviations above" in found.words
         assert [line.words for line in found.evidence][:2] == ["400 requests", "10 requests"]
 
+    def test_of_several_unusual_days_the_one_with_most_is_told(self) -> None:
+        usual = [volume(f"u{n}", [10] * 10) for n in range(6)]
+        loud = volume("loud", [10] * 8 + [400, 300])
+        (found,) = unusual_volumes([*usual, loud], DAY - timedelta(days=1))
+        assert (found.count, found.evidence[0].at) == (400, DAY - timedelta(days=1))
+        assert [each.count for each in unusual_volumes([*usual, loud], DAY)] == [300]
+
     def test_who_always_asks_much_is_not_unusual(self) -> None:
         usual = [volume(f"u{n}", [10] * 8) for n in range(6)]
         assert unusual_volumes([*usual, volume("busy", [390, 400, 410, 395, 405, 400, 400, 420])], DAY) == []
