@@ -74,8 +74,9 @@ def show(key: str, desk: Desk) -> None:
 def show_simulation(key: str, found: Simulation, zone: str) -> None:
     """Both plans side by side, what refused, and who would have been limited."""
     said = (
-        f"{found.first:%d %B %Y} to {found.last:%d %B %Y} (UTC) · {found.organisations:,} organisations, "
-        f"{found.seats:,} members · {found.rows:,} requests of the log, the two months before included"
+        f"{found.first:%d %B %Y} to {found.last:%d %B %Y} (UTC) · {found.organisations:,} "
+        f"organisation{'' if found.organisations == 1 else 's'}, {found.seats:,} "
+        f"member{'' if found.seats == 1 else 's'} · {found.rows:,} requests of the log, the two months before included"
     )
     st.caption(plain(said))
     if found.is_cut:

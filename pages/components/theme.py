@@ -19,9 +19,8 @@ _STYLE = """<style>
 :root :is(a, button, [role="radio"], [role="tab"]):focus-visible { outline: 2px solid LINK; outline-offset: 2px; }
 :root:root :is([role="radio"][aria-checked="true"], [role="tab"][aria-selected="true"]),
 :root:root button[kind="tertiary"]:is(:hover, :focus-visible, :active) { color: LINK; border-color: LINK; }
-:root:root :is([role="spinbutton"][contenteditable], button[aria-label="Clear all"]) {
-    min-width: 24px; min-height: 24px; line-height: 24px; text-align: center;
-}
+:root:root [role="spinbutton"][contenteditable] { padding-inline: 4px; line-height: 24px; }
+:root:root button[aria-label="Clear all"] { min-width: 24px; min-height: 24px; }
 </style>"""
 """Roles and states alone are named, no class of Streamlit's.
 
