@@ -91,10 +91,10 @@ def show_people(principal: Principal, everything: bool) -> None:
     admin_people.show("admin_people", admin_people.Desk(principal, people, everything, plans, now))
     section("Organisations" if everything else "Organisation")
     admin_organisations.show("admin_orgs", admin_organisations.Desk(principal, people, everything, plans))
-
     section("Budgets" if everything else "Budget", "What calls may cost in a month; what would go beyond is refused.")
     may_set = principal.is_operator or may(principal, Action.SET_OVERSIGHT)
     admin_budgets.show("admin_budgets", admin_budgets.Desk(principal, bench.admin.budgets, everything, may_set))
+
 
 def show_boosts(principal: Principal, everything: bool) -> None:
     """More of a limit for a time."""
@@ -167,7 +167,7 @@ def show_jobs(principal: Principal, everything: bool) -> None:
     jobs = bench.admin.jobs
     found = jobs.overview(principal, everything=everything)
     admin_jobs.show("admin_jobs", found, jobs, principal, datetime.now(UTC), everything=everything)
-    if principal.is_operator and everything:
+    if principal.is_operator:
         section("Stripe", "Events that were refused, given up or not done yet; prices and subscriptions that are odd.")
         events, troubles = bench.billing.events, bench.billing.troubles()
         rows = events.unsolved(principal)
@@ -221,6 +221,9 @@ def show_alerts(principal: Principal, everything: bool) -> None:
     acknowledge = partial(_acknowledge, principal, everything) if may_set else None
     firing = alerts.firing(principal, everything=everything)
     admin_alerts.show_firing("admin_alerts_firing", firing, now, principal.zone, acknowledge)
+    if everything:
+        section("All organisations", "What fires anywhere, then what is over; each organisation's own is told there.")
+        admin_alerts.show_everywhere("admin_alerts_all", alerts.everywhere(principal), principal.zone)
     section("Channels", "Where alerts are told beside the app.")
     channels = Channels(
         alerts.channels(principal, everything=everything), alerts.named_by_settings, bench.mailer.is_configured

@@ -61,6 +61,21 @@ _FINISH = text(
     WHERE id = :id AND finished_at IS NULL AND (held_by = :run OR cast(:run AS uuid) IS NULL)
     """
 )
+_NOTE_FAILURE = text(
+    """
+    WITH noted AS (
+        UPDATE jobs SET error = :error, attempts = attempts + 1, updated_at = assay_now(), finished_at = assay_now()
+        WHERE kind = :kind AND key = :key AND org_id IS NULL AND status = 'failed'
+            AND finished_at > assay_now() - cast(:within AS interval)
+            AND started_at > assay_now() - cast(:within AS interval)
+        RETURNING id
+    )
+    INSERT INTO jobs (id, kind, key, arguments, status, done, failed, error, attempts, is_left_running, created_at,
+        updated_at, started_at, finished_at)
+    SELECT :id, :kind, :key, cast('{}' AS jsonb), 'failed', 0, 0, :error, 1, false, n.at, n.at, n.at, n.at
+    FROM (SELECT assay_now() AS at) n WHERE NOT EXISTS (SELECT FROM noted)
+    """
+)
 _HAND_BACK = text(
     """
     UPDATE jobs SET status = 'waiting', held_by = NULL, attempts = attempts - :refund, updated_at = assay_now()
@@ -216,6 +231,12 @@ def finish(connection: Connection, job_id: UUID, run: UUID | None, *, status: st
     """Ends a job that this run holds, or, without a run, whoever holds it; False where it has ended before."""
     values = {"id": job_id, "run": run, "status": status, "error": error}
     return connection.execute(_FINISH, values).rowcount == 1
+
+
+def note_failure(connection: Connection, job_id: UUID, *, kind: str, key: str, error: str, within: timedelta) -> None:
+    """Keeps a failure of what is no job as one that failed, or adds to that which began `within` the time before."""
+    values = {"id": job_id, "kind": kind, "key": key, "error": error, "within": within}
+    connection.execute(_NOTE_FAILURE, values)
 
 
 def hand_back(connection: Connection, job_id: UUID, run: UUID, *, is_counted: bool) -> None:

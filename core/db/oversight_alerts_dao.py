@@ -77,6 +77,26 @@ _HISTORY = text(
     ORDER BY a.raised_at DESC, a.id DESC LIMIT :most
     """  # noqa: S608 (a constant of this module)
 )
+_EVERYWHERE = text(
+    f"""
+    SELECT {_ALERT}, u.name AS user_name, k.name AS acknowledged_name, o.name AS org_name,
+        greatest(a.told_at, d.sent_at) AS last_told_at, d.failed, d.failures
+    FROM (
+        (SELECT * FROM oversight_alerts WHERE cleared_at IS NULL ORDER BY level, raised_at DESC, id LIMIT :most)
+        UNION ALL
+        (SELECT * FROM oversight_alerts WHERE cleared_at IS NOT NULL ORDER BY raised_at DESC, id DESC LIMIT :most)
+    ) a LEFT JOIN organisations o ON o.id = a.org_id
+        LEFT JOIN users u ON u.id = a.user_id LEFT JOIN users k ON k.id = a.acknowledged_by
+        CROSS JOIN LATERAL (
+            SELECT max(s.finished_at) FILTER (WHERE s.status = 'delivered') AS sent_at,
+                count(*) FILTER (WHERE s.status = 'failed') AS failed,
+                coalesce(string_agg(DISTINCT s.channel || ': ' || s.said, ' ') FILTER (WHERE s.said IS NOT NULL), '')
+                    AS failures
+            FROM oversight_deliveries s WHERE s.alert_id = a.id) d
+    ORDER BY a.cleared_at IS NOT NULL, CASE WHEN a.cleared_at IS NULL THEN a.level END, a.raised_at DESC, a.id
+    LIMIT :most
+    """  # noqa: S608 (a constant of this module; critical comes before warning)
+)
 _ACKNOWLEDGE = text(
     """
     UPDATE oversight_alerts SET acknowledged_at = assay_now(), acknowledged_by = :user_id
@@ -132,8 +152,11 @@ _ADD_DELIVERY = text(
     """
     INSERT INTO oversight_deliveries (id, alert_id, org_id, user_id, channel, channel_id, event, message, status,
         attempts, due_at, created_at)
-    VALUES (:id, :alert_id, :org_id, :user_id, :channel, :channel_id, :event, cast(:message AS jsonb), 'pending', 0,
-        assay_now(), assay_now())
+    SELECT cast(:id AS uuid), cast(:alert_id AS uuid), cast(:org_id AS uuid), cast(:user_id AS uuid),
+        cast(:channel AS text), cast(:channel_id AS uuid), cast(:event AS text), cast(:message AS jsonb), 'pending', 0,
+        greatest(n.at, (SELECT max(q.quiet_until) FROM oversight_deliveries q WHERE q.status = 'pending'
+            AND q.channel = :channel AND q.channel_id IS NOT DISTINCT FROM cast(:channel_id AS uuid))), n.at
+    FROM (SELECT assay_now() AS at) n
     ON CONFLICT DO NOTHING RETURNING id
     """
 )
@@ -169,9 +192,9 @@ _FAILED = text(
 )
 _HOLD_BACK = text(
     """
-    UPDATE oversight_deliveries SET due_at = greatest(due_at, assay_now() + :wait)
-    WHERE status = 'pending' AND channel = :channel AND channel_id IS NOT DISTINCT FROM cast(:channel_id AS uuid)
-        AND due_at <= assay_now() + :wait
+    UPDATE oversight_deliveries d SET due_at = greatest(d.due_at, n.until), quiet_until = n.until
+    FROM (SELECT assay_now() + cast(:wait AS interval) AS until) n
+    WHERE d.status = 'pending' AND d.channel = :channel AND d.channel_id IS NOT DISTINCT FROM cast(:channel_id AS uuid)
     """
 )
 _DELIVERIES = text(
@@ -228,6 +251,21 @@ class AlertRow:
     acknowledged_by: UUID | None
     user_name: str | None = None
     acknowledged_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertOfAll:
+    """An alert as those see it who run the installation, with whose it is and what became of telling it."""
+
+    alert: AlertRow
+    org_name: str | None
+    """None: the installation's."""
+    last_told_at: datetime | None
+    """When it was last told in the app or taken by a channel; None: it is muted."""
+    failed: int
+    """Messages that were given up."""
+    failures: str
+    """What channels that failed say, be it that they are tried again; empty where none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,6 +460,13 @@ def history(connection: Connection, org_id: UUID | None, *, most: int) -> list[A
     return [AlertRow(**row) for row in connection.execute(_HISTORY, {"org_id": org_id, "most": most}).mappings()]
 
 
+def everywhere(connection: Connection, *, most: int) -> list[AlertOfAll]:
+    """Alerts of all organisations and of the installation: what fires, the gravest first, then what cleared."""
+    rows = (dict(row) for row in connection.execute(_EVERYWHERE, {"most": most}).mappings())
+    of_all = ("org_name", "last_told_at", "failed", "failures")
+    return [AlertOfAll(**{name: row.pop(name) for name in of_all}, alert=AlertRow(**row)) for row in rows]
+
+
 def acknowledge(connection: Connection, alert_id: UUID, *, org_id: UUID | None, user_id: UUID) -> bool:
     """Notes who saw to an alert first; False where it is known, or there is none."""
     values = {"id": alert_id, "org_id": org_id, "user_id": user_id}
@@ -508,7 +553,7 @@ def set_failed(connection: Connection, delivery_id: UUID, attempts: int, *, said
 
 
 def hold_back(connection: Connection, channel: str, channel_id: UUID | None, wait: timedelta) -> None:
-    """Has everything that is to go to a channel wait, as its receiver asked."""
+    """Has everything that is to go to a channel wait, and what is recorded later, as its receiver asked."""
     connection.execute(_HOLD_BACK, {"channel": channel, "channel_id": channel_id, "wait": wait})
 
 

@@ -73,6 +73,7 @@ oversight_deliveries = Table(
     Column("status", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", Moment),
+    Column("quiet_until", Moment),
     Column("said", Text),
     Column("created_at", Moment, nullable=False),
     Column("finished_at", Moment),

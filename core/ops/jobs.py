@@ -30,6 +30,9 @@ TIDY_MINUTES = 60
 PRUNED_AT_ONCE = 10_000
 UNHEARD = timedelta(hours=1)
 """A job that was left running, and of which nothing was heard for so long, has failed."""
+PERIODIC_KEY = "periodic"
+FAILURES_JOINED = timedelta(hours=1)
+"""Failures of the same periodic work within so long are one failed job."""
 STALLED_AFTER_S = 20.0
 """A worker without a heartbeat for so long is dead, and its jobs are taken over."""
 MAX_WORDS = 500
@@ -283,6 +286,13 @@ class Queue:
         told = self._given_up.get(job.kind)
         if told is not None:
             told(job, error)
+
+    def note_failed(self, name: str, error: str) -> None:
+        """For the worker: keeps a failure of periodic work as a failed job, once an hour at most."""
+        with self._database.service() as connection:
+            dao.note_failure(
+                connection, new_id(), kind=name, key=PERIODIC_KEY, error=error[:MAX_WORDS], within=FAILURES_JOINED
+            )
 
     def figures(self, *, stalled_after_s: float = STALLED_AFTER_S) -> QueueFigures:
         """How many jobs wait, run and failed, and how many workers are alive."""

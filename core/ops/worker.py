@@ -28,8 +28,8 @@ from procrastinate.worker import Worker as Engine
 from core.db import jobs_dao as dao
 from core.db.engine import Database
 from core.db.queue_connection import QUEUE, queue_connector
-from core.errors import DatabaseUnavailable, place_of
-from core.ops.job_run import RETRIES, JobRun
+from core.errors import AssayError, DatabaseUnavailable, place_of
+from core.ops.job_run import INTERNAL, RETRIES, JobRun
 from core.ops.jobs import JOB_TASK, STALLED_AFTER_S, Periodic, Queue
 
 MOST_DEATHS = 5
@@ -146,7 +146,7 @@ class Worker:
         app = App(connector=queue_connector(self._database.service_login, pool_size=self._jobs_at_once + 1))
         app.task(name=JOB_TASK, queue=QUEUE, retry=_Retries())(self._do_job)
         for name, periodic in self._queue.periodic.items():
-            _add_periodic(app, name, periodic)
+            _add_periodic(app, name, periodic, self._queue)
         async with app.open_async():
             engine = Engine(
                 app,
@@ -234,13 +234,18 @@ def cron_of(minutes: float) -> str:
 _UNITS = ((3600, "0 {} * * *", 24), (60, "{} * * * *", 60), (1, "* * * * * {}", 60))
 
 
-def _add_periodic(app: App, name: str, periodic: Periodic) -> None:
-    async def run(timestamp: int) -> None:
-        del timestamp
+def _add_periodic(app: App, name: str, periodic: Periodic, queue: Queue) -> None:
+    def work() -> None:
         try:
-            await _in_thread(periodic.handler)
+            periodic.handler()
         except Exception as error:  # noqa: BLE001 (the outermost edge of a job)
             _log.error("What is done every %g minutes failed (%s): %s.", periodic.minutes, name, place_of(error))
+            with suppress(DatabaseUnavailable):  # then that is what is wrong
+                queue.note_failed(name, error.detail if isinstance(error, AssayError) else INTERNAL)
+
+    async def run(timestamp: int) -> None:
+        del timestamp
+        await _in_thread(work)
 
     task = app.task(name=f"every:{name}", queue=QUEUE, lock=name, queueing_lock=name, retry=_Retries())(run)
     app.periodic(cron=cron_of(periodic.minutes), periodic_id=name)(task)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from core.admin.alerts.rules import RULES
-from core.db.oversight_alerts_dao import AlertRow, DeliveryRow
+from core.db.oversight_alerts_dao import AlertOfAll, AlertRow, DeliveryRow
 from pages.components.badges import Badge
 from pages.components.rows import Row, show_list, show_row
 from pages.components.states import show_empty
@@ -51,6 +51,31 @@ def show_firing(
                         on_click=partial(acknowledge, alert.id),
                     )
             st.caption(plain(f"{alert.body} {alert.advice}"))
+
+
+def show_everywhere(key: str, alerts: Sequence[AlertOfAll], zone: str) -> None:
+    """Alerts of all organisations: what fires first, the gravest first, then what is over."""
+    if not alerts:
+        show_empty("No alerts anywhere", "Rules are evaluated every minute.", icon=":material/task_alt:")
+        return
+    local = ZoneInfo(zone)
+    rows = [
+        {
+            "State": "Over" if each.alert.cleared_at else "Muted" if each.alert.is_muted else "Fires",
+            "Level": LEVELS[each.alert.level].label,
+            "Organisation": each.org_name or "The installation",
+            "Rule": RULES[each.alert.rule].label if each.alert.rule in RULES else each.alert.rule,
+            "What": each.alert.title,
+            "Since": _local(each.alert.raised_at, local),
+            "Last told": None if each.last_told_at is None else _local(each.last_told_at, local),
+            "Given up": each.failed,
+            "What channels say": each.failures,
+        }
+        for each in alerts
+    ]
+    firing = sum(each.alert.cleared_at is None for each in alerts)
+    alt = f"Alerts of all organisations: {len(alerts):,}, of which {firing:,} fire"
+    _show_table(key, rows, ("Since", "Last told"), alt)
 
 
 def show_history(key: str, alerts: Sequence[AlertRow], zone: str) -> None:

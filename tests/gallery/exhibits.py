@@ -137,7 +137,7 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "admin_simulator": (oversight_people.simulator_form, oversight_people.simulation),
     "admin_abuse": (oversight_people.abuse,),
     "admin_books": (oversight_people.books,),
-    "admin_alerts": (oversight_alerts.firing, oversight_alerts.history),
+    "admin_alerts": (oversight_alerts.firing, oversight_alerts.everywhere, oversight_alerts.history),
     "admin_alert_rules": (oversight_alerts.rules,),
     "admin_alert_channels": (oversight_alerts.channels,),
     "billing_subscription": (billing.subscriptions,),

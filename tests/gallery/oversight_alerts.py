@@ -13,7 +13,7 @@ from core.admin.alerts.rules import RULES
 from core.admin.alerts.service import ChannelDraft, KeptChannel, Kind, RuleState
 from core.admin.changes import Effect
 from core.db.budgets_dao import BudgetRow
-from core.db.oversight_alerts_dao import AlertRow, ChannelRow, DeliveryRow
+from core.db.oversight_alerts_dao import AlertOfAll, AlertRow, ChannelRow, DeliveryRow
 from core.ops.webhooks import Outcome
 from core.principal import Principal, Role
 from pages.components import admin_alert_channels, admin_alert_rules, admin_alerts, admin_budgets
@@ -98,6 +98,15 @@ def firing() -> None:
     seen = replace(muted, acknowledged_at=NOW, acknowledged_by=OPERATOR.user_id, acknowledged_name="Ann")
     admin_alerts.show_firing("gallery_firing", [DOWN, seen], NOW, "UTC", lambda _: None)
     admin_alerts.show_firing("gallery_none_firing", [], NOW, "UTC", None)
+
+
+def everywhere() -> None:
+    """Of several organisations: one that fires, one that is muted, one of which a message was given up, and none"""
+    failing = AlertOfAll(DOWN, None, NOW, 2, "slack: The receiver answers 404.")
+    muted = AlertOfAll(replace(OVERRUN, is_muted=True, told_at=None), "Acme", None, 0, "")
+    over = AlertOfAll(replace(COST, cleared_at=NOW), "Basalt", NOW - timedelta(hours=2), 0, "")
+    admin_alerts.show_everywhere("gallery_everywhere", [failing, muted, over], "UTC")
+    admin_alerts.show_everywhere("gallery_nowhere", [], "UTC")
 
 
 def history() -> None:

@@ -20,7 +20,7 @@ from core.admin.alerts.words import test_message
 from core.admin.reach import reach_of
 from core.db import oversight_alerts_dao as dao
 from core.db.engine import Database, Transaction
-from core.db.oversight_alerts_dao import AlertRow, ChannelRow, DeliveryRow, NewChannel, NewDelivery, RuleRow
+from core.db.oversight_alerts_dao import AlertOfAll, AlertRow, ChannelRow, DeliveryRow, NewChannel, NewDelivery, RuleRow
 from core.errors import Conflict, InvalidRequest, NotFound
 from core.ids import new_id
 from core.ops.audit import Audit, AuditAction, Subject, audit_principal, changed
@@ -94,6 +94,15 @@ class OversightAlerts:
         """What fired within 90 days and has cleared, the last first."""
         with self._reading(principal, everything) as (connection, org_id):
             return dao.history(connection, org_id, most=MAX_SHOWN)
+
+    def everywhere(self, principal: Principal) -> Sequence[AlertOfAll]:
+        """What fires anywhere, the gravest first, then what cleared: for operators, of all organisations.
+
+        Raises:
+            Forbidden: not an operator.
+        """
+        with self._reading(principal, everything=True) as (connection, _):
+            return dao.everywhere(connection, most=MAX_SHOWN)
 
     def deliveries(self, principal: Principal, *, everything: bool = False) -> Sequence[DeliveryRow]:
         """What was sent, or is on its way, the last first."""

@@ -106,6 +106,7 @@ CREATE TABLE oversight_deliveries (
     status text NOT NULL,
     attempts integer NOT NULL,
     due_at timestamptz,
+    quiet_until timestamptz,
     said text,
     created_at timestamptz NOT NULL,
     finished_at timestamptz,
@@ -131,6 +132,7 @@ CREATE INDEX ix_oversight_deliveries_created_at ON oversight_deliveries (created
 COMMENT ON TABLE oversight_deliveries IS 'What is told of an alert, and to whom, recorded before anything is sent.';
 COMMENT ON COLUMN oversight_deliveries.channel_id IS 'Which address; NULL: a person''s mail, or the one that the installation''s settings name.';
 COMMENT ON COLUMN oversight_deliveries.due_at IS 'When it is tried next; while it is being tried, when that is given up as lost.';
+COMMENT ON COLUMN oversight_deliveries.quiet_until IS 'Until when its receiver asked to be left alone, with everything that is for it.';
 COMMENT ON COLUMN oversight_deliveries.said IS 'What went wrong at the last attempt.';
 
 DO $$

@@ -161,6 +161,9 @@ METHODS: dict[str, Method] = {
         lambda t: t.bench.admin.people.set_cap(t.who, t.who.org_id, "nobody@test.example", ONE),
         ends=NotFound,
     ),
+    "admin.budgets.found": Method(OVERSEERS, lambda t: t.bench.admin.budgets.found(t.who, everything=False)),
+    "admin.budgets.found:everything": Method(OPERATORS, lambda t: t.bench.admin.budgets.found(t.who, everything=True)),
+    "admin.budgets.set": Method(DECIDERS, lambda t: t.bench.admin.budgets.set(t.who, t.who.org_id, None)),
     "admin.people.set_pooling": Method(
         DECIDERS, lambda t: t.bench.admin.people.set_pooling(t.who, t.who.org_id, pools=False)
     ),
@@ -168,9 +171,6 @@ METHODS: dict[str, Method] = {
         DECIDERS,
         lambda t: t.bench.admin.people.give_boost(t.who, t.who.org_id, "nobody@test.example", MORE),
         ends=NotFound,
-    "admin.budgets.found": Method(OVERSEERS, lambda t: t.bench.admin.budgets.found(t.who, everything=False)),
-    "admin.budgets.found:everything": Method(OPERATORS, lambda t: t.bench.admin.budgets.found(t.who, everything=True)),
-    "admin.budgets.set": Method(DECIDERS, lambda t: t.bench.admin.budgets.set(t.who, t.who.org_id, None)),
     ),
     "admin.people.grant_credits": Method(
         OPERATORS,
@@ -199,6 +199,7 @@ METHODS: dict[str, Method] = {
     "admin.audit_log.verify": Method(OVERSEERS, lambda t: t.bench.admin.audit_log.verify(t.who)),
     "oversight.alerts.firing": Method(OVERSEERS, lambda t: t.bench.oversight.alerts.firing(t.who)),
     "oversight.alerts.history": Method(OVERSEERS, lambda t: t.bench.oversight.alerts.history(t.who)),
+    "oversight.alerts.everywhere": Method(OPERATORS, lambda t: t.bench.oversight.alerts.everywhere(t.who)),
     "oversight.alerts.channels": Method(OVERSEERS, lambda t: t.bench.oversight.alerts.channels(t.who)),
     "oversight.alerts.deliveries": Method(OVERSEERS, lambda t: t.bench.oversight.alerts.deliveries(t.who)),
     "oversight.alerts.rules": Method(OVERSEERS, lambda t: t.bench.oversight.alerts.rules(t.who)),

@@ -5,16 +5,19 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from core.errors import ConfigurationError
-from core.ops.smtp import MailServer, NoPlainTextSignIn, SmtpDelivery, is_worth_another_try, mail_server_of
+from core.ops.outbox import LEASE
+from core.ops.smtp import TOTAL_S, MailServer, NoPlainTextSignIn, SmtpDelivery, is_worth_another_try, mail_server_of
 from core.settings import load_settings
 from tests.fakes import mail_server as fake
 from tests.fakes.tls import contexts_for_localhost
+from tests.fakes.trickling_server import TricklingServer
 
 LOGIN = ("assay@firm.example", "p:/@% ?#w")
 
@@ -25,11 +28,11 @@ def server_of(url: str) -> MailServer:
     return found
 
 
-def deliver(url: str, *, tls: ssl.SSLContext | None = None, timeout_s: float = 5.0) -> None:
+def deliver(url: str, *, tls: ssl.SSLContext | None = None, timeout_s: float = 5.0, total_s: float = 60.0) -> None:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "assay@firm.example", "ann@test.example", "Hello"
     message.set_content("Hello\n")
-    SmtpDelivery(server_of(url), helo="firm.example", timeout_s=timeout_s, tls=tls)(message)
+    SmtpDelivery(server_of(url), helo="firm.example", timeout_s=timeout_s, total_s=total_s, tls=tls)(message)
 
 
 @pytest.fixture
@@ -50,6 +53,14 @@ def contexts(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 )
 def test_the_parts_of_an_address_are_read(url: str, server: MailServer) -> None:
     assert server_of(url) == server
+
+
+def test_a_server_that_speaks_a_byte_at_a_time_is_left_after_the_total_time() -> None:
+    with TricklingServer() as server, ThreadPoolExecutor(1) as pool:
+        attempt = pool.submit(deliver, server.url, total_s=0.3)
+        assert isinstance(attempt.exception(timeout=10), OSError)  # each wait of its own was short
+    assert b"DATA" not in server.heard
+    assert LEASE.total_seconds() > TOTAL_S + 30  # with the look-up of its name, nobody else claims the message before
 
 
 def test_without_smtp_url_there_is_no_server() -> None:

@@ -144,6 +144,57 @@ def test_a_name_is_looked_up_at_each_delivery_once_and_what_was_checked_is_calle
     assert webhooks.deliver(sent).is_delivered
 
 
+@pytest.mark.parametrize(
+    ("problem", "is_sent"),
+    [
+        (TimeoutError(), False),
+        (socket.gaierror(socket.EAI_AGAIN, "try again"), False),
+        (socket.gaierror(socket.EAI_FAIL, "broken"), False),
+        (socket.gaierror(socket.EAI_NONAME, "unknown"), True),
+        (OSError("no such name"), True),
+    ],
+    ids=["time-out", "again", "broken", "unknown", "no-name"],
+)
+def test_where_its_own_name_cannot_be_looked_up_nothing_is_sent(
+    receiver: HookServer, tls: tuple[ssl.SSLContext, ssl.SSLContext], problem: OSError, is_sent: bool
+) -> None:
+    def resolve(name: str, _within_s: float) -> list[Address]:
+        if name == "assay.test":
+            raise problem
+        return [HERE]
+
+    webhooks = Webhooks(SystemClock(), own_host="assay.test", resolve=resolve, is_allowed=lambda _: True, tls=tls[1])
+    outcome = webhooks.deliver(message(f"https://localhost:{receiver.port}/"))
+    assert (outcome.is_delivered, receiver.received.empty()) == (is_sent, not is_sent)
+    if not is_sent:
+        assert outcome.said == "This workbench cannot look its own name up now, and sends nothing without."
+        with pytest.raises(InvalidRequest):
+            webhooks.check("https://localhost/")
+
+
+@pytest.mark.parametrize(
+    ("head", "wait_s"),
+    [
+        ("HTTP/1.1 429 Slow\nRetry-After: 7", 7),
+        ("HTTP/1.1 429 Slow\nRetry-After: 0.65", 0.65),
+        ("HTTP/1.1 503 Busy\nRetry-After: 120", 120),
+        ("HTTP/1.1 429 Slow\nRetry-After: 999999999", 24 * 3600),
+        ("HTTP/1.1 429 Slow\nRetry-After: Fri, 31 Dec 1999 23:59:59 GMT", 0),
+        ("HTTP/1.1 429 Slow\nRetry-After: -5", 0),
+        ("HTTP/1.1 429 Slow\nRetry-After: nan", None),
+        ("HTTP/1.1 429 Slow\nRetry-After: soon", None),
+        ("HTTP/1.1 429 Slow\nRetry-After: Fri, 31 Dec 1999 23:59:59 -0000", None),
+        ("HTTP/1.1 429 Slow", None),
+        ("HTTP/1.1 404 Gone\nRetry-After: 7", None),
+    ],
+)
+def test_how_long_a_receiver_asks_to_be_left_alone_is_read(
+    receiver: HookServer, sender: Webhooks, head: str, wait_s: float | None
+) -> None:
+    receiver.answer = says(head)
+    assert sender.deliver(message(f"https://localhost:{receiver.port}/")).retry_after_s == wait_s
+
+
 def test_the_installation_itself_is_not_called(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     known = names(**{"assay.test": "93.184.215.14", "other.test": "93.184.215.14"})
     webhooks = Webhooks(SystemClock(), own_host="assay.test", resolve=known, tls=tls[1])

@@ -24,7 +24,8 @@ from core.db.embedded import attach
 from core.db.engine import Database, normal_url
 from core.db.migrate import migrate
 from core.db.queue_connection import service_connection
-from core.errors import DatabaseUnavailable
+from core.errors import Conflict, DatabaseUnavailable
+from core.ops.job_run import INTERNAL
 from core.ops.jobs import Job, JobStatus, Queue
 from core.ops.worker import Worker, cron_of
 from core.settings import ROOT
@@ -205,6 +206,37 @@ def test_what_is_done_every_so_often_is_done_once_by_all_workers(
     assert three.wait(PATIENCE_S)
     # The first may be of the second before; each worker would bring its own, were they not one.
     assert runs[2] - runs[0] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [(ZeroDivisionError(), INTERNAL), (Conflict("Two of them."), "Two of them.")],
+    ids=["unexpected", "of-ours"],
+)
+def test_what_is_done_every_so_often_and_fails_is_one_failed_job_an_hour(
+    queue: Queue,
+    start_worker: Callable[[], Worker],
+    service: psycopg.Connection[tuple[object, ...]],
+    problem: Exception,
+    said: str,
+) -> None:
+    runs: list[int] = []
+    three = threading.Event()
+
+    def run() -> None:
+        runs.append(len(runs))
+        if len(runs) == 3:  # what the first two left is recorded
+            three.set()
+        raise problem
+
+    queue.every("count", 1 / 60, run)
+    start_worker()
+    assert three.wait(PATIENCE_S)
+    rows = service.execute("SELECT kind, status, error, org_id, attempts > 1 FROM jobs").fetchall()
+    assert rows == [("count", "failed", said, None, True)]
+    service.execute("UPDATE jobs SET started_at = started_at - interval '2 hours'")
+    queue.note_failed("count", "Again.")
+    assert service.execute("SELECT count(*) FROM jobs").fetchone() == (2,)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from email.headerregistry import Address
 from pathlib import Path
 
 import psycopg
@@ -23,8 +24,9 @@ from core.admin.alerts.service import ChannelDraft, Kind
 from core.clock import SystemClock
 from core.db import oversight_alerts_dao as dao
 from core.db.oversight_alerts_dao import DeliveryRow
-from core.ops.mail import mailer_of
+from core.ops.mail import Mailer, mailer_of
 from core.ops.outbox import KEPT, LEASE, RETRIES
+from core.ops.smtp import SmtpDelivery, mail_server_of
 from core.ops.webhooks import Webhooks, signature
 from core.principal import Principal, Role
 from core.settings import ROOT
@@ -34,6 +36,7 @@ from tests.core.admin.alerts.alerts_made import Made, make
 from tests.core.admin.alerts.test_watch import finding, looking, report
 from tests.fakes.hook_server import TAKES_IT, says
 from tests.fakes.mail_server import MailServer, text_of
+from tests.fakes.trickling_server import TricklingServer
 
 Service = psycopg.Connection[tuple[object, ...]]
 USED_UP = "Used up: chat questions of the day"
@@ -239,6 +242,26 @@ class TestChannels:
         assert sorted(made.hook.received.get_nowait().target for _ in range(2)) == ["/hook/discord", "/hook/slack"]
         area.close()
 
+    @pytest.mark.parametrize("kind", ["slack", "discord"])
+    def test_a_channel_that_asks_is_left_alone_with_everything_for_it(
+        self, made: Made, olga: Principal, move_time: MoveTime, kind: Kind
+    ) -> None:
+        made.area.alerts.add_channel(olga, ChannelDraft(kind, "All", made.url), everything=True)
+        made.area.watch.take(looking(finding("0.5")))
+        made.hook.answer = says("HTTP/1.1 429 Slow\nRetry-After: 1800")
+        made.area.delivery.deliver_due()
+        assert made.hook.received.qsize() == 1
+        [row] = sent(made, olga, kind, everything=True)
+        assert row.due_at is not None and row.said == "The receiver answers 429."
+        made.hook.answer = TAKES_IT
+        both = looking(finding("0.5"), finding("0.5", subject="another"))
+        for minutes, delivered in [(2, 0), (29, 0), (31, 2)]:
+            move_time(timedelta(minutes=minutes))
+            made.area.watch.take(both)
+            made.area.delivery.deliver_due()
+            states = [row.status for row in sent(made, olga, kind, everything=True)]
+            assert (states.count("delivered"), made.hook.received.qsize()) == (delivered, 1 + delivered)
+
 
 class TestOutbox:
     def test_it_is_tried_again_in_growing_waits_under_one_id_then_given_up_and_told(
@@ -293,6 +316,48 @@ class TestOutbox:
         with made.workbench.database.service() as connection:  # the dead one's word counts no more
             dao.set_failed(connection, row.id, 1, said="late", again=None)
         assert sent(made, ann, "webhook")[0].status == "delivered"
+
+    def test_a_mail_server_that_trickles_is_left_and_the_mail_comes_once(
+        self, made: Made, member: MakeMember, move_time: MoveTime, database_url: str, tmp_path: Path
+    ) -> None:
+        ann = member("ann", plan="free")
+        made.asked(ann, times=10)
+        made.area.watch.evaluate()
+        with TricklingServer() as trickling, ThreadPoolExecutor(1) as pool:
+            server = mail_server_of(make_settings(database_url, tmp_path, SMTP_URL=trickling.url))
+            assert server is not None
+            slow = SmtpDelivery(server, helo="firm.example", total_s=0.3)
+            mailer = Mailer(slow, Address("Assay", "assay", "firm.example"), is_configured=True, clock=SystemClock())
+            assert pool.submit(replace(made.area.delivery, mailer=mailer).deliver_due).result(timeout=15) == 1
+            assert trickling.connections == 1
+        [row] = sent(made, ann, "mail")
+        assert (row.status, row.attempts, row.said) == ("pending", 1, "The mail server did not take it.")
+        move_time(LEASE)
+        for _ in range(2):
+            made.area.delivery.deliver_due()
+        assert made.mails(ann) == [USED_UP]
+        assert str(row.id) in str(made.mail.received[0].message["Message-ID"])
+
+    def test_mails_that_never_arrive_are_told_in_the_app_each_to_whom_it_was_for_and_by_no_mail(
+        self, made: Made, olga: Principal, workbench: Workbench, move_time: MoveTime
+    ) -> None:
+        workbench.directory.add_user(
+            "otto@test.example", org_name="Otto's", plan="team", role=Role.OWNER, password=None, is_operator=True
+        )
+        otto = workbench.directory.member("otto@test.example", "Otto's")
+        made.mail.refuse(451)
+        made.area.watch.take(looking(finding("0.5")))
+        passed = timedelta(0)
+        for wait in (timedelta(0), *RETRIES):
+            passed += wait + timedelta(seconds=5)
+            move_time(passed)
+            made.area.delivery.deliver_due()
+        for who in (olga, otto):
+            told = made.told(who)
+            assert told[0] == "some of the calls to openai fail"
+            assert [title[:20] for title in told[1:]] == ["Not told by e-mail: "]
+        rows = sent(made, olga, "mail", everything=True)
+        assert [row.status for row in rows] == ["failed", "failed"]
 
     def test_two_workers_do_not_send_the_same(self, made: Made, olga: Principal) -> None:
         made.area.alerts.add_channel(olga, ChannelDraft("webhook", "All", made.url), everything=True)
@@ -349,6 +414,24 @@ class TestOutbox:
         made.area.delivery.tidy()
         assert (made.area.alerts.history(ann), made.area.alerts.deliveries(ann)) == ([], [])
         assert made.rules(olga, everything=True) == ["error_rate"]
+
+    def test_what_is_old_is_forgotten_some_at_a_time(
+        self, made: Made, olga: Principal, move_time: MoveTime, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("core.admin.alerts.delivery.PRUNED_AT_ONCE", 2)
+        monkeypatch.setattr("core.admin.alerts.delivery.MAX_STEPS", 2)
+        made.area.watch.take(looking(*(finding("0.5", subject=f"host {number}") for number in range(7))))
+        made.area.delivery.deliver_due()
+        move_time(timedelta(days=1))
+        made.area.watch.take(looking())
+        made.area.delivery.deliver_due()
+        move_time(KEPT + timedelta(days=2))
+        left = []
+        for _ in range(2):
+            made.area.delivery.tidy()
+            left.append(service.execute("SELECT count(*) FROM oversight_alerts").fetchone())
+        assert left == [(3,), (0,)]
+        assert service.execute("SELECT count(*) FROM oversight_deliveries").fetchone() == (0,)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -134,6 +134,48 @@ class TestAlerts:
         assert made.told(ann) == ["Jobs failed: count"]
         assert state(made, ann, "job_failed").muted_until is None
 
+    def test_what_is_raised_while_muted_is_told_once_that_is_over_if_it_still_holds(
+        self, made: Made, member: MakeMember, move_time: MoveTime
+    ) -> None:
+        ann = member("ann")
+        made.area.alerts.add_channel(ann, ChannelDraft("slack", "Ours", made.url))
+        made.area.alerts.mute(ann, "job_failed", timedelta(hours=2))
+        made.area.watch.take(of_jobs(ann, error="before"))
+        move_time(timedelta(hours=1))
+        made.area.watch.take(of_jobs(ann, error="meanwhile"))
+        assert (made.told(ann), made.area.delivery.deliver_due()) == ([], 0)
+        move_time(timedelta(hours=3))
+        for _ in range(2):
+            made.area.watch.take(of_jobs(ann, error="now"))
+            made.area.delivery.deliver_due()
+        assert made.told(ann) == made.mails(ann) == ["Jobs failed: count"]
+        assert made.hook.received.qsize() == 1
+        assert b"now" in made.hook.received.get_nowait().body
+        [alert] = made.firing(ann)
+        assert not alert.is_muted and alert.told_at is not None and alert.told_at > alert.raised_at
+
+    def test_what_was_over_before_the_muting_ended_is_not_told(self, made: Made, member: MakeMember) -> None:
+        ann = member("ann")
+        made.area.alerts.mute(ann, "job_failed", timedelta(hours=2))
+        made.area.watch.take(of_jobs(ann))
+        made.area.watch.take(replace(looking(), rules=("job_failed",)))
+        made.area.alerts.mute(ann, "job_failed", None)
+        made.area.watch.take(replace(looking(), rules=("job_failed",)))
+        assert (made.told(ann), made.rules(ann)) == ([], [])
+
+    def test_what_a_graver_rule_tells_by_then_is_told_by_that_alone(
+        self, made: Made, member: MakeMember, move_time: MoveTime
+    ) -> None:
+        move_time(datetime(2027, 3, 10, 12, tzinfo=UTC))
+        ann = member("ann", plan="free")
+        made.area.alerts.mute(ann, "quota_80", timedelta(hours=2))
+        made.asked(ann, times=8)
+        made.area.watch.evaluate()
+        made.asked(ann, times=2)
+        made.area.alerts.mute(ann, "quota_80", None)
+        made.area.watch.evaluate()
+        assert made.told(ann) == ["Used up: chat questions of the day"]
+
     def test_muting_is_ended_and_has_a_longest_time(self, made: Made, member: MakeMember) -> None:
         ann, bob = member("ann"), member("bob")
         made.area.alerts.mute(ann, "job_failed", timedelta(days=1))
@@ -183,6 +225,42 @@ class TestAlerts:
         all_of_them = {each.rule.name for each in made.area.alerts.rules(olga, everything=True)}
         assert own | all_of_them == set(RULES)
         assert own & all_of_them == {"cost_day", "job_failed"}
+
+
+class TestEverywhere:
+    def test_operators_see_the_alerts_of_all_what_fires_first_and_what_became_of_telling(
+        self, made: Made, member: MakeMember, olga: Principal, move_time: MoveTime
+    ) -> None:
+        move_time(datetime(2027, 3, 10, 12, tzinfo=UTC))
+        ann, bob, carl = (member(name, org=name.capitalize(), plan="free") for name in ("ann", "bob", "carl"))
+        made.area.alerts.add_channel(ann, ChannelDraft("webhook", "Ours", made.url))
+        made.area.alerts.mute(bob, "job_failed", timedelta(days=1))
+        made.area.watch.take(of_jobs(carl))
+        made.area.watch.take(replace(looking(), rules=("job_failed",)))  # carl's is over
+        made.hook.answer = says("HTTP/1.1 404 Gone")
+        made.area.watch.take(replace(of_jobs(ann), name="of ann"))
+        made.area.delivery.deliver_due()
+        both = [*of_jobs(ann).find(None).findings, *of_jobs(bob).find(None).findings]
+        made.area.watch.take(replace(looking(*both), rules=("job_failed",)))
+        made.area.watch.take(looking(finding("0.5")))
+        found = made.area.alerts.everywhere(olga)
+        assert [(row.org_name, row.alert.rule, row.alert.cleared_at is None) for row in found] == [
+            (None, "error_rate", True),
+            ("Bob", "job_failed", True),
+            ("Ann", "job_failed", True),
+            ("Carl", "job_failed", False),
+        ]
+        assert (found[1].last_told_at, found[1].alert.is_muted) == (None, True)
+        assert found[2].last_told_at is not None and found[2].last_told_at > found[2].alert.raised_at  # by mail
+        assert (found[2].failed, found[2].failures) == (0, "webhook: The receiver answers 404.")
+        for who in (ann, replace(ann, is_operator=False)):
+            with pytest.raises(Forbidden):
+                made.area.alerts.everywhere(who)
+
+    def test_they_are_bounded(self, made: Made, olga: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("core.admin.alerts.service.MAX_SHOWN", 2)
+        made.area.watch.take(looking(*(finding("0.5", subject=f"host {number}") for number in range(3))))
+        assert len(made.area.alerts.everywhere(olga)) == 2
 
 
 class TestChannels:

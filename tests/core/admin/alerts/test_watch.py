@@ -16,7 +16,7 @@ import pytest
 
 from core.admin.alerts.books_watch import BooksWatch
 from core.admin.alerts.looks import LOOKS, Found, Look
-from core.admin.alerts.rules import ERROR_WINDOW, JOB_WINDOW, RULES, Finding
+from core.admin.alerts.rules import ERROR_MEMORY, ERROR_WINDOW, JOB_WINDOW, RULES, Finding
 from core.ai.health import HealthPolicy
 from core.db import model_states_dao, oversight_alerts_dao
 from core.db.model_states_dao import ReportRow
@@ -298,8 +298,60 @@ class TestProviders:
         assert made.rules(olga, everything=True) == []
         assert made.told(olga) == ["25 % of the calls to openai fail"]
 
+    def test_that_nobody_asks_any_more_does_not_end_it(
+        self, made: Made, member: MakeMember, olga: Principal, noon: MoveTime
+    ) -> None:
+        ann = member("ann", plan="enterprise")
+        made.asked(ann, times=10)
+        made.failed(ann, times=10)
+        made.area.watch.evaluate()
+        for hours in (1, 5):
+            noon(NOON + timedelta(hours=hours))
+            made.area.watch.evaluate()
+            assert made.rules(olga, everything=True) == ["error_rate"]
+        made.asked(ann, times=17)  # 3 of its last 20 fail: by more than half of the threshold
+        noon(NOON + timedelta(hours=5, minutes=30))
+        made.area.watch.evaluate()
+        assert made.rules(olga, everything=True) == ["error_rate"]
+        made.asked(ann, times=2)  # 1 of 20
+        noon(NOON + timedelta(hours=5, minutes=50))
+        made.area.watch.evaluate()
+        assert made.rules(olga, everything=True) == []
+        assert made.told(olga) == ["50 % of the calls to openai fail"]
+
+    def test_it_is_over_once_nothing_was_asked_for_hours(
+        self, made: Made, member: MakeMember, olga: Principal, noon: MoveTime
+    ) -> None:
+        ann = member("ann", plan="enterprise")
+        made.failed(ann, times=20)
+        made.area.watch.evaluate()
+        noon(NOON + ERROR_MEMORY + timedelta(minutes=1))
+        made.area.watch.evaluate()
+        assert made.rules(olga, everything=True) == []
+        made.failed(ann, times=19)
+        made.area.watch.evaluate()
+        assert made.rules(olga, everything=True) == []  # too few to raise it
+
 
 class TestCosts:
+    def test_what_is_rolled_up_counts_and_own_keys_do_not(
+        self, made: Made, member: MakeMember, olga: Principal, service: Service, noon: MoveTime
+    ) -> None:
+        ann = member("ann", plan="enterprise")
+        made.area.alerts.set_rule(ann, "cost_day", is_on=True, threshold=Decimal(90))
+        key_id = own_key(service, ann)
+        made.asked(ann, cost_usd="60", own_key=True, key_id=key_id)
+        made.asked(ann, cost_usd="60")
+        noon(NOON + timedelta(hours=3))
+        made.workbench.metering.rollups.bring_up_to_date()
+        assert service.execute("SELECT sum(cost_usd) FROM usage_all_days").fetchone() == (Decimal(120),)
+        made.area.watch.evaluate()
+        assert made.told(olga) == made.told(ann) == []
+        made.asked(ann, cost_usd="40.01")
+        made.area.watch.evaluate()
+        assert made.told(olga) == ["100.01 USD today"]
+        assert made.told(ann) == ["100.01 USD today"]
+
     def test_a_day_of_100_usd_is_told_to_operators_once(
         self, made: Made, member: MakeMember, olga: Principal, noon: MoveTime
     ) -> None:
@@ -347,6 +399,17 @@ class TestJobs:
         noon(NOON + JOB_WINDOW + timedelta(minutes=1))
         made.area.watch.evaluate()
         assert made.rules(reader, everything=everything) == []
+
+    def test_periodic_work_that_fails_is_told_to_operators(self, made: Made, olga: Principal, noon: MoveTime) -> None:
+        for _ in range(3):
+            made.workbench.queue.note_failed("forget_jobs", "It could not be forgotten.")
+            made.area.watch.evaluate()
+        assert made.told(olga) == ["Jobs failed: forget jobs"]
+        [alert] = made.firing(olga, everything=True)
+        assert alert.body == "1 job of this kind failed within an hour; the last said: It could not be forgotten."
+        noon(NOON + JOB_WINDOW + timedelta(minutes=1))
+        made.area.watch.evaluate()
+        assert made.rules(olga, everything=True) == []
 
 
 class TestBooks:
@@ -406,6 +469,20 @@ class TestHysteresis:
             assert made.rules(olga, everything=True) == rules
         made.area.watch.take(looking(finding("0.15")))
         assert made.rules(olga, everything=True) == []  # below the threshold nothing is raised
+
+    def test_what_is_more_than_is_read_at_once_is_told_and_cleared_too(
+        self, made: Made, member: MakeMember, noon: MoveTime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("core.db.oversight_looks_dao.AT_ONCE", 2)
+        people = [member(f"ann{number}", plan="free") for number in range(7)]
+        for who in people:
+            made.asked(who, times=8)
+        assert made.area.watch.evaluate() == 7
+        assert made.area.watch.evaluate() == 0
+        assert [made.told(who) for who in people] == [["80 % used: chat questions of the day"]] * 7
+        noon(NOON + TOMORROW)
+        made.area.watch.evaluate()
+        assert [made.rules(who) for who in people] == [[]] * 7
 
     def test_what_was_not_all_seen_clears_nothing(self, made: Made, olga: Principal, noon: MoveTime) -> None:
         made.area.watch.take(looking(finding("0.5")))
