@@ -263,7 +263,7 @@ class _Told:
     evidence: Sequence[Evidence]
 
 
-_Row = TypeVar("_Row", dao.RefusedRow, dao.InjectionRow)
+_Row = TypeVar("_Row", bound=dao.RefusedRow | dao.InjectionRow)
 
 
 def _refusals(lines: Sequence[dao.RefusedRow], words: str) -> _Told:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
@@ -102,7 +103,12 @@ def test_what_calls_no_model_is_told_by_feature_alone(
     before = overview.headline(ann, 7).figures, overview.groups(ann, 7, "day"), overview.hours(ann)
     for hours in (1, 30):
         at = NOW - timedelta(hours=hours)
-        counted = {"provider": "assay", "model": "risk figures", "price_version": "free", "latency_ms": 90_000}
+        counted: dict[str, Any] = {
+            "provider": "assay",
+            "model": "risk figures",
+            "price_version": "free",
+            "latency_ms": 90_000,
+        }
         told.ask(ann, at, feature="portfolio_analysis", times=3, **counted)
         told.ask(ann, at, feature="sec_filing", status="failed", error_code="provider_unavailable", **counted)
     service.execute("UPDATE usage_progress SET rolled_until = '2026-11-01'")
