@@ -358,3 +358,9 @@ def test_a_stored_answer_keeps_what_it_took_in_credits(ground: Ground) -> None:
     question, answer = ground.bench.conversations.messages(ground.ann, exchange.conversation_id)
     assert taken > 0
     assert (question.credits, answer.credits, answer.cost_usd) == (0, taken, HONEST_COST)
+    for form, said in (
+        ("markdown", f"; {taken.normalize():f} credits"),
+        ("json", f'"credits": "{taken.normalize():f}"'),
+    ):
+        export = ground.bench.conversations.export(ground.ann, exchange.conversation_id, form)  # type: ignore[arg-type]
+        assert said in export.data.decode()
