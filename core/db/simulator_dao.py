@@ -17,24 +17,27 @@ _COUNTS_REQUEST = """
 """
 _KEEPS_QUOTA = "(h.id IS NULL OR greatest(h.quota_charged, h.request_charged) > 0)"
 # A call belongs to the moment in which it was reserved, a refusal to its own. The log has an index by its own time; an
-# hour more lets in what was reserved before the end and settled after it.
+# hour more lets in what was reserved before the end and settled after it. Holds are looked at where it matters alone.
+_RESERVED = "coalesce((SELECT r.created_at FROM holds r WHERE r.id = l.hold_id), l.at)"
 _ASKED = f"""
-    FROM usage_log l JOIN organisations o ON o.id = l.org_id LEFT JOIN holds h ON h.id = l.hold_id
+    SELECT l.* FROM usage_log l
     WHERE l.org_id = ANY (:org_ids) AND (l.hold_id IS NOT NULL OR l.status = 'denied' AND l.error_code = ANY (:codes))
         AND l.at >= :starts_at AND l.at < cast(:ends_at AS timestamptz) + interval '1 hour'
-        AND {_AT} >= :starts_at AND {_AT} < :ends_at
-"""
+        AND (l.at >= cast(:starts_at AS timestamptz) + interval '1 hour' OR {_RESERVED} >= :starts_at)
+        AND (l.at < :ends_at OR {_RESERVED} < :ends_at)
+"""  # noqa: S608 (what is put in is written above)
 _REQUESTS = text(
     f"""
-    SELECT r.*, u.uses_credits FROM (
-        SELECT l.at AS logged_at, {_AT} AS at, least(coalesce(h.resolved_at, l.at), h.expires_at) AS ends_at,
-            l.org_id, l.user_id, l.feature, l.model, CASE WHEN l.status = 'denied' THEN l.error_code END AS refused_by,
-            coalesce(h.acts_as, 'member') AS acts_as, {_COUNTS_REQUEST} AS counts_request,
-            {_KEEPS_QUOTA} AS keeps_quota, coalesce(h.held_usd, 0) AS held_usd,
-            CASE WHEN l.own_key THEN 0 ELSE l.cost_usd END AS cost_usd,
-            l.credits - coalesce(h.free_charged, 0) AS paid_credits, coalesce(h.cover = 'credits', false) AS on_credits
-        {_ASKED} ORDER BY l.at, l.id LIMIT :most) r JOIN users u ON u.id = r.user_id
-    ORDER BY r.logged_at
+    SELECT l.at AS logged_at, {_AT} AS at, least(coalesce(h.resolved_at, l.at), h.expires_at) AS ends_at,
+        l.org_id, l.user_id, l.feature, l.model, CASE WHEN l.status = 'denied' THEN l.error_code END AS refused_by,
+        coalesce(h.acts_as, 'member') AS acts_as, {_COUNTS_REQUEST} AS counts_request,
+        {_KEEPS_QUOTA} AS keeps_quota, coalesce(h.held_usd, 0) AS held_usd,
+        CASE WHEN l.own_key THEN 0 ELSE l.cost_usd END AS cost_usd,
+        l.credits - coalesce(h.free_charged, 0) AS paid_credits, coalesce(h.cover = 'credits', false) AS on_credits,
+        u.uses_credits
+    FROM ({_ASKED} ORDER BY l.at, l.id LIMIT :most) l JOIN users u ON u.id = l.user_id
+        LEFT JOIN holds h ON h.id = l.hold_id
+    ORDER BY l.at, l.id
     """  # noqa: S608 (what is put in is written above)
 )
 _SUMS = text(
@@ -42,9 +45,10 @@ _SUMS = text(
     SELECT min({_AT}) AS at, l.org_id, l.user_id, l.feature, coalesce(h.acts_as, 'member') AS acts_as,
         {_COUNTS_REQUEST} AS counts_request, count(*) AS count,
         count(*) FILTER (WHERE h.cover = 'credits') AS on_credits
-    {_ASKED} AND {_KEEPS_QUOTA}
+    FROM ({_ASKED}) l JOIN organisations o ON o.id = l.org_id LEFT JOIN holds h ON h.id = l.hold_id
+    WHERE {_KEEPS_QUOTA}
     GROUP BY ({_AT} AT TIME ZONE o.zone)::date, 2, 3, 4, 5, 6 ORDER BY 1 DESC, 2, 3, 4, 5, 6 LIMIT :most
-    """
+    """  # noqa: S608 (what is put in is written above)
 )
 _ORGANISATIONS = text(
     """

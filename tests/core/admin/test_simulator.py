@@ -223,6 +223,8 @@ def test_a_cut_is_noticed_where_a_call_was_under_way_at_the_start(
     found = simulator.run(operator, "basic", basic, FIRST, LAST, most=3)
     assert (found.is_cut, found.ends_at.date(), found.present.requests) == (True, date(2026, 3, 3), 3)
     assert not simulator.run(operator, "basic", basic, FIRST, LAST, most=4).is_cut
+    february = simulator.run(operator, "basic", basic, date(2026, 2, 1), date(2026, 2, 28))
+    assert february.present.requests == 1  # it belongs to the moment in which it was reserved
 
 
 def test_a_large_month_before_leaves_the_period_whole(
