@@ -24,7 +24,7 @@ from pages.components.errors import show_errors
 from pages.components.forms import acknowledge, saving, submit_button, text_field
 from pages.components.rows import Row, show_list, show_row
 from pages.components.states import show_empty, show_failed
-from pages.components.words import when
+from pages.components.words import bound
 
 SECRET = "admin_alert_channel"  # noqa: S105 (where it is kept, not what it is)
 KEPT_AS = "It is not shown again, and receivers check messages by it. If you lose it, make the channel anew."
@@ -102,7 +102,7 @@ def _mail_words(channels: Channels, *, everything: bool) -> str:
 
 def _row(channel: ChannelRow, now: datetime, zone: str) -> Row:
     least: Level = "critical" if channel.least_level == "critical" else "warning"
-    details = f"{WAYS[channel.kind]} at {channel.host} · {LEAST[least]} · since {when(channel.created_at, now, zone)}"
+    details = f"{WAYS[channel.kind]} at {channel.host} · {LEAST[least]} · since {bound(channel.created_at, now, zone)}"
     return Row(channel.name, details, icon=ICONS[channel.kind])
 
 
@@ -156,7 +156,13 @@ def _show_form(key: str, keeper: Keeper, principal: Principal, everything: bool)
             autocomplete="off",
             key=f"{key}_url",
         )
-        least = st.selectbox("Is told", list(LEAST), format_func=lambda each: LEAST[each], key=f"{key}_least")
+        least = st.selectbox(
+            "Is told",
+            list(LEAST),
+            format_func=lambda each: LEAST[each],
+            key=f"{key}_least",
+            help="From which level on messages are sent there.",
+        )
         st.caption("Messages to a webhook are JSON and signed; the secret is shown once, when the channel is made.")
         if submit_button("Make channel", key=f"{key}_make"):
             with saving("The channel is made", principal):

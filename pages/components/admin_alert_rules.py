@@ -16,7 +16,7 @@ from pages.components.admin_alerts import LEVELS
 from pages.components.badges import Badge
 from pages.components.forms import saving, submit_button
 from pages.components.rows import Row, show_list, show_row
-from pages.components.words import usd, when
+from pages.components.words import bound, usd
 
 AS_IT_IS, NOT_MUTED = "As it is", "Not muted"
 SPANS: Mapping[str, timedelta | None] = {
@@ -73,7 +73,7 @@ def _row(state: RuleState, now: datetime, zone: str) -> Row:
         badges.append(Badge("Off"))
     if state.muted_until is not None:
         badges.append(
-            Badge(f"Muted until {when(state.muted_until, now, zone)}", "gray", ":material/notifications_off:")
+            Badge(f"Muted until {bound(state.muted_until, now, zone)}", "gray", ":material/notifications_off:")
         )
     if state.own_threshold is not None:
         badges.append(Badge("Set here", "blue"))

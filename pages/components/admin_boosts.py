@@ -22,7 +22,7 @@ from pages.components.headings import section
 from pages.components.rows import Row, show_list, show_row
 from pages.components.session import require
 from pages.components.states import show_empty
-from pages.components.words import plain, when
+from pages.components.words import bound, plain, when
 
 SHOWN = 50
 MOST = 200
@@ -140,7 +140,14 @@ def _show_waiting(key: str, desk: Desk, boost: Boost, names: Mapping[UUID, str])
 def _ask(key: str, desk: Desk, boost: Boost, title: str) -> None:
     with st.form(f"{key}_form", border=False):
         st.text(f"{title}\n{boost.reason}")
-        amount = st.number_input("Amount", 1, MAX_AMOUNT, boost.amount, key=f"{key}_amount")
+        amount = st.number_input(
+            "Amount",
+            1,
+            MAX_AMOUNT,
+            boost.amount,
+            key=f"{key}_amount",
+            help="What is added to the limit; it may be less than was asked for.",
+        )
         note = text_field("Note for whoever asked", max_chars=500, key=f"{key}_note")
         with st.container(horizontal=True):
             is_granted = submit_button("Grant", key=f"{key}_grant")
@@ -161,7 +168,8 @@ def _show_decided(key: str, desk: Desk, boost: Boost, names: Mapping[UUID, str])
     is_in_force = boost.state == "granted" and boost.ends_at > desk.now
     state = STATES["over" if boost.state == "granted" and not is_in_force else boost.state]
     zone = desk.principal.zone
-    until = f"{'until' if is_in_force else 'ended'} {when(boost.ends_at, desk.now, zone)}"
+    ends_at = boost.ends_at
+    until = f"until {bound(ends_at, desk.now, zone)}" if is_in_force else f"ended {when(ends_at, desk.now, zone)}"
     said = [until if boost.state in ("granted", "ended") else "", boost.reason, boost.note or ""]
     row = Row(words(boost, names), " · ".join(part for part in said if part), (state,), icon=":material/bolt:")
     with show_row(row):
@@ -194,9 +202,22 @@ def _show_form(key: str, desk: Desk) -> None:
         people = ["", *(row.email for row in page.people)]
         with st.form(f"{key}_form_{org_id.hex}", border=False):
             email = st.selectbox("For", people, format_func=lambda each: each or "All members", key=f"{key}_for")
-            metric = st.selectbox("Limit", list(METRICS), format_func=lambda each: METRICS[each], key=f"{key}_metric")
-            amount = st.number_input("Adds", 1, MAX_AMOUNT, 10, key=f"{key}_amount")
-            days = st.number_input("Days", 1, MAX_DAYS, 7, key=f"{key}_days")
+            metric = st.selectbox(
+                "Limit",
+                list(METRICS),
+                format_func=lambda each: METRICS[each],
+                key=f"{key}_metric",
+                help="What is raised. Signal validations are the organisation's: a boost of them is for all.",
+            )
+            amount = st.number_input(
+                "Adds",
+                1,
+                MAX_AMOUNT,
+                10,
+                key=f"{key}_amount",
+                help="How much the limit is raised by, each day or month of the boost.",
+            )
+            days = st.number_input("Days", 1, MAX_DAYS, 7, key=f"{key}_days", help="It begins now and ends by itself.")
             reason = text_field("Reason", required=True, max_chars=500, key=f"{key}_reason")
             if submit_button("Give boost", key=f"{key}_give"):
                 with saving("The boost is in force", desk.principal):

@@ -12,7 +12,7 @@ from core.admin.people import METRIC_WORDS, EffectiveLimit, LimitPart
 from core.db.credits_dao import BalanceRow
 from pages.components.badges import Badge
 from pages.components.rows import Row, show_list, show_row
-from pages.components.words import usd_figure, when
+from pages.components.words import bound, usd_figure, when
 
 SOURCES = {"plan": "plan", "pool": "pool", "boost": "boost", "carry": "carried over", "budget": "budget"}
 """Where a part of a limit comes from, in a word."""
@@ -71,7 +71,7 @@ def _row(each: EffectiveLimit, now: datetime, zone: str) -> Row:
 def _part(part: LimitPart, now: datetime, zone: str) -> str:
     words = f"{_figure(part.amount)} {SOURCES.get(part.source, part.source)}"
     if part.source == "boost" and part.ends_at is not None:
-        return f"{words} ({part.words.partition(': ')[2]}, until {when(part.ends_at, now, zone)})"
+        return f"{words} ({part.words.partition(': ')[2]}, until {bound(part.ends_at, now, zone)})"
     return words
 
 

@@ -22,7 +22,7 @@ from pages.components.members_list import role_words, roles_given_by
 from pages.components.rows import Row, show_list, show_row
 from pages.components.session import require
 from pages.components.states import show_empty
-from pages.components.words import when
+from pages.components.words import bound, when
 
 LINK, LINK_FOR = "members_link", "members_link_for"
 MAX_SHOWN = 100
@@ -70,7 +70,7 @@ def _show_invitation(key: str, principal: Principal, row: InvitationRow) -> None
     role, now, zone = Role(row.role), datetime.now(UTC), principal.zone
     is_late = row.expires_at <= now
     until = "was good until" if is_late else "good until"
-    details = f"invited {when(row.created_at, now, zone)} · {until} {when(row.expires_at, now, zone)}"
+    details = f"invited {when(row.created_at, now, zone)} · {until} {bound(row.expires_at, now, zone)}"
     badges = (role_badge(role), *((LATE,) if is_late else ()))
     with show_row(Row(row.email, details, badges, person=("", row.email))):
         if role is Role.OWNER and not may(principal, Action.MANAGE_OWNERS):

@@ -13,7 +13,7 @@ from core.market.sentiment import METHOD
 from core.metering.meter import QuotaState
 from core.research.bundle import LABELS, PARTS, TASKS, Part, TimelineItem, Tone
 from pages.components.money import age
-from pages.components.words import plain, when
+from pages.components.words import bound, plain, when
 
 SOURCES = {
     "finnhub": "Finnhub",
@@ -71,7 +71,7 @@ def made(part: Part, labels: Mapping[str, str], now: datetime, zone: str) -> str
         return ""
     by = f" by {part.author}" if part.author else ""
     how = "by rule, no model was asked" if content.is_offline else f"with {labels.get(content.model, content.model)}"
-    fresh = "" if part.expires_at is None else f"; fresh until {when(part.expires_at, now, zone)}"
+    fresh = "" if part.expires_at is None else f"; fresh until {bound(part.expires_at, now, zone)}"
     seconds = (now - content.made_at).total_seconds()
     ago = "just now" if seconds < JUST_NOW_S else f"{age(seconds)} ago"
     return f"Made {ago}{by}, {how}{fresh}."

@@ -10,7 +10,7 @@ from core.market.gate import SourceState
 from core.market.sources.registry import SWITCHED_ON_BY
 from pages.components.badges import Badge
 from pages.components.rows import Row, show_list, show_row
-from pages.components.words import when
+from pages.components.words import bound, when
 
 NAMES = {
     "alphavantage": "Alpha Vantage",
@@ -49,7 +49,7 @@ def _off(name: str, setting: str) -> Row:
 def _on(state: SourceState, now: datetime, zone: str) -> Row:
     badges = [CIRCUITS[state.circuit]]
     if state.blocked_until is not None and state.blocked_until > now:
-        badges.append(Badge(f"asked us to wait until {when(state.blocked_until, now, zone)}", "orange"))
+        badges.append(Badge(f"asked us to wait until {bound(state.blocked_until, now, zone)}", "orange"))
     used = ", ".join(
         f"{window.used:,}{'' if window.limit is None else f' of {window.limit:,}'} this {window.window}"
         for window in state.windows

@@ -14,7 +14,7 @@ from core.principal import Principal
 from pages.components.badges import Badge
 from pages.components.forms import saving, submit_button, text_field
 from pages.components.rows import Row, show_list, show_row
-from pages.components.words import when
+from pages.components.words import bound
 
 MAX_REASON_CHARS = 200
 _STATES = {
@@ -44,8 +44,23 @@ def show(key: str, mine: Sequence[Boost], ask: Ask, principal: Principal, now: d
     sent = st.session_state.get(f"{key}_sent", 0)
     with st.expander("Ask for more of a limit", icon=":material/bolt:"), st.form(f"{key}_form", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            metric = st.selectbox("Limit", METRICS, format_func=_words, key=f"{key}_metric", width=260)
-            amount = st.number_input("How many more", 1, MAX_AMOUNT, 50, key=f"{key}_amount", width=170)
+            metric = st.selectbox(
+                "Limit",
+                METRICS,
+                format_func=_words,
+                key=f"{key}_metric",
+                width=260,
+                help="The limit that you want more of for a time.",
+            )
+            amount = st.number_input(
+                "How many more",
+                1,
+                MAX_AMOUNT,
+                50,
+                key=f"{key}_amount",
+                width=170,
+                help="What is added to the limit, each day or month of the boost.",
+            )
             days = st.number_input("For how many days", 1, MAX_DAYS, 7, key=f"{key}_days", width=170)
         reason = text_field("Why", required=True, max_chars=MAX_REASON_CHARS, key=f"{key}_reason_{sent}")
         st.caption("Somebody else who manages the organisation decides. What is granted begins at that moment.")
@@ -62,6 +77,6 @@ def _words(metric: str) -> str:
 def _row(boost: Boost, now: datetime, zone: str) -> Row:
     whose = " for everybody" if boost.user_id is None and boost.metric not in OF_ORGANISATION else ""
     state = "ended" if boost.state == "granted" and boost.ends_at <= now else boost.state
-    details = [boost.reason, f"until {when(boost.ends_at, now, zone)}" if state == "granted" else "", boost.note or ""]
+    details = [boost.reason, f"until {bound(boost.ends_at, now, zone)}" if state == "granted" else "", boost.note or ""]
     title = f"{boost.amount:,} more {METRICS[boost.metric]}{whose}"
     return Row(title, " · ".join(filter(None, details)), (_STATES[state],))

@@ -62,3 +62,8 @@ def when(moment: datetime, now: datetime, zone: str) -> str:
     days = (at.date() - today).days
     day = {0: "today", 1: "tomorrow"}.get(days, f"on {at.day} {at:%B}")
     return f"{day} at {at:%H:%M}"
+
+
+def bound(moment: datetime, now: datetime, zone: str) -> str:
+    """The same behind "until" or "since": "1 December at 00:00"."""
+    return when(moment, now, zone).removeprefix("on ")

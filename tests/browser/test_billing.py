@@ -40,7 +40,7 @@ def checkout_of(stripe: StripeServer, page: Page) -> str:
     link = page.get_by_role("dialog").get_by_role("link", name="Pay at Stripe")
     expect(link).to_be_visible()
     url = link.get_attribute("href")
-    return next(each["id"] for each in stripe.objects.values() if each.get("url") == url)
+    return next(str(each["id"]) for each in stripe.objects.values() if each.get("url") == url)
 
 
 def way_back(stripe: StripeServer) -> str:

@@ -268,3 +268,4 @@ def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text(model: str) -> No
 def test_a_reset_is_told_in_the_users_zone(at: datetime, said: str) -> None:
     now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
     assert words.when(at, now, "Europe/Berlin") == said
+    assert words.bound(at, now, "Europe/Berlin") == said.removeprefix("on ")
