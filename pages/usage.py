@@ -52,6 +52,7 @@ with show_errors(principal):
         first, last = usage_period.show("usage_period", today)
         is_whole = usage_period.show_whose("usage_whose", principal)
     st.caption(f"{usage_period.words(first, last)}, in {zone.replace('_', ' ')}")
+    usage_period.show_kept_from(usage.kept_from(), first, zone, is_whole=is_whole)
     days = usage.by_day(principal, first, last, whole_organisation=is_whole)
     if not days:
         show_empty(

@@ -18,6 +18,8 @@ from core.db.rollups_dao import (
     HOURS,
     KEYS,
     ORG_DAYS,
+    ORG_QUARTERS,
+    QUARTER,
     RAW_MEASURES,
     USER_DAYS,
     floored,
@@ -42,9 +44,11 @@ _TAKE_LATE = text("DELETE FROM usage_late_hours WHERE hour >= :first AND hour < 
 _FORGET_LATE = text("DELETE FROM usage_late_hours WHERE hour < :kept_from")
 _MOVE_ON = text("UPDATE usage_progress SET rolled_until = :until WHERE rolled_until < :until")
 _PARTITIONS = text("SELECT make_usage_partitions()")
-_HOUR_KEYS = ("hour", *HOURS.keys)
 _SPREAD = ", ".join(f"count(*) FILTER (WHERE status = 'success' AND bucket = {n})" for n in range(len(LATENCIES)))
-_FORGET_HOURS = text("DELETE FROM usage_hours WHERE hour = ANY (CAST(:hours AS timestamptz[]))")
+_FORGET_HOURS = [
+    text("DELETE FROM usage_hours WHERE hour = ANY (CAST(:hours AS timestamptz[]))"),
+    text("DELETE FROM usage_org_quarters WHERE quarter = ANY (CAST(:quarters AS timestamptz[]))"),
+]
 _FORGET_DAYS = [
     text("DELETE FROM usage_all_days WHERE day = :day"),
     text("DELETE FROM usage_org_days WHERE day = :day"),
@@ -57,14 +61,18 @@ def _listed(keys: Sequence[str]) -> str:
     return ", ".join(f"{KEYS[key]} AS {key}" for key in keys)
 
 
-_ROLL_HOURS = text(
-    f"""
-    INSERT INTO usage_hours ({", ".join([*_HOUR_KEYS, *MEASURES])})
-    SELECT {_listed(_HOUR_KEYS)}, {RAW_MEASURES} FROM usage_log
-    WHERE at >= :first AND at < :end AND date_trunc('hour', at, 'UTC') = ANY (CAST(:hours AS timestamptz[]))
-    GROUP BY {", ".join(str(number + 1) for number in range(len(_HOUR_KEYS)))}
-    """  # noqa: S608 (the columns are written in core.db.usage_tables)
-)
+def _of_hours(table: str, keys: Sequence[str]) -> TextClause:
+    return text(
+        f"""
+        INSERT INTO {table} ({", ".join([*keys, *MEASURES])})
+        SELECT {_listed(keys)}, {RAW_MEASURES} FROM usage_log
+        WHERE at >= :first AND at < :end AND date_trunc('hour', at, 'UTC') = ANY (CAST(:hours AS timestamptz[]))
+        GROUP BY {", ".join(str(number + 1) for number in range(len(keys)))}
+        """  # noqa: S608 (the columns are written in core.db.usage_tables)
+    )
+
+
+_ROLL_HOURS = [_of_hours(rollup.table, (rollup.column, *rollup.keys)) for rollup in (HOURS, ORG_QUARTERS)]
 
 
 def _of_day(table: str, keys: Sequence[str], more: Sequence[str] = (), values: str = "") -> str:
@@ -160,9 +168,11 @@ def _roll(transaction: Transaction, day: datetime, end: datetime, hours: Sequenc
     times = {"first": day, "end": end, "day": day}
     late = transaction.execute(_TAKE_LATE, times).scalars()
     chosen = sorted({*hours, *late})
-    transaction.execute(_FORGET_HOURS, {"hours": chosen})
     if chosen:
-        transaction.execute(_ROLL_HOURS, {**times, "first": chosen[0], "end": chosen[-1] + HOUR, "hours": chosen})
+        quarters = [hour + number * QUARTER for hour in chosen for number in range(HOUR // QUARTER)]
+        span = {"hours": chosen, "quarters": quarters, "first": chosen[0], "end": chosen[-1] + HOUR}
+        for statement in (*_FORGET_HOURS, *_ROLL_HOURS):
+            transaction.execute(statement, span)
     for statement in _FORGET_DAYS:
         transaction.execute(statement, times)
     for statement in _ROLL_DAY:

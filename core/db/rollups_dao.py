@@ -20,7 +20,8 @@ from sqlalchemy import text
 from core.db.engine import Transaction
 from core.db.usage_tables import COUNTS, LATENCIES, LATENCY_STEP, LATENCY_STEPS_MS, MEASURES, MONEY
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+QUARTER, HOUR, DAY = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_ROWS = 10_000
 LATENCY_ERROR = sqrt(LATENCY_STEP) - 1
 """A percentile from 10 ms on is off by at most this share of itself (8.6 %): the middle of its bucket stands for it."""
@@ -28,6 +29,8 @@ PERCENTILES = (0.50, 0.95, 0.99)
 STATUSES = ("cached", "denied", "failed", "broken", "cut", "unresolved")
 """Results with a column of their name; `answered` counts those of status success."""
 TIMES = {
+    "quarter": "date_bin('15 minutes', {}, 'epoch')",
+    "local_day": "({} AT TIME ZONE :zone)::date",
     "hour": "date_trunc('hour', {}, 'UTC')",
     "day": "date_trunc('day', {}, 'UTC')",
     "hour_of_day": "extract(hour FROM {} AT TIME ZONE 'UTC')::integer",
@@ -62,23 +65,28 @@ _SUMMED = ", ".join(
 )
 
 
+_UNITS = {"quarter": QUARTER, "hour": HOUR, "day": DAY}
+_FINEST = {"quarter": QUARTER, "local_day": QUARTER}
+"""Times that only so fine a rollup knows; zones differ from UTC by quarters of an hour."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Rollup:
     """A table of sums, what each of its rows covers, and what it knows of it."""
 
     table: str
     column: str
-    """That holds the start of the hour or the day."""
+    """That holds the start of the quarter, the hour or the day."""
     keys: tuple[str, ...]
 
     @property
     def unit(self) -> timedelta:
         """What a row covers."""
-        return HOUR if self.column == "hour" else DAY
+        return _UNITS[self.column]
 
     def expression(self, key: str) -> str | None:
         """A key as this table has it; None where it has not."""
-        if key in TIMES and self.unit == HOUR:
+        if key in TIMES and self.unit <= _FINEST.get(key, HOUR):
             return TIMES[key].format(self.column)
         return key if key in self.keys or key == self.column else None
 
@@ -92,7 +100,8 @@ ORG_DAYS = _Rollup("usage_org_days", "day", ("org_id", "provider", "model", "fea
 USER_DAYS = _Rollup("usage_user_days", "day", ("org_id", "user_id", "plan"))
 HOURS = _Rollup("usage_hours", "hour", ("provider", "model", "feature", "channel", "plan"))
 DAYS = _Rollup("usage_days", "day", ("org_id", "user_id", "provider", "model", "feature", "plan"))
-ROLLUPS = (ALL_DAYS, USER_DAYS, ORG_DAYS, HOURS, DAYS)
+ORG_QUARTERS = _Rollup("usage_org_quarters", "quarter", ("org_id", "provider", "model"))
+ROLLUPS = (ALL_DAYS, USER_DAYS, ORG_DAYS, HOURS, DAYS, ORG_QUARTERS)
 """The first that knows what is asked for is read."""
 
 
@@ -114,8 +123,8 @@ class Sums:
     """The sums of one group; without keys those of all."""
 
     keys: tuple[Any, ...]
-    """In the order that was asked for: a `datetime` for hour and day, an `int` for hour_of_day, a `UUID` for org_id and
-    user_id, else a `str`, which is empty where a request has none."""
+    """In the order that was asked for: a `datetime` for quarter, hour and day, a `date` for local_day, an `int` for
+    hour_of_day, a `UUID` for org_id and user_id, else a `str`, which is empty where a request has none."""
     requests: int
     answered: int
     cached: int
@@ -176,9 +185,9 @@ def days_back(now: datetime, days: int, org_id: UUID | None) -> Span:
 
 
 def floored(moment: datetime, unit: timedelta) -> datetime:
-    """The start of the hour or day of UTC."""
-    moment = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    return moment if unit == HOUR else moment.replace(hour=0)
+    """The start of the quarter of an hour, hour or day of UTC."""
+    moment = moment.astimezone(UTC)
+    return moment - (moment - _EPOCH) % unit
 
 
 def rolled_until(transaction: Transaction) -> datetime:
@@ -187,10 +196,12 @@ def rolled_until(transaction: Transaction) -> datetime:
     return moment
 
 
-def sums(transaction: Transaction, span: Span, by: Sequence[str] = (), *, most: int = MAX_ROWS) -> list[Sums]:
+def sums(
+    transaction: Transaction, span: Span, by: Sequence[str] = (), *, most: int = MAX_ROWS, zone: str = "UTC"
+) -> list[Sums]:
     """The sums of each group of `by` (of KEYS): times in their order, others dearest first, at most `most`.
 
-    Of one organisation, `hour`, `hour_of_day` and `channel` are read row by row.
+    `local_day` is a day of `zone`. Of one organisation, `channel` is read row by row, and so are features by the hour.
     """
     query = _Query(transaction, span, by, ROLLUPS)
     names = [f"k{number}" for number in range(len(by))]
@@ -201,7 +212,8 @@ def sums(transaction: Transaction, span: Span, by: Sequence[str] = (), *, most: 
         f"SELECT {', '.join([*names, _SUMMED])} FROM ({' UNION ALL '.join(branches)}) r {grouped} "  # noqa: S608 (names of ours)
         f"ORDER BY {order} LIMIT :most"
     )
-    rows = transaction.execute(text(statement), {**query.values, "most": most}).all()
+    values = {**query.values, "most": most} | ({"zone": zone} if "local_day" in by else {})
+    rows = transaction.execute(text(statement), values).all()
     return [Sums(tuple(row[: len(by)]), *row[len(by) :]) for row in rows]
 
 
@@ -314,13 +326,19 @@ def _pieces(transaction: Transaction, span: Span, rollups: Sequence[_Rollup]) ->
         first = first if first == span.starts_at else first + rollup.unit
         end = until if span.ends_at >= until else floored(span.ends_at, rollup.unit)
         if first < end:
-            hours = text("SELECT DISTINCT hour FROM usage_late_hours WHERE hour >= :first AND hour < :end")
-            late = transaction.execute(hours, {"first": first, "end": end}).scalars()
-            stale = sorted({floored(hour, rollup.unit) for hour in late})
+            hours = text("SELECT DISTINCT hour FROM usage_late_hours WHERE hour > :first AND hour < :end")
+            late = transaction.execute(hours, {"first": first - HOUR, "end": end}).scalars()
+            units = {floored(hour, rollup.unit) + at for hour in late for at in _units_of_an_hour(rollup.unit)}
+            stale = sorted(unit for unit in units if first <= unit < end)
             again = [(unit, min(unit + rollup.unit, end)) for unit in stale]
             times = _joined([(span.starts_at, first), *again, (end, span.ends_at)])
             return rollup, _Pieces((first, end), stale, times)
     return None, _Pieces(None, [], [(span.starts_at, span.ends_at)])
+
+
+def _units_of_an_hour(unit: timedelta) -> list[timedelta]:
+    """Where the units begin that lie in an hour; of one that is as long, or longer, its own beginning."""
+    return [number * unit for number in range(max(1, HOUR // unit))]
 
 
 def _joined(times: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:

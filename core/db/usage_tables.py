@@ -1,4 +1,4 @@
-"""The tables of rolled-up usage: the log by hour, by day and organisation, by day and user."""
+"""The tables of rolled-up usage: the log by hour, by day and organisation, by quarter, by day and user."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def _rollup(name: str, **keys: TypeEngine[Any] | type[TypeEngine[Any]]) -> Table
 usage_hours = _rollup("usage_hours", hour=Moment, provider=Text, model=Text, feature=Text, channel=Text, plan=Text)
 usage_all_days = _rollup("usage_all_days", day=Moment, provider=Text, model=Text, feature=Text, plan=Text)
 usage_org_days = _rollup("usage_org_days", day=Moment, org_id=Uuid, provider=Text, model=Text, feature=Text, plan=Text)
+usage_org_quarters = _rollup("usage_org_quarters", quarter=Moment, org_id=Uuid, provider=Text, model=Text)
 usage_days = _rollup(
     "usage_days", day=Moment, org_id=Uuid, user_id=Uuid, provider=Text, model=Text, feature=Text, plan=Text
 )

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from core.db import usage_dao
+from core.db import rollups_dao, usage_dao
 from core.db.engine import Database
 from core.db.usage_dao import Reach, SpendRow
 from core.metering.forecast import LOOK_BACK_DAYS, Forecast, forecast
@@ -32,7 +32,7 @@ class TopPrompts:
 
 
 class Spending:
-    """Reads usage as the principal may see it; row-level security decides."""
+    """Reads usage as the principal may see it."""
 
     def __init__(self, database: Database, usage: Usage, log: UsageLog) -> None:
         self._database = database
@@ -46,10 +46,27 @@ class Spending:
         return Span(starts_at, ends_at, principal.zone)
 
     def by_feature(self, principal: Principal, span: Span, *, whole_organisation: bool = False) -> list[SpendRow]:
-        """Charges, cost and time of answers by feature and model, the dearest first."""
+        """Charges, cost and time of answers by feature and model, the dearest first; of all read from rollups."""
         self._log.flush()
+        reach = _reach(principal, span, whole_organisation)
+        if reach.user_id is None:
+            return self._spend_of_all(reach)
         with self._database.app(principal) as connection:
-            return usage_dao.spend(connection, _reach(principal, span, whole_organisation), most=MAX_ROWS)
+            return usage_dao.spend(connection, reach, most=MAX_ROWS)
+
+    def _spend_of_all(self, reach: Reach) -> list[SpendRow]:
+        span = rollups_dao.Span(reach.starts_at, reach.ends_at, reach.org_id)
+        with self._database.snapshot() as transaction:
+            found = rollups_dao.sums(transaction, span, ("feature", "model"))
+        rows = [
+            SpendRow(
+                *(row.keys[0] or None, row.keys[1], row.requests - row.denied),
+                *(row.charged_usd, row.cost_usd, row.credits, row.answered, row.latency_ms),
+            )
+            for row in found
+            if row.requests > row.denied
+        ]
+        return sorted(rows, key=_dearest_first)[:MAX_ROWS]
 
     def top_prompts(
         self, principal: Principal, span: Span, *, whole_organisation: bool = False, most: int = 10
@@ -76,6 +93,10 @@ class Spending:
             charges[row.day] = charges.get(row.day, Decimal(0)) + row.charged_usd
         seconds = timedelta(hours=local.hour, minutes=local.minute, seconds=local.second).total_seconds()
         return forecast(charges, today, seconds / timedelta(days=1).total_seconds())
+
+
+def _dearest_first(row: SpendRow) -> tuple[Decimal, int, bool, str, str]:
+    return -row.charged_usd, -row.requests, row.feature is None, row.feature or "", row.model
 
 
 def _reach(principal: Principal, span: Span, whole_organisation: bool) -> Reach:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from core.db import metering_dao, retention_dao, usage_dao
+from core.db import metering_dao, retention_dao, rollups_dao, usage_dao
 from core.db.engine import Database
 from core.db.metering_dao import AllowanceRow
 from core.db.usage_dao import DIMENSIONS, DayRow, LogRow, ProviderCallsRow, Reach, TotalRow
@@ -25,6 +25,10 @@ MAX_GROUPS = 2_000
 """Groups that are told apart; of more the dearest."""
 MONTH = "requests_month"
 """A metric whose period is the running month."""
+_OF_ROLLUPS = {"day": "local_day", "model": "model", "provider": "provider", "user": "user_id", "feature": "feature"}
+"""What totals of a whole organisation are grouped by in its rollups; the rest is read from the log."""
+MAX_SUMS = 100_000
+"""Sums that are read of rollups: days of each model, or groups to choose the dearest of."""
 ONE_DAY = timedelta(days=1)
 WARNING_SHARE = Decimal("0.8")
 """From this share of a quota on, it is marked."""
@@ -101,7 +105,8 @@ class Totals:
 
 
 class Usage:
-    """Reads usage as the principal may see it; row-level security decides, not a WHERE."""
+    """Reads usage as the principal may see it: of one person by row-level security, of a whole organisation, for those
+    who manage it, from its rollups and the rows that are not in them yet."""
 
     def __init__(self, database: Database, plans: Plans, log: UsageLog) -> None:
         self._database = database
@@ -123,19 +128,19 @@ class Usage:
     ) -> list[DayRow]:
         """Totals per day in the principal's zone, provider and model, both days included.
 
+        Those of a whole organisation are read from rollups.
+
         Raises:
             InvalidRequest: the days are in the wrong order, or too many.
         """
         _check_days(first, last)
         self._log.flush()
+        user_id = _who(principal, whole_organisation)
+        if user_id is None:
+            return self._days_of_all(principal, first, last)
         with self._database.app(principal) as connection:
             return usage_dao.by_day(
-                connection,
-                org_id=principal.org_id,
-                user_id=_who(principal, whole_organisation),
-                zone=principal.zone,
-                first=first,
-                last=last,
+                connection, org_id=principal.org_id, user_id=user_id, zone=principal.zone, first=first, last=last
             )
 
     def log(
@@ -226,6 +231,8 @@ class Usage:
             raise InvalidRequest(f"group_by is one of {', '.join(DIMENSIONS)}.")
         self._log.flush()
         reach = _reach(principal, span, whole_organisation=True)
+        if reach.user_id is None and group_by in _OF_ROLLUPS:
+            return self._totals_of_all(reach, group_by, span.zone)
         with self._database.app(principal) as connection:
             total, *groups = usage_dao.totals(connection, reach, group_by=group_by, zone=span.zone, most=MAX_GROUPS)
         return Totals(total, groups)
@@ -239,6 +246,48 @@ class Usage:
         """How the calls of the last hour went, by provider; of all organisations together."""
         with self._database.service() as connection:
             return {row.provider: row for row in usage_dao.calls_by_provider(connection)}
+
+    def _days_of_all(self, principal: Principal, first: date, last: date) -> list[DayRow]:
+        zone = ZoneInfo(principal.zone)
+        span = rollups_dao.Span(_midnight(first, zone), _midnight(last + ONE_DAY, zone), principal.org_id)
+        by = ("local_day", "provider", "model")
+        with self._database.snapshot() as transaction:
+            found = rollups_dao.sums(transaction, span, by, most=MAX_SUMS, zone=principal.zone)
+        rows = [
+            DayRow(
+                *row.keys,
+                *(row.requests, row.cached, row.denied, row.prompt_tokens, row.completion_tokens),
+                *(row.charged_usd, row.cost_usd, row.saved_usd),
+            )
+            for row in found
+        ]
+        return sorted(rows, key=lambda row: (row.day, row.provider, row.model))
+
+    def _totals_of_all(self, reach: Reach, group_by: str, zone: str) -> Totals:
+        span, key = rollups_dao.Span(reach.starts_at, reach.ends_at, reach.org_id), _OF_ROLLUPS[group_by]
+        with self._database.snapshot() as transaction:
+            (total,) = rollups_dao.sums(transaction, span)
+            groups = rollups_dao.sums(transaction, span, (key,), most=MAX_SUMS, zone=zone)
+        rows = [_total(row, _named(group_by, row.keys[0])) for row in groups]
+        if group_by == "day":
+            rows.sort(key=lambda row: row.key or "")
+        else:
+            rows.sort(key=lambda row: (-row.charged_usd, -row.requests, row.key is None, row.key or ""))
+        return Totals(_total(total, None, is_total=True), rows[:MAX_GROUPS])
+
+
+def _named(group_by: str, key: object) -> str | None:
+    """A group as the log names it, where a request without a feature has none."""
+    return None if group_by == "feature" and not key else str(key)
+
+
+def _total(row: rollups_dao.Sums, key: str | None, *, is_total: bool = False) -> TotalRow:
+    return TotalRow(
+        is_total,
+        key,
+        *(row.requests, row.cached, row.denied, row.failed + row.broken, row.prompt_tokens, row.completion_tokens),
+        *(row.charged_usd, row.cost_usd, row.saved_usd),
+    )
 
 
 def allowances_of(rows: Iterable[AllowanceRow]) -> dict[str, Allowance]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -29,6 +30,15 @@ def words(first: date, last: date) -> str:
     """The period as people write it."""
     begin, end = f"{first.day} {first:%B %Y}", f"{last.day} {last:%B %Y}"
     return begin if first == last else f"{begin} to {end}"
+
+
+def show_kept_from(kept_from: datetime | None, first: date, zone: str, *, is_whole: bool) -> None:
+    """Says where the period begins before requests are kept one by one, what there is of before."""
+    day = None if kept_from is None else kept_from.astimezone(ZoneInfo(zone)).date()
+    if day is None or first >= day:
+        return
+    sums = " Of before there are sums: by day, and by feature and model in whole days of UTC." if is_whole else ""
+    st.caption(f":material/info: Requests are kept from {day.day} {day:%B %Y} on.{sums}")
 
 
 def show_whose(key: str, principal: Principal) -> bool:

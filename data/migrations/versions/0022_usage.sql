@@ -58,7 +58,7 @@ COMMENT ON COLUMN usage_progress.kept_from IS 'Months before it were exported an
 COMMENT ON COLUMN usage_progress.cleared_from IS 'Holds, attempts and closed periods of before it are gone, too; they follow kept_from.';
 INSERT INTO usage_progress (rolled_until)
     SELECT date_trunc('hour', coalesce(min(at), clock_timestamp()), 'UTC') FROM usage_log;
-GRANT SELECT ON usage_progress TO assay_app, assay_service;
+GRANT SELECT ON usage_progress TO assay_service;
 GRANT UPDATE (rolled_until, cleared_from) ON usage_progress TO assay_service;
 
 -- What a dropped month leaves may be deleted, and nothing newer.
@@ -195,6 +195,31 @@ CREATE TABLE usage_org_days (
 COMMENT ON TABLE usage_org_days IS 'The log by day of UTC and organisation, with the spread of latencies.';
 CREATE INDEX ix_usage_org_days_org ON usage_org_days (org_id, day);
 
+CREATE TABLE usage_org_quarters (
+    quarter timestamptz NOT NULL,
+    org_id uuid NOT NULL,
+    provider text NOT NULL,
+    model text NOT NULL,
+    requests bigint NOT NULL,
+    answered bigint NOT NULL,
+    cached bigint NOT NULL,
+    denied bigint NOT NULL,
+    failed bigint NOT NULL,
+    broken bigint NOT NULL,
+    cut bigint NOT NULL,
+    unresolved bigint NOT NULL,
+    prompt_tokens bigint NOT NULL,
+    completion_tokens bigint NOT NULL,
+    cost_usd numeric(20, 9) NOT NULL,
+    charged_usd numeric(20, 9) NOT NULL,
+    saved_usd numeric(20, 9) NOT NULL,
+    credits numeric(18, 6) NOT NULL,
+    latency_ms bigint NOT NULL,
+    CONSTRAINT pk_usage_org_quarters PRIMARY KEY (quarter, org_id, provider, model)
+);
+COMMENT ON TABLE usage_org_quarters IS 'The log by quarter of an hour and organisation: the days of every zone are made of them.';
+CREATE INDEX ix_usage_org_quarters_org ON usage_org_quarters (org_id, quarter);
+
 CREATE TABLE usage_days (
     day timestamptz NOT NULL,
     org_id uuid NOT NULL,
@@ -252,10 +277,11 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['usage_org_days', 'usage_days', 'usage_user_days'] LOOP
+    FOREACH name IN ARRAY ARRAY['usage_org_days', 'usage_org_quarters', 'usage_days', 'usage_user_days'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('CREATE POLICY service ON %I TO assay_service USING (true) WITH CHECK (true)', name);
     END LOOP;
 END $$;
-GRANT SELECT, INSERT, DELETE ON usage_late_hours, usage_hours, usage_all_days, usage_org_days, usage_days, usage_user_days TO assay_service;
+GRANT SELECT, INSERT, DELETE ON usage_late_hours, usage_hours, usage_all_days, usage_org_days, usage_org_quarters, usage_days,
+    usage_user_days TO assay_service;

@@ -26,6 +26,8 @@ _STATEMENTS = (
     f"VALUES ('2026-01-01Z', :org, :user, 'free', {_NONE})",
     f"INSERT INTO usage_org_days (day, org_id, provider, model, feature, plan, {_SUMS}, {_BUCKETS}) "
     f"VALUES ('2026-01-01Z', :org, 'x', 'x', '', 'free', {_NONE}, {_NO_BUCKET})",
+    f"INSERT INTO usage_org_quarters (quarter, org_id, provider, model, {_SUMS}) "
+    f"VALUES ('2026-01-01Z', :org, 'x', 'x', {_NONE})",
     "INSERT INTO free_days (user_id, day) VALUES (:user, '2026-01-01')",
     "INSERT INTO billing_accounts (org_id, created_at) VALUES (:org, assay_now())",
     "INSERT INTO payments (id, org_id, user_id, package_id, credits, amount_minor, currency, state, created_at) "

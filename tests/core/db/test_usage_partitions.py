@@ -119,7 +119,7 @@ def test_a_second_row_that_a_missing_key_let_in_is_found(workbench: Workbench, a
 def test_the_app_role_reads_through_the_log_alone(database: Database, ann: Principal, owner: Driver) -> None:
     for name in [
         *_partitions(owner),
-        *("usage_hours", "usage_all_days", "usage_days", "usage_org_days", "usage_user_days"),
+        *("usage_hours", "usage_all_days", "usage_days", "usage_org_days", "usage_org_quarters", "usage_user_days"),
     ]:
         with pytest.raises(Exception, match="permission denied"), database.app(ann) as connection:
             connection.execute(text(f"SELECT count(*) FROM {name}"))

@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import combinations
 from math import ceil
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -30,6 +31,8 @@ from core.principal import Principal, Role
 from tests.conftest import MoveTime
 from tests.core.metering.usage_made import CALLS, FREE, Driver, Logged, put
 
+ZONE = "Asia/Kathmandu"
+"""Its midnight is at a quarter past six in the evening of UTC."""
 MONDAY = datetime(2031, 3, 3, 10, 30, tzinfo=UTC)
 Rows = list[dict[str, Any]]
 
@@ -83,7 +86,9 @@ def _rows(service: Driver) -> Rows:
 
 def _key(row: dict[str, Any], key: str) -> Any:
     at: datetime = row["at"].astimezone(UTC)
-    of_time = {"hour": dao.floored(at, HOUR), "day": dao.floored(at, DAY), "hour_of_day": at.hour}
+    units = {"quarter": dao.QUARTER, "hour": HOUR, "day": DAY}
+    of_time = {name: dao.floored(at, unit) for name, unit in units.items()}
+    of_time |= {"hour_of_day": at.hour, "local_day": at.astimezone(ZoneInfo(ZONE)).date()}
     return of_time[key] if key in TIMES else row[key] or ""
 
 
@@ -112,7 +117,7 @@ def _told(found: list[Sums]) -> dict[tuple[Any, ...], dict[str, Any]]:
 
 def _assert_reads_are_the_log(database: Database, rows: Rows, span: Span, by: tuple[str, ...]) -> None:
     with database.snapshot() as transaction:
-        assert _told(dao.sums(transaction, span, by)) == _summed(rows, by, span)
+        assert _told(dao.sums(transaction, span, by, zone=ZONE)) == _summed(rows, by, span)
 
 
 def _assert_tables_are_the_log(service: Driver, now: datetime) -> datetime:
