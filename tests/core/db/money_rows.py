@@ -36,8 +36,8 @@ _STATEMENTS = (
     "version, created_at, read_at) VALUES ('sub_' || CAST(:id AS text), :org, 'basic', 1, 'active', 'si', assay_now(), "
     "false, 1, assay_now(), assay_now())",
     "INSERT INTO oversight_alerts (id, rule, level, org_id, subject, period, title, body, advice, value, threshold, "
-    "is_muted, raised_at, seen_at) VALUES (:id, 'budget', 'warning', :org, 'x', 'x', 'x', '', '', 1, 1, false, "
-    "assay_now(), assay_now())",
+    "is_muted, raised_at, seen_at, told_at) VALUES (:id, 'budget', 'warning', :org, 'x', 'x', 'x', '', '', 1, 1, "
+    "false, assay_now(), assay_now(), assay_now())",
     "INSERT INTO oversight_rules (id, org_id, rule, is_on, changed_at, changed_by) "
     "VALUES (:id, :org, 'budget', true, assay_now(), :user)",
     "INSERT INTO oversight_channels (id, org_id, kind, name, host, url, least_level, created_at, created_by) "
