@@ -87,9 +87,9 @@ def told(preview: ChangePreview, plan: Plan, zone: str) -> list[str]:
         when = day(preview.takes_effect_at, zone)
         return [f"{plan.label}{seats} begins on {when}; until then nothing changes.", f"From then on: {monthly}."]
     if preview.effect == "checkout":
-        return [f"{plan.label}{seats} is there as soon as it is paid.", f"{monthly[0].upper()}{monthly[1:]}."]
+        return [f"{plan.label}{seats} begins as soon as it is paid.", f"{monthly[0].upper()}{monthly[1:]}."]
     return [
-        f"{plan.label}{seats} is there at once.",
+        f"{plan.label}{seats} begins at once.",
         f"Paid now: {_due(preview.due_usd)}.",
         f"From then on: {monthly}.",
     ]

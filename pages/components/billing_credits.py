@@ -27,7 +27,7 @@ def show(principal: Principal) -> None:
     """The balance, the packages, and what was bought."""
     bench = workbench.current()
     billing, buys = bench.billing, may(principal, Action.BUY)
-    section("Credits", "Prepaid money for questions to models, once the plan’s allowance is used up.")
+    section("Credits", "Prepaid, for AI requests beyond what your plan allows.")
     show_balance(bench.credits.balance(principal), principal.zone)
 
     section("Buy credits", "They are your organisation’s, and do not expire.")
@@ -47,22 +47,36 @@ def show_balance(balance: Balance, zone: str) -> None:
     """What there is to spend, in three figures, and whether it is spent at all."""
     with st.grid(3, min_column_width=230):
         with st.container(border=True, height="stretch", gap="xsmall"):
-            st.metric("Balance of the organisation", credits_of(balance.balance), help="1 credit is 0.10 USD.")
+            st.metric(
+                "Balance of the organisation",
+                credits_of(balance.balance),
+                help="1 credit is 0.10 USD. What a request costs depends on its model and its length.",
+            )
             st.caption(_balance_words(balance))
         with st.container(border=True, height="stretch", gap="xsmall"):
             st.metric(
                 "Your free credits today",
                 f"{credits_of(balance.daily_free_remaining)} of {credits_of(balance.daily_free)}",
+                help="You get them with the first request of the day; what is left of them at midnight UTC is gone.",
             )
             st.caption("Spent first, new every day at 00:00 UTC, and not part of the balance.")
         with st.container(border=True, height="stretch", gap="xsmall"):
-            st.metric("You may spend this month", _cap(balance))
+            st.metric(
+                "You may spend this month",
+                _cap(balance),
+                help="Your own limit on the organisation’s credits. Owners and admins set it.",
+            )
             st.caption(_cap_words(balance, zone))
     if balance.uses_credits:
-        st.caption(":material/check: Credits take over where your plan’s allowance is used up.")
+        st.caption(
+            ":material/check: Credits take over where your plan’s allowance is used up. A request they pay for still "
+            "counts as one of the plan’s AI requests of the month."
+        )
     else:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption(":material/toggle_off: You do not use credits: at the end of an allowance you are told so.")
+            st.caption(
+                ":material/toggle_off: You do not use credits: an allowance that is used up is used up until its reset."
+            )
             st.page_link("settings.py", label="Change in your profile", icon=":material/settings:", width="content")
 
 

@@ -44,6 +44,14 @@ ACCOUNTS = {
 }
 
 
+_FIGURES = {
+    "Before": "Balance before the entry.",
+    "Change": "What the entry adds to the balance; 0 where credits only move between other accounts.",
+    "After": "Balance after the entry.",
+    "Amount": "Credits that the entry moves.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """An entry, and the balance that it left; None where not all entries are seen."""
@@ -102,15 +110,17 @@ def show_lines(key: str, lines: Sequence[Line], zone: str) -> None:
     }
     if all(line.after is None for line in lines):
         del columns["Before"], columns["After"]
-    figure = st.column_config.NumberColumn(format="%.6f")
     st.dataframe(
         pa.table(columns),
         key=key,
         hide_index=True,
         column_config={
             "Time": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss", pinned=True),
-            **dict.fromkeys(("Before", "Change", "After", "Amount"), figure),
-            "No.": st.column_config.NumberColumn(format="plain"),
+            **{name: st.column_config.NumberColumn(format="%.6f", help=hint) for name, hint in _FIGURES.items()},
+            "From → to": st.column_config.TextColumn(
+                help="The two sides of the entry: what one loses the other gains."
+            ),
+            "No.": st.column_config.NumberColumn(format="plain", help="Of the entry; quote it when you ask about one."),
         },
         alt="Entries of the ledger, newest first, with the balance before and after each",
     )

@@ -30,7 +30,11 @@ def show(key: str, principal: Principal, packages: Sequence[Package], *, can_buy
                 st.markdown(f"{package.credits:,} credits")
                 st.caption(f"{money(package.price_usd)}, before tax")
                 if can_buy and st.button(
-                    f"Buy {package.credits:,}", key=f"{key}_{package.id}", width="stretch", icon=":material/toll:"
+                    f"Buy {package.credits:,}",
+                    key=f"{key}_{package.id}",
+                    width="stretch",
+                    icon=":material/toll:",
+                    help="Leads to Stripe’s checkout. Nothing is paid before you confirm it there.",
                 ):
                     _open(principal, package)
 

@@ -21,10 +21,10 @@ def show(principal: Principal) -> None:
     section("Your plan", "What your organisation pays for, and what comes next.")
     billing_subscription.show("billing_subscription", principal, plan, row, buys=buys and billing.is_configured)
 
-    section("What you have used", "Of what the plan allows you. The page Usage has all of it.")
+    section("What you have used", "Of what the plan allows you; requests paid with credits count too. More on Usage.")
     quota.show(bench.usage.overview(principal), datetime.now(UTC), principal.zone)
 
-    section("The plans", "A dearer plan is there at once; a cheaper one from the end of the paid period on.")
+    section("The plans", "A dearer plan begins at once, a cheaper one when the paid period ends.")
     if not billing.is_configured:
         billing_off.show(principal, billing.missing_settings)
     elif not buys:

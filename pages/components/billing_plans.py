@@ -74,7 +74,8 @@ def _show_card(key: str, principal: Principal, plan: Plan, row: SubscriptionRow 
         if can_choose:
             st.space("stretch")
             label = _label(plan, is_own=row is not None and plan.name == row.plan)
-            if st.button(label, key=f"{key}_choose", width="stretch"):
+            hint = "Shows first what it costs and when it begins; nothing changes before you confirm it."
+            if st.button(label, key=f"{key}_choose", width="stretch", help=hint):
                 billing_change.open_dialog(f"{key}_change", principal, plan, row)
 
 

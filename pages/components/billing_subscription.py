@@ -72,12 +72,14 @@ def _show_unpaid(principal: Principal, plan: Plan, row: SubscriptionRow) -> None
 
 
 def _show_actions(key: str, principal: Principal, plan: Plan, row: SubscriptionRow) -> None:
-    if st.button("Manage payment", icon=":material/credit_card:", key=f"{key}_portal"):
+    hint = "Card, billing address and invoices, on Stripe’s own pages."
+    if st.button("Manage payment", icon=":material/credit_card:", key=f"{key}_portal", help=hint):
         _show_portal(principal)
     if row.status in UNPAID:
         return
     is_to_change = row.ends_at_period_end or row.next_plan is not None
-    if is_to_change and st.button("Keep it as it is", icon=":material/undo:", key=f"{key}_resume"):
+    hint = "Takes back the change that is to come."
+    if is_to_change and st.button("Keep it as it is", icon=":material/undo:", key=f"{key}_resume", help=hint):
         _resume(principal)
     if not row.ends_at_period_end:
         _show_end(key, principal, plan, row)

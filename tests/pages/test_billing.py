@@ -216,3 +216,46 @@ def test_while_stripe_is_away_the_page_is_there(shop: Shop, olga: Principal) -> 
     shop.stripe.is_down = True
     app = billing("credits")
     assert "Balance of the organisation" in [metric.label for metric in app.metric]
+
+
+def test_operators_see_what_is_left_over_of_stripes_events_and_run_it_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = shop.member("olga", org="Acme")
+    subscription_id = shop.subscribed(who, "basic")
+    item = shop.stripe.objects[subscription_id]["items"]["data"][0]
+    item["price"] = {"id": "price_other"}
+    unknown = shop.stripe.event("customer.subscription.updated", shop.stripe.shown(subscription_id))
+    shop.tell(unknown)
+    refused = shop.stripe.pay(shop.buy(who), amount_received=1)
+    shop.tell(refused)
+    shop.rows("UPDATE users SET is_operator = true RETURNING id")
+    sign_in(shop.workbench, who, monkeypatch)
+    words = words_of(open_page("admin.py", section="jobs"))
+    assert "1 event of Stripe refused or given up" in words
+    assert "1 usd were paid, 1000 usd asked." in words
+    assert "Check STRIPE_PRICE_… of each plan." in words
+    item["price"] = {"id": "price_premium"}
+    confirm(open_page("admin.py", section="jobs"), f"admin_stripe_{unknown['id']}_again")
+    shop.billing.events.work_on_due()
+    confirm(open_page("admin.py", section="jobs"), f"admin_stripe_{refused['id']}_aside")
+    assert "No event is left over" in words_of(open_page("admin.py", section="jobs"))
+    assert shop.state(unknown)[0] == "done"
+
+
+def test_what_a_newcomer_asks_is_said_beside_it(shop: Shop, olga: Principal) -> None:
+    app = billing()
+    assert "requests paid with credits count too" in words_of(app)
+    app = billing("credits")
+    assert [metric.label for metric in app.metric if not metric.help] == []
+    assert [each.label for each in app.button if each.label.startswith("Buy") and not each.help] == []
+    monthly = "A request they pay for still counts as one of the plan’s AI requests of the month."
+    assert (monthly in words_of(app)) is shop.workbench.credits.balance(olga).uses_credits
+
+
+@pytest.mark.parametrize("section", ["plan", "credits", "ledger"])
+def test_headings_leave_out_no_level(shop: Shop, olga: Principal, section: str) -> None:
+    app = billing(section)
+    assert [title.value for title in app.title] == ["Billing"]
+    assert len(app.header) >= 1
+    assert [each.value for each in app.subheader] == []

@@ -19,7 +19,7 @@ router = APIRouter(tags=["Billing"])
 async def stripe_event(request: Request, bench: Bench, threads: Threads) -> ReceivedAnswer:
     """The body as Stripe signed it, with the header `Stripe-Signature`; a bad signature or a stale time is 400.
 
-    The event is stored before the answer; sent again it changes nothing.
+    The event is stored before the answer, and worked on after it; sent again it changes nothing.
     """
     try:
         body = await read_body(request, most=MAX_BODY_BYTES)
