@@ -10,8 +10,9 @@ from uuid import UUID
 
 import streamlit as st
 
-from core.admin.budgets import MAX_BUDGET_USD, MAX_SHOWN, BudgetRow, projected
+from core.admin.budgets import MAX_BUDGET_USD, MAX_SHOWN, projected
 from core.admin.changes import Effect
+from core.db.budgets_dao import BudgetRow
 from core.principal import Principal
 from pages.components.badges import Badge
 from pages.components.forms import saving, submit_button

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from core.accounts.encryption import Encryption
@@ -23,6 +24,7 @@ from core.settings import Settings
 
 DELIVER = "deliver_oversight"
 """The kind of job that sends what is due: one at a time, in which slow receivers are waited for beside one another."""
+EVALUATE = "evaluate_oversight"
 MINUTES = 1
 
 
@@ -59,7 +61,7 @@ def open_alerts(
     def wake() -> None:
         queue.submit(DELIVER, {}, key=DELIVER, org_id=None)
 
-    watch = AlertWatch(database, telling, wake, defaults)
+    watch = AlertWatch(database, telling, wake, defaults, when_failed=partial(queue.note_failed, EVALUATE))
     books = BooksWatch(database, watch)
     _plan(queue, watch, books, delivery)
     alerts = OversightAlerts(database, delivery, sender, encryption, defaults, tuple(urls))
@@ -87,7 +89,7 @@ def _plan(queue: Queue, watch: AlertWatch, books: BooksWatch, delivery: Oversigh
 
     queue.handle({DELIVER: deliver})
     queue.every(DELIVER, MINUTES, deliver_round)
-    queue.every("evaluate_oversight", MINUTES, evaluate)
+    queue.every(EVALUATE, MINUTES, evaluate)
     queue.every("audit_books", AUDIT_MINUTES, audit)
     queue.every("watch_billing", WATCH_MINUTES, BillingWatch(watch).look)
     queue.every("forget_oversight", TIDY_MINUTES, delivery.tidy)

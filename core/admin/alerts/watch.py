@@ -43,6 +43,8 @@ class AlertWatch:
     defaults: Mapping[str, Decimal] = field(default_factory=dict)
     """Thresholds that the settings give, by rule; for the installation."""
     looks: Sequence[Look] = LOOKS
+    when_failed: Callable[[str], None] = lambda _said: None
+    """Is told of a look that could not be made, in a sentence."""
 
     def evaluate(self) -> int:
         """Looks at everything once; how many alerts were raised."""
@@ -54,6 +56,7 @@ class AlertWatch:
                 raise
             except Exception as error:  # noqa: BLE001 (the outermost edge of one look: it holds up no other)
                 _log.error("Alerts: %s could not be looked at: %s.", look.name, place_of(error))
+                self.when_failed(f"Of what alerts watch, {look.name} could not be looked at.")
         return raised
 
     def take(self, look: Look) -> int:

@@ -1,4 +1,4 @@
-"""Alerts of what really happens: calls over a socket, a budget that a manager sets, months that pass, mail and hooks."""
+"""Alerts of what really happens: calls over a socket, a budget that a manager sets, months that pass, mail, hooks."""
 
 from __future__ import annotations
 

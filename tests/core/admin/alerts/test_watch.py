@@ -212,8 +212,10 @@ class TestExpiry:
             "true, 1, assay_now(), assay_now())",
             (ann.org_id, NOON + timedelta(days=5)),
         )
-        made.area.watch.evaluate()
-        assert made.told(ann) == ["The plan team ends on 15 March at 12:00 (UTC)"]
+        for _ in range(3):
+            made.area.watch.evaluate()
+            made.area.delivery.deliver_due()
+        assert made.told(ann) == made.mails(ann) == ["The plan team ends on 15 March at 12:00 (UTC)"]
         service.execute("UPDATE subscriptions SET ends_at_period_end = false")
         made.area.watch.evaluate()
         assert made.rules(ann) == []
@@ -425,9 +427,15 @@ class TestBooks:
         assert (alert.rule, alert.level, alert.value) == ("books_out_of_balance", "critical", 1)
         assert "counter running (1)" in alert.body
         assert made.told(olga) == ["The books do not balance"]
+        assert made.area.books.look() == 0  # it is told already
         service.execute("UPDATE member_meters SET chat_query_used = 2")
         assert made.area.books.look() == 0
         assert made.rules(olga, everything=True) == []
+        service.execute("UPDATE member_meters SET chat_query_used = 1")
+        assert made.area.books.look() == 1
+        made.area.delivery.deliver_due()
+        assert made.mails(olga) == ["The books do not balance"] * 2  # another time
+        service.execute("UPDATE member_meters SET chat_query_used = 2")
 
     def test_an_audit_that_takes_too_long_clears_nothing(
         self, made: Made, member: MakeMember, olga: Principal, owner: Service, service: Service
@@ -498,6 +506,8 @@ class TestHysteresis:
 
         watch = replace(made.area.watch, looks=[Look("broken", (), broken), looking(finding("0.5"))])
         assert watch.evaluate() == 1
+        made.area.watch.evaluate()
+        assert "Jobs failed: evaluate oversight" in made.told(olga)
 
     def test_what_is_too_much_for_one_round_is_raised_by_the_next(
         self, made: Made, olga: Principal, monkeypatch: pytest.MonkeyPatch
