@@ -170,7 +170,12 @@ def _show_choices(place: _Place) -> Wanted:
             placeholder="Name or address",
         )
         subject = st.text_input(
-            "About", key=f"{key}_subject", max_chars=MAX_TEXT_CHARS, on_change=forget, placeholder="Kind or id"
+            "About",
+            key=f"{key}_subject",
+            max_chars=MAX_TEXT_CHARS,
+            on_change=forget,
+            placeholder="Kind or id",
+            help="What was changed: an organisation, a boost, a token … or its id.",
         )
     return Wanted(
         since=_start_of(first, zone),
@@ -262,7 +267,12 @@ def _show_files(place: _Place, wanted: Wanted) -> None:
 
 def _show_check(place: _Place) -> None:
     key = place.key
-    if st.button("Check the seals", key=f"{key}_check", icon=":material/verified_user:"):
+    if st.button(
+        "Check the seals",
+        key=f"{key}_check",
+        icon=":material/verified_user:",
+        help="Each block of lines holds the hash of the one before: a line that was changed or removed shows.",
+    ):
         with st.spinner("Reading every row and block …"):
             st.session_state[f"{key}_report"] = place.log.verify(place.principal, everything=place.everything)
     report: Report | None = st.session_state.get(f"{key}_report")

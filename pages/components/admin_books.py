@@ -30,7 +30,13 @@ class Looker(Protocol):
 def show(key: str, looker: Looker, principal: Principal) -> None:
     """The button, and what the last look of this session found."""
     kept = f"{key}_found"
-    if st.button("Look at the books", icon=":material/balance:", type="primary", key=f"{key}_look"):
+    if st.button(
+        "Look at the books",
+        icon=":material/balance:",
+        type="primary",
+        key=f"{key}_look",
+        help="Compares each counter and balance with the holds, usage rows and ledger entries that it sums.",
+    ):
         with show_errors(principal), show_loading("Everything that is kept twice is compared…"):
             st.session_state[kept] = looker.look(principal)
     found = st.session_state.get(kept)

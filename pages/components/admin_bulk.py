@@ -97,7 +97,11 @@ def _content(key: str, sample: str) -> bytes | None:
         "Example", sample, "changes.csv", "text/csv", icon=":material/download:", key=f"{key}_example", type="tertiary"
     )
     given = st.file_uploader(
-        "File of changes", type=["csv"], key=f"{key}_file", max_upload_size=max(1, MAX_BYTES // 1_048_576)
+        "File of changes",
+        type=["csv"],
+        key=f"{key}_file",
+        max_upload_size=max(1, MAX_BYTES // 1_048_576),
+        help="A preview shows each change, before and after; nothing is changed until you apply it.",
     )
     pasted = st.text_area(
         "Or its lines", placeholder=sample.partition("\n")[0], max_chars=20_000, key=f"{key}_text", height=120

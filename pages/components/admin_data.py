@@ -47,7 +47,13 @@ def show(key: str, universes: Sequence[UniverseRow], checker: Checker, principal
         return
     titles = {universe.id: universe.title for universe in universes}
     with st.form(key):
-        chosen = st.selectbox("Universe", list(titles), format_func=lambda name: titles[name], key=f"{key}_universe")
+        chosen = st.selectbox(
+            "Universe",
+            list(titles),
+            format_func=lambda name: titles[name],
+            key=f"{key}_universe",
+            help="The set of instruments whose bars are looked through.",
+        )
         st.caption("Looks through every bar that your organisation sees; some seconds for hundreds of symbols.")
         is_sent = st.form_submit_button("Check the data", icon=":material/fact_check:")
     if not is_sent or chosen is None:

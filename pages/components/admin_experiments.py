@@ -87,7 +87,7 @@ def show_arms(arms: Mapping[str, ArmFigures]) -> None:
     table = pd.DataFrame(
         {plain(name.capitalize()): _figures(arms[name]) for name in ("control", "variant") if name in arms}
     )
-    st.table(table, border="horizontal")
+    st.table(table.rename_axis("Figure"), border="horizontal")
     few = [name for name, arm in arms.items() if arm.calls < FEW]
     if few:
         st.caption(f"Fewer than {FEW} calls in {' and '.join(sorted(few))}: a difference may be chance.")
@@ -129,9 +129,23 @@ def _show_form(key: str, runner: Runner, principal: Principal, choices: Choices)
         )
         with st.form(f"{key}_form", border=False):
             name = text_field("Name", required=True, max_chars=80)
-            task = st.selectbox("Task", sorted(choices.tasks))
-            variant = st.selectbox("Variant", sorted(choices.variants[kind]))
-            percentage = st.number_input("Share of users, in %", 0.01, 99.99, 10.0, 1.0, format="%.2f")
+            task = st.selectbox(
+                "Task", sorted(choices.tasks), help="What is asked: one experiment of a task runs at a time."
+            )
+            variant = st.selectbox(
+                "Variant",
+                sorted(choices.variants[kind]),
+                help="What the arm “variant” gets instead of the usual; the arm “control” gets the usual.",
+            )
+            percentage = st.number_input(
+                "Share of users, in %",
+                0.01,
+                99.99,
+                10.0,
+                1.0,
+                format="%.2f",
+                help="How many users are in the arm “variant”; each stays in one arm.",
+            )
             plans = st.multiselect("Plans", list(choices.plans), placeholder="All plans")
             if submit_button("Start experiment"):
                 with saving("Experiment started", principal):

@@ -92,11 +92,25 @@ def _show_form(key: str, flags: Sequence[Flag], keeper: Keeper, principal: Princ
         with st.form(f"{key}_form_{flag.name}", border=False):
             name = flag.name or text_field("Name", required=True, max_chars=120, hint=HINT)
             description = text_field("What it is for", flag.description, max_chars=500)
-            is_on = st.toggle("On", flag.is_on)
-            chosen_plans = st.multiselect("Plans", list(plans), list(flag.plans), placeholder="All plans")
+            is_on = st.toggle("On", flag.is_on, help="Off: off for everybody, whatever is chosen below.")
+            chosen_plans = st.multiselect(
+                "Plans",
+                list(plans),
+                list(flag.plans),
+                placeholder="All plans",
+                help="With no plan, organisation and user named, everybody is meant.",
+            )
             org_ids = text_field("Ids of organisations, separated by commas", ", ".join(map(str, flag.org_ids)))
             user_ids = text_field("Ids of users, separated by commas", ", ".join(map(str, flag.user_ids)))
-            percentage = st.number_input("Share of them, in %", 0.0, 100.0, float(flag.percentage), 1.0, format="%.2f")
+            percentage = st.number_input(
+                "Share of them, in %",
+                0.0,
+                100.0,
+                float(flag.percentage),
+                1.0,
+                format="%.2f",
+                help="The share of those users for whom it is on; a user stays on one side as it grows.",
+            )
             if submit_button("Save flag"):
                 with saving("Flag saved", principal):
                     keeper.keep(

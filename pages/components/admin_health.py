@@ -28,7 +28,12 @@ def show(key: str, timelines: Sequence[Timeline], labels: Mapping[str, str], now
         show_empty("No calls", f"Nobody asked a model in the last {HOURS} hours.", icon=":material/monitor_heart:")
         return
     named = {_name(each, labels): each for each in sorted(timelines, key=lambda each: (-each.failed, -each.calls))}
-    chosen = st.selectbox("Model", [ALL, *named], key=f"{key}_model")
+    chosen = st.selectbox(
+        "Model",
+        [ALL, *named],
+        key=f"{key}_model",
+        help="Sorted by failures. After some in a row the circuit opens: the model is not asked for a while.",
+    )
     shown = list(timelines) if chosen == ALL else [named[str(chosen)]]
     hours = [hour for each in shown for hour in each.hours]
     calls, failed, late = (sum(getattr(hour, name) for hour in hours) for name in ("calls", "failed", "timed_out"))

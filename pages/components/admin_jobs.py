@@ -63,6 +63,13 @@ def show(
                     _retry_button(key, job, partial(retrier.retry, principal, job.id, everything=everything))
 
 
+HELP = {
+    "Waiting": "Jobs that no worker has taken yet.",
+    "Workers": "Processes that do jobs. One that stops is counted until its sign of life is too old.",
+}
+"""What a newcomer may ask of a figure."""
+
+
 def name_of(kind: str) -> str:
     """What a kind is called."""
     return KINDS.get(kind, kind.replace("_", " ").capitalize())
@@ -78,7 +85,16 @@ def _show_queue(overview: JobsOverview) -> None:
             ("Failed", queue.failed, "in 24 hours, of all"),
             ("Workers", queue.workers, "gave a sign of life"),
         ):
-            st.metric(label, f"{value:,}", basis, delta_color="off", delta_arrow="off", border=True, height="stretch")
+            st.metric(
+                label,
+                f"{value:,}",
+                basis,
+                delta_color="off",
+                delta_arrow="off",
+                border=True,
+                height="stretch",
+                help=HELP.get(label),
+            )
     if queue.waiting and not queue.workers:
         st.warning("Jobs wait, and no worker is alive: start one.", icon=":material/warning:")
 

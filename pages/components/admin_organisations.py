@@ -128,13 +128,21 @@ def _ask_plan(key: str, desk: Desk, row: OrganisationRow) -> None:
 def _ask_credits(key: str, desk: Desk, row: OrganisationRow) -> None:
     with st.form(f"{key}_form", border=False):
         st.text(f"{row.name}: {credits_words(row.balance)}")
-        amount = st.number_input("Credits", min_value=0.0, step=10.0, format="%.2f", key=f"{key}_amount")
+        amount = st.number_input(
+            "Credits",
+            min_value=0.0,
+            step=10.0,
+            format="%.2f",
+            key=f"{key}_amount",
+            help="1 credit is 0.10 USD. They are the organisation's, and pay for what the plan refuses.",
+        )
         days = st.number_input(
             "They end after so many days; empty: never",
             min_value=1,
             max_value=MAX_CREDIT_DAYS,
             value=None,
             key=f"{key}_days",
+            help="Credits that end are spent before others; what is left at their end is gone.",
         )
         reason = text_field("Reason", required=True, max_chars=500, key=f"{key}_reason")
         if submit_button("Grant", key=f"{key}_grant"):

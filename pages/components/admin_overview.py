@@ -38,6 +38,21 @@ PLAN_PX, NAME_PX = 100, 160
 """How wide the columns of names are."""
 SMALLEST_USD = Decimal("0.0001")
 """Of a USD: as far as amounts are told here."""
+HELP = {
+    "Active users": "Members with at least one request in the period.",
+    "Requests": "All that was asked: calls of models, answers of the cache, and what a limit denied.",
+    "Providers' cost, USD": "What providers charge us: every try, also those that failed.",
+    "Charged, USD": "What counts against budgets: failed calls, and calls on own keys, are charged nothing.",
+    "From the cache": "The share of requests, without denied ones, that a kept answer met: they cost nothing.",
+    "Errors": "The share of calls that failed, broke off, or whose end is not known.",
+    "Denied": "The share of requests that a limit refused.",
+    "Time-outs": "The share of tries that took longer than the time limit.",
+    "Time to answer, p50": "Half of the answers came within this time.",
+    "Time to answer, p95": "95 of 100 answers came within this time.",
+    "Time to answer, p99": "99 of 100 answers came within this time.",
+    "Margin": "What is left of the revenue once providers are paid, as a share of it. Estimated.",
+}
+"""What figures mean, by their label."""
 DIMENSIONS: dict[Dimension, str] = {
     "model": "Model",
     "provider": "Provider",
@@ -148,8 +163,14 @@ def show_groups(key: str, groups: Sequence[Group], by: Dimension, labels: Mappin
     }
     counts = {name: st.column_config.NumberColumn(format="localized") for name in ("Requests", "Calls", "Tokens")}
     money = {name: st.column_config.NumberColumn(format="%.4f") for name in ("Cost, USD", "Charged, USD")}
-    shares = {name: st.column_config.NumberColumn(format="percent") for name in ("Cache", "Errors", "Denied")}
-    times = {f"{name}, ms": st.column_config.NumberColumn(format="%.0f") for name in ("p50", "p95", "p99")}
+    shares = {
+        name: st.column_config.NumberColumn(format="percent", help=HELP[column])
+        for name, column in (("Cache", "From the cache"), ("Errors", "Errors"), ("Denied", "Denied"))
+    }
+    times = {
+        f"{name}, ms": st.column_config.NumberColumn(format="%.0f", help=HELP[f"Time to answer, {name}"])
+        for name in ("p50", "p95", "p99")
+    }
     st.dataframe(
         pa.table(columns),
         key=f"{key}_table",
@@ -236,7 +257,7 @@ def _show_margins(key: str, margins: Sequence[PlanMargin], period: Period) -> No
         column_config={
             "Plan": st.column_config.TextColumn(pinned=True, width=PLAN_PX),
             **{name: st.column_config.NumberColumn(format="%.2f") for name in amounts},
-            "Margin": st.column_config.NumberColumn(format="percent"),
+            "Margin": st.column_config.NumberColumn(format="percent", help=HELP["Margin"]),
         },
         alt=f"Estimated margin by plan, {period_words(period)}",
     )
@@ -323,7 +344,9 @@ def _name(group: Group, by: Dimension, labels: Mapping[str, str]) -> str:
 
 
 def _figure(label: str, value: str, basis: str) -> None:
-    st.metric(label, value, basis, delta_color="off", delta_arrow="off", border=True, height="stretch")
+    st.metric(
+        label, value, basis, delta_color="off", delta_arrow="off", border=True, height="stretch", help=HELP.get(label)
+    )
 
 
 def _latency(figures: Figures, name: str) -> tuple[str, str]:

@@ -112,7 +112,13 @@ def _sought(key: str, desk: Desk) -> Sought:
             plan = st.selectbox(
                 "Plan", [ANY, *desk.plans], format_func=str.capitalize, key=f"{key}_sought_plan", width=140
             )
-        state = st.selectbox("State", [ANY, ACTIVE, GONE], key=f"{key}_sought_state", width=160)
+        state = st.selectbox(
+            "State",
+            [ANY, ACTIVE, GONE],
+            key=f"{key}_sought_state",
+            width=160,
+            help="Who is deactivated signs in no more; what they did stays on the books.",
+        )
     return Sought(
         words=words,
         role="" if role == ANY else role,
@@ -148,7 +154,13 @@ def _show_person(key: str, desk: Desk, row: PersonRow) -> None:
     is_self = row.user_id == desk.principal.user_id
     badges = _badges(desk, row, is_self=is_self)
     with show_row(Row(row.name or row.email, _details(desk, row), badges, person=(row.name, row.email))):
-        if st.button("Limits", icon=":material/speed:", type="tertiary", key=f"{place}_limits"):
+        if st.button(
+            "Limits",
+            icon=":material/speed:",
+            type="tertiary",
+            key=f"{place}_limits",
+            help="What the plan, boosts and what was carried over allow, and what is left.",
+        ):
             _show_limits(f"{place}_shown", desk, row)
         if st.button("Role", icon=":material/badge:", type="tertiary", key=f"{place}_role"):
             _ask_role(f"{place}_asked", desk, row)
@@ -193,6 +205,7 @@ def _show_limits(key: str, desk: Desk, row: PersonRow) -> None:
                 step=10.0,
                 format="%.2f",
                 key=f"{key}_cap_amount",
+                help="What this member may spend of the wallet in a month; free credits do not count.",
                 width=320,
             )
             is_sent = submit_button("Set cap", key=f"{key}_cap_set")

@@ -109,6 +109,7 @@ def _changes(key: str, plan: Plan) -> dict[str, Any]:
             format="%.4f",
             step=0.01,
             key=f"{key}_ceiling",
+            help="The dearest single request: one whose worst case is above it is refused. Empty: none.",
         )
         changes["request_ceiling_usd"] = None if typed is None else Decimal(str(typed))
         price = st.number_input(
@@ -121,7 +122,14 @@ def _changes(key: str, plan: Plan) -> dict[str, Any]:
         )
         changes["price_usd"] = None if price is None else Decimal(str(price))
         share = st.number_input(
-            "Carried over, in %", 0.0, 100.0, float(plan.carry_over_share * 100), 5.0, "%.0f", key=f"{key}_share"
+            "Carried over, in %",
+            0.0,
+            100.0,
+            float(plan.carry_over_share * 100),
+            5.0,
+            "%.0f",
+            key=f"{key}_share",
+            help="The share of an unused monthly allowance that is added to the next month.",
         )
         changes["carry_over_share"] = Decimal(str(share)) / 100
     classes = st.multiselect(
@@ -130,6 +138,7 @@ def _changes(key: str, plan: Plan) -> dict[str, Any]:
         list(plan.model_classes),
         format_func=str.capitalize,
         key=f"{key}_classes",
+        help="Which models the plan may ask; requests to others would have been refused.",
     )
     changes["model_classes"] = tuple(classes)
     return changes
@@ -152,7 +161,7 @@ def _side_by_side(found: Simulation) -> dict[str, list[str]]:
         label: (tell(found.present), tell(found.changed)) for label, tell in _FIGURES.items()
     }
     return {
-        "": list(rows),
+        "Figure": list(rows),
         "As it is": [each[0] for each in rows.values()],
         "As changed": [each[1] for each in rows.values()],
     }

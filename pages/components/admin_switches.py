@@ -76,13 +76,23 @@ def _show_form(
     choices = sorted([*wholes, *each_one], key=lambda pair: (_host(pair[0]).lower(), pair[1]))
     with st.expander("Switch a provider or a model, or weigh it", icon=":material/tune:"):
         provider, model = st.selectbox(
-            "Provider or model", choices, format_func=lambda pair: _name(pair[0], pair[1], labels), key=f"{key}_chosen"
+            "Provider or model",
+            choices,
+            format_func=lambda pair: _name(pair[0], pair[1], labels),
+            key=f"{key}_chosen",
+            help="What is switched off is asked by nobody; of a provider it holds for each of its models.",
         )
         switch = known.get((provider, model), ModelSwitch(provider, model))
         with st.form(f"{key}_form_{provider}_{model}", border=False):
             is_on = st.toggle("On: it may be asked in this installation", switch.is_on)
             weight = st.number_input(
-                "Weight", float(LEAST_WEIGHT), float(MOST_WEIGHT), float(switch.weight), 0.1, format="%.2f"
+                "Weight",
+                float(LEAST_WEIGHT),
+                float(MOST_WEIGHT),
+                float(switch.weight),
+                0.1,
+                format="%.2f",
+                help="1 is the usual. At 2 auto takes the model for half as dear, at 0.5 for twice.",
             )
             st.caption(plain(HINT))
             if submit_button("Save decision"):

@@ -13,6 +13,14 @@ from pages.components.charts import Measure, show_days
 from pages.components.usage_spend import mean_seconds
 from pages.components.words import usd_figure
 
+HELP = {
+    "Requests": "Calls of models and answers of the cache; what a limit denied is told below.",
+    "From the cache": "The share of requests that a kept answer met: they cost nothing.",
+    "Charged, USD": "What counts against your budgets: failed calls, and calls on own keys, are charged nothing.",
+    "Saved, USD": "What the cached answers would have cost at the prices of their models.",
+    "Providers' cost, USD": "What providers charge, also for failed tries.",
+}
+"""What figures mean, by their label."""
 _MEASURES: dict[str, tuple[Measure, Callable[[DayRow], float]]] = {
     "Cost": (Measure("USD charged", ",.9~f", "$"), lambda row: float(row.charged_usd)),
     "Requests": (Measure("Requests", ",d"), lambda row: row.requests - row.denied),
@@ -73,4 +81,6 @@ def show_by_day(key: str, rows: Sequence[DayRow], first: date, last: date, label
 
 
 def _figure(label: str, value: str, basis: str) -> None:
-    st.metric(label, value, basis, delta_color="off", delta_arrow="off", border=True, height="stretch")
+    st.metric(
+        label, value, basis, delta_color="off", delta_arrow="off", border=True, height="stretch", help=HELP.get(label)
+    )

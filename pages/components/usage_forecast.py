@@ -28,6 +28,7 @@ def show(forecast: Forecast | None, today: date) -> None:
             delta_color="off",
             delta_arrow="off",
             border=True,
+            help="Projected: what was charged so far, and a likely rest of the month.",
         )
     with words:
         st.caption(

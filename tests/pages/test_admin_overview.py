@@ -145,3 +145,13 @@ def test_others_are_told_that_the_page_is_not_theirs(
     assert not app.exception
     assert "This page is for those who manage an organisation." in words_of(app)
     assert not app.metric
+
+
+def test_terms_are_explained_where_they_stand(
+    workbench: Workbench, told: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(workbench, told, monkeypatch)
+    app = open_page("admin.py")
+    explained = {metric.label: metric.help for metric in app.metric}
+    assert {label for label, words in explained.items() if not words} <= {"Tokens", "Tokens a call"}
+    assert explained["Active users"] == "Members with at least one request in the period."
