@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
+from tests.browser.test_accessibility import faults
 from tests.browser.test_new_user import ask, sign_in
 from tests.browser.test_settings import another_browser
 from tests.conftest import LiveApp, StartApp
@@ -171,6 +172,7 @@ def test_a_changed_plan_is_simulated_over_the_log(cold_app: StartApp, browser_pa
     assert int(refused[1].replace(",", "")) > int(refused[0].replace(",", ""))
     assert limited[1].startswith("1 of ")
     expect(page.get_by_role("table").filter(has_text="Refused by")).to_contain_text("Chat questions a day")
+    assert faults(page, "simulated") == []
     screenshot(page, "admin-simulated-light", whole=True)
 
 

@@ -250,7 +250,7 @@ def test_a_changed_plan_is_simulated_beside_the_present_one(
     app = press(app, "Simulate")
     assert not app.exception
     side = app.table[0].value
-    figures = dict(zip(side[""], zip(side["As it is"], side["As changed"], strict=True), strict=True))
+    figures = dict(zip(side["Figure"], zip(side["As it is"], side["As changed"], strict=True), strict=True))
     assert figures["Requests (n)"] == ("2", "2")
     assert figures["Refused"] == ("0", "1")
     assert figures["Users limited (of n)"] == ("0 of 1", "1 of 1")
