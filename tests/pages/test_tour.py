@@ -9,7 +9,11 @@ from core.principal import Principal, Role
 from core.workbench import Workbench
 from tests.conftest import MakeMember
 from tests.pages.signed_in import carry, open_page, open_session, press, words_of
+from tests.pages.test_admin_models import olga
 
+__all__ = ["olga"]
+
+TITLES = ("Symbol", "Screener", "Verdicts", "Portfolio", "Usage", "Billing")
 OFFER, AGAIN = "Take the tour", "Tour of the pages"
 
 
@@ -35,7 +39,7 @@ def test_it_leads_from_page_to_page_and_is_offered_once(
     assert "2 of 7: Symbol." in words_of(app)
     press(app, "Back")
     assert "1 of 7: Chat." in words_of(app)
-    for title in ("Symbol", "Screener", "Verdicts", "Portfolio", "Usage", "Billing"):
+    for title in TITLES:
         press(app, f"Next: {title}")
         assert not app.exception
     press(app, "End the tour")
@@ -47,6 +51,16 @@ def test_it_leads_from_page_to_page_and_is_offered_once(
     assert OFFER not in _labels(again)
     press(again, AGAIN)
     assert "1 of 7: Chat." in words_of(again)
+
+
+def test_it_is_resumed_where_it_was_left(
+    workbench: Workbench, member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = press(press(_usage(workbench, member("ann", plan="team"), monkeypatch), OFFER), "Next: Symbol")
+    press(app, "Leave the tour")
+    assert AGAIN not in _labels(app)
+    press(app, "Resume the tour")
+    assert "2 of 8: Symbol." in words_of(app)
 
 
 @pytest.mark.parametrize("how", ["refused", "left"])
@@ -64,9 +78,16 @@ def test_it_can_be_refused_and_left(
 
 
 def test_it_shows_managers_the_administration_and_nobody_else(
-    workbench: Workbench, member: MakeMember, monkeypatch: pytest.MonkeyPatch
+    workbench: Workbench, member: MakeMember, olga: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = press(_usage(workbench, member("ann", plan="team"), monkeypatch), OFFER)
     assert "1 of 8: Chat." in words_of(app)
+    for title in TITLES:
+        press(app, f"Next: {title}")
+    assert "books" not in words_of(press(app, "Next: Admin"))
+    app = press(_usage(workbench, olga, monkeypatch), OFFER)
+    for title in TITLES:
+        press(app, f"Next: {title}")
+    assert "whether the books are right" in words_of(press(app, "Next: Admin"))
     app = press(_usage(workbench, member("eve", plan="team", role=Role.VIEWER), monkeypatch), OFFER)
     assert "1 of 7: Chat." in words_of(app)
