@@ -147,7 +147,7 @@ class DemoStory:
                     "org_id": admin.org_id,
                     "subject": "cost",
                     "period": f"{row.day:%Y-%m-%d}",
-                    "title": rule.title.format(**words),
+                    "title": f"{rule.title.format(**words)} ({MADE.lower()})",
                     "body": f"{MADE}. {rule.body.format(**words)}",
                     "advice": rule.advice,
                     "value": row.cost_usd,

@@ -28,6 +28,7 @@ def test_every_part_of_the_administration_has_something_to_show(workbench: Workb
     (alert,) = workbench.oversight.alerts.history(admin)
     assert alert.rule == "cost_day"
     assert alert.body.startswith(MADE)
+    assert MADE.lower() in alert.title
     assert workbench.oversight.alerts.deliveries(admin) == []
     jobs = workbench.admin.jobs.overview(admin)
     assert sum(row.done for row in jobs.kinds) == 4
