@@ -107,11 +107,11 @@ def erase(connection: Connection, person: Person) -> int:
     values = {name: getattr(person, name) for name in Person.__slots__} | {"shown": ERASED_NAME}
     deleted = 0
     for table, condition in _OWN.items():
-        deleted += _run(connection, f"DELETE FROM {table} WHERE {condition}", values)  # noqa: S608 (names of ours)
+        deleted += _run(connection, f"DELETE FROM {table} WHERE {condition}", values)  # noqa: S608 (ours)
     for table, column in _MADE_BY.items():
-        _run(connection, f"UPDATE {table} SET {column} = :shown WHERE {_OF_USER}", values)  # noqa: S608
+        _run(connection, f"UPDATE {table} SET {column} = :shown WHERE {_OF_USER}", values)  # noqa: S608 (ours)
     for table, column in _SIGNED.items():
-        _run(connection, f"UPDATE {table} SET {column} = :shown WHERE {_AT_HOME} AND {column} = :name", values)  # noqa: S608
+        _run(connection, f"UPDATE {table} SET {column} = :shown WHERE {_AT_HOME} AND {column} = :name", values)  # noqa: S608 (ours)
     for statement in _ANONYMOUS:
         _run(connection, statement, values)
     return deleted

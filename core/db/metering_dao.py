@@ -262,7 +262,7 @@ def allowances(connection: Connection) -> list[AllowanceRow]:
 def plans(connection: Connection) -> dict[str, Mapping[str, Any]]:
     """The limits of every plan as they are enforced, by name; they stay so until the transaction ends."""
     rows = connection.execute(text("SELECT * FROM plan_limits ORDER BY plan FOR NO KEY UPDATE")).mappings()
-    return {row["plan"]: row for row in rows}
+    return {row["plan"]: dict(row) for row in rows}
 
 
 def write_plans(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:

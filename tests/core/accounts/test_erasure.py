@@ -44,7 +44,7 @@ def ann(member: MakeMember) -> Principal:
 
 def _named(database_url: str) -> dict[str, int]:
     """By table, how many rows hold the name anywhere, read as a superuser."""
-    found = {}
+    found: dict[str, int] = {}
     with psycopg.connect(database_url.replace("postgresql+psycopg://", "postgresql://", 1)) as above:
         above.execute("SET search_path = assay")
         tables = above.execute(

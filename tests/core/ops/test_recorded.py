@@ -39,7 +39,7 @@ def ann(member: MakeMember) -> Principal:
 
 def _lines(service: Service, area: str) -> list[Line]:
     query = "SELECT action, org_id, actor, before, after FROM audit_events WHERE starts_with(action, %s) ORDER BY seq"
-    return service.execute(query, (area,)).fetchall()  # type: ignore[return-value]
+    return service.execute(query, (area,)).fetchall()
 
 
 def test_templates_that_others_see_are_recorded_and_ones_own_are_not(
@@ -139,21 +139,21 @@ def test_who_sees_to_an_alert_and_who_tests_a_channel_is_recorded(
     alerts.acknowledge(ann, alert.id)
     alerts.acknowledge(ann, alert.id)
     [channel] = alerts.channels(ann)
-    alerts.test_channel(ann, channel.id, channel.kind)
+    assert channel.kind == "slack"
+    alerts.test_channel(ann, channel.id, "slack")
     assert [(line[0], line[1], line[4]) for line in _lines(service, "alert.")][-2:] == [
         ("alert.acknowledged", ann.org_id, None),
-        ("alert.channel_tested", ann.org_id, {"kind": channel.kind}),
+        ("alert.channel_tested", ann.org_id, {"kind": "slack"}),
     ]
 
 
-@pytest.mark.parametrize("column", ["org_id", "actor"])
 def test_a_member_writes_lines_in_their_own_name_and_organisation_alone(
-    column: str, workbench: Workbench, member: MakeMember
+    workbench: Workbench, member: MakeMember
 ) -> None:
     ann, bob = member("ann"), member("bob")
     own = AuditEvent(ann.org_id, ann.user_id, "member", AuditAction.TEMPLATE_SET, Subject("template", "x"))
     with workbench.database.app(ann) as connection:
         Audit.record(connection, own)
-    others = {"org_id": bob.org_id, "actor": bob.user_id}
-    with pytest.raises(ProgrammingError, match="row-level security"), workbench.database.app(ann) as connection:
-        Audit.record(connection, replace(own, **{column: others[column]}))
+    for others in (replace(own, org_id=bob.org_id), replace(own, org_id=None), replace(own, actor=bob.user_id)):
+        with pytest.raises(ProgrammingError, match="row-level security"), workbench.database.app(ann) as connection:
+            Audit.record(connection, others)
