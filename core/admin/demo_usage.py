@@ -101,7 +101,7 @@ HABITS = (
         lets_credits=True,
         busy_days={19: 21, 12: 21, 1: 21},
     ),
-    Habit("free@demo.example", chats=6, validations=2, analyses=1),
+    Habit("free@demo.example", chats=9, validations=2, analyses=1),
 )
 
 

@@ -83,7 +83,8 @@ def test_credits_cover_what_the_plan_refuses_if_they_are_let_and_within_the_cap(
     assert _rows(service, "SELECT DISTINCT granted FROM free_days WHERE used > 0") == [(10,)]
     assert _rows(service, "SELECT count(*) FROM holds WHERE plan = 'basic' AND held_usd > 0.05") == [(0,)]
     refused = _rows(service, "SELECT DISTINCT user_id FROM usage_log WHERE error_code = 'quota_exceeded'")
-    assert (basic.user_id,) not in refused
+    free = people[[habit.email for habit in HABITS].index("free@demo.example")]
+    assert refused == [(free.user_id,)]
 
 
 def test_it_is_written_once_and_never_over_what_was_used(
