@@ -82,7 +82,7 @@ class MonthRow:
 def months(transaction: Transaction) -> list[date]:
     """The first day of each month that has a partition, in order."""
     found = transaction.execute(_MONTHS).scalars()
-    return [date(*map(int, name.split("_")), 1) for name in found]
+    return [date.fromisoformat(f"{name.replace('_', '-')}-01") for name in found]
 
 
 def month(transaction: Transaction, first: date) -> MonthRow:

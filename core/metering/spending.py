@@ -60,8 +60,14 @@ class Spending:
             found = rollups_dao.sums(transaction, span, ("feature", "model"))
         rows = [
             SpendRow(
-                *(row.keys[0] or None, row.keys[1], row.requests - row.denied),
-                *(row.charged_usd, row.cost_usd, row.credits, row.answered, row.latency_ms),
+                feature=row.keys[0] or None,
+                model=row.keys[1],
+                requests=row.requests - row.denied,
+                charged_usd=row.charged_usd,
+                cost_usd=row.cost_usd,
+                credits=row.credits,
+                answered=row.answered,
+                latency_ms=row.latency_ms,
             )
             for row in found
             if row.requests > row.denied

@@ -255,9 +255,17 @@ class Usage:
             found = rollups_dao.sums(transaction, span, by, most=MAX_SUMS, zone=principal.zone)
         rows = [
             DayRow(
-                *row.keys,
-                *(row.requests, row.cached, row.denied, row.prompt_tokens, row.completion_tokens),
-                *(row.charged_usd, row.cost_usd, row.saved_usd),
+                day=row.keys[0],
+                provider=row.keys[1],
+                model=row.keys[2],
+                requests=row.requests,
+                cached=row.cached,
+                denied=row.denied,
+                prompt_tokens=row.prompt_tokens,
+                completion_tokens=row.completion_tokens,
+                charged_usd=row.charged_usd,
+                cost_usd=row.cost_usd,
+                saved_usd=row.saved_usd,
             )
             for row in found
         ]

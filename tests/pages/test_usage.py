@@ -269,3 +269,15 @@ def test_a_reset_is_told_in_the_users_zone(at: datetime, said: str) -> None:
     now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
     assert words.when(at, now, "Europe/Berlin") == said
     assert words.bound(at, now, "Europe/Berlin") == said.removeprefix("on ")
+
+
+def test_a_period_that_begins_before_requests_are_kept_says_from_when_on_they_are(
+    workbench: Workbench, owner: Driver, ann: Principal
+) -> None:
+    _ask(workbench, ann, "What is beta?")
+    assert "Requests are kept from" not in _words(_open())
+    this_month = datetime.now(UTC).replace(day=1)
+    owner.execute("UPDATE usage_progress SET kept_from = date_trunc('month', rolled_until, 'UTC')")
+    app = _open()
+    app.segmented_control(key="usage_period").set_value("90 days").run()
+    assert f"Requests are kept from 1 {this_month:%B %Y} on." in _words(app)

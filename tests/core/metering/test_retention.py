@@ -27,6 +27,8 @@ from core.db.engine import SCHEMA
 from core.db.retention_dao import COLUMNS
 from core.errors import ConfigurationError, Conflict, MeteringDenied, NotConfigured
 from core.ids import new_id
+from core.metering import retention as retention_module
+from core.metering import usage_archive
 from core.metering.books import audit
 from core.metering.meter import CallRecord, Feature, Hold
 from core.metering.retention import Retention
@@ -111,7 +113,9 @@ class _History:
             meter.release(hold, "never_called")
             return
         assert meter.mark_in_flight(hold)
-        taken = replace(record(), credits=Decimal(self._chance.choice([1, 3, 5])) if hold.is_under_credits else 0)
+        taken = replace(
+            record(), credits=Decimal(self._chance.choice([1, 3, 5])) if hold.is_under_credits else Decimal(0)
+        )
         if how == "fail":
             meter.release(hold, "failed", self._chance.choice([record(), CallRecord()]))
         elif how != "lost":
@@ -192,7 +196,7 @@ def test_random_histories_lose_nothing_but_their_rows(
     _assert_sound(workbench)
     assert (_sums(workbench), _ledger(service)) == (before, ledger)
     assert service.execute("SELECT * FROM usage_log ORDER BY seq").fetchall() == newer
-    assert f"{_one(service, 'SELECT kept_from FROM usage_progress'):%Y-%m}" > logged[-1][0]
+    assert f"{_one(service, 'SELECT kept_from FROM usage_progress'):%Y-%m}" > str(logged[-1][0])
     named = "SELECT count(*) FROM holds h WHERE resolved_at < '2031-05-01Z'"
     assert _one(service, named) > 0
     assert _one(service, f"{named} AND NOT EXISTS (SELECT FROM ledger_entries e WHERE e.hold_id = h.id)") == 0
@@ -268,17 +272,15 @@ def test_a_row_that_comes_after_the_export_keeps_the_month(
     retention: Retention,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from core.metering import retention as module
-
     _lived(workbench, people, move_time, JANUARY)
-    write = module.archive
+    write = usage_archive.archive
 
     def and_one_more(folder: Path, month: date, rows: Iterator[Any]) -> Any:
         written = write(folder, month, rows)
         _lived(workbench, people, move_time, JANUARY)
         return written
 
-    monkeypatch.setattr(module, "archive", and_one_more)
+    monkeypatch.setattr(retention_module, "archive", and_one_more)
     with pytest.raises(Conflict, match="stays until the next run"):
         list(retention.prune())
     monkeypatch.undo()
