@@ -169,7 +169,7 @@ def show_jobs(principal: Principal, everything: bool) -> None:
     admin_jobs.show("admin_jobs", found, jobs, principal, datetime.now(UTC), everything=everything)
     if principal.is_operator:
         section("Stripe", "Events that were refused, given up or not done yet; prices and subscriptions that are odd.")
-        events, troubles = bench.billing.events, bench.billing.troubles()
+        events, troubles = bench.billing.events, bench.billing.troubles.all()
         rows = events.unsolved(principal)
         billing_events.show("admin_stripe", rows, troubles, events, principal, datetime.now(UTC))
 

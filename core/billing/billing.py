@@ -17,7 +17,7 @@ from core.billing.stripe_api import StripeApi
 from core.billing.subscription_sync import SubscriptionSync
 from core.billing.subscriptions import Subscriptions
 from core.billing.telling import Telling
-from core.billing.troubles import troubles
+from core.billing.troubles import Troubles
 from core.clock import Clock, SystemClock
 from core.db import billing_dao as dao
 from core.db.engine import Database
@@ -45,7 +45,7 @@ class Billing:
     sync: SubscriptionSync
     events: StripeEvents
     price_check: PriceCheck
-    database: Database
+    troubles: Troubles
 
     @property
     def is_configured(self) -> bool:
@@ -65,11 +65,6 @@ class Billing:
         if self.api.is_configured:
             fenced("the reading of subscriptions", self.sync.read_unread)
             fenced("the look at prices", self.price_check.look)
-
-    def troubles(self) -> list[str]:
-        """What operators have to look into, each in a few words."""
-        with self.database.service() as connection:
-            return troubles(connection)
 
     def close(self) -> None:
         """Closes idle connections to Stripe."""
@@ -109,7 +104,7 @@ def open_billing(parts: BillingParts) -> Billing:
     if api.is_configured and offers.price_ids:
         with database.service() as connection:
             dao.remember_prices(connection, {price_id: plan for plan, price_id in offers.price_ids.items()})
-    billing = Billing(api, offers, purchases, subscriptions, sync, events, price_check, database)
+    billing = Billing(api, offers, purchases, subscriptions, sync, events, price_check, Troubles(database))
     parts.queue.every("stripe_events", EVENTS_MINUTES, events.work_on_due)
     parts.queue.every("billing_care", CARE_MINUTES, billing.care)
     return billing

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from core.db import billing_dao, stripe_events_dao
-from core.db.engine import Transaction
+from core.db.engine import Database, Transaction
 
 MOST = 1_000
+
+
+class Troubles:
+    """What stands to be looked into at this moment."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> list[str]:
+        """Each in a few words; none where all is well."""
+        with self._database.service() as connection:
+            return troubles(connection)
 
 
 def troubles(transaction: Transaction) -> list[str]:

@@ -95,7 +95,7 @@ def _stripe(bench: Workbench) -> Iterator[Finding]:
             billing.price_check.look()
         except AssayError as error:
             yield Finding("stripe", "missing", error.detail)
-    for trouble in billing.troubles():
+    for trouble in billing.troubles.all():
         yield Finding("stripe", "missing", trouble)
 
 

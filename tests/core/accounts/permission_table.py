@@ -425,7 +425,6 @@ WITHOUT_PRINCIPAL = {
     "market.refresh_listings": "takes over for everybody what the SEC lists",
     "market.close": "ends the process",
     "billing.care": "for the queue: asks Stripe about what it should have told of",
-    "billing.troubles": "for alerts, `doctor` and what operators see: counts, and what prices are called",
     "billing.close": "closes connections",
     "oversight.close": "ends look-ups of names",
 }

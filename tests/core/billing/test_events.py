@@ -284,13 +284,13 @@ def test_what_failed_is_kept_until_it_is_solved_however_old(
 def test_what_was_refused_is_run_again_or_set_aside(shop: Shop, olga: Principal, oskar: Principal) -> None:
     event = shop.stripe.pay(shop.buy(olga), amount_received=999)
     shop.tell(event)
-    assert shop.billing.troubles() == ["1 event of Stripe refused or given up"]
+    assert shop.billing.troubles.all() == ["1 event of Stripe refused or given up"]
     shop.billing.events.run_again(oskar, event["id"])
     shop.billing.events.work_on(event["id"])
     assert shop.state(event)[0] == "refused", "it contradicts what is stored as before"
     shop.billing.events.set_aside(oskar, event["id"])
     assert shop.state(event) == ("ignored", "An operator set it aside.")
-    assert shop.billing.troubles() == []
+    assert shop.billing.troubles.all() == []
     assert shop.rows("SELECT body FROM stripe_events") == [(None,)]
     assert shop.balance(olga) == 0
     for do in (shop.billing.events.run_again, shop.billing.events.set_aside):

@@ -63,9 +63,9 @@ def test_a_second_subscription_is_told(shop: Shop, olga: Principal) -> None:
         shop.tell(shop.stripe.event("customer.subscription.created", made))
     assert shop.plan(olga) == "premium"
     assert shop.notices(olga).count("Your organisation has 2 subscriptions at once") == 1
-    assert shop.billing.troubles() == ["1 organisation with more than one subscription"]
+    assert shop.billing.troubles.all() == ["1 organisation with more than one subscription"]
     shop.tell(shop.stripe.set_status(first, "canceled", "customer.subscription.deleted"))
-    assert shop.billing.troubles() == []
+    assert shop.billing.troubles.all() == []
 
 
 def test_a_declined_upgrade_keeps_the_downgrade_that_was_to_come(shop: Shop, olga: Principal) -> None:

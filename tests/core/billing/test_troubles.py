@@ -51,17 +51,17 @@ def test_a_price_is_what_its_plan_says_or_it_is_said(changes: dict[str, Any], sa
 
 def test_prices_that_differ_are_told_until_they_agree(shop: Shop, stripe: StripeServer) -> None:
     shop.billing.care()
-    assert shop.billing.troubles() == []
+    assert shop.billing.troubles.all() == []
     stripe.objects["price_basic"] = {**PRICE, "unit_amount": 1999}
     shop.billing.care()
-    assert shop.billing.troubles() == ["Basic: the price price_basic at Stripe is 19.99; the plan says 9.99."]
+    assert shop.billing.troubles.all() == ["Basic: the price price_basic at Stripe is 19.99; the plan says 9.99."]
     stripe.is_down = True
     shop.billing.care()
-    assert len(shop.billing.troubles()) == 1, "what cannot be looked at stays as it was"
+    assert len(shop.billing.troubles.all()) == 1, "what cannot be looked at stays as it was"
     stripe.is_down = False
     del stripe.objects["price_basic"]
     shop.billing.care()
-    assert shop.billing.troubles() == []
+    assert shop.billing.troubles.all() == []
 
 
 def test_the_doctor_compares_prices(
