@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Annotated, TypeVar, cast
 
@@ -64,8 +65,8 @@ class CallThreads(ThreadPoolExecutor):
 
 
 async def in_thread(step: Callable[[], _T], threads: ThreadPoolExecutor) -> _T:
-    """A blocking step, in a thread, so that the event loop goes on."""
-    return await asyncio.get_running_loop().run_in_executor(threads, partial(_run, step))
+    """A blocking step, in a thread, so that the event loop goes on; it knows which request it belongs to."""
+    return await asyncio.get_running_loop().run_in_executor(threads, partial(copy_context().run, _run, step))
 
 
 def _run(step: Callable[[], _T]) -> _T:

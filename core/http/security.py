@@ -7,12 +7,13 @@ import hashlib
 import logging
 from collections.abc import Callable
 from html.parser import HTMLParser
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import place_of
+from core.ops.origin import Origin, note_origin
 from core.settings import Settings
 
 REQUEST_ID = "X-Request-Id"
@@ -68,6 +69,7 @@ class SecurityHeaders:
             return
         request_id = uuid4().hex
         answer = _Answer(send, lambda headers: self._protect(headers, path=scope["path"], request_id=request_id))
+        note_origin(Origin(_address_of(scope), UUID(hex=request_id)))
         app = _not_found if scope["path"] in CLOSED else self._app
         try:
             await app(_numbered(scope, request_id), receive, answer.send)
@@ -155,6 +157,11 @@ def _fixed_headers(*, is_https: bool) -> dict[str, str]:
     if is_https:
         headers["Strict-Transport-Security"] = f"max-age={HSTS_SECONDS}; includeSubDomains"
     return headers
+
+
+def _address_of(scope: Scope) -> str | None:
+    client = scope.get("client")
+    return client[0] if client else None
 
 
 def _numbered(scope: Scope, request_id: str) -> Scope:

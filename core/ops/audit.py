@@ -18,6 +18,7 @@ from core.db import audit_dao as dao
 from core.db.engine import Transaction
 from core.ids import new_id
 from core.ops.audit_actions import AuditAction
+from core.ops.origin import origin
 from core.principal import Principal
 
 __all__ = ["Audit", "AuditAction", "AuditEvent", "Subject", "audit_principal", "changed", "masked"]
@@ -68,11 +69,13 @@ class Audit:
     def record(transaction: Transaction, event: AuditEvent) -> None:
         """Adds a line, in the transaction of the change: there is none without the other.
 
-        The service role adds any; a member's own role lines of what they did in their organisation.
+        The service role adds any; a member's own role lines of what they did in their organisation. What the event
+        does not say of the request is that of the request at hand.
 
         Raises:
             ValueError: a field that must not be kept, or a value that cannot be: a mistake of ours.
         """
+        request = origin()
         dao.add(
             transaction,
             dao.NewEvent(
@@ -85,8 +88,8 @@ class Audit:
                 subject_id=masked(event.subject.id)[:MAX_TEXT_CHARS],
                 before=_fields(event.before),
                 after=_fields(event.after),
-                request_id=event.request_id,
-                address=event.address,
+                request_id=event.request_id or request.request_id,
+                address=event.address or request.address,
             ),
         )
 

@@ -10,6 +10,7 @@ from html import escape
 import streamlit as st
 
 from core import workbench
+from core.ops.origin import Origin, note_origin
 from core.principal import Principal, Role
 from core.settings import SESSION_COOKIE
 from pages.components import switcher
@@ -56,6 +57,7 @@ def arrive() -> Principal | None:
     Raises:
         DatabaseUnavailable: it cannot be known at the moment.
     """
+    note_origin(Origin(caller().address))
     principal = current_principal()
     _arrived.set(None if principal is None else (principal, time.monotonic()))
     return principal
