@@ -61,6 +61,7 @@ def _named(database_url: str) -> dict[str, int]:
 def test_no_table_names_an_erased_person(
     workbench: Workbench, ann: Principal, zeb: Principal, database_url: str, service: Service
 ) -> None:
+    workbench.assistant.ask(zeb, f"I am {NAME}: what is beta?").session.result()
     manager = replace(zeb, role=Role.OWNER)
     _leave_rows_everywhere(workbench, manager)
     new_session(workbench, zeb)
@@ -75,7 +76,6 @@ def test_no_table_names_an_erased_person(
         "('evt_1', 'x', assay_now(), %s, 'failed', assay_now(), assay_now())",
         (f'{{"email": "{zeb.email}"}}',),
     )
-    workbench.assistant.ask(zeb, f"I am {NAME}: what is beta?").session.result()
     before = set(_named(database_url))
     assert {"users", "messages", "invitations", "one_time_links", "openid_identities", "stripe_events"} <= before
     assert {"watchlists", "thesis_versions", "checklist_ticks", "portfolios", "screens"} <= before
