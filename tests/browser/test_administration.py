@@ -162,8 +162,9 @@ def test_a_changed_plan_is_simulated_over_the_log(cold_app: StartApp, browser_pa
     expect(page.get_by_text("Nothing is simulated yet")).to_be_visible()
     page.get_by_role("combobox", name="Plan", exact=True).click()
     page.get_by_role("option", name="Premium", exact=True).click()
-    settle(page)
-    page.get_by_role("spinbutton", name="Chat questions a day").fill("1")
+    questions = page.get_by_role("spinbutton", name="Chat questions a day")
+    expect(questions).to_have_value("")  # unlimited: the form of the plan that was chosen
+    questions.fill("1")
     page.get_by_role("button", name="Simulate").click()
     figures = page.get_by_role("table").filter(has_text="As changed").first
     expect(figures).to_be_visible(timeout=60_000)
