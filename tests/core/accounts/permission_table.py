@@ -400,6 +400,7 @@ WITHOUT_PRINCIPAL = {
     "queue.advance": "for handlers",
     "queue.finish": "for handlers",
     "queue.fail": "for handlers",
+    "queue.note_failed": "for the worker: periodic work that failed",
     "queue.figures": "counts of all, without whose they are",
     "queue.tidy": "for the worker: deletes what is old",
     "accounts.sign_in": "asks for the password itself",
