@@ -63,7 +63,7 @@ def test_both_files_hold_what_the_page_sums_up(cold_app: StartApp, browser_page:
     assert float(figure(page, "Charged, USD").replace(",", "")) == pytest.approx(float(charged), rel=0.001)
     paid = stored.filter(pl.col("status") != "cached")
     assert paid["prompt_tokens"].sum() + paid["completion_tokens"].sum() == tokens
-    assert sum(stored["charged_usd"]) == charged
+    assert sum((Decimal(each) for each in stored["charged_usd"]), Decimal(0)) == charged
 
 
 def test_a_boost_is_asked_for_granted_by_another_and_seen_in_the_limits(

@@ -87,7 +87,7 @@ def _rows(service: Driver) -> Rows:
 def _key(row: dict[str, Any], key: str) -> Any:
     at: datetime = row["at"].astimezone(UTC)
     units = {"quarter": dao.QUARTER, "hour": HOUR, "day": DAY}
-    of_time = {name: dao.floored(at, unit) for name, unit in units.items()}
+    of_time: dict[str, Any] = {name: dao.floored(at, unit) for name, unit in units.items()}
     of_time |= {"hour_of_day": at.hour, "local_day": at.astimezone(ZoneInfo(ZONE)).date()}
     return of_time[key] if key in TIMES else row[key] or ""
 
