@@ -108,11 +108,14 @@ _FIGURES = text(
     """
 )
 _PRUNE_WORKERS = text("DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - cast(:stalled AS interval)")
-# One statement: who comes second sees the row as the first one left it, and takes nothing.
+# One statement: who comes second sees the row as the first one left it, and takes nothing. What is done every so often,
+# and waits to be done again already, waits for this lock: put back beside it, neither would ever run.
 _TAKE_OVER = text(
     """
-    UPDATE procrastinate_jobs SET scheduled_at = NULL, attempts = attempts + 1, status =
-        cast(CASE WHEN attempts < :most OR task_name = :task THEN 'todo' ELSE 'failed' END AS procrastinate_job_status)
+    UPDATE procrastinate_jobs j SET scheduled_at = NULL, attempts = attempts + 1, status = cast(
+        CASE WHEN (attempts < :most OR task_name = :task) AND NOT EXISTS (SELECT FROM procrastinate_jobs next
+                WHERE next.status = 'todo' AND next.queueing_lock = j.queueing_lock)
+            THEN 'todo' ELSE 'failed' END AS procrastinate_job_status)
     WHERE status = 'doing' AND worker_id IS NULL
     """
 )

@@ -121,6 +121,26 @@ def test_the_job_of_a_killed_worker_is_finished_by_another(
     assert lines_of(tmp_path) == [["x", str(second.pid)]]
 
 
+def test_what_is_done_every_so_often_goes_on_after_a_worker_was_killed_at_it(
+    start_process: StartProcess, service: psycopg.Connection[tuple[object, ...]], tmp_path: Path
+) -> None:
+    (tmp_path / "often").touch()
+    first = start_process()
+    wait_for(tmp_path / "begun")
+    pause = threading.Event()
+    while service.execute("SELECT FROM procrastinate_jobs WHERE status = 'todo'").fetchone() is None:
+        pause.wait(0.02)  # until the next run waits for the lock of this one
+    first.kill()
+    first.wait()
+    (tmp_path / "go on").touch()
+    second = start_process()
+    for _ in range(int(PATIENCE_S / 0.02)):
+        if lines_of(tmp_path):
+            break
+        pause.wait(0.02)
+    assert lines_of(tmp_path)[:1] == [["often", str(second.pid)]]
+
+
 def test_a_worker_that_is_told_to_stop_finishes_what_it_is_at(
     queue: Queue, start_process: StartProcess, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """A worker as a process of its own, quick to notice others: `python -m tests.core.ops.worker_process FOLDER [SECONDS]`.
 
-DATABASE_URL names the database. Its handlers tell what they do, and learn what to do, by files of the folder.
+DATABASE_URL names the database. Its handlers tell what they do, and learn what to do, by files of the folder; where
+one is called `often` it has something to do every second.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from core.db.engine import Database
@@ -63,6 +65,13 @@ def handlers_in(folder: Path) -> Mapping[str, Handler]:
     return {"write": write_down, "meet": meet, "wait": begin_and_wait}
 
 
+def _begin_and_wait_often(folder: Path) -> None:
+    (folder / "begun").touch()
+    wait_for(folder / "go on")
+    with (folder / "done").open("a", encoding="utf-8") as lines:
+        lines.write(f"often {os.getpid()}\n")
+
+
 def main(folder: Path, finish_within_s: float) -> None:
     """Works until SIGTERM."""
     stop = threading.Event()
@@ -70,6 +79,8 @@ def main(folder: Path, finish_within_s: float) -> None:
     with closing(Database(os.environ["DATABASE_URL"])) as database:
         queue = Queue(database)
         queue.handle(handlers_in(folder))
+        if (folder / "often").exists():
+            queue.every("often", 1 / 60, partial(_begin_and_wait_often, folder))
         worker = Worker(database, queue, jobs_at_once=1, times=replace(QUICK, finish_within_s=finish_within_s))
         worker.start()
         (folder / f"worker {os.getpid()}").touch()
