@@ -121,16 +121,16 @@ def test_days_are_those_of_the_organisations_zone(
     live_api: Api, basic: httpx2.Client, service: Service, move_time: MoveTime
 ) -> None:
     service.execute("UPDATE organisations SET zone = 'Asia/Tokyo'")
-    move_time(datetime(2026, 3, 1, 14, 0, tzinfo=UTC))
+    move_time(datetime(2031, 3, 1, 14, 0, tzinfo=UTC))
     _ask(basic, "Before midnight in Tokyo?")
-    move_time(datetime(2026, 3, 1, 16, 0, tzinfo=UTC))
+    move_time(datetime(2031, 3, 1, 16, 0, tzinfo=UTC))
     _ask(basic, "After midnight in Tokyo?")
-    both = basic.get("/ai/usage", params={"from": "2026-03-01", "to": "2026-03-02"}).json()
-    assert [(group["key"], group["requests"]) for group in both["groups"]] == [("2026-03-01", 1), ("2026-03-02", 1)]
-    assert (both["from"], both["to"]) == ("2026-02-28T15:00:00Z", "2026-03-02T15:00:00Z")
-    one = basic.get("/ai/usage", params={"from": "2026-03-02", "to": "2026-03-02"}).json()
+    both = basic.get("/ai/usage", params={"from": "2031-03-01", "to": "2031-03-02"}).json()
+    assert [(group["key"], group["requests"]) for group in both["groups"]] == [("2031-03-01", 1), ("2031-03-02", 1)]
+    assert (both["from"], both["to"]) == ("2031-02-28T15:00:00Z", "2031-03-02T15:00:00Z")
+    one = basic.get("/ai/usage", params={"from": "2031-03-02", "to": "2031-03-02"}).json()
     assert one["total"]["requests"] == 1
-    exact = {"from": "2026-03-01T23:30:00+09:00", "to": "2026-03-02T01:30:00+09:00"}
+    exact = {"from": "2031-03-01T23:30:00+09:00", "to": "2031-03-02T01:30:00+09:00"}
     assert basic.get("/ai/usage", params=exact).json()["total"]["requests"] == 1
     unescaped = f"/ai/usage?from={exact['from']}&to={exact['to']}"
     assert basic.get(unescaped).json()["total"]["requests"] == 1
