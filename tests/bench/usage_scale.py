@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -12,10 +13,9 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import text
 
-from core.db import rolling_dao, rollups_dao, usage_dao
-from core.db.engine import SCHEMA, Database
+from core.db import rolling_dao, rollups_dao
+from core.db.engine import SCHEMA, Database, Transaction
 from core.db.rollups_dao import DAY, HOUR, floored
-from core.db.usage_dao import Reach
 from core.metering.rollups import Rollups
 from tests.bench.figures import Figure, Goal, figure
 from tests.bench.ground import Ground
@@ -24,6 +24,8 @@ ROWS = 10_000_000
 ORGANISATIONS, MEMBERS, DAYS = 100, 2_000, 90
 LOOKS = 20
 GOAL = Goal("p50", 300.0)
+NEW_YORK = timedelta(hours=5)
+"""From midnight there back to that of UTC: days of both do not begin together."""
 DATABASE = "usage_scale"
 _PEOPLE = f"""
     INSERT INTO organisations (id, name, plan)
@@ -74,18 +76,21 @@ def _queries(database: Database) -> Iterator[tuple[str, Callable[[], object]]]:
         yield f"hours, 7 days, {whose}", partial(_read, database, rollups_dao.sums, week, ("hour",))
     span = rollups_dao.days_back(now, 30, largest)
     yield "people, 30 days, largest organisation", partial(_read, database, rollups_dao.sums, span, ("user_id",))
-    reach = Reach(largest, None, span.starts_at, span.ends_at)
-    yield "Usage page: spend by feature and model, 30 days", partial(_spend, database, reach)
+    for days in (30, 90):
+        late = replace(span, starts_at=span.starts_at - (days - 30) * DAY + NEW_YORK)
+        spend = partial(_read, database, rollups_dao.sums, late, ("feature", "model"))
+        yield f"Usage page in New York: spend by feature and model, {days} days", spend
+        daily = partial(_read, database, _local_days, late, ("local_day", "provider", "model"))
+        yield f"Usage page in New York: its days, {days} days", daily
+
+
+def _local_days(transaction: Transaction, span: rollups_dao.Span, by: tuple[str, ...]) -> object:
+    return rollups_dao.sums(transaction, span, by, most=100_000, zone="America/New_York")
 
 
 def _read(database: Database, read: Callable[..., object], span: rollups_dao.Span, by: tuple[str, ...]) -> None:
     with database.snapshot() as transaction:
         read(transaction, span, by)
-
-
-def _spend(database: Database, reach: Reach) -> None:
-    with database.service() as transaction:
-        usage_dao.spend(transaction, reach, most=200)
 
 
 @contextmanager
