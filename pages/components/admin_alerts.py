@@ -15,7 +15,7 @@ from core.db.oversight_alerts_dao import AlertOfAll, AlertRow, DeliveryRow
 from pages.components.badges import Badge
 from pages.components.rows import Row, show_list, show_row
 from pages.components.states import show_empty
-from pages.components.words import plain, when
+from pages.components.words import bound, plain
 
 LEVELS: Mapping[str, Badge] = {
     "critical": Badge("Critical", "red", ":material/error:"),
@@ -129,7 +129,7 @@ def _row(alert: AlertRow, now: datetime, zone: str) -> Row:
     parts = [
         "" if rule is None else rule.label,
         alert.user_name or "",
-        f"since {when(alert.raised_at, now, zone)}",
+        f"since {bound(alert.raised_at, now, zone)}",
         "" if alert.acknowledged_name is None else f"{alert.acknowledged_name} sees to it",
     ]
     return Row(alert.title, " · ".join(part for part in parts if part), tuple(badges))
