@@ -73,7 +73,7 @@ _ANONYMOUS = (
     "revoked_at = coalesce(revoked_at, assay_now()) WHERE user_id = :user_id AND NOT is_shared",
     "UPDATE stripe_events SET body = NULL WHERE state <> 'waiting' AND position(:email IN lower(body)) > 0",
     # An organisation of nobody else is called after its owner.
-    "UPDATE organisations o SET name = :shown || '’s organisation' FROM memberships m "
+    "UPDATE organisations o SET name = :shown || '’s organisation ' || right(o.id::text, 12) FROM memberships m "
     "WHERE m.org_id = o.id AND m.user_id = :user_id AND position(lower(:name) IN lower(o.name)) > 0 AND NOT EXISTS ("
     "SELECT FROM memberships x WHERE x.org_id = o.id AND x.user_id <> m.user_id AND x.ended_at IS NULL)",
     "UPDATE memberships SET ended_at = coalesce(ended_at, assay_now()) WHERE user_id = :user_id",

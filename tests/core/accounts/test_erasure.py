@@ -181,7 +181,10 @@ def test_a_subscription_without_a_member_is_not_left_behind(
         workbench.directory.erase(alone.email)
     service.execute("UPDATE subscriptions SET ends_at_period_end = true")
     workbench.directory.erase(alone.email)
-    assert _name_of(service, alone.org_id) == f"{ERASED_NAME}’s organisation"
+    assert _name_of(service, alone.org_id) == f"{ERASED_NAME}’s organisation {alone.org_id.hex[-12:]}"
+    another = member("Zora", plan="basic")
+    workbench.directory.erase(another.email)
+    assert _name_of(service, another.org_id) != _name_of(service, alone.org_id)
 
 
 def _name_of(service: Service, org_id: UUID) -> object:
