@@ -49,8 +49,8 @@ _METER = _of(
     ),
     (
         "meter: others' overdue holds make room",
-        'row.scope == "organisation" and self.sweep(principal.org_id):',
-        'row.scope == "nothing" and self.sweep(principal.org_id):',
+        "            and self._makes_room(principal.org_id, row.denied_at)",
+        "            and False",
         f"{METER}::test_an_organisations_limit_is_shared_and_others_overdue_holds_make_room",
     ),
     (
