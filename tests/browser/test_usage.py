@@ -91,7 +91,7 @@ def test_a_boost_is_asked_for_granted_by_another_and_seen_in_the_limits(
     expect(asked).to_be_visible()
     screenshot(manager, "admin-boost-waits-light")
     settle(manager)
-    line = manager.get_by_test_id("stHorizontalBlock").filter(has=asked)
+    line = manager.get_by_test_id("stHorizontalBlock").filter(has_text="The quarterly report")
     line.get_by_role("button", name="Decide").click()
     dialog = manager.get_by_role("dialog")
     expect(dialog.get_by_text("The quarterly report")).to_be_visible()
