@@ -15,7 +15,6 @@ from core.principal import Principal, Role
 from core.settings import VERSION
 from pages.components import connection, notifications_bell, session, tour
 from pages.components.frame import show_logo, show_sidebar
-from pages.components.states import show_denied
 from pages.components.theme import show_style
 
 SIGN_IN = "Sign in · Assay"
@@ -102,21 +101,7 @@ def rooms_of(principal: Principal) -> list[st.Page]:
         for file in DOORS
         if file not in own
     ]
-    shut = [
-        st.Page(show_shut, title=room.title, url_path=Path(room.file).stem, visibility="hidden")
-        for room in ROOMS
-        if not room.opens_to(principal)
-    ]
-    home = st.Page(enter, title="Assay", url_path="home", default=True, visibility="hidden")
-    return [home, *rooms, *ways_in, *shut]
-
-
-def show_shut() -> None:
-    """In the place of a page of managers, for everybody else: who can change that, and where their own figures are."""
-    show_denied(
-        "You need the manager's role for this page.",
-        "An owner or admin of your organisation can give it to you on Members. Your own figures are on Usage.",
-    )
+    return [st.Page(enter, title="Assay", url_path="home", default=True, visibility="hidden"), *rooms, *ways_in]
 
 
 def main() -> None:

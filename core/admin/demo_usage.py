@@ -224,9 +224,10 @@ class _Month:
         self._of_wallet = min(GRANTED, CAP_MONTH)
 
     def requests(self) -> Iterator[_Made]:
-        """The requests in their order, up to now."""
+        """The requests in their order, up to now; where a plan limits a day, today is left to whoever tries it."""
         now = self._now
-        for back in range(DAYS, -1, -1):
+        last = 0 if self._member.chat_queries_day is None else 1
+        for back in range(DAYS, last - 1, -1):
             day = now.date() - timedelta(days=back)
             wanted = self._wanted(day, self._habit.busy_days.get(back))
             self._begin_day()

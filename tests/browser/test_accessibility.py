@@ -95,13 +95,6 @@ def test_the_whole_installation_can_be_read_by_everybody(live_app: LiveApp, brow
     assert not found, "\n".join(found)
 
 
-def test_what_is_shut_can_be_read_by_everybody(live_app: LiveApp, browser_page: Page) -> None:
-    sign_in(browser_page, live_app, live_app.email, "/admin")
-    expect(browser_page.get_by_text("You need the manager's role for this page.")).to_be_visible()
-    found = faults(browser_page, "admin, to an analyst")
-    assert not found, "\n".join(found)
-
-
 def _open(page: Page, app: LiveApp, name: str) -> None:
     page.goto(f"{app.base_url}/{name}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()

@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 from core.accounts.token_uses import TokenUses
 from core.admin.people import Sought
@@ -19,7 +18,7 @@ from core.principal import Principal, Role
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
 from tests.core.metering.factories import hold_request, record
-from tests.pages.signed_in import MAIN, carry, confirm, open_page, open_session, press, words_of
+from tests.pages.signed_in import carry, confirm, open_page, open_session, press, words_of
 
 SignIn = Callable[[Principal], Principal]
 
@@ -77,22 +76,6 @@ def send(app: AppTest, opener: str, label: str) -> AppTest:
     """Sends the form of the dialog that this button opens; here a dialog is open in one run alone."""
     app.button(key=opener).click()
     return press(app, label)
-
-
-def test_who_manages_nothing_is_told_what_to_do_at_pages_of_managers(
-    ann: Principal, workbench: Workbench, sign_in: SignIn
-) -> None:
-    sign_in(workbench.directory.member("bob@test.example", "Acme"))
-    for address in ("admin", "members"):
-        app = AppTest.from_file(MAIN, default_timeout=20).run()
-        app._page_hash = calc_hash(address)  # `switch_page` knows files alone, and this page has none
-        app = app.run()
-        assert not app.exception
-        assert "You need the manager's role for this page." in words_of(app)
-        assert "An owner or admin of your organisation can give it to you on Members." in words_of(app)
-    sign_in(ann)
-    app = AppTest.from_file(MAIN, default_timeout=20).run().switch_page("admin.py").run()
-    assert "manager's role" not in words_of(app)
 
 
 class TestPeople:
