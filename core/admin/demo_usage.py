@@ -1,8 +1,8 @@
 """The demo's month of usage: **generated**, nobody asked any of it. Its rows carry the channel `demo`.
 
 Written only where an organisation has used nothing yet, in one transaction, so that the books balance: holds, attempts,
-the log, closed periods and running counters say the same. Prices are those in force. The last day is today, up to now, or
-yesterday where a plan limits a day.
+the log, closed periods and running counters say the same. Prices are those in force. The last day is today, up to now,
+or yesterday where a plan limits a day.
 """
 
 from __future__ import annotations
