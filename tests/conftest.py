@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -158,6 +159,14 @@ def service(database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]
 
 
 MoveTime = Callable[[timedelta | datetime], None]
+
+
+@pytest.fixture(autouse=True)
+def _main_module() -> Iterator[None]:
+    """A page run by AppTest leaves itself as `__main__`, which a process begun by a later test would run."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture

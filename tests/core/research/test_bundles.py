@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -433,9 +433,11 @@ def test_a_repeat_with_the_same_idempotency_key_begins_nothing(
     ann = make("ann", plan="basic")
     portfolio_id = portfolio(bench, ann, ["S000"])
     key = Idempotency("POST /api/portfolios/x/research", "k", b"1" * 32)
+    noon = datetime.now(UTC).replace(hour=12)
+    move_time(noon)
     bundles.begin(ann, portfolio_id, idempotency=key)
     settled(bundles, ann, portfolio_id)
-    move_time(timedelta(minutes=45))
+    move_time(noon + timedelta(minutes=45))
     assert bundles.begin(ann, portfolio_id, idempotency=key).needs == 1
     assert (server.calls, used(bench, ann)) == (3, 3)
     with pytest.raises(Conflict):
