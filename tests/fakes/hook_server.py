@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+
+from tests.fakes.line_server import LineServer
 
 Answer = Callable[[ssl.SSLSocket], None]
 """What the receiver does once it has read a message."""
@@ -36,45 +36,23 @@ def says(head: str, body: bytes = b"") -> Answer:
 TAKES_IT = says("HTTP/1.1 204 No Content")
 
 
-class HookServer:
+class HookServer(LineServer):
     """Takes one connection after another; each message is in `received`."""
 
     def __init__(self, tls: ssl.SSLContext, answer: Answer = TAKES_IT) -> None:
+        super().__init__()
         self.received: queue.Queue[Received] = queue.Queue()
         self.answer = answer
         self._names: dict[int, str] = {}
         tls.sni_callback = lambda line, name, _: self._names.__setitem__(id(line), name)
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self.is_closing = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def serve(self, line: socket.socket) -> None:
+        """Takes one message and answers it; a sender that does not want to go on is let go."""
+        with contextlib.suppress(OSError), self._tls.wrap_socket(line, server_side=True) as encrypted:
+            self._take(encrypted)
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.is_closing.set()
-        socket.create_connection(("127.0.0.1", self.port)).close()
-        self._thread.join()
-        self._listener.close()
-
-    def _run(self) -> None:
-        while True:
-            plain, _ = self._listener.accept()
-            if self.is_closing.is_set():
-                plain.close()
-                return
-            try:
-                with self._tls.wrap_socket(plain, server_side=True) as line:
-                    self._serve(line)
-            except OSError:  # the sender did not want to go on
-                plain.close()
-
-    def _serve(self, line: ssl.SSLSocket) -> None:
+    def _take(self, line: ssl.SSLSocket) -> None:
         with line.makefile("rb") as read:
             target = read.readline().split()[1].decode()
             headers = {}
