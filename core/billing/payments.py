@@ -86,7 +86,8 @@ class Payments:
         if payment.refunds_as_of is not None and (cause.at, facts.refunded_minor) <= known:
             return
         dao.set_refunded(transaction, payment.id, facts.refunded_minor, cause.at)
-        self._settle(transaction, payment.id, cause, "Refunded by Stripe")
+        words = "Refunded by Stripe" if facts.refunded_minor > payment.refunded_minor else "A refund failed at Stripe"
+        self._settle(transaction, payment.id, cause, words)
 
     def on_dispute(self, transaction: Transaction, payment_id: UUID, facts: DisputeFacts, cause: Cause) -> None:
         """A dispute stands so: while it is open or lost the credits are gone, when it is won they come back.
@@ -101,7 +102,7 @@ class Payments:
         if known is not None and (cause.at, _rank(facts.status)) <= (known.as_of, _rank(known.status)):
             return
         dao.put_dispute(transaction, DisputeRow(facts.id, payment.id, facts.amount_minor, facts.status, cause.at))
-        self._settle(transaction, payment.id, cause, "Payment disputed at the bank")
+        self._settle(transaction, payment.id, cause, f"Dispute {facts.id}: {facts.status.replace('_', ' ')}")
 
     def _credit(self, transaction: Transaction, payment: PaymentRow, cause: Cause) -> None:
         self._credits.purchased(
@@ -109,7 +110,7 @@ class Payments:
         )
         dao.set_paid(transaction, payment.id)
         self._telling.credited(transaction, payment)
-        self._settle(transaction, payment.id, cause, "Refunded by Stripe")
+        self._settle(transaction, payment.id, cause, "Refunded or disputed before it was credited")
 
     def _settle(self, transaction: Transaction, payment_id: UUID, cause: Cause, reason: str) -> None:
         """Takes back, or gives back, what the payment's row now says; nothing before it was credited."""
@@ -119,14 +120,9 @@ class Payments:
         target = _taken(payment, dao.disputes(transaction, payment.id))
         change = target - payment.taken_credits
         entry = f"{cause.id}/{new_id()}"  # one event may settle twice; once each time, as the payment's row is locked
-        if change > 0:
-            self._credits.taken_back(
-                transaction, payment.org_id, change, payment=str(payment.id), event=entry, reason=reason
-            )
-        elif change < 0:
-            returned = f"{payment.id}/returned/{entry}"
-            self._credits.purchased(transaction, payment.org_id, -change, payment=returned, user_id=payment.user_id)
         if change:
+            move = self._credits.taken_back if change > 0 else self._credits.given_back
+            move(transaction, payment.org_id, abs(change), payment=str(payment.id), event=entry, reason=reason)
             dao.set_taken(transaction, payment.id, target)
             self._telling.taken_back(transaction, payment, change)
 

@@ -187,7 +187,7 @@ def entries(
 
 def put_in(
     connection: Connection,
-    kind: Literal["grant", "purchase", "adjustment"],
+    kind: Literal["grant", "purchase", "reversal", "adjustment"],
     movement: Movement,
     *,
     expires_at: datetime | None = None,

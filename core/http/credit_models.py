@@ -52,7 +52,7 @@ class LedgerEntryAnswer(Answer):
     number: int
     at: Moment
     kind: str
-    """grant, purchase, hold, release, charge, refund, expiry, adjustment, overdraft or repayment."""
+    """grant, purchase, hold, release, charge, refund, reversal, expiry, adjustment, overdraft or repayment."""
     amount: Money
     debit: str
     """The account that it came from."""

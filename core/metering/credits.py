@@ -63,7 +63,7 @@ class LedgerEntry:
     """Its place: a later entry has a larger number."""
     at: datetime
     kind: str
-    """grant, purchase, hold, release, charge, refund, expiry, adjustment, overdraft or repayment."""
+    """grant, purchase, hold, release, charge, refund, reversal, expiry, adjustment, overdraft or repayment."""
     amount: Decimal
     """In credits, above zero."""
     debit: str
@@ -338,6 +338,20 @@ class Credits:
         movement = dao.Movement(org_id, taken, f"refund:{event}", reason=why, payment=payment)
         if dao.take_out(transaction, "refund", movement) == "done":
             what, after = AuditAction.CREDITS_TAKEN_BACK, {"amount": taken, "payment": payment, "reason": why}
+            Audit.record(transaction, AuditEvent(org_id, None, "stripe", what, _wallet(org_id), after=after))
+
+    def given_back(
+        self, transaction: Transaction, org_id: UUID, amount: Decimal, *, payment: str, event: str, reason: str
+    ) -> None:
+        """Reverses what was taken back of a payment, once an event. In the caller's transaction.
+
+        Raises:
+            InvalidRequest: an amount or reason that cannot be.
+        """
+        given, why = checked_credits(amount), checked_reason(reason)
+        movement = dao.Movement(org_id, given, f"reversal:{event}", reason=why, payment=payment)
+        if dao.put_in(transaction, "reversal", movement):
+            what, after = AuditAction.CREDITS_GIVEN_BACK, {"amount": given, "payment": payment, "reason": why}
             Audit.record(transaction, AuditEvent(org_id, None, "stripe", what, _wallet(org_id), after=after))
 
     def _granted(self, grant: _Grant, event: AuditEvent) -> Decimal:

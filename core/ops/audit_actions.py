@@ -60,6 +60,7 @@ class AuditAction(StrEnum):
     CREDITS_ADJUSTED = "credits.adjusted"
     CREDITS_PURCHASED = "credits.purchased"
     CREDITS_TAKEN_BACK = "credits.taken_back"
+    CREDITS_GIVEN_BACK = "credits.given_back"
     CREDITS_EXPIRED = "credits.expired"
     BOOST_REQUESTED = "boost.requested"
     BOOST_DECIDED = "boost.decided"

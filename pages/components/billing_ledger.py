@@ -25,6 +25,7 @@ KINDS = {
     "release": "Returned",
     "charge": "Charged",
     "refund": "Taken back",
+    "reversal": "Given back",
     "expiry": "Expired",
     "adjustment": "Corrected",
     "overdraft": "Overdrawn",
@@ -98,7 +99,7 @@ def show_lines(key: str, lines: Sequence[Line], zone: str) -> None:
     local = ZoneInfo(zone)
     columns: dict[str, list[Any]] = {
         "Time": [line.entry.at.astimezone(local).replace(tzinfo=None) for line in lines],
-        "What": [_kind(line.entry) for line in lines],
+        "What": [KINDS.get(line.entry.kind, line.entry.kind) for line in lines],
         "Before": [None if line.before is None else float(line.before) for line in lines],
         "Change": [float(line.entry.change) for line in lines],
         "After": [None if line.after is None else float(line.after) for line in lines],
@@ -157,12 +158,6 @@ def _lines(entries: Sequence[LedgerEntry], after: Decimal | None) -> list[Line]:
         lines.append(Line(entry, after))
         after = None if after is None else after - entry.change
     return lines
-
-
-def _kind(entry: LedgerEntry) -> str:
-    if entry.kind == "purchase" and "/returned/" in (entry.payment or ""):
-        return "Given back"
-    return KINDS.get(entry.kind, entry.kind)
 
 
 def _way(entry: LedgerEntry) -> str:

@@ -81,7 +81,8 @@ def ledger() -> None:
         ("hold", "1.5", "available", "held", "-1.5", ""),
         ("charge", "0.900001", "held", "revenue", "0", ""),
         ("release", "0.599999", "held", "available", "0.599999", ""),
-        ("refund", "40", "available", "cash", "-40", "Refunded by Stripe"),
+        ("refund", "40", "available", "cash", "-40", "Dispute dp_1: needs response"),
+        ("reversal", "40", "cash", "available", "40", "Dispute dp_1: won"),
         ("grant", "25", "promotion", "available", "25", "<b>Sorry</b> for the [outage](http://evil.example)"),
     ]
     entries = [_entry(next(numbers), each) for each in moved]

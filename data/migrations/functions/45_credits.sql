@@ -99,7 +99,8 @@ BEGIN
     RETURN expired;
 END $$;
 
--- Adds credits; false where this key has added them before. p_kind: grant (which may end), purchase or adjustment.
+-- Adds credits; false where this key has added them before. p_kind: grant (which may end), purchase, reversal (of what was
+-- taken back of a payment) or adjustment.
 CREATE OR REPLACE FUNCTION put_in(p_org uuid, p_kind text, p_amount numeric, p_key text, p_user uuid, p_author uuid,
     p_reason text, p_payment text, p_expires_at timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
@@ -114,8 +115,8 @@ BEGIN
         INSERT INTO credit_lots (id, org_id, granted, remaining, created_at, expires_at)
             VALUES (gen_random_uuid(), p_org, p_amount, p_amount, assay_now(), p_expires_at) RETURNING id INTO lot;
     END IF;
-    PERFORM enter(p_org, p_kind, CASE p_kind WHEN 'grant' THEN 'promotion' WHEN 'purchase' THEN 'cash'
-            WHEN 'adjustment' THEN 'adjustments' END, 'available', p_amount, p_key, p_user, p_author => p_author,
+    PERFORM enter(p_org, p_kind, CASE p_kind WHEN 'grant' THEN 'promotion' WHEN 'adjustment' THEN 'adjustments'
+            WHEN 'purchase' THEN 'cash' WHEN 'reversal' THEN 'cash' END, 'available', p_amount, p_key, p_user, p_author => p_author,
         p_reason => p_reason, p_payment => p_payment, p_lot => lot);
     repaid := repay(p_org, p_key);
     IF lot IS NOT NULL AND repaid > 0 THEN

@@ -74,7 +74,7 @@ CREATE TABLE ledger_entries (
     CONSTRAINT fk_ledger_entries_lot_id_credit_lots FOREIGN KEY (lot_id) REFERENCES credit_lots (id),
     CONSTRAINT ck_ledger_entries_amount CHECK (amount > 0),
     CONSTRAINT ck_ledger_entries_sides CHECK (kind || ' ' || debit || ' ' || credit IN (
-        'grant promotion available', 'grant promotion free', 'purchase cash available',
+        'grant promotion available', 'grant promotion free', 'purchase cash available', 'reversal cash available',
         'hold available held', 'hold free free_held', 'release held available', 'release free_held free',
         'charge held revenue', 'charge available revenue', 'charge free_held revenue', 'refund available cash',
         'expiry available expired', 'expiry free_held expired', 'adjustment adjustments available',

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from core.metering.books import audit
 from core.principal import Principal, Role
 from tests.core.billing.selling import Shop
 
@@ -130,6 +131,8 @@ def test_a_refund_that_fails_gives_the_credits_back(shop: Shop, olga: Principal)
     shop.stripe.now += 60
     shop.tell(shop.stripe.fail_refund(intent_id, 500))
     assert shop.balance(olga) == 100
+    given = shop.workbench.credits.entries(olga)[0]
+    assert (given.kind, given.amount, given.reason) == ("reversal", 50, "A refund failed at Stripe")
 
 
 def test_what_was_spent_of_refunded_credits_is_owed(shop: Shop, olga: Principal) -> None:
@@ -154,6 +157,20 @@ def test_a_dispute_takes_the_credits_and_one_that_is_won_gives_them_back(shop: S
         shop.tell(event)
     assert shop.balance(olga) == 100
     assert shop.notices(olga)[:2] == ["100 credits were given back", "100 credits were taken back"]
+    dispute_id = opened["data"]["object"]["id"]
+    given, taken, bought = shop.workbench.credits.entries(olga)
+    assert (given.kind, given.debit, given.credit, given.reason) == (
+        "reversal",
+        "cash",
+        "available",
+        f"Dispute {dispute_id}: won",
+    )
+    assert (taken.kind, taken.reason) == ("refund", f"Dispute {dispute_id}: needs response")
+    assert bought.kind == "purchase"
+    assert given.payment == taken.payment == bought.payment
+    recorded = [action for action, _, _ in shop.recorded(str(olga.org_id)) if action.startswith("credits.")]
+    assert recorded == ["credits.purchased", "credits.taken_back", "credits.given_back"]
+    assert audit(shop.workbench.database).differences == []
 
 
 def test_a_dispute_that_is_lost_keeps_them_and_an_inquiry_takes_none(shop: Shop, olga: Principal) -> None:

@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
@@ -359,14 +359,19 @@ class Books(RuleBasedStateMachine):
                 "UPDATE organisations SET budget_usd_month = %s WHERE id = %s", (budget, organisation.id)
             )
 
-    @rule(number=members, amount=st.sampled_from(CREDITS[1:]), times=st.integers(1, 2))
-    def put_credits_in(self, number: int, amount: Decimal, times: int) -> None:
-        """A purchase, perhaps told twice."""
+    @rule(
+        number=members,
+        kind=st.sampled_from(["purchase", "reversal"]),
+        amount=st.sampled_from(CREDITS[1:]),
+        times=st.integers(1, 2),
+    )
+    def put_credits_in(self, number: int, kind: Literal["purchase", "reversal"], amount: Decimal, times: int) -> None:
+        """A purchase, or the reversal of what was taken back of one, perhaps told twice."""
         organisation = self.model.members[number].organisation
         movement = credits_dao.Movement(organisation.id, amount, str(new_id()), payment="a payment")
         for time in range(times):
             with self.ground.database.service() as connection:
-                assert credits_dao.put_in(connection, "purchase", movement) == (time == 0)
+                assert credits_dao.put_in(connection, kind, movement) == (time == 0)
         organisation.balance = (organisation.balance or Decimal(0)) + amount
 
     @rule(number=members, amount=st.sampled_from(CREDITS[1:]), times=st.integers(1, 2))
