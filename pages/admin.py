@@ -98,7 +98,7 @@ def show_people(principal: Principal, everything: bool) -> None:
 
 def show_boosts(principal: Principal, everything: bool) -> None:
     """More of a limit for a time."""
-    desk = admin_boosts.Desk(principal, bench.boosts, bench.admin.people, everything, datetime.now(UTC))
+    desk = admin_boosts.Desk(principal, bench.boosts, bench.admin.people, bench.plans, everything, datetime.now(UTC))
     admin_boosts.show("admin_boosts", desk)
 
 

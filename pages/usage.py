@@ -38,13 +38,15 @@ today = now.astimezone(ZoneInfo(zone)).date()
 
 page_head("Usage", plan=principal.plan)
 with show_errors(principal):
-    quota.show(usage.overview(principal), now, zone)
+    overview = usage.overview(principal)
+    quota.show(overview, now, zone)
     usage_boost.show(
         "usage_boost",
         bench.boosts.mine(principal, most=BOOSTS_SHOWN),
         partial(bench.boosts.request, principal),
         principal,
         now,
+        limited=[metric for metric, allowance in overview.allowances.items() if allowance.limit is not None],
     )
 
     section("What was used")

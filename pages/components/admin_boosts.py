@@ -14,6 +14,7 @@ import streamlit as st
 from core.admin.changes import Boosting, Effect
 from core.admin.people import MAX_WORDS_CHARS, OrganisationRow, Page, Sought
 from core.metering.boosts import MAX_AMOUNT, MAX_DAYS, METRICS, Boost
+from core.metering.plans import Plans
 from core.principal import Principal
 from pages.components.badges import Badge
 from pages.components.confirm import Question, confirm_button
@@ -90,6 +91,7 @@ class Desk:
     principal: Principal
     decider: Decider
     giver: Giver
+    plans: Plans
     everything: bool
     now: datetime
 
@@ -192,9 +194,14 @@ def _end(desk: Desk, boost_id: UUID) -> None:
 
 def _show_form(key: str, desk: Desk) -> None:
     with st.expander("Give a boost", icon=":material/bolt:"):
-        org_id = _organisation(key, desk)
-        if org_id is None:
+        found = _organisation(key, desk)
+        if found is None:
             show_empty("No organisation is called so", "Look for another part of its name, or its id.")
+            return
+        org_id, plan = found[0], desk.plans.get(found[1])
+        limited = [metric for metric in METRICS if getattr(plan.limits, metric) is not None]
+        if not limited:
+            show_empty("There is nothing to raise", f"{plan.label} limits none of what can be boosted.")
             return
         page = desk.giver.search(
             desk.principal, Sought(str(org_id), is_active=True), everything=desk.everything, most=MOST
@@ -204,10 +211,10 @@ def _show_form(key: str, desk: Desk) -> None:
             email = st.selectbox("For", people, format_func=lambda each: each or "All members", key=f"{key}_for")
             metric = st.selectbox(
                 "Limit",
-                list(METRICS),
+                limited,
                 format_func=lambda each: METRICS[each],
-                key=f"{key}_metric",
-                help="What is raised. Signal validations are the organisation's: a boost of them is for all.",
+                key=f"{key}_metric_{org_id.hex}",
+                help="What the plan limits. Signal validations are the organisation's: a boost of them is for all.",
             )
             amount = st.number_input(
                 "Adds",
@@ -225,18 +232,20 @@ def _show_form(key: str, desk: Desk) -> None:
                     desk.giver.give_boost(require(), org_id, email, boost)
 
 
-def _organisation(key: str, desk: Desk) -> UUID | None:
-    """For which organisation: that of who is signed in; over everything, the one that they choose."""
+def _organisation(key: str, desk: Desk) -> tuple[UUID, str] | None:
+    """For which organisation, and its plan: that of who is signed in; over everything, the one that they choose."""
     if not desk.everything:
         st.caption(plain(f"In {desk.principal.org_name}."))
-        return desk.principal.org_id
+        return desk.principal.org_id, desk.principal.plan
     words = text_field(
         "Find an organisation", max_chars=MAX_WORDS_CHARS, hint="A part of its name, or its id", key=f"{key}_find"
     )
     found = desk.giver.organisations(desk.principal, Sought(words), everything=True, most=MOST)
-    names = {row.id: f"{row.name}, {row.plan}" for row in found}
-    chosen: UUID | None = st.selectbox("Organisation", list(names), format_func=names.__getitem__, key=f"{key}_org")
-    return chosen
+    rows = {row.id: row for row in found}
+    chosen: UUID | None = st.selectbox(
+        "Organisation", list(rows), format_func=lambda each: f"{rows[each].name}, {rows[each].plan}", key=f"{key}_org"
+    )
+    return None if chosen is None else (chosen, rows[chosen].plan)
 
 
 def _days(days: int) -> str:

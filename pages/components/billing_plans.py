@@ -45,13 +45,16 @@ def show(
 
 
 def _can_choose(plan: Plan, principal: Principal, row: SubscriptionRow | None, chooses: Collection[str]) -> bool:
-    """Whether there is something to choose: for plans by the seat also when it is the own one."""
+    """Whether there is something to choose: of the own plan, seats alone, where a subscription of it brings them."""
     if not chooses:
         return False
     if plan.name == FREE:
         return row is not None and not row.ends_at_period_end
-    is_own = row is not None and plan.name == row.plan
-    return plan.name in chooses and (not is_own or plan.price_unit != "month")
+    if plan.name not in chooses:
+        return False
+    if row is not None and plan.name == row.plan:
+        return plan.price_unit != "month"
+    return plan.name != principal.plan
 
 
 def _show_card(key: str, principal: Principal, plan: Plan, row: SubscriptionRow | None, *, can_choose: bool) -> None:

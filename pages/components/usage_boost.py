@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -33,20 +33,27 @@ class Ask(Protocol):
         ...
 
 
-def show(key: str, mine: Sequence[Boost], ask: Ask, principal: Principal, now: datetime) -> None:
-    """The boosts of the principal, and the form for one more where they may ask."""
+def show(
+    key: str, mine: Sequence[Boost], ask: Ask, principal: Principal, now: datetime, *, limited: Collection[str]
+) -> None:
+    """The boosts of the principal, and the form for one more where they may ask; `limited` are the metrics that have
+    a limit for them."""
     if mine:
         with show_list(f"{key}_list"):
             for boost in mine:
                 show_row(_row(boost, now, principal.zone))
     if not may(principal, Action.ASK_FOR_BOOSTS):
         return
+    raisable = [metric for metric in METRICS if metric in limited]
+    if not raisable:
+        st.caption("There is nothing to ask for: your plan limits none of what can be raised for a time.")
+        return
     sent = st.session_state.get(f"{key}_sent", 0)
     with st.expander("Ask for more of a limit", icon=":material/bolt:"), st.form(f"{key}_form", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             metric = st.selectbox(
                 "Limit",
-                METRICS,
+                raisable,
                 format_func=_words,
                 key=f"{key}_metric",
                 width=260,

@@ -32,6 +32,7 @@ from pages.components import (
 from tests.gallery.administration import NAMES, NOW, OPERATOR
 
 PLANS = ("free", "basic", "premium", "team", "enterprise")
+SHIPPED = load_plans(DATA / "plans.yaml")
 ANN = PersonRow(
     org_id=uuid5(NAMES, "acme"), org_name="Acme", plan="team", user_id=uuid5(NAMES, "ann"), email="ann@acme.example",
     name="Ann Lee", role="owner", joined_at=NOW, is_active=True, is_operator=False, cap_month=None, total=4,
@@ -234,7 +235,7 @@ def boosts() -> None:
         state="granted", decided_at=NOW,
     )  # fmt: skip
     refused = replace(given, id=uuid5(NAMES, "b3"), state="refused", note="Ask again in December.")
-    desk = admin_boosts.Desk(OPERATOR, Decider(asked, given, refused), Keeper(ANN), True, NOW)
+    desk = admin_boosts.Desk(OPERATOR, Decider(asked, given, refused), Keeper(ANN), SHIPPED, True, NOW)
     admin_boosts.show("gallery_boosts", desk)
 
 
@@ -274,7 +275,7 @@ def simulation() -> None:
 
 def simulator_form() -> None:
     """The form, before anything was simulated"""
-    plans = {"basic": load_plans(DATA / "plans.yaml").get("basic")}
+    plans = {"basic": SHIPPED.get("basic")}
     admin_simulator.show("gallery_simulator", admin_simulator.Desk(OPERATOR, Keeper(), plans, NOW.date()))
 
 

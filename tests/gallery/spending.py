@@ -71,4 +71,4 @@ def boosts() -> None:
             [("chat_queries_day", "requested"), ("requests_month", "granted"), ("sec_filings_month", "refused")]
         )
     ]
-    usage_boost.show("boosts_shown", rows, lambda **_asked: None, who, NOW)
+    usage_boost.show("boosts_shown", rows, lambda **_asked: None, who, NOW, limited=["chat_queries_day"])

@@ -176,12 +176,13 @@ class TestBoosts:
     def test_an_operator_gives_one_to_any_organisation(
         self, workbench: Workbench, olga: Principal, ann: Principal, member: MakeMember
     ) -> None:
-        member("eve", plan="team", org="Borealis")
+        member("eve", plan="enterprise", org="Borealis")
         app = everything("boosts")
         app = labelled(app.text_input, "Find an organisation").set_value("acm").run()
         (org,) = [each for each in app.selectbox if each.label == "Organisation"]
         assert org.options == ["Acme, team"]
         assert labelled(app.selectbox, "For").options == ["All members", ann.email, "bob@test.example"]
+        assert labelled(app.selectbox, "Limit").options == ["AI requests a month", "signal validations a day"]
         labelled(app.selectbox, "For").set_value("bob@test.example")
         labelled(app.number_input, "Adds").set_value(7)
         labelled(app.text_input, "Reason").set_value("a busy week")
@@ -189,7 +190,10 @@ class TestBoosts:
         assert not app.exception
         (boost,) = workbench.boosts.all(ann)
         bob = workbench.directory.member("bob@test.example", "Acme")
-        assert (boost.user_id, boost.metric, boost.amount) == (bob.user_id, "chat_queries_day", 7)
+        assert (boost.user_id, boost.metric, boost.amount) == (bob.user_id, "requests_month", 7)
+        app = labelled(app.text_input, "Find an organisation").set_value("borealis").run()
+        assert "Enterprise limits none of what can be boosted" in words_of(app)
+        assert "Give boost" not in {button.label for button in app.button}
         app = labelled(app.text_input, "Find an organisation").set_value("nobody").run()
         assert "No organisation is called so" in words_of(app)
 

@@ -122,6 +122,17 @@ def test_a_plan_is_chosen_paid_changed_and_ended(shop: Shop, olga: Principal) ->
     assert links(app)[0].startswith("https://billing.stripe.example/")
 
 
+@pytest.mark.parametrize("plan", ["basic", "team"])
+def test_a_plan_that_was_given_without_a_subscription_is_not_to_be_chosen(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, plan: str
+) -> None:
+    sign_in(shop.workbench, shop.member("olga", plan=plan, org="Acme"), monkeypatch)
+    app = billing()
+    assert "Your plan" in words_of(app)
+    chosen = {label for label in labels(app) if label.startswith(("Choose", "Change"))}
+    assert chosen == {"Choose Basic", "Choose Premium", "Choose Team"} - {f"Choose {plan.capitalize()}"}
+
+
 def test_seats_are_changed_with_what_they_cost(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     olga = sign_in(shop.workbench, shop.member("olga", plan="team", org="Acme"), monkeypatch)
     shop.subscribed(olga, "team", 2)

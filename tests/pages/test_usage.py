@@ -213,6 +213,29 @@ def test_more_of_a_limit_is_asked_for_and_then_told_to_wait(workbench: Workbench
     assert "25 more chat questions a day" in _words(app)
 
 
+@pytest.mark.parametrize(
+    ("plan", "offered"),
+    [
+        ("basic", ["Chat questions a day", "Portfolio analyses a day", "AI requests a month"]),
+        ("premium", ["AI requests a month"]),
+    ],
+)
+def test_only_what_is_limited_can_be_asked_for(
+    member: MakeMember, monkeypatch: pytest.MonkeyPatch, plan: str, offered: list[str]
+) -> None:
+    _sign_in(member("pat", plan=plan, org="Paying"), monkeypatch)
+    assert _open().selectbox(key="usage_boost_metric").options == [*offered, "Signal validations a day"]
+
+
+def test_where_nothing_is_limited_there_is_nothing_to_ask_for(
+    member: MakeMember, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _sign_in(member("eva", plan="enterprise", org="Large"), monkeypatch)
+    app = _open()
+    assert "your plan limits none of what can be raised" in _words(app)
+    assert not [box for box in app.selectbox if box.label == "Limit"]
+
+
 def test_a_viewer_is_not_offered_to_ask_for_more(ann: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
     _sign_in(replace(ann, role=Role.VIEWER), monkeypatch)
     assert not [box for box in _open().selectbox if box.label == "Limit"]
