@@ -142,11 +142,6 @@ class Sums:
     latency_ms: int
     """Summed over the answered."""
 
-    @property
-    def latency_ms_mean(self) -> float | None:
-        """Mean time of an answer; None where nothing was answered."""
-        return self.latency_ms / self.answered if self.answered else None
-
 
 @dataclass(frozen=True, slots=True)
 class Latency:

@@ -11,10 +11,8 @@ from core.db import rolling_dao as dao
 from core.db.engine import Database
 from core.db.rollups_dao import DAY, HOUR, floored
 
-EVERY_MINUTES = 1.0
 GRACE = timedelta(minutes=1)
 """An hour is rolled up once it has ended for so long: the buffers of free rows are empty by then."""
-PARTITIONS_MINUTES = 360.0
 MAX_STEPS = 800
 """Days at most that one call makes; what is left is for the next."""
 LOOKS, LOOK_EVERY_S = 40, 0.05

@@ -15,13 +15,12 @@ from core.admin.changes import Effect
 from core.db.budgets_dao import BudgetRow
 from core.principal import Principal
 from pages.components.badges import Badge
-from pages.components.forms import saving, submit_button
+from pages.components.forms import saving, search_field, submit_button
 from pages.components.rows import Row, show_list, show_row
 from pages.components.session import require
 from pages.components.states import show_empty
 from pages.components.words import when
 
-MAX_SOUGHT_CHARS = 100
 NEARLY = Decimal("0.8")
 _CENT = Decimal("0.01")
 
@@ -52,14 +51,11 @@ def show(key: str, desk: Desk) -> None:
     """What is used of each budget; operators look for an organisation by its name."""
     words = ""
     if desk.everything:
-        words = st.text_input(
+        words = search_field(
             "Search budgets",
-            placeholder="Name or id of an organisation",
-            icon=":material/search:",
-            max_chars=MAX_SOUGHT_CHARS,
+            "Name or id of an organisation",
             key=f"{key}_words",
-            width=280,
-            help="Organisations with a budget come first.",
+            hint="Organisations with a budget come first.",
         )
     found = desk.keeper.found(desk.principal, words, everything=desk.everything)
     if not found:

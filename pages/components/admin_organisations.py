@@ -18,7 +18,7 @@ from core.principal import Principal, Role
 from pages.components import secret_once
 from pages.components.badges import PLANS, Badge
 from pages.components.confirm import Question, confirm_button
-from pages.components.forms import saving, submit_button, text_field
+from pages.components.forms import saving, search_field, submit_button, text_field
 from pages.components.members_list import role_words
 from pages.components.rows import Row, show_list, show_row
 from pages.components.session import require
@@ -26,7 +26,6 @@ from pages.components.states import show_empty
 
 SHOWN = 50
 LINK, LINK_FOR = "admin_invitation", "admin_invitation_for"
-MAX_SOUGHT_CHARS = 100
 
 
 class Keeper(Protocol):
@@ -71,14 +70,7 @@ def show(key: str, desk: Desk) -> None:
     """The organisations that are found, and the form that invites into one of them."""
     words = ""
     if desk.everything:
-        words = st.text_input(
-            "Search organisations",
-            placeholder="Name or id",
-            icon=":material/search:",
-            max_chars=MAX_SOUGHT_CHARS,
-            key=f"{key}_words",
-            width=280,
-        )
+        words = search_field("Search organisations", "Name or id", key=f"{key}_words")
     found = desk.keeper.organisations(desk.principal, Sought(words), everything=desk.everything, most=SHOWN)
     if not found:
         show_empty("No organisation is found", "Names are searched.", icon=":material/domain_disabled:")

@@ -20,7 +20,7 @@ from pages.components import admin_limits
 from pages.components.badges import PLANS, Badge, role_badge
 from pages.components.confirm import Question, confirm_button
 from pages.components.errors import show_errors
-from pages.components.forms import saving, submit_button
+from pages.components.forms import saving, search_field, submit_button
 from pages.components.members_list import role_words
 from pages.components.rows import Row, show_list, show_row
 from pages.components.session import require
@@ -32,7 +32,6 @@ ANY = "Any"
 ACTIVE, GONE = "Active", "Deactivated"
 YOU, DEACTIVATED = Badge("You", "green"), Badge("Deactivated", "gray", ":material/block:")
 OPERATOR = Badge("Operator", "blue", ":material/shield_person:")
-MAX_SOUGHT_CHARS = 100
 
 
 class Keeper(Protocol):
@@ -98,14 +97,7 @@ def show(key: str, desk: Desk) -> None:
 
 def _sought(key: str, desk: Desk) -> Sought:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        words = st.text_input(
-            "Search people",
-            placeholder="Name, address, organisation or id",
-            icon=":material/search:",
-            max_chars=MAX_SOUGHT_CHARS,
-            key=f"{key}_words",
-            width=280,
-        )
+        words = search_field("Search people", "Name, address, organisation or id", key=f"{key}_words")
         role = st.selectbox("Role", [ANY, *Role], format_func=str.capitalize, key=f"{key}_sought_role", width=140)
         plan = ANY
         if desk.everything:

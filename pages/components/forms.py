@@ -23,6 +23,7 @@ from pages.components.errors import show_error
 from pages.components.words import plain
 
 _ACKNOWLEDGED = "forms_acknowledged"
+MAX_SOUGHT_CHARS = 100
 FieldType = Literal["default", "password", "email"]
 
 
@@ -53,6 +54,19 @@ def text_field(
         key=key,
     )
     return given if kind == "password" else given.strip()
+
+
+def search_field(label: str, placeholder: str, *, key: str, hint: str | None = None) -> str:
+    """The words that a long list is searched for; the placeholder says in what."""
+    return st.text_input(
+        label,
+        placeholder=placeholder,
+        icon=":material/search:",
+        max_chars=MAX_SOUGHT_CHARS,
+        key=key,
+        width=280,
+        help=hint,
+    )
 
 
 def submit_button(label: str = "Save", *, key: str | None = None, is_wide: bool = False) -> bool:
