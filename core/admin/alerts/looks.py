@@ -81,7 +81,7 @@ def plans(transaction: Transaction) -> Found:
 
 
 def circuits(transaction: Transaction) -> Found:
-    """Providers and models whose circuit is open, or half open."""
+    """Providers and models whose circuit is open, or half open; each provider before its models."""
     return Found(map(_of_circuit, dao.open_circuits(transaction)))
 
 
@@ -169,8 +169,10 @@ def _of_circuit(row: CircuitRow) -> Finding:
         "failures": f"{row.failures:,}",
         "failure": row.failure or "no reason was given",
     }
-    rule, subject = ("model_down", f"{row.provider}/{row.model}") if row.model else ("provider_down", row.provider)
-    return Finding(rule, None, None, subject, "", _ONE, words)
+    if not row.model:
+        return Finding("provider_down", None, None, row.provider, "", _ONE, words)
+    subject, told_by = f"{row.provider}/{row.model}", ("provider_down", row.provider)
+    return Finding("model_down", None, None, subject, "", _ONE, words, told_by)
 
 
 def _of_errors(row: ErrorsRow) -> Finding:

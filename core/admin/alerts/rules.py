@@ -87,6 +87,8 @@ class Finding:
     value: Decimal
     words: Mapping[str, str]
     """What the rule's sentences name."""
+    told_by: tuple[str, str] | None = None
+    """Rule and subject of an alert of the installation that, while it fires, tells of this one too."""
 
 
 _ORGANISATION: frozenset[Scope] = frozenset({"organisation"})

@@ -19,7 +19,7 @@ from core.admin.alerts.telling import Telling
 from core.admin.alerts.words import said
 from core.db import oversight_alerts_dao as dao
 from core.db.engine import Database, Transaction
-from core.db.oversight_alerts_dao import AlertRow, NewAlert, RuleRow
+from core.db.oversight_alerts_dao import AlertRow, NewAlert, OpenRow, RuleRow
 from core.errors import DatabaseUnavailable, place_of
 from core.ids import new_id
 
@@ -119,22 +119,23 @@ class _Round:
         self.has_news = False
         """Whether something is to be sent."""
         self._told_late = 0
+        self._fires: dict[Key, OpenRow | AlertRow] = {}
 
     def hold(self, found: Found) -> None:
         """Raises what is new, holds what goes on, and tells what was muted when it was raised and is not any more."""
-        fires = {_key_of(row): row for row in dao.open_alerts(self._transaction, self._rules)}
+        self._fires = {_key_of(row): row for row in dao.open_alerts(self._transaction, self._rules)}
         seen: dict[UUID, Decimal] = {}
         for finding in found.findings:
             rule = RULES[finding.rule]
             threshold = self._thresholds.of(rule, finding.org_id)
             if threshold is None or finding.value < threshold * rule.falls_to:
                 continue
-            alert = fires.get(_key_of(finding))
+            alert = self._fires.get(_key_of(finding))
             if alert is not None:
                 seen[alert.id] = finding.value
                 if alert.is_muted:
                     self._tell_late(alert.id, rule, finding, threshold)
-            elif finding.value >= threshold and not _is_graver(rule, finding) and self.raised < MAX_RAISED:
+            elif finding.value >= threshold and not self._is_told_elsewhere(rule, finding) and self.raised < MAX_RAISED:
                 self._raise(rule, finding, threshold)
         dao.see(self._transaction, seen, at=self._at)
 
@@ -171,11 +172,12 @@ class _Round:
             dao.resume(self._transaction, new, at=self._at)
             return
         self.raised += 1
+        self._fires[_key_of(alert)] = alert
         if not alert.is_muted:
             self._tell(alert, "raised")
 
     def _tell_late(self, alert_id: UUID, rule: Rule, finding: Finding, threshold: Decimal) -> None:
-        is_due = not self._thresholds.is_muted(rule, finding.org_id) and not _is_graver(rule, finding)
+        is_due = not self._thresholds.is_muted(rule, finding.org_id) and not self._is_told_elsewhere(rule, finding)
         if not is_due or self._told_late == MAX_RAISED:
             return
         title, body = said(rule, finding, _limit(threshold))
@@ -184,18 +186,22 @@ class _Round:
             self._told_late += 1
             self._tell(alert, "raised")
 
+    def _is_told_elsewhere(self, rule: Rule, finding: Finding) -> bool:
+        """Whether a graver rule tells of it, or an alert that fires."""
+        if rule.below is not None and finding.value >= rule.below:
+            return True
+        if finding.told_by is None:
+            return False
+        other, subject = finding.told_by
+        return (other, None, None, subject, "") in self._fires
+
     def _tell(self, alert: AlertRow, event: str) -> None:
         self.has_news |= self._telling.tell(self._transaction, alert, event)
-
-
-def _is_graver(rule: Rule, finding: Finding) -> bool:
-    """Whether another rule tells of it."""
-    return rule.below is not None and finding.value >= rule.below
 
 
 def _limit(threshold: Decimal) -> str:
     return f"{threshold.normalize():f}"
 
 
-def _key_of(of: Finding | dao.OpenRow) -> Key:
+def _key_of(of: Finding | OpenRow | AlertRow) -> Key:
     return (of.rule, of.org_id, of.user_id, of.subject, of.period)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
@@ -26,7 +26,8 @@ from tests.fakes.hook_server import HookServer
 from tests.fakes.mail_server import MailServer
 from tests.fakes.tls import contexts_for_localhost
 
-SECOND = timedelta(seconds=1)
+NOON = datetime(2027, 3, 10, 12, tzinfo=UTC)
+"""A day on which clocks do nothing special, with two thirds of its month to come."""
 
 
 @dataclass

@@ -9,8 +9,8 @@ import pytest
 
 from core.principal import Principal, Role
 from core.workbench import Workbench
-from tests.conftest import make_settings
-from tests.core.admin.alerts.alerts_made import Made, make
+from tests.conftest import MoveTime, make_settings
+from tests.core.admin.alerts.alerts_made import NOON, Made, make
 from tests.fakes.mail_server import MailServer
 
 
@@ -30,3 +30,10 @@ def olga(workbench: Workbench) -> Principal:
         "olga@test.example", org_name="Olga's", plan="team", role=Role.OWNER, password=None, is_operator=True
     )
     return workbench.directory.member("olga@test.example", "Olga's")
+
+
+@pytest.fixture
+def noon(move_time: MoveTime) -> MoveTime:
+    """It is noon."""
+    move_time(NOON)
+    return move_time

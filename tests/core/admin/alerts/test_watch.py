@@ -26,20 +26,11 @@ from core.principal import Principal, Role
 from core.settings import ROOT
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
-from tests.core.admin.alerts.alerts_made import Made
+from tests.core.admin.alerts.alerts_made import NOON, Made
 from tests.core.metering.factories import own_key
 
 Service = psycopg.Connection[tuple[object, ...]]
-NOON = datetime(2027, 3, 10, 12, tzinfo=UTC)
-"""A day on which clocks do nothing special, with two thirds of its month to come."""
 TOMORROW = timedelta(days=1)
-
-
-@pytest.fixture
-def noon(move_time: MoveTime) -> MoveTime:
-    """It is noon."""
-    move_time(NOON)
-    return move_time
 
 
 class TestQuotas:
