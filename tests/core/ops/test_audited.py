@@ -7,13 +7,12 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
@@ -37,78 +36,11 @@ from core.ai.flags import Flag, Flags
 from core.db import joining_dao
 from core.errors import AssayError
 from core.ops.audit import AuditAction, Subject, audit_principal
-from core.principal import Principal, Role, Scope
-from core.workbench import Workbench
-from tests.conftest import MakeMember
+from core.principal import Role, Scope
+from tests.core.ops.audited_scene import ADDRESS, PASSWORD, Line, Scene
 
-Connection = psycopg.Connection[tuple[object, ...]]
-PASSWORD = "correct horse battery"
 NEW_PASSWORD = "staple correct horse"
 SECRET = "sk-" + "a" * 40
-ADDRESS = "192.0.2.7"
-
-
-@dataclass
-class Line:
-    """A line as it is stored."""
-
-    action: str
-    org_id: UUID | None
-    actor: UUID | None
-    actor_kind: str
-    subject: tuple[str, str]
-    before: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None
-
-
-class Ledger:
-    """Reads the lines that were added since it was asked last."""
-
-    def __init__(self, service: Connection) -> None:
-        self._service = service
-        self._seen = 0
-        self.new()
-
-    def new(self) -> list[Line]:
-        """The lines since then, in order."""
-        rows: list[Any] = self._service.execute(
-            "SELECT seq, action, org_id, actor, actor_kind, subject_kind, subject_id, before, after "
-            "FROM audit_events WHERE seq > %s ORDER BY seq",
-            (self._seen,),
-        ).fetchall()
-        self._seen = max([self._seen, *(row[0] for row in rows)])
-        return [Line(row[1], row[2], row[3], row[4], (row[5], row[6]), row[7], row[8]) for row in rows]
-
-
-@dataclass
-class Scene:
-    """A workbench, its people, and what was recorded since."""
-
-    bench: Workbench
-    ann: Principal
-    bob: Principal
-    lines: Ledger
-
-    @property
-    def operator(self) -> Principal:
-        """Ann, who runs the installation."""
-        return replace(self.ann, is_operator=True, via="session")
-
-    def session(self, principal: Principal) -> tuple[str, Principal]:
-        """A fresh session of somebody, and the principal of it."""
-        ticket = self.bench.accounts.ticket(principal.user_id, principal.org_id, method="password")
-        cookie = self.bench.accounts.redeem_ticket(ticket, address=ADDRESS, agent="test")
-        found = self.bench.accounts.principal_of_session(cookie)
-        assert found is not None
-        return cookie, found
-
-
-@pytest.fixture
-def scene(workbench: Workbench, member: MakeMember, service: Connection) -> Scene:
-    """Ann owns Acme, in which Bob is an analyst."""
-    ann = member("ann", org="Acme", plan="team", password=PASSWORD)
-    bob = member("bob", org="Acme", plan="team", role=Role.ANALYST, password=PASSWORD)
-    return Scene(workbench, ann, bob, Ledger(service))
 
 
 def _sign_in(scene: Scene) -> list[Line]:
