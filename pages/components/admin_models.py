@@ -31,7 +31,9 @@ def show(key: str, states: Sequence[ModelState], labels: Mapping[str, str], now:
     """A row for each provider and model that was ever asked; `labels` are the models' by their ids."""
     if not states:
         show_empty(
-            "No model was asked yet", "Each is listed here from its first call on.", icon=":material/monitor_heart:"
+            "No model was asked yet",
+            "Each is listed here from its first call to a provider on.",
+            icon=":material/monitor_heart:",
         )
         return
     with show_list(key):
