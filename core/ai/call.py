@@ -18,10 +18,11 @@ from uuid import UUID
 from core.ai.answer import Answer, Draft, Question, Save
 from core.ai.attempts import Counted, attempt_row, counted, milliseconds, usage_row
 from core.ai.cover import billed
+from core.ai.ended import Ended
 from core.ai.evidence import Evidence
 from core.ai.feed import Feed
 from core.ai.kept import Keeper, storable
-from core.ai.rounds import Ended, Rounds, RoundsParts
+from core.ai.rounds import Rounds, RoundsParts
 from core.ai.route_words import route_words
 from core.ai.router import Candidate, Route
 from core.errors import AssayError, DatabaseUnavailable, PromptRejected, ProviderError, ProviderTimeout, place_of

@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 from core.ai.answer import Question
-from core.ai.attempts import CUT_REASONS, Attempt, Counted, counted, summed
+from core.ai.attempts import CUT_REASONS, Attempt, counted
 from core.ai.bounds import asked_tokens, worst_case_usd
 from core.ai.cover import Cover, billed
+from core.ai.ended import Ended
 from core.ai.evidence import Step
-from core.ai.health import Health, Permit, resting
+from core.ai.health import Health, Permit
 from core.ai.opening import limits_of, opened
 from core.ai.own_keys import OwnKey
+from core.ai.permits import Permits
 from core.ai.providers.contract import ChatStream, Delta, Finish, Message, TimeLimits, ToolSpec
 from core.ai.retries import RetryPolicy, passes, repairing, time_limit_error, unusable
 from core.ai.router import Candidate, Route
@@ -27,8 +29,6 @@ from core.errors import (
     ProviderBroke,
     ProviderError,
     ProviderRefusedKey,
-    ProviderTimeout,
-    ProviderUnavailable,
     UnusableAnswer,
 )
 from core.metering.meter import Hold, Meter
@@ -54,40 +54,6 @@ class RoundsParts:
     """What a call takes in credits."""
     key_refused: Callable[[OwnKey], ProviderRefusedKey] | None = None
     """Tells its owner that a provider does not accept an own key, and gives the error for the caller."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How the calls of a request ended."""
-
-    outcome: str
-    """`success`; `cut` or `early_cut` (before anything came); `broken` or `failed`, which are free."""
-    text: str
-    made_of: tuple[Attempt, ...]
-    """The attempts that the answer is made of, one a round, the last being the one that ended it."""
-    cut: str | None = None
-    """Why we ended it ourselves, where we did."""
-    is_stopped: bool = False
-    """Whether it ended at a limit, with what it had."""
-    course: Course | None = field(default=None, repr=False)
-    error: AssayError | None = None
-    """Why it brought nothing, where it did not."""
-
-    @property
-    def last(self) -> Attempt:
-        """The attempt that ended it."""
-        return self.made_of[-1]
-
-    @property
-    def finish_reason(self) -> str:
-        """Why the text ends where it does."""
-        if self.outcome != "success" or self.last.finish is None:
-            return "cut"
-        return "length" if self.is_stopped else self.last.finish.reason
-
-    def counted(self, question: Question) -> Counted:
-        """The tokens of all rounds together."""
-        return summed([counted(attempt, question) for attempt in self.made_of])
 
 
 @dataclass(slots=True)
@@ -137,10 +103,7 @@ class Rounds:
         """Set by a cut: nothing is waited for any more."""
         self._waited_s = 0.0
         """In pauses between tries."""
-        self._permit: Permit | None = None
-        """Of the model that is being asked, until it was said what came of it."""
-        self._resting: list[Candidate] = []
-        """Candidates that were not asked because they rest."""
+        self._permits = Permits(parts.health)
 
     @property
     def is_cut(self) -> bool:
@@ -173,7 +136,7 @@ class Rounds:
             self._course = self._question.course()
         last = self._round(self._question.messages)
         if last is None:
-            raise self._nobody()
+            raise self._permits.nobody()
         while (messages := self._onward(last)) is not None:
             following = self._round(messages)
             if following is None:
@@ -213,7 +176,7 @@ class Rounds:
             if not self.cover.covers([*self._spent(self._finished), self._most(candidate, shown, tools)]):
                 lap.why = "ceiling"
                 continue
-            permit = self._permit_for(candidate)
+            permit = self._permits.to_ask(candidate)
             if permit is None:
                 lap.why = "resting"
                 continue
@@ -248,26 +211,6 @@ class Rounds:
         """The messages as they leave for a candidate."""
         screen = self._parts.screen
         return messages if screen is None or _is_local(candidate) else screen.outgoing(messages)
-
-    def _permit_for(self, candidate: Candidate) -> Permit | None:
-        """Leave to ask a candidate; None where it rests."""
-        if candidate.provider.is_offline:
-            return Permit(candidate.provider.name, candidate.model.id, is_told=False)
-        own_key = candidate.key is not None
-        permit = self._parts.health.admit(candidate.provider.name, candidate.model.id, own_key=own_key)
-        if permit is None:
-            self._resting.append(candidate)
-        return permit
-
-    def _nobody(self) -> ProviderError:
-        """What is told where no candidate was asked: of those that rest, the one that rests for the shortest time."""
-        health = [
-            (one.provider.name, self._parts.health.of(one.provider.name, one.model.id, own_key=one.key is not None))
-            for one in self._resting
-        ]
-        if not health:
-            return ProviderUnavailable("No model could be asked. Try again, or choose another model.", provider="")
-        return resting(*min(health, key=lambda pair: pair[1].wait_s or 0.0))
 
     def _onward(self, last: Attempt) -> Sequence[Message] | None:
         """What is asked after a round that ended well; None where nothing is."""
@@ -309,7 +252,7 @@ class Rounds:
         has_others: bool = False,
     ) -> Attempt:
         """One candidate, retried where that is safe; what came of it in the end is held for or against it."""
-        self._permit = permit
+        self._permits.use(permit)
         retries, first_token_s = self._parts.retries, self._first_token_s(permit, has_others=has_others)
         try:
             attempt = self._attempted(candidate, messages, tools, first_token_s)
@@ -317,11 +260,9 @@ class Rounds:
                 if not self._pauses(attempt, number):
                     break
                 attempt = self._attempted(candidate, messages, tools, first_token_s)
-            self._tell(attempt)
+            self._permits.tell(attempt)
         finally:
-            if self._permit is not None:
-                self._parts.health.unknown(self._permit)
-            self._permit = None
+            self._permits.give_back()
         if candidate.key is not None and isinstance(attempt.error, ProviderRefusedKey):
             self._tell_owner(attempt, candidate.key)
         return attempt
@@ -345,20 +286,6 @@ class Rounds:
             return False
         self._waited_s += pause_s
         return not self._is_over.wait(pause_s)
-
-    def _tell(self, attempt: Attempt) -> None:
-        """Says of a model what came of asking it."""
-        permit, self._permit, health = self._permit, None, self._parts.health
-        if permit is None:
-            return
-        if attempt.finish is not None or isinstance(attempt.error, UnusableAnswer):
-            health.answered(permit, attempt.first_token_s)
-        elif attempt.cut in ("first_token", "gap"):
-            health.failed(permit, ProviderTimeout("", provider=permit.provider))
-        elif attempt.cut is not None or attempt.error is None:
-            health.unknown(permit)
-        else:
-            health.failed(permit, attempt.error)
 
     def _tell_owner(self, attempt: Attempt, key: OwnKey) -> None:
         if key.flaw is None and self._parts.key_refused is not None:
@@ -406,7 +333,7 @@ class Rounds:
         calls = [*self._spent(before), *lost, self._most(candidate, messages, ())]
         if self._cut is not None or not self.cover.covers(calls):
             return None
-        permit = self._permit_for(candidate)
+        permit = self._permits.to_ask(candidate)
         if permit is None:
             return None
         self._finished = before
@@ -481,7 +408,7 @@ class Rounds:
     def _take(self, attempt: Attempt, delta: Delta, flow: Incoming | None) -> None:
         if attempt.first_token_s is None:
             attempt.first_token_s = time.monotonic() - attempt.started
-            self._revive(attempt)
+            self._permits.answers(attempt.first_token_s)
         attempt.deltas += 1
         piece = _storable(delta.text)
         self._show(attempt, piece if flow is None else flow.text(piece))
@@ -494,13 +421,6 @@ class Rounds:
             is_next = self._course is not None and not attempt.text and self._text()
             self._put(Delta(f"{self._course.joint}{piece}" if is_next and self._course else piece))
         attempt.text += piece
-
-    def _revive(self, attempt: Attempt) -> None:
-        """A model that was being found out about answers: others need not wait for the end."""
-        permit = self._permit
-        if permit is not None and permit.probes:
-            self._parts.health.answered(permit, attempt.first_token_s)
-            self._permit = replace(permit, probes=frozenset())
 
     def _ended(self, last: Attempt) -> Ended:
         if self._cut_between is not None:
