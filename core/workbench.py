@@ -79,6 +79,7 @@ from core.research.templates import Templates
 from core.screener.screener import Screener, open_screener
 from core.settings import DATA, Settings, load_settings
 from core.verdicts import offline_rule
+from core.verdicts.demo import DemoVerdicts
 from core.verdicts.track_records import TrackRecords
 from core.verdicts.verdict_settings import VerdictChoices
 from core.verdicts.verdicts import VerdictParts, Verdicts, open_verdicts
@@ -244,6 +245,9 @@ class Workbench:
             with suppress(NotFound, Conflict, Forbidden):  # or its universe is not there
                 universe_id = self.market.lists.universes[0].id
                 self.verdicts.settings.begin_with(owner, VerdictChoices(is_nightly=True, universe_id=universe_id))
+            with suppress(NotFound):  # the generated market is not there
+                parts = self.verdicts
+                DemoVerdicts(self.database, self.market, parts.validations, parts.scoring).leave(owner)
         return demo_sign_ins(password)
 
     def _leave_demo_story(self) -> None:

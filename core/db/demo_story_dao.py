@@ -1,4 +1,4 @@
-"""The statements of what the demo shows beside usage: an experiment, a conversation, past jobs, a past alert."""
+"""The statements of what the demo shows beside usage: an experiment, a conversation, past jobs, verdicts, an alert."""
 
 from __future__ import annotations
 
@@ -25,6 +25,22 @@ _ANSWERED = text(
         h.created_at AS asked_at, l.at AS answered_at
     FROM usage_log l JOIN holds h ON h.id = l.hold_id
     WHERE l.org_id = :org_id AND l.user_id = :user_id AND l.conversation_id IS NOT NULL ORDER BY l.at
+    """
+)
+_VALIDATED = text(
+    """
+    SELECT user_id, request_id, provider, model, price_version, prompt_tokens, completion_tokens, cost_usd, charged_usd
+    FROM usage_log
+    WHERE org_id = :org_id AND channel = 'demo' AND feature = 'signal_validation' AND status = 'success'
+        AND hold_id IS NOT NULL
+    ORDER BY at LIMIT :most
+    """
+)
+_DATE_VERDICTS = text(
+    """
+    UPDATE verdicts v SET created_at = l.at FROM usage_log l
+    WHERE v.org_id = :org_id AND v.prompt_version = :prompt_version AND l.org_id = v.org_id AND l.channel = 'demo'
+        AND l.request_id = v.request_id
     """
 )
 _CONVERSATION = text(
@@ -89,6 +105,21 @@ class AnsweredRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidatedRow:
+    """A validation of the generated month that was answered; the columns of the statement, in its order."""
+
+    user_id: UUID
+    request_id: UUID
+    provider: str
+    model: str
+    price_version: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: Decimal
+    charged_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class DayRow:
     """What a UTC day came to."""
 
@@ -106,6 +137,16 @@ def answered(transaction: Connection, org_id: UUID, user_id: UUID) -> list[Answe
     """The questions of a member's conversation that were answered, in their order."""
     rows = transaction.execute(_ANSWERED, {"org_id": org_id, "user_id": user_id})
     return [AnsweredRow(*row) for row in rows]
+
+
+def validated(transaction: Connection, org_id: UUID, *, most: int) -> list[ValidatedRow]:
+    """The first validations of an organisation's generated month that were answered."""
+    return [ValidatedRow(*row) for row in transaction.execute(_VALIDATED, {"org_id": org_id, "most": most})]
+
+
+def date_verdicts(transaction: Connection, org_id: UUID, prompt_version: str) -> None:
+    """Lets the generated verdicts have been given when their validations were."""
+    transaction.execute(_DATE_VERDICTS, {"org_id": org_id, "prompt_version": prompt_version})
 
 
 def add_conversation(
