@@ -18,9 +18,10 @@ from core.errors import ConfigurationError
 from core.settings import LOOPBACK, Settings
 
 TIMEOUT_S = 10.0
-"""Longest wait for a connection, and for each answer of the server."""
+"""Longest wait for a connection, and for each answer of the server but the last."""
 TOTAL_S = 60.0
-"""Longest time of handing one message over in all, however slowly the server speaks."""
+"""Longest time of handing one message over in all, however slowly the server speaks; so long it may take to say that it
+has taken a message. One that takes it and says so later gets it again, under the same Message-ID."""
 POLICY = SMTP.clone(cte_type="7bit")
 """How a message is written: a server on the way need not take 8 bits."""
 CUT_AGAIN_S = 1.0
@@ -95,7 +96,7 @@ class SmtpDelivery:
             self._connect(connection)
             if self._server.user is not None and self._server.password is not None:
                 connection.login(self._server.user, self._server.password)
-            _hand_over(connection, message)
+            _hand_over(connection, message, within_s=self._total_s)
             with suppress(OSError):  # it is delivered by now: a farewell that fails must not send it again
                 connection.quit()
 
@@ -161,11 +162,18 @@ def reply_code(error: OSError) -> int | None:
     return None
 
 
-def _hand_over(connection: smtplib.SMTP, message: EmailMessage) -> None:
-    """As `send_message` of the library does, which however writes a line that begins with "From " as ">From "."""
+def _hand_over(connection: smtplib.SMTP, message: EmailMessage, *, within_s: float) -> None:
+    """As `send_message` of the library does, which however writes a line that begins with "From " as ">From ".
+
+    `within_s` is the longest wait for the server's word that it has taken the message: whoever stops listening before
+    has to send it again.
+    """
     sender, to = (message[name].addresses[0].addr_spec for name in ("From", "To"))
     is_ascii = (sender + to).isascii()
     options = () if is_ascii else ("SMTPUTF8", "BODY=8BITMIME")
+    line = connection.sock
+    assert line is not None  # it is connected
+    line.settimeout(within_s)
     connection.sendmail(sender, [to], message.as_bytes(policy=POLICY.clone(utf8=not is_ascii)), options)
 
 

@@ -58,6 +58,7 @@ class MailServer:
         self._taken: set[int] = set()
         self._refusals: list[tuple[int, Stage]] = []
         self._refusal: tuple[int, Stage] | None = None
+        self._late_s: list[float] = []
         self._changed = threading.Condition()
         starttls = None if is_tls_first else tls
         self._controller = _Controller(
@@ -99,6 +100,11 @@ class MailServer:
                 self._refusal = (code, at)
             else:
                 self._refusals += [(code, at)] * times
+
+    def answer_late(self, seconds: float) -> None:
+        """Takes the next mail, and says so after so many seconds."""
+        with self._changed:
+            self._late_s.append(seconds)
 
     def wait_for(self, to: str, subject_contains: str | None = None, *, timeout_s: float = WAIT_S) -> EmailMessage:
         """The first mail to this address, with this in its subject, that nobody was given yet; waits for it.
@@ -144,10 +150,12 @@ class MailServer:
             self._changed.notify_all()
             return self._refusals.pop(0) if self._refusals else self._refusal
 
-    def _keep(self, mail: Received) -> None:
+    def _keep(self, mail: Received) -> float:
+        """Keeps a mail; after how many seconds that is said."""
         with self._changed:
             self.received.append(mail)
             self._changed.notify_all()
+            return self._late_s.pop(0) if self._late_s else 0.0
 
 
 def link_of(message: EmailMessage) -> str:
@@ -218,7 +226,8 @@ class _Handler:
             user = session.auth_data if session.authenticated else None
             is_encrypted = session.ssl is not None or self._owner._is_tls_first
             for to in envelope.rcpt_tos:
-                self._owner._keep(Received(envelope.mail_from or "", to, message, raw, is_encrypted, user))
+                mail = Received(envelope.mail_from or "", to, message, raw, is_encrypted, user)
+                await asyncio.sleep(self._owner._keep(mail))
         return answer
 
     def _answer(self, stage: Stage, address: str = "") -> str:

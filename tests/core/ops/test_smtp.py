@@ -63,6 +63,17 @@ def test_a_server_that_speaks_a_byte_at_a_time_is_left_after_the_total_time() ->
     assert LEASE.total_seconds() > TOTAL_S + 30  # with the look-up of its name, nobody else claims the message before
 
 
+def test_a_server_that_says_late_that_it_took_a_message_is_waited_for_within_the_total_time() -> None:
+    with fake.MailServer() as server:
+        server.answer_late(0.8)
+        deliver(server.url, timeout_s=0.3, total_s=5)
+        assert (server.attempts, len(server.received)) == (1, 1)
+        server.answer_late(1.5)
+        with pytest.raises(smtplib.SMTPServerDisconnected) as raised:
+            deliver(server.url, timeout_s=0.3, total_s=0.5)
+        assert is_worth_another_try(raised.value)
+
+
 def test_without_smtp_url_there_is_no_server() -> None:
     assert mail_server_of(load_settings({"SMTP_URL": " "})) is None
 

@@ -20,6 +20,7 @@ from cryptography.fernet import Fernet
 
 from core.accounts.encryption import MARK, Encryption
 from core.admin.alerts.area import open_alerts
+from core.admin.alerts.delivery import OversightDelivery
 from core.admin.alerts.service import ChannelDraft, Kind
 from core.clock import SystemClock
 from core.db import oversight_alerts_dao as dao
@@ -29,7 +30,7 @@ from core.ops.outbox import KEPT, LEASE, RETRIES
 from core.ops.smtp import SmtpDelivery, mail_server_of
 from core.ops.webhooks import Webhooks, signature
 from core.principal import Principal, Role
-from core.settings import ROOT
+from core.settings import ROOT, load_settings
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime, make_settings
 from tests.core.admin.alerts.alerts_made import Made, make
@@ -60,6 +61,15 @@ def channel(made: Made, who: Principal, kind: Kind, **changes: object) -> str | 
     """A channel of somebody's organisation; gives its secret."""
     draft = ChannelDraft(kind, "Ours", made.url)
     return made.area.alerts.add_channel(who, replace(draft, **changes)).secret  # type: ignore[arg-type]
+
+
+def patient(made: Made, *, total_s: float) -> OversightDelivery:
+    """Delivery by a mailer that waits hardly for any answer, and so long for the last."""
+    server = mail_server_of(load_settings({"SMTP_URL": made.mail.url}))
+    assert server is not None
+    handed = SmtpDelivery(server, helo="firm.example", timeout_s=0.3, total_s=total_s)
+    mailer = Mailer(handed, Address("Assay", "assay", "firm.example"), is_configured=True, clock=SystemClock())
+    return replace(made.area.delivery, mailer=mailer)
 
 
 class TestMail:
@@ -337,6 +347,37 @@ class TestOutbox:
             made.area.delivery.deliver_due()
         assert made.mails(ann) == [USED_UP]
         assert str(row.id) in str(made.mail.received[0].message["Message-ID"])
+
+    def test_a_mail_server_that_takes_a_mail_and_says_so_late_gets_it_once_within_the_lease(
+        self, made: Made, member: MakeMember
+    ) -> None:
+        ann = member("ann", plan="free")
+        made.asked(ann, times=10)
+        made.area.watch.evaluate()
+        made.mail.answer_late(1.0)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(patient(made, total_s=10).deliver_due)
+            made.mail.wait_for(ann.email)
+            assert made.area.delivery.deliver_due() == 0  # it is still the other's
+            assert waiting.result(timeout=15) == 1
+        assert [(row.status, row.attempts) for row in sent(made, ann, "mail")] == [("delivered", 1)]
+        assert made.mails(ann) == [USED_UP]
+
+    def test_one_that_says_so_too_late_gets_it_again_under_the_same_number(
+        self, made: Made, member: MakeMember, move_time: MoveTime
+    ) -> None:
+        ann = member("ann", plan="free")
+        made.asked(ann, times=10)
+        made.area.watch.evaluate()
+        made.mail.answer_late(2.0)
+        assert patient(made, total_s=0.5).deliver_due() == 1
+        [row] = sent(made, ann, "mail")
+        assert (row.status, row.attempts) == ("pending", 1)
+        move_time(RETRIES[0] + timedelta(seconds=5))
+        made.area.delivery.deliver_due()
+        assert [row.status for row in sent(made, ann, "mail")] == ["delivered"]
+        numbers = {str(each.message["Message-ID"]) for each in made.mail.received}
+        assert (len(made.mail.received), len(numbers)) == (2, 1)
 
     def test_mails_that_never_arrive_are_told_in_the_app_each_to_whom_it_was_for_and_by_no_mail(
         self, made: Made, olga: Principal, workbench: Workbench, move_time: MoveTime
