@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import UUID
@@ -19,7 +20,14 @@ class Origin:
 
 NOWHERE = Origin()
 """Of commands and of the worker: no request led to it."""
-_origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
+_origin: ContextVar[Origin | None] = ContextVar("origin", default=None)
+
+
+def _nowhere() -> Origin:
+    return NOWHERE
+
+
+_find: Callable[[], Origin] = _nowhere
 
 
 def note_origin(origin: Origin) -> None:
@@ -27,6 +35,12 @@ def note_origin(origin: Origin) -> None:
     _origin.set(origin)
 
 
+def find_origin_by(find: Callable[[], Origin]) -> None:
+    """Says how to find where an unnoted request came from: runs of pages begin with code that is not ours."""
+    global _find  # noqa: PLW0603 (one way to find it a process, that of its pages)
+    _find = find
+
+
 def origin() -> Origin:
     """Where the request at hand came from."""
-    return _origin.get()
+    return _origin.get() or _find()

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from html import escape
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core import workbench
-from core.ops.origin import Origin, note_origin
+from core.ops.origin import NOWHERE, Origin, find_origin_by
 from core.principal import Principal, Role
 from core.settings import SESSION_COOKIE
 from pages.components import switcher
@@ -40,6 +41,15 @@ def caller() -> Caller:
     return Caller(session=st.context.cookies.get(SESSION_COOKIE), address=st.context.ip_address or "127.0.0.1")
 
 
+def _origin() -> Origin:
+    """Where the run at hand came from: any of it, before a page has begun and in a dialog, which runs without it."""
+    is_run = get_script_run_ctx(suppress_warning=True) is not None
+    return Origin(caller().address) if is_run else NOWHERE
+
+
+find_origin_by(_origin)
+
+
 def current_principal() -> Principal | None:
     """Who is signed in, as the server knows it now; None when nobody is, or no longer.
 
@@ -57,7 +67,6 @@ def arrive() -> Principal | None:
     Raises:
         DatabaseUnavailable: it cannot be known at the moment.
     """
-    note_origin(Origin(caller().address))
     principal = current_principal()
     _arrived.set(None if principal is None else (principal, time.monotonic()))
     return principal
