@@ -12,7 +12,7 @@ from pathlib import Path
 from core.accounts.accounts import Accounts
 from core.accounts.demo import ORGANISATION as DEMO_ORGANISATION
 from core.accounts.demo import USERS as DEMO_USERS
-from core.accounts.demo import demo_sign_ins, load_demo, retire_demo
+from core.accounts.demo import demo_sign_ins, demo_turn, load_demo, retire_demo
 from core.accounts.directory import Directory
 from core.accounts.joining import Joining
 from core.accounts.members import Members
@@ -233,26 +233,26 @@ class Workbench:
 
     def make_demo(self, *, as_new: bool = False) -> str:
         """Makes what is missing of the demo, or all of it anew; gives its sign-ins as they are printed."""
-        if as_new:
-            retire_demo(self.database)
-        password = load_demo(self.directory, prepared_home(self.settings))
-        if DemoUsage(self.database, self.catalogue, self.prices, shipped_billing(), SystemClock()).load():
-            self._leave_demo_story()
-        with suppress(NotFound):  # whoever owned it left
-            owner = self.directory.member(DEMO_USERS[0].email, DEMO_ORGANISATION)
-            with suppress(Conflict, Forbidden, PlanRequired):  # they may no longer, or the plan has no room
-                load_demo_portfolios(self.portfolio.portfolios, self.portfolio.journal, owner)
-            with suppress(NotFound, Conflict, Forbidden):  # or its universe is not there
-                universe_id = self.market.lists.universes[0].id
-                self.verdicts.settings.begin_with(owner, VerdictChoices(is_nightly=True, universe_id=universe_id))
-            with suppress(NotFound):  # the generated market is not there
-                parts = self.verdicts
-                DemoVerdicts(self.database, self.market, parts.validations, parts.scoring).leave(owner)
+        with demo_turn(self.database):
+            if as_new:
+                retire_demo(self.database)
+            password = load_demo(self.directory, prepared_home(self.settings))
+            if DemoUsage(self.database, self.catalogue, self.prices, shipped_billing()).load():
+                self._leave_demo_story()
+            with suppress(NotFound):  # whoever owned it left
+                owner = self.directory.member(DEMO_USERS[0].email, DEMO_ORGANISATION)
+                with suppress(Conflict, Forbidden, PlanRequired):  # they may no longer, or the plan has no room
+                    load_demo_portfolios(self.portfolio.portfolios, self.portfolio.journal, owner)
+                with suppress(NotFound, Conflict, Forbidden):  # or its universe is not there
+                    universe_id = self.market.lists.universes[0].id
+                    self.verdicts.settings.begin_with(owner, VerdictChoices(is_nightly=True, universe_id=universe_id))
+                with suppress(NotFound):  # the generated market is not there
+                    parts = self.verdicts
+                    DemoVerdicts(self.database, self.market, parts.validations, parts.scoring).leave(owner)
         return demo_sign_ins(password)
 
     def _leave_demo_story(self) -> None:
-        clock, alerts = SystemClock(), self.oversight.alerts
-        story = DemoStory(self.database, self.boosts, self.reactions, self.flags, alerts, clock)
+        story = DemoStory(self.database, self.boosts, self.reactions, self.flags, self.oversight.alerts)
         with suppress(NotFound, Forbidden):  # whoever it is about left, or may no longer
             story.leave(DemoPeople(*(self.directory.member(user.email, DEMO_ORGANISATION) for user in DEMO_USERS[:3])))
 

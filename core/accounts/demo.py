@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from core.accounts.audited import by_command
@@ -16,6 +18,8 @@ from core.ops.audit import Audit, AuditAction, Subject
 from core.principal import Role
 
 PASSWORD_FILE = "demo-password"  # noqa: S105 (a file's name)
+LONGEST_TURN = timedelta(minutes=5)
+"""So long another process that makes the demo is waited for."""
 ORGANISATION = "Demo organisation"
 FREE_ORGANISATION = "Free analyst's organisation"
 BASIC_ORGANISATION = "Basic analyst's organisation"
@@ -44,30 +48,41 @@ USERS = (
 )
 
 
+@contextmanager
+def demo_turn(database: Database) -> Iterator[None]:
+    """Has processes that make the demo of one database at once take turns, wherever they run.
+
+    Raises:
+        DatabaseUnavailable: the turn of another takes longer than `LONGEST_TURN`.
+    """
+    login = database.service_login  # a connection beside the pool: what is done in the turn needs all of that
+    with closing(Database(login.url, pool_size=1, revive=login.revive)) as alone, alone.service() as transaction:
+        dao.take_turn(transaction, LONGEST_TURN)
+        yield
+
+
 def load_demo(directory: Directory, home: Path) -> str:
     """Makes what is missing of the demo, and gives its password, kept in a file that its owner alone may read.
 
-    Processes that start at once take turns.
+    Called in a turn of `demo_turn`.
     """
-    with (home / "demo.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        path = home / PASSWORD_FILE
-        is_new = not path.exists()
-        password = secrets.token_urlsafe(12) if is_new else path.read_text("utf-8").strip()
-        for user in USERS:
-            if is_new or not directory.has_user(user.email):
-                directory.add_user(
-                    user.email,
-                    org_name=user.org_name,
-                    plan=user.plan,
-                    role=user.role,
-                    password=password,
-                    name=user.name,
-                    is_operator=user.is_operator,
-                )
-        if is_new:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-                file.write(f"{password}\n")
+    path = home / PASSWORD_FILE
+    is_new = not path.exists()
+    password = secrets.token_urlsafe(12) if is_new else path.read_text("utf-8").strip()
+    for user in USERS:
+        if is_new or not directory.has_user(user.email):
+            directory.add_user(
+                user.email,
+                org_name=user.org_name,
+                plan=user.plan,
+                role=user.role,
+                password=password,
+                name=user.name,
+                is_operator=user.is_operator,
+            )
+    if is_new:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(f"{password}\n")
     return password
 
 

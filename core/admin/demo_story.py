@@ -1,7 +1,7 @@
 """What the demo shows beside its month of usage: **generated**, and each piece says so.
 
-A conversation with what its reader thought, boosts, an alert that is over and a threshold that raises the next, a flag
-and jobs. What people can do goes through the services that they use, so that it is checked and audited likewise.
+A conversation with what its reader thought, boosts, an alert that is over and what raises the next, a flag and jobs.
+What people can do goes through the services that they use, so that it is checked and audited likewise.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from core.admin.alerts.rules import RULES
 from core.admin.alerts.service import OversightAlerts
 from core.admin.demo_usage import MADE
 from core.ai.flags import Flag, Flags
-from core.clock import Clock
+from core.db import demo_dao
 from core.db import demo_story_dao as dao
 from core.db.demo_story_dao import AnsweredRow
 from core.db.engine import Database
@@ -27,7 +27,10 @@ from core.research.reactions import Reactions, Thumb
 
 COST_OF_A_DAY = Decimal("0.05")
 """Threshold in USD of the demo organisation's alert, so low that a common day reaches it."""
-NIGHTS = 5
+NIGHTS = 4
+"""Jobs of nights that went well."""
+FAILED_AGO = timedelta(minutes=5)
+"""So long before the demo is made the job began that failed."""
 _RULE = "cost_day"
 
 
@@ -82,7 +85,6 @@ class DemoStory:
     reactions: Reactions
     flags: Flags
     alerts: OversightAlerts
-    clock: Clock
 
     def leave(self, people: DemoPeople) -> None:
         """All of it, once, over the month of usage."""
@@ -91,7 +93,7 @@ class DemoStory:
         self._ask_for_boosts(people)
         self._think_of_answers(people.analyst)
         self._raise_alerts(people.admin)
-        self._work_at_night(people.admin)
+        self._work(people.admin)
         name = f"demo:figures:{str(people.admin.org_id)[-6:]}"
         words = f"{MADE}: switches nothing."
         self.flags.keep(people.admin, Flag(name, words, org_ids=(people.admin.org_id,), percentage=Decimal(50)))
@@ -128,11 +130,11 @@ class DemoStory:
             self.reactions.react(reader, answer["id"], turn.reaction, turn.note)
 
     def _raise_alerts(self, admin: Principal) -> None:
-        """One that is over; where today costs as much, the rule raises the one that is open by itself."""
+        """One that is over; the rule raises the next by itself where today costs as much."""
         self.alerts.set_rule(admin, _RULE, is_on=True, threshold=COST_OF_A_DAY)
-        midnight = datetime.combine(self.clock.now().astimezone(UTC).date(), time(), UTC)
         rule = RULES[_RULE]
         with self.database.service() as transaction:
+            midnight = _midnight(demo_dao.now(transaction))
             row = dao.dearest_day(transaction, admin.org_id, midnight)
             if row is None or row.cost_usd < COST_OF_A_DAY:
                 return
@@ -158,27 +160,31 @@ class DemoStory:
                 },
             )
 
-    def _work_at_night(self, admin: Principal) -> None:
-        midnight = datetime.combine(self.clock.now().astimezone(UTC).date(), time(), UTC)
+    def _work(self, admin: Principal) -> None:
+        """Nights that went well, and a job that has just failed: the rule raises an alert of it, whatever the hour."""
         with self.database.service() as transaction:
-            for back in range(NIGHTS, 0, -1):
-                began = midnight - timedelta(days=back - 1, hours=1)
-                failed = back == NIGHTS
-                dao.add_job(
-                    transaction,
-                    {
-                        "id": new_id(),
-                        "org_id": admin.org_id,
-                        "kind": "score_verdicts",
-                        "key": f"demo/{began:%Y-%m-%d}",
-                        "status": "failed" if failed else "done",
-                        "done": 0 if failed else 1,
-                        "detail": None if failed else MADE,
-                        "error": f"{MADE}: prices did not come in time." if failed else None,
-                        "began_at": began,
-                        "ended_at": began + timedelta(seconds=40 + 5 * back),
-                    },
-                )
+            now = demo_dao.now(transaction)
+            for back in range(NIGHTS):
+                began = _midnight(now) - timedelta(days=back, hours=1)
+                job = _job(admin, began, timedelta(seconds=45 + 5 * back))
+                dao.add_job(transaction, {**job, "status": "done", "done": 1, "detail": MADE, "error": None})
+            failed = {"status": "failed", "done": 0, "detail": None, "error": f"{MADE}: prices did not come in time."}
+            dao.add_job(transaction, {**_job(admin, now - FAILED_AGO, timedelta(minutes=1)), **failed})
+
+
+def _midnight(moment: datetime) -> datetime:
+    return datetime.combine(moment.astimezone(UTC).date(), time(), UTC)
+
+
+def _job(admin: Principal, began: datetime, lasted: timedelta) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "org_id": admin.org_id,
+        "kind": "score_verdicts",
+        "key": f"demo/{began:%Y-%m-%d}",
+        "began_at": began,
+        "ended_at": began + lasted,
+    }
 
 
 def _messages(rows: list[AnsweredRow]) -> Iterator[dict[str, Any]]:

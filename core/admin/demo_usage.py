@@ -19,7 +19,6 @@ from core.ai.catalogue import Catalogue
 from core.ai.experiments import Arm
 from core.ai.prices import Price, PriceBook
 from core.ai.providers.contract import TokenUsage
-from core.clock import Clock
 from core.db import demo_dao as dao
 from core.db import demo_story_dao as story_dao
 from core.db.engine import Database, Transaction
@@ -158,13 +157,12 @@ class DemoUsage:
     catalogue: Catalogue
     prices: PriceBook
     billing: BillingFile
-    clock: Clock
 
     def load(self) -> int:
         """Gives each of the demo's organisations that has used nothing a month of usage; how many requests it wrote."""
-        now = self.clock.now().astimezone(UTC)
-        today = now.date()
         with self.database.service() as transaction:
+            now = dao.now(transaction)
+            today = now.date()
             members = {row.email: row for row in dao.members(transaction, [habit.email for habit in HABITS])}
             written = 0
             for habit in HABITS:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+_TURN = (
+    text("SELECT set_config('statement_timeout', :wait, true)"),
+    text("SELECT pg_advisory_xact_lock(hashtextextended('demo', 0))"),
+)
+_NOW = text("SELECT assay_now()")
 _MEMBERS = text(
     """
     SELECT DISTINCT ON (u.email) u.email, m.org_id, m.user_id, o.plan, o.zone, p.chat_queries_day,
@@ -251,6 +256,18 @@ class Whose:
     channel: str
     arm: str | None = None
     """Of the experiment that the organisation's chat questions of its time took part in."""
+
+
+def take_turn(transaction: Connection, wait: timedelta) -> None:
+    """Waits until no other transaction makes the demo; the turn ends with this one."""
+    for statement in _TURN:
+        transaction.execute(statement, {"wait": f"{wait.total_seconds():.0f}s"})
+
+
+def now(transaction: Connection) -> datetime:
+    """The present moment, by the clock of the books."""
+    at: datetime = transaction.execute(_NOW).scalar_one()
+    return at
 
 
 def members(transaction: Connection, emails: Sequence[str]) -> list[MemberRow]:

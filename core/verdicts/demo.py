@@ -18,13 +18,12 @@ from core.db import demo_story_dao as story_dao
 from core.db import verdicts_dao as dao
 from core.db.demo_story_dao import ValidatedRow
 from core.db.engine import Database, Transaction
-from core.db.instruments_dao import MemberRow
+from core.db.instruments_dao import MemberRow, UniverseRow
 from core.db.verdicts_dao import NewVerdict, SnapshotRow
 from core.ids import new_id
 from core.market.as_of import AsOf, Reason
 from core.market.market import Market
 from core.market.panel import Days, Panel
-from core.market.universes import UniverseRow
 from core.principal import Principal
 from core.screener.partition import scan_partition
 from core.screener.scan_jobs import WINDOW

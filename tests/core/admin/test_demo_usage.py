@@ -10,7 +10,6 @@ import pytest
 
 from core.accounts.demo import USERS
 from core.admin.demo_usage import CAP_MONTH, CHANNEL, DAYS, GRANTED, HABITS, DemoUsage
-from core.clock import SystemClock
 from core.metering.books import audit
 from core.metering.pricing import shipped_billing
 from core.principal import Principal
@@ -22,7 +21,7 @@ Service = psycopg.Connection[tuple[Any, ...]]
 
 @pytest.fixture
 def demo(workbench: Workbench) -> DemoUsage:
-    return DemoUsage(workbench.database, workbench.catalogue, workbench.prices, shipped_billing(), SystemClock())
+    return DemoUsage(workbench.database, workbench.catalogue, workbench.prices, shipped_billing())
 
 
 @pytest.fixture
