@@ -163,6 +163,15 @@ class DatabaseUnavailable(AssayError):
         super().__init__(detail)
 
 
+class DatabaseTooSlow(DatabaseUnavailable):
+    """A statement took longer than it may, and was ended."""
+
+    title = "The database takes too long"
+
+    def __init__(self, detail: str = "The database took too long over this, and was stopped; try again soon.") -> None:
+        super().__init__(detail)
+
+
 class ConfigurationError(AssayError):
     """A settings, plans, model or price file with a mistake; the program does not start."""
 

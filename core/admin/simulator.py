@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +21,12 @@ from core.accounts.permissions import require_operator
 from core.admin.replay import Asked, Boosted, Ground, Refusal, Replay
 from core.admin.revenue import CONVENTION, subscriptions_usd
 from core.ai.catalogue import Catalogue
+from core.clock import Clock, SystemClock
 from core.db import simulator_dao as dao
-from core.db.engine import Database
+from core.db.engine import Database, Transaction
+from core.db.oversight_looks_dao import bound
 from core.db.overview_dao import PlanDaysRow, Within, now, plan_days
-from core.errors import InvalidRequest
+from core.errors import DatabaseTooSlow, InvalidRequest
 from core.metering.plans import Plan, Plans
 from core.metering.pricing import USD_PER_CREDIT
 from core.principal import Principal
@@ -33,6 +36,10 @@ MAX_ROWS = 200_000
 """Rows of the period's log that one simulation reads; where there are more it ends earlier, and says when."""
 MAX_SUMS = 500_000
 """Sums of the months before it: a member's day and feature each; of more the latest."""
+LONGEST_S = 60.0
+"""Longest time of one simulation, in the database and in the replay; one that needs more is refused."""
+CHECKED_EACH = 1_000
+"""Requests after which a replay looks at the time."""
 MAX_ORGANISATIONS = 20_000
 MAX_BOOSTS = 10_000
 MAX_LISTED = 500
@@ -58,6 +65,7 @@ NOTES = (
     "Cost is the providers', without own keys.",
 )
 """What the figures mean, for the page."""
+TOO_LONG = "So many requests take too long to replay: choose fewer days, or a plan with fewer organisations."
 _SMALLEST_USD = Decimal("0.000000001")
 _ONE_DAY = timedelta(days=1)
 
@@ -185,12 +193,47 @@ class _Log:
     is_cut: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Deadline:
+    """When a simulation is given up."""
+
+    clock: Clock
+    at: float
+    """By the monotonic clock."""
+
+    def left_s(self) -> float:
+        """Seconds that are left.
+
+        Raises:
+            InvalidRequest: there are none.
+        """
+        left = self.at - self.clock.monotonic()
+        if left <= 0:
+            raise InvalidRequest(TOO_LONG)
+        return left
+
+    def bound(self, connection: Transaction) -> None:
+        """Gives each further statement of a transaction what is left."""
+        bound(connection, within_s=ceil(self.left_s()))
+
+
 class Simulator:
     """Replays plans for operators."""
 
-    def __init__(self, database: Database, plans: Plans, catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        database: Database,
+        plans: Plans,
+        catalogue: Catalogue,
+        *,
+        clock: Clock | None = None,
+        longest_s: float = LONGEST_S,
+    ) -> None:
+        """`longest_s` is the longest time of one simulation, by `clock`."""
         self._database = database
         self._plans = plans
+        self._clock = clock or SystemClock()
+        self._longest_s = longest_s
         self._classes = {row.id: row.model_class for row in catalogue.all()}
 
     def run(
@@ -208,7 +251,7 @@ class Simulator:
 
         Raises:
             Forbidden: not an operator.
-            InvalidRequest: no such plan, or days that are in the wrong order or too many.
+            InvalidRequest: no such plan, days that are in the wrong order or too many, or it takes too long.
         """
         require_operator(principal)
         present, span = self._plans.get(plan), Span(first, last)
@@ -216,10 +259,14 @@ class Simulator:
             raise InvalidRequest(f"A simulation covers 1 to {MAX_DAYS} days, the first not after the last.")
         if not 1 <= most <= MAX_ROWS:
             raise InvalidRequest(f"At most {MAX_ROWS:,} rows of the log at once.")
-        log = self._read(present.name, span, most)
+        deadline = _Deadline(self._clock, self._clock.monotonic() + self._longest_s)
+        try:
+            log = self._read(present.name, span, most, deadline)
+        except DatabaseTooSlow:
+            raise InvalidRequest(TOO_LONG) from None
         asked = sorted((self._asked(row, present) for row in log.rows), key=lambda each: each.at)
         told = {each.id: each for each in log.organisations}
-        tallies = [_replayed(each, log, asked, span) for each in (present, changed)]
+        tallies = [_replayed(each, log, asked, span, deadline) for each in (present, changed)]
         emails = self._emails(tallies)
         outcomes = [
             tally.outcome({key: row.name for key, row in told.items()}, emails, subscriptions_usd(each, log.on_plan))
@@ -239,9 +286,10 @@ class Simulator:
             changed=outcomes[1],
         )
 
-    def _read(self, plan: str, span: Span, most: int) -> _Log:
+    def _read(self, plan: str, span: Span, most: int, deadline: _Deadline) -> _Log:
         """The period first, as far as `most` rows reach, then what is before it."""
         with self._database.snapshot() as connection:
+            deadline.bound(connection)
             organisations = dao.organisations(connection, plan, span.starts_at, span.ends_at, most=MAX_ORGANISATIONS)
             period = dao.Wanted([row.id for row in organisations], span.starts_at, span.ends_at, REPLAYED_REFUSALS)
             rows = dao.requests(connection, period, most=most + 1)
@@ -250,6 +298,7 @@ class Simulator:
             hour = dao.requests(
                 connection, replace(period, starts_at=span.begins_at, ends_at=span.starts_at), most=MAX_ROWS
             )
+            deadline.bound(connection)
             before = replace(period, starts_at=span.counted_from, ends_at=span.begins_at)
             within = Within(span.starts_at, max(span.starts_at, min(ends_at, now(connection))), None)
             return _Log(
@@ -412,16 +461,20 @@ class _Tally:
         )
 
 
-def _replayed(plan: Plan, log: _Log, asked: Sequence[Asked], span: Span) -> _Tally:
+def _replayed(plan: Plan, log: _Log, asked: Sequence[Asked], span: Span, deadline: _Deadline) -> _Tally:
     """The plan over everything that these organisations asked; what they asked on another plan is not told."""
     told = {row.id: row for row in log.organisations}
     replay, tally = Replay(plan, log.ground), _Tally(means=_means(asked, span))
-    for row in log.sums:
+    for number, row in enumerate(log.sums):
+        if number % CHECKED_EACH == 0:
+            deadline.left_s()
         first = Asked(
             row.at, row.at, row.org_id, row.user_id, row.feature, acts_as=row.acts_as, counts_request=row.counts_request
         )
         replay.count(first, row.count, row.on_credits)
-    for each in asked:
+    for number, each in enumerate(asked):
+        if number % CHECKED_EACH == 0:
+            deadline.left_s()
         refusal = replay.decide(each)
         if each.at >= span.starts_at and told[each.org_id].was_on_plan(each.at):
             tally.count(each, refusal, on_plan=replay.on_plan)

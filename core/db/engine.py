@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from core.errors import ConfigurationError, DatabaseUnavailable
+from core.errors import ConfigurationError, DatabaseTooSlow, DatabaseUnavailable
 from core.principal import Principal
 
 Driver = psycopg.Connection[Any]
@@ -237,12 +237,12 @@ def _engine(url: str, role: str, pool_size: int, revive: Callable[[], object] | 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turns a server that cannot be reached into the domain's error; the rest passes."""
+    """Turns a server that cannot be reached, or takes too long, into the domain's error; the rest passes."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
         if is_worth_repeating(error):
             raise
-        raise DatabaseUnavailable from error
+        raise (DatabaseTooSlow if isinstance(error.orig, pg_errors.QueryCanceled) else DatabaseUnavailable) from error
     except PoolTimeout as error:
         raise DatabaseUnavailable(TOO_BUSY) from error

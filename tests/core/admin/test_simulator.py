@@ -12,6 +12,7 @@ import pytest
 
 from core.admin.overview import Overview
 from core.admin.simulator import Simulator, changed_plan
+from core.clock import SystemClock
 from core.errors import Forbidden, InvalidRequest
 from core.ids import new_id
 from core.metering.meter import Feature
@@ -333,6 +334,51 @@ def test_an_organisation_counts_for_the_time_that_it_was_on_the_plan(
     assert (on_premium.changed.requests, on_premium.changed.refused_by) == (1, {"requests_month": 1})
     service.execute("UPDATE users SET deactivated_at = %s WHERE id = %s", (day(12), ann.user_id))
     assert simulator.run(operator, "basic", two, FIRST, LAST).organisations == 0
+
+
+def test_what_the_database_takes_too_long_over_ends_in_a_sentence(
+    workbench: Workbench, operator: Principal, ann: Principal, basic: Plan, owner: Service
+) -> None:
+    hurried = Simulator(workbench.database, workbench.plans, workbench.catalogue, longest_s=1)
+    with owner.transaction():
+        owner.execute("LOCK TABLE holds")  # nothing reads it meanwhile
+        with pytest.raises(InvalidRequest, match="choose fewer days"):
+            hurried.run(operator, "basic", basic, FIRST, LAST)
+    assert hurried.run(operator, "basic", basic, FIRST, LAST).organisations == 1
+
+
+class _Stepping(SystemClock):
+    """A clock that moves on by a second each time that it is looked at."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        self.looks += 1
+        return float(self.looks)
+
+
+def test_a_replay_that_takes_too_long_ends_in_a_sentence(
+    workbench: Workbench,
+    operator: Principal,
+    ann: Principal,
+    basic: Plan,
+    ask: Ask,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.admin.simulator.CHECKED_EACH", 2)
+    for minute in range(4):
+        ask(ann, day(10, 12, minute))
+
+    def replayed(longest_s: float) -> int:
+        parts = (workbench.database, workbench.plans, workbench.catalogue)
+        simulator = Simulator(*parts, clock=_Stepping(), longest_s=longest_s)
+        return simulator.run(operator, "basic", basic, FIRST, LAST).present.requests
+
+    assert replayed(6.5) == 4  # two looks while it is read, and two for each plan
+    with pytest.raises(InvalidRequest, match="choose fewer days"):
+        replayed(5.5)
 
 
 def test_only_operators_simulate_and_only_what_can_be(
