@@ -159,6 +159,7 @@ def service(database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]
 
 
 MoveTime = Callable[[timedelta | datetime], None]
+StopTime = Callable[[datetime], None]
 
 
 @pytest.fixture(autouse=True)
@@ -188,6 +189,21 @@ def move_time(owner: psycopg.Connection[tuple[object, ...]]) -> MoveTime:
         )
 
     return move
+
+
+@pytest.fixture
+def stop_time(owner: psycopg.Connection[tuple[object, ...]]) -> StopTime:
+    """Stops the database's one clock at a moment, however long this machine takes for what comes then."""
+
+    def stop(at: datetime) -> None:
+        owner.execute(
+            sql.SQL(
+                "CREATE OR REPLACE FUNCTION assay_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
+                "AS $$ SELECT {}::timestamptz $$"
+            ).format(sql.Literal(at))
+        )
+
+    return stop
 
 
 @pytest.fixture
