@@ -201,7 +201,8 @@ def show_experiments(principal: Principal, _everything: bool) -> None:
     found = bench.experiments.all(principal)
     told = [(each, _arms(principal, each) if place < COMPARED else {}) for place, each in enumerate(found)]
     choices = Choices(bench.experiments.tasks, bench.experiments.variants, list(bench.plans.plans))
-    admin_experiments.show("admin_experiments", told, bench.experiments, principal, choices)
+    kept_from = bench.usage.kept_from()
+    admin_experiments.show("admin_experiments", told, bench.experiments, principal, choices, kept_from)
 
 
 def _arms(principal: Principal, experiment: Experiment) -> dict[str, ArmFigures]:

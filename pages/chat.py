@@ -169,7 +169,7 @@ def show_surroundings(desk: Desk, about: PortfolioInfo | None, opened: UUID | No
                 chat_templates.show("chat_templates", shelf, is_busy=is_busy)
             else:
                 chat_portfolio.show_told(desk.portfolios, row)
-            chat_cost.show(desk.opened.cost if desk.opened else None, desk.allowances[MONTH].used)
+            chat_cost.show(desk.opened.cost if desk.opened else None, desk.allowances[MONTH].used, principal.zone)
         if principal.role.may_ask and not is_busy:
             chat_files.show_waiting("chat_files", opened, chat_services.remove_file)
 

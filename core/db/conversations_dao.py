@@ -96,10 +96,13 @@ _ATTACHED = text(
 )
 _COST = text(
     """
+    WITH opened AS (SELECT created_at, usage_kept_from() AS kept_from FROM conversations WHERE id = :id)
     SELECT coalesce(sum(charged_usd), 0) AS charged_usd,
         coalesce(sum(cost_usd) FILTER (WHERE status = 'unresolved'), 0) AS unresolved_usd,
-        coalesce(bool_or(estimated) FILTER (WHERE charged_usd > 0), false) AS is_estimated
+        coalesce(bool_or(estimated) FILTER (WHERE charged_usd > 0), false) AS is_estimated,
+        (SELECT kept_from FROM opened WHERE kept_from > created_at) AS counted_from
     FROM usage_log WHERE conversation_id = :id AND org_id = bound_org() AND user_id = bound_user()
+        AND at >= (SELECT created_at FROM opened)
     """
 )
 
@@ -139,6 +142,8 @@ class CostRow:
     """The most that its calls of unknown end may cost the provider's customer; nobody was charged for them."""
     is_estimated: bool
     """Whether a charge rests on our own estimate of the tokens."""
+    counted_from: datetime | None = None
+    """From when on calls are counted: those before are kept no more. None: all are."""
 
 
 @dataclass(frozen=True, slots=True)

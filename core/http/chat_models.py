@@ -174,6 +174,8 @@ class ConversationCost(Answer):
     """Whether a charge rests on our own estimate of the tokens."""
     unresolved_usd: Money
     """Charged to nobody: the most that answers may have cost whose end is not known."""
+    counted_from: Moment | None
+    """From when on answers are counted: those before are kept no more; null: all are."""
 
 
 class ConversationMessage(Answer):

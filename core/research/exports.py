@@ -100,6 +100,7 @@ def _json(whole: Whole) -> str:
             "charged_usd": _amount(cost.charged_usd),
             "estimated": cost.is_estimated,
             "unresolved_usd": _amount(cost.unresolved_usd),
+            "counted_from": None if cost.counted_from is None else _moment(cost.counted_from),
         },
         "messages": [_message(whole, message) for message in whole.messages],
     }
@@ -172,7 +173,8 @@ def _markdown(whole: Whole) -> Iterator[str]:
     yield f"# {_line(row.title)}"
     yield ""
     estimated = " (partly estimated)" if cost.is_estimated else ""
-    yield f"Begun {_moment(row.created_at)}. Charged: {_amount(cost.charged_usd)} USD{estimated}."
+    since = f" since {_moment(cost.counted_from)}, as older usage is kept no more" if cost.counted_from else ""
+    yield f"Begun {_moment(row.created_at)}. Charged{since}: {_amount(cost.charged_usd)} USD{estimated}."
     if cost.unresolved_usd:
         yield f"Answers of unknown end may have cost {_amount(cost.unresolved_usd)} USD more; nobody was charged."
     for message in whole.messages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Protocol
@@ -19,7 +20,7 @@ from pages.components.confirm import Question, confirm_button
 from pages.components.forms import saving, submit_button, text_field
 from pages.components.rows import Row, show_list, show_row
 from pages.components.states import show_empty
-from pages.components.words import plain
+from pages.components.words import day_of, plain
 
 KINDS: dict[Kind, str] = {"model": "another model", "prompt": "another prompt"}
 FEW = 30
@@ -54,8 +55,9 @@ def show(
     runner: Runner,
     principal: Principal,
     choices: Choices,
+    kept_from: datetime | None = None,
 ) -> None:
-    """Each experiment with what its arms came to, and the form."""
+    """Each experiment with what its arms came to, and the form; calls of before `kept_from` are not counted."""
     if not experiments:
         show_empty("No experiments", "Have a share of calls answered by another model or prompt, and compare.")
     for experiment, arms in experiments:
@@ -75,7 +77,12 @@ def show(
                         partial(runner.end, principal, experiment.id),
                         icon=":material/stop_circle:",
                     )
-            show_arms(arms)
+            is_whole = kept_from is None or experiment.started_at is None or experiment.started_at >= kept_from
+            if arms or is_whole:
+                show_arms(arms)
+            if kept_from is not None and not is_whole:
+                day = day_of(kept_from, principal.zone)
+                st.caption(f":material/info: Calls are counted from {day} on; older usage is kept no more.")
     _show_form(key, runner, principal, choices)
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from core.principal import Principal
+from pages.components.words import day_of
 
 PERIODS = {"7 days": 7, "30 days": 30, "90 days": 90}
 OTHER = "Other days"
@@ -34,11 +35,10 @@ def words(first: date, last: date) -> str:
 
 def show_kept_from(kept_from: datetime | None, first: date, zone: str, *, is_whole: bool) -> None:
     """Says where the period begins before requests are kept one by one, what there is of before."""
-    day = None if kept_from is None else kept_from.astimezone(ZoneInfo(zone)).date()
-    if day is None or first >= day:
+    if kept_from is None or first >= kept_from.astimezone(ZoneInfo(zone)).date():
         return
     sums = " Of before there are sums: by day, and by feature and model in whole days of UTC." if is_whole else ""
-    st.caption(f":material/info: Requests are kept from {day.day} {day:%B %Y} on.{sums}")
+    st.caption(f":material/info: Requests are kept from {day_of(kept_from, zone)} on.{sums}")
 
 
 def show_whose(key: str, principal: Principal) -> bool:

@@ -56,6 +56,12 @@ def usd_figure(amount: Decimal) -> str:
     return f"{'-' if amount < 0 else ''}{int(whole):,}.{decimals.ljust(2, '0')}"
 
 
+def day_of(moment: datetime, zone: str) -> str:
+    """The day of a moment in a zone: "1 March 2031"."""
+    at = moment.astimezone(ZoneInfo(zone))
+    return f"{at.day} {at:%B %Y}"
+
+
 def when(moment: datetime, now: datetime, zone: str) -> str:
     """A moment as people say it, in their zone: "today at 02:00", "on 1 December at 00:00"."""
     at, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid5
 
@@ -81,7 +81,7 @@ def experiments() -> None:
     variant = ArmFigures("variant", 22, 4, 20, 1, Decimal("0.011"), Decimal("0.011"), 640, 1_900, 2, 1, 0, 0)
     told = [(running, {"control": control, "variant": variant}), (ended, {})]
     choices = Choices(["chat", "completion"], {"model": ["gpt-4o-mini"], "prompt": ["chat"]}, ["free", "team"])
-    admin_experiments.show("gallery_experiments", told, Nothing(), OPERATOR, choices)
+    admin_experiments.show("gallery_experiments", told, Nothing(), OPERATOR, choices, kept_from=NOW + timedelta(days=1))
 
 
 def _event(action: AuditAction, subject: tuple[str, str], **values: object) -> EventRow:

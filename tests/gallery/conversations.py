@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from core.db.conversations_dao import CostRow
@@ -33,8 +34,10 @@ def unanswered() -> None:
 
 
 def costs() -> None:
-    """What it cost: free, partly estimated, with a lost answer; and where none is open"""
+    """What it cost: free, partly estimated, with a lost answer, of what is kept; and where none is open"""
     month = Decimal("12.3456789")
-    chat_cost.show(CostRow(Decimal(0), Decimal(0), is_estimated=False), month)
-    chat_cost.show(CostRow(Decimal("0.00012"), Decimal("0.05"), is_estimated=True), month)
-    chat_cost.show(None, month)
+    chat_cost.show(CostRow(Decimal(0), Decimal(0), is_estimated=False), month, "UTC")
+    chat_cost.show(CostRow(Decimal("0.00012"), Decimal("0.05"), is_estimated=True), month, "UTC")
+    old = CostRow(Decimal("1.2"), Decimal(0), is_estimated=False, counted_from=datetime(2031, 3, 1, tzinfo=UTC))
+    chat_cost.show(old, month, "UTC")
+    chat_cost.show(None, month, "UTC")

@@ -123,7 +123,9 @@ class TestFlags:
 
 
 class TestExperiments:
-    def test_one_is_started_compared_and_ended(self, workbench: Workbench, olga: Principal) -> None:
+    def test_one_is_started_compared_and_ended(
+        self, workbench: Workbench, olga: Principal, owner: psycopg.Connection[tuple[object, ...]]
+    ) -> None:
         app = admin_page("experiments")
         assert "No experiments" in words_of(app)
         app = field(app.radio, "What differs").set_value("prompt").run()
@@ -148,6 +150,12 @@ class TestExperiments:
         assert arm in {"Control", "Variant"}
         assert app.table[0].value[arm]["Calls (n)"] == "1 of 1 users"
         assert f"Fewer than 30 calls in {arm.lower()}" in words_of(app)
+
+        assert "Calls are counted from" not in words_of(app)
+        owner.execute("UPDATE experiments SET started_at = started_at - interval '40 days'")
+        owner.execute("UPDATE usage_progress SET kept_from = date_trunc('month', rolled_until, 'UTC')")
+        this_month = datetime.now(UTC).replace(day=1)
+        assert f"Calls are counted from 1 {this_month:%B %Y} on" in words_of(admin_page("experiments"))
 
         app = confirm(app, f"admin_experiments_end_{started.id}")
         assert "Experiment ended" in words_of(app)

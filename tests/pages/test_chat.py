@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -401,10 +402,14 @@ def test_the_cost_of_the_conversation_and_of_the_month_stands_beside_the_input(
             CostRow(Decimal(0), Decimal("0.002"), False),
             "free, and not charged to you at most 0.002 USD for an answer that was lost",
         ),
+        (
+            CostRow(Decimal("1.5"), Decimal(0), False, datetime(2031, 3, 1, tzinfo=UTC)),
+            "1.50 USD since 1 March 2031",
+        ),
     ],
 )
 def test_what_is_estimated_or_an_upper_bound_is_said_to_be(row: CostRow, words: str) -> None:
-    assert chat_cost.line(row, Decimal("0.45")) == f"This conversation {words} · your month 0.45 USD"
+    assert chat_cost.line(row, Decimal("0.45"), "UTC") == f"This conversation {words} · your month 0.45 USD"
 
 
 def test_the_page_reads_all_it_shows_in_one_transaction(

@@ -225,7 +225,10 @@ def _whole(opened: Opened) -> Conversation:
     return Conversation(
         **dict(_head(opened.row)),
         cost=ConversationCost(
-            charged_usd=cost.charged_usd, estimated=cost.is_estimated, unresolved_usd=cost.unresolved_usd
+            charged_usd=cost.charged_usd,
+            estimated=cost.is_estimated,
+            unresolved_usd=cost.unresolved_usd,
+            counted_from=cost.counted_from,
         ),
         messages=[_message(row, opened) for row in opened.messages],
     )

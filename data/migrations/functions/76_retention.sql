@@ -1,5 +1,11 @@
 -- Retention of the log of usage: a month is dropped whole.
 
+-- The first moment of which requests are kept one by one; NULL: all are.
+CREATE OR REPLACE FUNCTION usage_kept_from() RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = assay, pg_temp AS $$
+    SELECT kept_from FROM usage_progress
+$$;
+
 -- Drops the partition of a month, and says that the log is kept from its end on. Only the oldest month goes, if it has
 -- just so many rows and its rollups are complete: false otherwise. It waits two seconds for the log (NULL: it is in
 -- use); holds are locked first, as whoever settles does.

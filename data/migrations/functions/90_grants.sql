@@ -5,4 +5,4 @@ GRANT EXECUTE ON FUNCTION assay_now(), bound_user(), bound_org(), bound_role(), 
     meter_period(text, timestamptz, timestamptz, text), member_meter_at(member_meters, timestamptz, text, boolean),
     org_meter_at(org_meters, timestamptz, text, boolean), rate_moved(integer[], bigint, bigint), rate_sum(integer[]),
     free_day_now(), plan_at(uuid, timestamptz), pools_at(organisations, timestamptz), own_raised_limits(timestamptz),
-    carried_over(uuid, timestamptz, timestamptz, integer, integer) TO assay_app;
+    carried_over(uuid, timestamptz, timestamptz, integer, integer), usage_kept_from() TO assay_app;

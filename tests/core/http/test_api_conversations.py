@@ -63,6 +63,7 @@ def test_a_conversation_is_opened_asked_in_read_renamed_and_deleted(basic: httpx
         "charged_usd": content["cost_usd"],
         "estimated": False,
         "unresolved_usd": "0",
+        "counted_from": None,
     }
     renamed = basic.patch(path, json={"title": "  About <b>risk</b>\n "})
     assert (renamed.status_code, renamed.json()["title"]) == (200, "About <b>risk</b>")

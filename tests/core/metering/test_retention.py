@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pyarrow.parquet as pq
@@ -405,3 +406,25 @@ def test_a_process_that_is_killed_loses_nothing_and_the_next_run_goes_on(
     assert _one(service, "SELECT count(*) FROM holds WHERE cover = 'plan' AND resolved_at < '2031-05-01Z'") == 0
     with workbench.database.service() as transaction:
         assert transaction.execute(text("SELECT kept_from = cleared_from FROM usage_progress")).scalar_one()
+
+
+def test_a_conversation_that_is_older_than_the_log_says_from_when_on_its_cost_is_counted(
+    workbench: Workbench, people: list[Principal], move_time: MoveTime, retention: Retention
+) -> None:
+    def asked() -> UUID:
+        exchange = workbench.assistant.ask(people[0], "What is beta?")
+        exchange.session.result()
+        return exchange.conversation_id
+
+    def counted_from(conversation_id: UUID) -> datetime | None:
+        return workbench.conversations.open(people[0], conversation_id).cost.counted_from
+
+    move_time(FIRST)
+    old = asked()
+    move_time(NOW)
+    new = asked()
+    assert (counted_from(old), counted_from(new)) == (None, None)
+    assert "2031-01" in _months(retention)
+    assert (counted_from(old), counted_from(new)) == (datetime(2031, 2, 1, tzinfo=UTC), None)
+    told = workbench.conversations.export(people[0], old, "markdown").data.decode()
+    assert "Charged since 2031-02-01T00:00:00Z, as older usage is kept no more: 0 USD" in told

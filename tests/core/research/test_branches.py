@@ -255,7 +255,13 @@ def test_an_export_holds_what_the_page_shows(
     assert (export.name[-5:], export.media_type) == (".json", "application/json")
     told = json.loads(text)
     assert (told["id"], told["title"]) == (str(conversation), "Élan: # risk | return")
-    assert told["cost"] == {"currency": "USD", "charged_usd": "0", "estimated": False, "unresolved_usd": "0"}
+    assert told["cost"] == {
+        "currency": "USD",
+        "charged_usd": "0",
+        "estimated": False,
+        "unresolved_usd": "0",
+        "counted_from": None,
+    }
     assert told["messages"][0]["attachments"] == [{"name": "rates_2024.csv", "kind": "csv", "bytes": 20}]
     said = told["messages"][1]
     assert said["figures"][0] == {
