@@ -5,19 +5,18 @@ One page's button and one line of a file go the same way: both keep the same rul
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from core.accounts.permissions import Action, require, require_operator
-from core.db import credits_dao, joining_dao, people_dao, sign_in_dao
+from core.db import credits_dao, joining_dao, people_dao, sign_in_dao, wallets_dao
 from core.db import oversight_people_dao as dao
 from core.db.engine import Transaction
 from core.db.people_dao import OrganisationRow
 from core.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from core.ids import new_id
-from core.metering.boosts import MAX_AMOUNT, MAX_DAYS, METRICS, OF_ORGANISATION, check_share
+from core.metering import boosts
 from core.metering.credits import checked_credits, checked_reason
 from core.metering.plans import Plans
 from core.ops.audit import Audit, AuditAction, Subject, audit_principal
@@ -205,44 +204,16 @@ def give_boost(
         InvalidRequest: a metric, amount, time or reason that cannot be.
     """
     require(acting_in(principal, organisation), Action.DECIDE_BOOSTS)
-    _check_boost(boost, has_user=bool(email))
+    if email and boost.metric in boosts.OF_ORGANISATION:
+        raise InvalidRequest(f"{boost.metric} is the organisation's: a boost of it names no user.")
     user_id = _member(transaction, organisation, email)[0].id if email else None
-    if user_id in (None, principal.user_id) and not principal.is_operator:
-        raise Forbidden("Nobody grants a boost to themselves; another manager or an operator can.")
-    check_share(transaction, principal, organisation.id, user_id, boost.metric, boost.amount)
     before = sum(
         row.amount
         for row in dao.boosts_in_force(transaction, organisation.id)
         if (row.metric, row.user_id) == (boost.metric, user_id)
     )
-    row = credits_dao.add_boost(
-        transaction,
-        {
-            "id": new_id(),
-            "org_id": organisation.id,
-            "user_id": user_id,
-            "metric": boost.metric,
-            "amount": boost.amount,
-            "life_s": timedelta(days=boost.days).total_seconds(),
-            "reason": checked_reason(boost.reason),
-            "requested_by": principal.user_id,
-        },
-    )
-    granted = credits_dao.decide_boost(
-        transaction, row.id, organisation.id, grants=True, decided_by=principal.user_id, note=None
-    )
-    if granted is None:
-        raise Conflict("This boost was decided meanwhile.")
-    _record(
-        transaction,
-        principal,
-        AuditAction.BOOST_DECIDED,
-        Subject("boost", str(row.id)),
-        org_id=organisation.id,
-        before=None,
-        after={"metric": boost.metric, "amount": boost.amount, "ends_at": granted.ends_at, "user_id": user_id},
-    )
-    words, whose = METRICS[boost.metric], f"{email}, {organisation.name}" if email else organisation.name
+    boosts.give(transaction, principal, organisation.id, user_id, **asdict(boost))
+    words, whose = boosts.METRICS[boost.metric], f"{email}, {organisation.name}" if email else organisation.name
     after = f"+{before + boost.amount:,} {words}, {boost.amount:,} of them for {_days(boost.days)}"
     return Effect(whose, f"+{before:,} {words}", after, organisation.id, user_id)
 
@@ -258,7 +229,7 @@ def grant_credits(
     """
     require_operator(principal)
     amount, reason = checked_credits(grant.amount), checked_reason(grant.reason)
-    before = balance_of(transaction, organisation.id)
+    before = wallets_dao.shown_balance(transaction, organisation.id)
     is_new = credits_dao.put_in(
         transaction,
         "grant",
@@ -267,7 +238,7 @@ def grant_credits(
         ),
         expires_at=grant.expires_at,
     )
-    after = balance_of(transaction, organisation.id)
+    after = wallets_dao.shown_balance(transaction, organisation.id)
     if is_new:
         _record(
             transaction,
@@ -354,12 +325,6 @@ def revoke_token(transaction: Transaction, principal: Principal, token_id: UUID,
     )
 
 
-def balance_of(transaction: Transaction, org_id: UUID) -> Decimal:
-    """What is shown as an organisation's credits: available less overdraft."""
-    [row] = dao.organisations(transaction, org_id, dao.Sought(), skipped=0, most=1)
-    return row.balance
-
-
 def credits_words(amount: Decimal) -> str:
     """Credits with every digit that counts: 1,250.5 credits."""
     whole = f"{amount.normalize():,f}".replace("-", "−") if amount else "0"
@@ -380,18 +345,6 @@ def _check_can_go(transaction: Transaction, principal: Principal, user_id: UUID)
     name = dao.left_without_owner(transaction, user_id)
     if name is not None:
         raise Conflict(f"{name} would be left without an owner: make another of its members an owner first.")
-
-
-def _check_boost(boost: Boosting, *, has_user: bool) -> None:
-    if boost.metric not in METRICS:
-        raise InvalidRequest(f"There is no boost of {boost.metric!r}; there are {', '.join(METRICS)}.")
-    if has_user and boost.metric in OF_ORGANISATION:
-        raise InvalidRequest(f"{boost.metric} is the organisation's: a boost of it names no user.")
-    if not 1 <= boost.amount <= MAX_AMOUNT:
-        raise InvalidRequest(f"A boost adds 1 to {MAX_AMOUNT:,}.")
-    if not 1 <= boost.days <= MAX_DAYS:
-        raise InvalidRequest(f"A boost lasts 1 to {MAX_DAYS} days.")
-    checked_reason(boost.reason)
 
 
 def _record(

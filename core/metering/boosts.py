@@ -147,45 +147,6 @@ class Boosts:
             _record(connection, principal, AuditAction.BOOST_DECIDED, row, before=asked)
         return self._named(principal, [row])[0]
 
-    def give(
-        self,
-        principal: Principal,
-        *,
-        user_id: UUID | None,
-        metric: str,
-        amount: int,
-        days: int,
-        reason: str,
-        org_id: UUID | None = None,
-    ) -> Boost:
-        """Grants a boost that nobody asked for, from now on; for one member, or (None) for all.
-
-        Nobody gives themselves one, nor all, but who runs the installation; they may name another organisation.
-
-        Raises:
-            Forbidden: not a manager, or only an operator may (see `check_share` too).
-            NotFound: no member of this organisation.
-            InvalidRequest: as `request`.
-        """
-        whose = org_id or principal.org_id
-        if whose != principal.org_id or principal.is_operator:
-            require_operator(principal)
-        else:
-            require(principal, Action.DECIDE_BOOSTS)
-        user_id = None if metric in OF_ORGANISATION else user_id
-        if user_id in (None, principal.user_id) and not principal.is_operator:
-            raise Forbidden("Nobody grants a boost to themselves; another manager or an operator can.")
-        values = _checked(principal, user_id, metric=metric, amount=amount, days=days, reason=reason)
-        with self._database.service() as connection:
-            if user_id is not None and not people_dao.lock_membership(connection, whose, user_id):
-                raise NotFound("There is no such member in this organisation.")
-            check_share(connection, principal, whose, user_id, metric, amount)
-            asked = dao.add_boost(connection, {**values, "org_id": whose})
-            row = dao.decide_boost(connection, asked.id, whose, grants=True, decided_by=principal.user_id, note=None)
-            assert row is not None  # it was asked for in this transaction
-            _record(connection, principal, AuditAction.BOOST_DECIDED, row)
-        return self._named(principal, [row])[0]
-
     def end(self, principal: Principal, boost_id: UUID, *, note: str = "", everything: bool = False) -> Boost:
         """Ends a granted boost now.
 
@@ -243,6 +204,37 @@ class Boosts:
         return [_boost(row, names) for row in rows]
 
 
+def give(
+    transaction: Transaction,
+    principal: Principal,
+    org_id: UUID,
+    user_id: UUID | None,
+    *,
+    metric: str,
+    amount: int,
+    days: int,
+    reason: str,
+) -> dao.BoostRow:
+    """Grants a boost that nobody asked for, from now on; for one member, or (None) for all.
+
+    Nobody gives themselves one, nor all, but who runs the installation. That they may decide there is the caller's to
+    make sure of, and that the member belongs there.
+
+    Raises:
+        Forbidden: only an operator may (see `check_share` too).
+        InvalidRequest: a metric, amount, time or reason that cannot be.
+    """
+    values = _checked(principal, user_id, metric=metric, amount=amount, days=days, reason=reason)
+    if user_id in (None, principal.user_id) and not principal.is_operator:
+        raise Forbidden("Nobody grants a boost to themselves; another manager or an operator can.")
+    check_share(transaction, principal, org_id, user_id, metric, amount)
+    asked = dao.add_boost(transaction, {**values, "org_id": org_id})
+    row = dao.decide_boost(transaction, asked.id, org_id, grants=True, decided_by=principal.user_id, note=None)
+    assert row is not None  # it was asked for in this transaction
+    _record(transaction, principal, AuditAction.BOOST_DECIDED, row, as_operator=principal.is_operator)
+    return row
+
+
 def check_share(
     transaction: Transaction, principal: Principal, org_id: UUID, user_id: UUID | None, metric: str, amount: int
 ) -> None:
@@ -278,7 +270,7 @@ def _checked(
         InvalidRequest: a metric, amount, time or reason that cannot be.
     """
     if metric not in METRICS:
-        raise InvalidRequest(f"There is no such limit to boost as {metric[:40]!r}; there are {', '.join(METRICS)}.")
+        raise InvalidRequest(f"There is no boost of {metric[:40]!r}; there are {', '.join(METRICS)}.")
     _check_amount(amount)
     if not 1 <= days <= MAX_DAYS:
         raise InvalidRequest(f"A boost lasts 1 to {MAX_DAYS} days.")
@@ -337,6 +329,7 @@ def _record(
     row: dao.BoostRow,
     *,
     before: dao.BoostRow | None = None,
+    as_operator: bool = False,
 ) -> None:
     event = audit_principal(
         principal,
@@ -353,7 +346,7 @@ def _record(
             "note": row.note,
         },
         org_id=row.org_id,
-        as_operator=row.org_id != principal.org_id,
+        as_operator=as_operator or row.org_id != principal.org_id,
     )
     Audit.record(transaction, event)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -169,30 +169,21 @@ class Credits:
             NotFound: there is no such organisation.
             Conflict: another amount was granted under this key.
         """
-        event = AuditEvent(org_id, author, "command", AuditAction.CREDITS_GRANTED, _wallet(org_id))
-        return self._granted(_Grant(org_id, amount, reason, author, expires_at, key), event)
-
-    def grant_by(
-        self,
-        principal: Principal,
-        org_id: UUID,
-        amount: Decimal,
-        *,
-        reason: str,
-        expires_at: datetime | None = None,
-        key: str | None = None,
-    ) -> Decimal:
-        """Grants credits as an operator, once under a key of its own; gives the balance after it.
-
-        Raises:
-            Forbidden: not an operator.
-            InvalidRequest, NotFound, Conflict: as `grant`.
-        """
-        require_operator(principal)
-        event = audit_principal(
-            principal, AuditAction.CREDITS_GRANTED, _wallet(org_id), org_id=org_id, as_operator=True
-        )
-        return self._granted(_Grant(org_id, amount, reason, principal.user_id, expires_at, key), event)
+        given, why, own_key = checked_credits(amount), checked_reason(reason), _grant_key(org_id, key)
+        movement = dao.Movement(org_id, given, own_key, author=author, reason=why)
+        with self._database.service() as connection:
+            _check_organisation(connection, org_id)
+            if expires_at is not None and expires_at <= wallets_dao.now(connection):
+                raise InvalidRequest("A grant ends in the future, or not at all.")
+            if dao.put_in(connection, "grant", movement, expires_at=expires_at):
+                after = {"amount": given, "reason": why, "expires_at": expires_at}
+                Audit.record(
+                    connection,
+                    AuditEvent(org_id, author, "command", AuditAction.CREDITS_GRANTED, _wallet(org_id), after=after),
+                )
+            elif dao.moved(connection, own_key) != given:
+                raise Conflict("Another amount was granted under this key. Use a new key for a new grant.")
+            return wallets_dao.shown_balance(connection, org_id)
 
     def adjust(self, principal: Principal, org_id: UUID, amount: Decimal, reason: str) -> Decimal:
         """Corrects a wallet as an operator, up or (below zero) down; gives the balance after it.
@@ -268,23 +259,6 @@ class Credits:
             rows = wallets_dao.caps(connection, principal.org_id, most=MAX_CAPS)
         return [MemberCap(row.user_id, row.name, row.email, row.cap_month, row.used) for row in rows]
 
-    def set_pooling(self, principal: Principal, *, pools: bool) -> None:
-        """Makes the quotas of all members one of the organisation, or, after this month, each member's own again.
-
-        Raises:
-            Forbidden: not a manager.
-        """
-        require(principal, Action.SET_CAPS)
-        with self._database.service() as connection:
-            dao.set_pooling(connection, principal.org_id, pools)
-            event = audit_principal(
-                principal,
-                AuditAction.POOLING_SET,
-                Subject("organisation", str(principal.org_id)),
-                after={"pools_allowances": pools},
-            )
-            Audit.record(connection, event)
-
     def expire_due(self) -> int:
         """Takes back what is left of grants that have ended, each by an entry; says of how many.
 
@@ -354,40 +328,13 @@ class Credits:
             what, after = AuditAction.CREDITS_GIVEN_BACK, {"amount": given, "payment": payment, "reason": why}
             Audit.record(transaction, AuditEvent(org_id, None, "stripe", what, _wallet(org_id), after=after))
 
-    def _granted(self, grant: _Grant, event: AuditEvent) -> Decimal:
-        amount, reason = checked_credits(grant.amount), checked_reason(grant.reason)
-        key = _grant_key(grant)
-        movement = dao.Movement(grant.org_id, amount, key, author=grant.author, reason=reason)
-        with self._database.service() as connection:
-            _check_organisation(connection, grant.org_id)
-            if grant.expires_at is not None and grant.expires_at <= wallets_dao.now(connection):
-                raise InvalidRequest("A grant ends in the future, or not at all.")
-            if dao.put_in(connection, "grant", movement, expires_at=grant.expires_at):
-                after = {"amount": amount, "reason": reason, "expires_at": grant.expires_at}
-                Audit.record(connection, replace(event, after=after))
-            elif dao.moved(connection, key) != amount:
-                raise Conflict("Another amount was granted under this key. Use a new key for a new grant.")
-            return wallets_dao.shown_balance(connection, grant.org_id)
 
-
-@dataclass(frozen=True, slots=True)
-class _Grant:
-    """Credits that are given."""
-
-    org_id: UUID
-    amount: Decimal
-    reason: str
-    author: UUID | None
-    expires_at: datetime | None
-    key: str | None
-
-
-def _grant_key(grant: _Grant) -> str:
-    if grant.key is None:
+def _grant_key(org_id: UUID, key: str | None) -> str:
+    if key is None:
         return f"grant:{new_id()}"
-    if not 1 <= len(grant.key) <= MAX_KEY_CHARS or not grant.key.isprintable():
+    if not 1 <= len(key) <= MAX_KEY_CHARS or not key.isprintable():
         raise InvalidRequest(f"The key of a grant has 1 to {MAX_KEY_CHARS} printable characters.")
-    return f"grant:{grant.org_id}:{grant.key}"
+    return f"grant:{org_id}:{key}"
 
 
 def checked_credits(amount: Decimal) -> Decimal:

@@ -29,10 +29,6 @@ METHODS: dict[str, Method] = {
     "metering.credits.set_cap": Method(
         MANAGERS, lambda t: t.bench.credits.set_cap(t.who, t.nothing, TEN), ends=NotFound
     ),
-    "metering.credits.set_pooling": Method(MANAGERS, lambda t: t.bench.credits.set_pooling(t.who, pools=False)),
-    "metering.credits.grant_by": Method(
-        OPERATORS, lambda t: t.bench.credits.grant_by(t.who, t.nothing, TEN, reason="why"), ends=NotFound
-    ),
     "metering.credits.adjust": Method(
         OPERATORS, lambda t: t.bench.credits.adjust(t.who, t.nothing, TEN, "why"), ends=NotFound
     ),
@@ -43,13 +39,6 @@ METHODS: dict[str, Method] = {
     ),
     "metering.boosts.decide": Method(
         DECIDERS, lambda t: t.bench.boosts.decide(t.who, t.nothing, granted=True), ends=NotFound
-    ),
-    "metering.boosts.give": Method(
-        DECIDERS,
-        lambda t: t.bench.boosts.give(
-            t.who, user_id=t.nothing, metric="chat_queries_day", amount=1, days=2, reason="why"
-        ),
-        ends=NotFound,
     ),
     "metering.boosts.end": Method(DECIDERS, lambda t: t.bench.boosts.end(t.who, t.nothing), ends=NotFound),
     "metering.boosts.all": Method(DECIDERS, lambda t: t.bench.boosts.all(t.who)),

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from core.admin.changes import Boosting
 from core.admin.overview import PERIODS, Overview
 from core.db.rollups_dao import LATENCY_ERROR
 from core.errors import Forbidden, InvalidRequest
@@ -348,9 +349,8 @@ class TestNearLimits:
             "UPDATE member_meters SET request_used = 200, request_carry = 5 WHERE org_id = %s", (bob.org_id,)
         )
         service.execute("UPDATE memberships SET ended_at = %s WHERE user_id = %s", (NOW, left.user_id))
-        workbench.boosts.give(
-            olga, user_id=new.user_id, org_id=bob.org_id, metric="chat_queries_day", amount=7, days=1, reason="A report"
-        )
+        boost = Boosting("chat_queries_day", 7, 1, "A report")
+        workbench.admin.people.give_boost(olga, bob.org_id, new.email, boost)
         told = {row.metric: (row.used, row.maximum) for row in overview.near_limits(bob).rows}
         meter = {name: (each.used, each.limit) for name, each in workbench.usage.overview(bob).allowances.items()}
         assert told == {name: meter[name] for name in told}
@@ -368,10 +368,9 @@ class TestNearLimits:
         service.execute(
             "UPDATE member_meters SET request_used = 280, request_carry = 5 WHERE org_id = %s", (bob.org_id,)
         )
-        for user_id in (bob.user_id, None):
-            workbench.boosts.give(
-                olga, user_id=user_id, org_id=bob.org_id, metric="chat_queries_day", amount=4, days=1, reason="A report"
-            )
+        for email in (bob.email, ""):
+            boost = Boosting("chat_queries_day", 4, 1, "A report")
+            workbench.admin.people.give_boost(olga, bob.org_id, email, boost)
         told = {row.metric: (row.used, row.maximum) for row in overview.near_limits(bob).rows}
         meter = {name: (each.used, each.limit) for name, each in workbench.usage.overview(bob).allowances.items()}
         assert told == {name: meter[name] for name in told}

@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from core.admin.changes import Boosting, Effect
 from core.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from core.metering.boosts import Boost, Boosts
 from core.principal import Principal, Role
@@ -43,13 +44,10 @@ def carl(member: MakeMember, ann: Principal) -> Principal:
     return member("carl", org=ann.org_name, role=Role.ANALYST)
 
 
-@pytest.fixture
-def operator(workbench: Workbench) -> Principal:
-    """Who runs the installation."""
-    workbench.directory.add_user(
-        "op@test.example", org_name="The house", plan="team", role=Role.OWNER, is_operator=True
-    )
-    return workbench.directory.member("op@test.example", "The house")
+def give(workbench: Workbench, who: Principal, to: Principal, *, for_all: bool = False, **changes: Any) -> Effect:
+    """A boost that nobody asked for, to a member or all of their organisation."""
+    boost = Boosting(**{**WANTED, **changes})
+    return workbench.admin.people.give_boost(who, to.org_id, "" if for_all else to.email, boost)
 
 
 def limit(workbench: Workbench, who: Principal, metric: str = "chat_queries_day") -> int | None:
@@ -102,9 +100,9 @@ def test_nobody_grants_their_own_but_who_runs_the_installation(
     asked = boosts.request(ann, **WANTED)
     with pytest.raises(Forbidden, match="their own"):
         boosts.decide(ann, asked.id, granted=True)
-    for user_id in (ann.user_id, None):
+    for for_all in (False, True):
         with pytest.raises(Forbidden, match="themselves"):
-            boosts.give(ann, user_id=user_id, **WANTED)
+            give(workbench, ann, ann, for_all=for_all)
     with pytest.raises(Forbidden):
         boosts.decide(carl, asked.id, granted=True)
     with pytest.raises(NotFound):
@@ -112,20 +110,21 @@ def test_nobody_grants_their_own_but_who_runs_the_installation(
     assert limit(workbench, ann) == 10
     assert boosts.decide(operator, asked.id, granted=True, everything=True).state == "granted"
     assert limit(workbench, ann) == 15
-    assert boosts.give(operator, user_id=None, org_id=ann.org_id, **WANTED).org_id == ann.org_id
+    give(workbench, operator, ann, for_all=True)
     assert [limit(workbench, who) for who in (ann, carl)] == [20, 15]
 
 
 def test_a_manager_gives_to_another_and_withdraws_their_own_request(
     workbench: Workbench, boosts: Boosts, ann: Principal, carl: Principal, member: MakeMember
 ) -> None:
-    given = boosts.give(ann, user_id=carl.user_id, **WANTED)
+    give(workbench, ann, carl)
+    [given] = boosts.all(ann)
     assert (given.state, given.requested_by, given.decided_by) == ("granted", ann.user_id, ann.user_id)
     assert limit(workbench, carl) == 15
     own = boosts.request(ann, **WANTED)
     assert boosts.decide(ann, own.id, granted=False).state == "refused"
     with pytest.raises(NotFound):
-        boosts.give(ann, user_id=member("sue").user_id, **WANTED)
+        workbench.admin.people.give_boost(ann, ann.org_id, member("sue").email, Boosting(**WANTED))
 
 
 @pytest.mark.parametrize(
@@ -197,27 +196,25 @@ def test_a_viewer_asks_for_none(boosts: Boosts, member: MakeMember, ann: Princip
 def test_managers_grant_as_much_again_as_the_plan_allows(
     workbench: Workbench, boosts: Boosts, ann: Principal, ada: Principal, carl: Principal, move_time: MoveTime
 ) -> None:
-    six = {**WANTED, "amount": 6}
-    boosts.give(ann, user_id=ada.user_id, **six)
-    for who, whom in ((ada, ann), (ann, carl)):
-        boosts.give(who, user_id=whom.user_id, **six)
-    for again in ({"user_id": ada.user_id, **six}, {"user_id": carl.user_id, **WANTED}):
+    for who, whom in ((ann, ada), (ada, ann), (ann, carl)):
+        give(workbench, who, whom, amount=6)
+    for whom, amount in ((ada, 6), (carl, 5)):
         with pytest.raises(Forbidden, match="as much again"):
-            boosts.give(ann, **again)
+            give(workbench, ann, whom, amount=amount)
     asked = boosts.request(carl, **{**WANTED, "amount": 4}, for_all=True)
     with pytest.raises(Forbidden, match="10 chat questions a day"):
         boosts.decide(ada, asked.id, granted=True, amount=5)
     boosts.decide(ada, asked.id, granted=True)
     assert [limit(workbench, who) for who in (ann, ada, carl)] == [20, 20, 20]
-    boosts.give(ann, user_id=ada.user_id, **{**six, "metric": "requests_month"})
+    give(workbench, ann, ada, amount=6, metric="requests_month")
     move_time(timedelta(days=3))
-    assert boosts.give(ann, user_id=ada.user_id, **{**WANTED, "amount": 10}).amount == 10
+    assert give(workbench, ann, ada, amount=10).changes
 
 
 def test_who_runs_the_installation_grants_more_than_the_plan_allows(
-    workbench: Workbench, boosts: Boosts, ann: Principal, operator: Principal
+    workbench: Workbench, ann: Principal, operator: Principal
 ) -> None:
-    boosts.give(operator, user_id=ann.user_id, org_id=ann.org_id, **{**WANTED, "amount": 1000})
+    give(workbench, operator, ann, amount=1000)
     assert limit(workbench, ann) == 1010
 
 
