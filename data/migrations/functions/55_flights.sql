@@ -17,7 +17,10 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(('x' || encode(substring(p_key FROM 1 FOR 8), 'hex'))::bit(64)::bigint);
     SELECT id, expires_at INTO leader FROM holds WHERE flight_key = p_key AND state IN ('reserved', 'in_flight');
-    IF NOT FOUND OR leader.id = p_hold
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF leader.id = p_hold
             OR EXISTS (SELECT FROM holds WHERE id = p_hold) OR NOT may_ask(p_org, p_user) THEN
         RETURN NULL;  -- reserve tells a stranger that he may not ask
     END IF;

@@ -61,6 +61,9 @@ BEGIN
         END IF;
     END IF;
     IF p_cache_key IS NOT NULL THEN
+        IF p_flight_key IS NULL THEN  -- a first try whose reply was lost may still be at it; flights take turns anyway
+            PERFORM pg_advisory_xact_lock(hashtextextended(p_hold::text, 0));
+        END IF;
         SELECT value, extract(epoch FROM expires_at - assay_now()) INTO r.entry, r.entry_life_s FROM cache_entries
             WHERE scope = p_cache_scope AND key = p_cache_key AND expires_at > assay_now()
                 AND may_ask(p_org, p_user) AND NOT EXISTS (SELECT FROM holds WHERE id = p_hold);
