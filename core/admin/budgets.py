@@ -1,4 +1,4 @@
-"""Monthly budgets: what the calls of an organisation may cost it; the meter refuses what would go beyond."""
+"""Monthly budgets, of an organisation and of each member: what calls may cost; the meter refuses what goes beyond."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from core.admin.changes import Effect, acting_in, locked_organisation
 from core.admin.reach import reach_of
 from core.db import budgets_dao as dao
 from core.db.budgets_dao import BudgetRow
-from core.db.engine import Database
-from core.errors import InvalidRequest
+from core.db.engine import Database, Transaction
+from core.db.people_dao import OrganisationRow
+from core.errors import InvalidRequest, NotFound
 from core.ops.audit import Audit, AuditAction, Subject, audit_principal
 from core.principal import Principal
 
@@ -24,7 +25,7 @@ _CENT = Decimal("0.01")
 
 
 class Budgets:
-    """Budgets of organisations, for the managers of one and operators of all."""
+    """Budgets of organisations and their members, for the managers of one and operators of all."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -53,25 +54,41 @@ class Budgets:
             NotFound: there is no such organisation.
             InvalidRequest: an amount that cannot be.
         """
-        if budget_usd is not None:
-            budget_usd = _checked(budget_usd)
+        budget_usd = _checked(budget_usd)
         with self._database.service() as connection:
-            organisation = locked_organisation(connection, principal, org_id)
-            require(acting_in(principal, organisation), Action.SET_OVERSIGHT)
+            organisation = _locked(connection, principal, org_id)
             [row] = dao.budgets(connection, org_id, "", most=1)
             if row.budget_usd != budget_usd:
                 dao.set_budget(connection, org_id, budget_usd)
-                event = audit_principal(
-                    principal,
-                    AuditAction.ORGANISATION_BUDGET_SET,
-                    Subject("organisation", str(org_id)),
-                    before={"budget_usd_month": row.budget_usd},
-                    after={"budget_usd_month": budget_usd},
-                    org_id=org_id,
-                    as_operator=principal.is_operator,
-                )
-                Audit.record(connection, event)
+                subject = Subject("organisation", str(org_id))
+                change = row.budget_usd, budget_usd
+                _record(connection, principal, AuditAction.ORGANISATION_BUDGET_SET, subject, org_id, change)
         return Effect(organisation.name, _words(row.budget_usd), _words(budget_usd), org_id)
+
+    def set_of_member(self, principal: Principal, org_id: UUID, user_id: UUID, budget_usd: Decimal | None) -> Effect:
+        """Sets what a member's own calls may be charged in a calendar month of the organisation's zone; None ends that.
+
+        It holds as that of the organisation does, beside it: whichever is nearer refuses. What acts as the
+        organisation, as nightly verdicts do, takes none of it.
+
+        Raises:
+            Forbidden: no manager of this organisation, and not an operator.
+            NotFound: there is no such organisation, or no such member.
+            InvalidRequest: an amount that cannot be.
+        """
+        budget_usd = _checked(budget_usd)
+        with self._database.service() as connection:
+            organisation = _locked(connection, principal, org_id)
+            row = dao.budget_of_member(connection, org_id, user_id)
+            if row is None:
+                raise NotFound("There is no such member in this organisation.")
+            if row.budget_usd != budget_usd:
+                dao.set_budget_of_member(connection, org_id, user_id, budget_usd)
+                subject = Subject("user", str(user_id))
+                change = row.budget_usd, budget_usd
+                _record(connection, principal, AuditAction.MEMBER_BUDGET_SET, subject, org_id, change)
+        whose = f"{row.email}, {organisation.name}"
+        return Effect(whose, _words(row.budget_usd), _words(budget_usd), org_id, user_id)
 
 
 def projected(row: BudgetRow) -> Decimal | None:
@@ -84,7 +101,37 @@ def projected(row: BudgetRow) -> Decimal | None:
     return row.used_usd / elapsed if elapsed >= LEAST_ELAPSED else None
 
 
-def _checked(budget_usd: Decimal) -> Decimal:
+def _locked(transaction: Transaction, principal: Principal, org_id: UUID) -> OrganisationRow:
+    """The organisation, whose budgets the principal may set."""
+    organisation = locked_organisation(transaction, principal, org_id)
+    require(acting_in(principal, organisation), Action.SET_OVERSIGHT)
+    return organisation
+
+
+def _record(
+    transaction: Transaction,
+    principal: Principal,
+    action: AuditAction,
+    subject: Subject,
+    org_id: UUID,
+    change: tuple[Decimal | None, Decimal | None],
+) -> None:
+    before, after = change
+    event = audit_principal(
+        principal,
+        action,
+        subject,
+        before={"budget_usd_month": before},
+        after={"budget_usd_month": after},
+        org_id=org_id,
+        as_operator=principal.is_operator,
+    )
+    Audit.record(transaction, event)
+
+
+def _checked(budget_usd: Decimal | None) -> Decimal | None:
+    if budget_usd is None:
+        return None
     if not budget_usd.is_finite() or not 0 <= budget_usd <= MAX_BUDGET_USD or budget_usd % _CENT:
         raise InvalidRequest(f"A budget is 0 to {MAX_BUDGET_USD:,} USD, to the cent.")
     return budget_usd.quantize(_CENT)

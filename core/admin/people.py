@@ -135,7 +135,10 @@ class People:
         with self._database.app(member) as connection:
             told = {each.metric: each for each in metering_dao.allowances(connection)}
         quotas = [_quota(metric, told[metric], row, boosts, user_id) for metric in (*_POOLED, "signal_validations_day")]
-        return [*quotas, *(_rate(metric, scope, getattr(row, metric)) for metric, scope in _RATES.items())]
+        rates = {metric: _rate(metric, scope, getattr(row, metric)) for metric, scope in _RATES.items()}
+        charged = told["charge_usd_month"]
+        rates["user_budget_usd"] = replace(rates["user_budget_usd"], used=charged.used, resets_at=charged.ends_at)
+        return [*quotas, *rates.values()]
 
     def balance(self, principal: Principal, org_id: UUID, user_id: UUID) -> BalanceRow:
         """The credits that a member can spend: today's free ones, the wallet's, and their own cap.

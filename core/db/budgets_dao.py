@@ -1,4 +1,4 @@
-"""The statements of organisations' monthly budgets; for the service role."""
+"""The statements of monthly budgets, of organisations and of their members; for the service role."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ _FOUND = text(
     """
 )
 _SET = text("UPDATE organisations SET budget_usd_month = :budget_usd WHERE id = :org_id")
+_OF_MEMBER = text(
+    "SELECT u.email, s.budget_usd_month AS budget_usd FROM memberships s JOIN users u ON u.id = s.user_id "
+    "WHERE s.org_id = :org_id AND s.user_id = :user_id AND s.ended_at IS NULL"
+)
+_SET_OF_MEMBER = text(
+    "UPDATE memberships SET budget_usd_month = :budget_usd WHERE org_id = :org_id AND user_id = :user_id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,15 @@ class BudgetRow:
     """When it was read."""
 
 
+@dataclass(frozen=True, slots=True)
+class MemberBudgetRow:
+    """What a member may be charged in a month."""
+
+    email: str
+    budget_usd: Decimal | None
+    """None: there is none."""
+
+
 def budgets(connection: Connection, org_id: UUID | None, words: str, *, most: int) -> Sequence[BudgetRow]:
     """One organisation's, or those of the organisations that are found: first who has one, by name."""
     rows = connection.execute(_FOUND, {"org_id": org_id, "words": words.strip(), "most": most}).mappings()
@@ -51,3 +67,14 @@ def budgets(connection: Connection, org_id: UUID | None, words: str, *, most: in
 def set_budget(connection: Connection, org_id: UUID, budget_usd: Decimal | None) -> None:
     """Sets an organisation's budget; None ends it."""
     connection.execute(_SET, {"org_id": org_id, "budget_usd": budget_usd})
+
+
+def budget_of_member(connection: Connection, org_id: UUID, user_id: UUID) -> MemberBudgetRow | None:
+    """A member's own budget; None: there is no such member."""
+    row = connection.execute(_OF_MEMBER, {"org_id": org_id, "user_id": user_id}).mappings().one_or_none()
+    return None if row is None else MemberBudgetRow(**row)
+
+
+def set_budget_of_member(connection: Connection, org_id: UUID, user_id: UUID, budget_usd: Decimal | None) -> None:
+    """Sets a member's own budget; None ends it."""
+    connection.execute(_SET_OF_MEMBER, {"org_id": org_id, "user_id": user_id, "budget_usd": budget_usd})

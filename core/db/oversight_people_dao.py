@@ -28,14 +28,15 @@ _PEOPLE = text(
         ) AS seen_at
     FROM (SELECT m.org_id, o.name AS org_name, o.plan, m.user_id, u.email, u.name, m.role, m.created_at AS joined_at,
             u.deactivated_at IS NULL AS is_active, u.is_operator, m.credits_cap_month AS cap_month,
-            count(*) OVER () AS total
+            m.budget_usd_month AS budget_usd, count(*) OVER () AS total
         {_FOUND} ORDER BY u.email, o.name, m.org_id LIMIT :most OFFSET :skipped) p
     ORDER BY p.email, p.org_name, p.org_id
     """  # noqa: S608 (the condition is written above)
 )
 _ORGANISATIONS = text(
     """
-    SELECT o.id, o.name, o.plan, o.zone, o.created_at, o.pools_allowances AS pools, o.budget_usd_month,
+    SELECT o.id, o.name, o.plan, o.zone, o.created_at, o.pools_allowances AS pools,
+        CASE WHEN NOT o.pools_allowances AND pools_at(o, assay_now()) THEN o.pools_until END AS pools_until, o.budget_usd_month,
         coalesce(w.available - w.overdraft, 0) AS balance, m.members, m.owners, count(*) OVER () AS total
     FROM organisations o LEFT JOIN wallets w ON w.org_id = o.id
         CROSS JOIN LATERAL (SELECT count(*) AS members, count(*) FILTER (WHERE s.role = 'owner') AS owners
@@ -139,6 +140,8 @@ class PersonRow:
     is_operator: bool
     cap_month: Decimal | None
     """Most credits of the wallet in a month; None: there is no cap."""
+    budget_usd: Decimal | None
+    """What their calls may cost in a month; None: no budget of their own."""
     total: int
     """How many are found in all."""
     seen_at: datetime | None
@@ -156,6 +159,8 @@ class OrganisationRow:
     created_at: datetime
     pools: bool
     """Whether its members' quotas are one."""
+    pools_until: datetime | None
+    """When they are each member's own again, where pooling was switched off and lasts its month; None: it was not."""
     budget_usd_month: Decimal | None
     balance: Decimal
     """Credits: available less overdraft."""

@@ -34,6 +34,7 @@ class AuditAction(StrEnum):
     MEMBER_REMOVED = "member.removed"
     MEMBER_LEFT = "member.left"
     MEMBER_CAP_SET = "member.cap_set"
+    MEMBER_BUDGET_SET = "member.budget_set"
     MEMBERS_CHANGED = "member.bulk_changed"
 
     ORGANISATION_MADE = "organisation.made"

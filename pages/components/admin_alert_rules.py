@@ -14,7 +14,7 @@ from core.admin.alerts.service import RuleState
 from core.principal import Principal
 from pages.components.admin_alerts import LEVELS
 from pages.components.badges import Badge
-from pages.components.forms import saving, submit_button
+from pages.components.forms import begin_with, saving, submit_button
 from pages.components.rows import Row, show_list, show_row
 from pages.components.words import bound, usd
 
@@ -100,9 +100,12 @@ def _show_form(key: str, state: RuleState, setter: Setter, principal: Principal,
             given = st.number_input(
                 "Threshold, in %" if rule.unit == "share" else "Threshold, in USD",
                 min_value=0.01,
-                value=None if state.own_threshold is None else float(_shown(state.own_threshold, rule.unit)),
+                value=None,
                 placeholder=_default(state),
-                key=f"{key}_threshold",
+                key=begin_with(
+                    f"{key}_threshold",
+                    None if state.own_threshold is None else float(_shown(state.own_threshold, rule.unit)),
+                ),
                 help="Empty: the usual one.",
             )
         muted = st.selectbox(

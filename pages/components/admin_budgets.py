@@ -1,4 +1,4 @@
-"""Monthly budgets of organisations: what is used of each, and the form that sets it."""
+"""Monthly budgets: what is used of each organisation's, and the forms that set theirs and a member's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.admin.changes import Effect
 from core.db.budgets_dao import BudgetRow
 from core.principal import Principal
 from pages.components.badges import Badge
-from pages.components.forms import saving, search_field, submit_button
+from pages.components.forms import begin_with, saving, search_field, submit_button
 from pages.components.rows import Row, show_list, show_row
 from pages.components.session import require
 from pages.components.states import show_empty
@@ -76,6 +76,22 @@ def show(key: str, desk: Desk) -> None:
         st.caption(f"The first {MAX_SHOWN}; look for a name to find the others.")
 
 
+def budget_field(label: str, budget_usd: Decimal | None, *, key: str, width: int | str = "stretch") -> Decimal | None:
+    """A budget in whole cents; None where it is left empty."""
+    given = st.number_input(
+        label,
+        min_value=0.0,
+        max_value=float(MAX_BUDGET_USD),
+        value=None,
+        step=10.0,
+        format="%.2f",
+        key=begin_with(key, None if budget_usd is None else float(budget_usd)),
+        help="A calendar month in the organisation's time zone.",
+        width=width,
+    )
+    return None if given is None else Decimal(str(given)).quantize(_CENT, ROUND_HALF_UP)
+
+
 def _row(row: BudgetRow, zone: str) -> Row:
     if row.budget_usd is None:
         return Row(row.name, f"{_usd(row.used_usd)} this month, without a bound", (), icon=":material/savings:")
@@ -99,16 +115,7 @@ def _badge(share: Decimal) -> Badge:
 def _ask(key: str, desk: Desk, row: BudgetRow) -> None:
     with st.form(f"{key}_form", border=False):
         st.text(row.name)
-        given = st.number_input(
-            "USD a month; empty: no budget",
-            min_value=0.0,
-            max_value=float(MAX_BUDGET_USD),
-            value=None if row.budget_usd is None else float(row.budget_usd),
-            step=10.0,
-            format="%.2f",
-            key=f"{key}_usd",
-            help="A calendar month in the organisation's time zone.",
-        )
+        budget = budget_field("USD a month; empty: no budget", row.budget_usd, key=f"{key}_usd")
         st.caption(
             "It counts from the next request on, what is used this month included. A call that could go beyond it is "
             "refused for everybody in the organisation, nightly verdicts too; answers of the cache and calls on own "
@@ -116,7 +123,6 @@ def _ask(key: str, desk: Desk, row: BudgetRow) -> None:
         )
         if submit_button("Set budget", key=f"{key}_send"):
             with saving("The budget is set", desk.principal):
-                budget = None if given is None else Decimal(str(given)).quantize(_CENT, ROUND_HALF_UP)
                 desk.keeper.set(require(), row.org_id, budget)
 
 

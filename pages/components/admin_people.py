@@ -17,10 +17,11 @@ from core.admin.people import EffectiveLimit, Page, PersonRow, Sought
 from core.db.credits_dao import BalanceRow
 from core.principal import Principal, Role
 from pages.components import admin_limits
+from pages.components.admin_budgets import budget_field
 from pages.components.badges import PLANS, Badge, role_badge
 from pages.components.confirm import Question, confirm_button
 from pages.components.errors import show_errors
-from pages.components.forms import saving, search_field, submit_button
+from pages.components.forms import begin_with, saving, search_field, submit_button
 from pages.components.members_list import role_words
 from pages.components.rows import Row, show_list, show_row
 from pages.components.session import require
@@ -68,12 +69,21 @@ class Keeper(Protocol):
         ...
 
 
+class Purse(Protocol):
+    """What sets members' own budgets."""
+
+    def set_of_member(self, principal: Principal, org_id: UUID, user_id: UUID, budget_usd: Decimal | None) -> Effect:
+        """Bounds what a member's calls may cost in a month."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Who looks, over what, by what."""
 
     principal: Principal
     keeper: Keeper
+    budgets: Purse
     everything: bool
     plans: Collection[str]
     now: datetime
@@ -188,23 +198,40 @@ def _show_limits(key: str, desk: Desk, row: PersonRow) -> None:
         limits = desk.keeper.limits(require(), row.org_id, row.user_id)
         balance = desk.keeper.balance(require(), row.org_id, row.user_id)
         admin_limits.show(f"{key}_list", limits, balance, desk.now, desk.principal.zone)
-    with st.form(f"{key}_cap", border=False):
+    _show_cap(f"{key}_cap", desk, row)
+    _show_budget(f"{key}_budget", desk, row)
+
+
+def _show_cap(key: str, desk: Desk, row: PersonRow) -> None:
+    with st.form(key, border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             cap = st.number_input(
                 "Cap of the wallet's credits a month; empty: none",
                 min_value=0.0,
-                value=None if row.cap_month is None else float(row.cap_month),
+                value=None,
                 step=10.0,
                 format="%.2f",
-                key=f"{key}_cap_amount",
+                key=begin_with(f"{key}_amount", None if row.cap_month is None else float(row.cap_month)),
                 help="What this member may spend of the wallet in a month; free credits do not count.",
                 width=320,
             )
-            is_sent = submit_button("Set cap", key=f"{key}_cap_set")
+            is_sent = submit_button("Set cap", key=f"{key}_set")
         if is_sent:
             with saving("The cap is set", desk.principal):
                 amount = None if cap is None else Decimal(str(cap))
                 desk.keeper.set_cap(require(), row.org_id, row.email, amount)
+
+
+def _show_budget(key: str, desk: Desk, row: PersonRow) -> None:
+    with st.form(key, border=False):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            label = "Their own budget, USD a month; empty: none"
+            budget = budget_field(label, row.budget_usd, key=f"{key}_usd", width=320)
+            is_sent = submit_button("Set budget", key=f"{key}_set")
+        st.caption("What would go beyond is refused for this member alone, beside the budget of the organisation.")
+        if is_sent:
+            with saving("The budget is set", desk.principal):
+                desk.budgets.set_of_member(require(), row.org_id, row.user_id, budget)
 
 
 @st.dialog("Role in the organisation", icon=":material/badge:")

@@ -16,7 +16,7 @@ from core.admin.simulator import MAX_DAYS, MAX_ROWS, NOTES, Outcome, Simulation,
 from core.metering.plans import ModelClass, Plan
 from core.principal import Principal
 from pages.components.errors import show_errors, show_message
-from pages.components.forms import submit_button
+from pages.components.forms import begin_with, submit_button
 from pages.components.states import show_empty, show_loading
 from pages.components.words import plain, usd_figure
 
@@ -100,15 +100,16 @@ def _changes(key: str, plan: Plan) -> dict[str, Any]:
     with st.grid("auto", min_column_width=190):
         for name in LIMITS:
             limit: int | None = getattr(plan.limits, name)
-            changes[name] = _whole(st.number_input(METRIC_WORDS[name], 0, 10**9, limit, key=f"{key}_{name}"))
+            field = begin_with(f"{key}_{name}", limit)
+            changes[name] = _whole(st.number_input(METRIC_WORDS[name], 0, 10**9, None, step=1, key=field))
         ceiling = plan.limits.request_ceiling_usd
         typed = st.number_input(
             METRIC_WORDS["request_ceiling_usd"],
             min_value=0.0,
-            value=None if ceiling is None else float(ceiling),
+            value=None,
             format="%.4f",
             step=0.01,
-            key=f"{key}_ceiling",
+            key=begin_with(f"{key}_ceiling", None if ceiling is None else float(ceiling)),
             help="The dearest single request: one whose worst case is above it is refused. Empty: none.",
         )
         changes["request_ceiling_usd"] = None if typed is None else Decimal(str(typed))

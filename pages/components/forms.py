@@ -69,6 +69,15 @@ def search_field(label: str, placeholder: str, *, key: str, hint: str | None = N
     )
 
 
+def begin_with(key: str, value: object) -> str:
+    """What a field that may be emptied holds at first; gives its key.
+
+    A number or day that is given as the field's own value comes back when it is cleared: give the field None instead.
+    """
+    st.session_state.setdefault(key, value)
+    return key
+
+
 def submit_button(label: str = "Save", *, key: str | None = None, is_wide: bool = False) -> bool:
     """The one main button of a form; true in the run in which it was sent."""
     return st.form_submit_button(label, type="primary", key=key, width="stretch" if is_wide else "content")

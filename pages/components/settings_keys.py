@@ -17,7 +17,7 @@ from core.accounts.provider_keys import MAX_NAME_CHARS, KeyChange, KeyDraft, Key
 from core.principal import Principal
 from pages.components.badges import Badge
 from pages.components.confirm import Question, confirm_button
-from pages.components.forms import saving, submit_button, text_field
+from pages.components.forms import begin_with, saving, submit_button, text_field
 from pages.components.headings import section
 from pages.components.rows import Row, show_list, show_row
 from pages.components.session import require
@@ -171,17 +171,20 @@ def _bounds(key: str, expires: date | None, limit: Decimal | None) -> tuple[date
     left, right = st.columns(2)
     with left:
         day = st.date_input(
-            "Last day", expires, help="Empty: it does not expire here.", key=f"settings_key_expires_{key}"
+            "Last day",
+            None,
+            help="Empty: it does not expire here.",
+            key=begin_with(f"settings_key_expires_{key}", expires),
         )
     with right:
         amount = st.number_input(
             "Most a month, USD",
             min_value=0.0,
-            value=None if limit is None else float(limit),
+            value=None,
             step=5.0,
             format="%.2f",
             help="By this workbench's table of prices; empty: no limit but the provider's.",
-            key=f"settings_key_limit_{key}",
+            key=begin_with(f"settings_key_limit_{key}", None if limit is None else float(limit)),
         )
     return day, None if amount is None else Decimal(f"{amount:.2f}")
 

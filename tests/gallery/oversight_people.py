@@ -35,8 +35,8 @@ PLANS = ("free", "basic", "premium", "team", "enterprise")
 SHIPPED = load_plans(DATA / "plans.yaml")
 ANN = PersonRow(
     org_id=uuid5(NAMES, "acme"), org_name="Acme", plan="team", user_id=uuid5(NAMES, "ann"), email="ann@acme.example",
-    name="Ann Lee", role="owner", joined_at=NOW, is_active=True, is_operator=False, cap_month=None, total=4,
-    seen_at=NOW - timedelta(hours=2),
+    name="Ann Lee", role="owner", joined_at=NOW, is_active=True, is_operator=False, cap_month=None, budget_usd=None,
+    total=4, seen_at=NOW - timedelta(hours=2),
 )  # fmt: skip
 BOB = replace(
     ANN, user_id=uuid5(NAMES, "bob"), email="bob@acme.example", name="", role="viewer", is_active=False, seen_at=None
@@ -148,6 +148,10 @@ class Keeper:
         """Changes nothing."""
         return Effect("", "", "")
 
+    def set_of_member(self, principal: Principal, org_id: UUID, user_id: UUID, budget_usd: Decimal | None) -> Effect:
+        """Sets nothing."""
+        return Effect("", "", "")
+
     def grant_credits(
         self, principal: Principal, org_id: UUID, amount: Decimal, *, reason: str, expires_at: datetime | None = None
     ) -> Effect:
@@ -202,14 +206,15 @@ class Decider:
 
 def people() -> None:
     """An operator among all: an owner, somebody deactivated who has no name yet, themselves, and a long name"""
-    desk = admin_people.Desk(OPERATOR, Keeper(ANN, BOB, OLGA, LONG), True, PLANS, NOW)
+    keeper = Keeper(ANN, BOB, OLGA, LONG)
+    desk = admin_people.Desk(OPERATOR, keeper, keeper, True, PLANS, NOW)
     admin_people.show("gallery_people", desk)
 
 
 def nobody() -> None:
     """A search that finds nobody, by a manager"""
     manager = replace(OPERATOR, is_operator=False)
-    admin_people.show("gallery_nobody", admin_people.Desk(manager, Keeper(), False, PLANS, NOW))
+    admin_people.show("gallery_nobody", admin_people.Desk(manager, Keeper(), Keeper(), False, PLANS, NOW))
 
 
 def limits() -> None:

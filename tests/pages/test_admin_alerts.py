@@ -142,6 +142,9 @@ def test_a_rule_gets_a_threshold_is_muted_and_switched_off(made: Made, ann: Prin
     assert "Muted until" in words_of(app)
     [state] = [each for each in made.area.alerts.rules(ann) if each.rule.name == "cost_day"]
     assert (state.own_threshold, state.muted_until is None) == (Decimal("12.5"), False)
+    app.number_input(key="admin_alerts_rules_cost_day_form_threshold").set_value(None)
+    app = app.button(key="admin_alerts_rules_cost_day_form_save").click().run()
+    assert "The running UTC day · no threshold is set" in words_of(app)
 
     app.toggle(key="admin_alerts_rules_job_failed_form_on").set_value(False)
     app = app.button(key="admin_alerts_rules_job_failed_form_save").click().run()

@@ -111,6 +111,47 @@ class TestPeople:
         app = send(app, opener, "Set cap")
         page = workbench.admin.people.search(ann, _sought("ann"), everything=False)
         assert page.people[0].cap_month == Decimal(25)
+        app = app.button(key=opener).click().run()
+        labelled(app.number_input, "Cap of the wallet's credits a month; empty: none").set_value(None)
+        send(app, opener, "Set cap")
+        assert workbench.admin.people.search(ann, _sought("ann"), everything=False).people[0].cap_month is None
+
+    def test_a_manager_sets_a_members_own_budget_and_ends_it(
+        self, workbench: Workbench, ann: Principal, sign_in: SignIn
+    ) -> None:
+        sign_in(ann)
+        bob = workbench.directory.member("bob@test.example", "Acme")
+        opener = f"admin_people_{ann.org_id.hex}_{bob.user_id.hex}_limits"
+        for typed, kept in ((12.5, Decimal("12.5")), (None, None)):
+            app = open_page("admin.py", section="people").button(key=opener).click().run()
+            labelled(app.number_input, "Their own budget, USD a month; empty: none").set_value(typed)
+            app = send(app, opener, "Set budget")
+            assert "The budget is set" in words_of(app)
+            people = workbench.admin.people.search(ann, _sought("@test"), everything=False).people
+            assert [(row.email, row.budget_usd) for row in people] == [(ann.email, None), (bob.email, kept)]
+        app = app.button(key=opener).click().run()
+        labelled(app.number_input, "Their own budget, USD a month; empty: none").set_value(3.0)
+        send(app, opener, "Set budget")
+        app = app.button(key=opener).click().run()
+        assert "3 = 3 budget · 0 used, 3 left" in words_of(app)
+
+    def test_a_budget_of_the_organisation_is_set_and_its_use_told(
+        self, workbench: Workbench, ann: Principal, sign_in: SignIn
+    ) -> None:
+        sign_in(ann)
+        app = open_page("admin.py", section="people")
+        assert "0.00 USD this month, without a bound" in words_of(app)
+        opener = f"admin_budgets_{ann.org_id.hex}_set"
+        app = app.button(key=opener).click().run()
+        labelled(app.number_input, "USD a month; empty: no budget").set_value(0.25)
+        app = send(app, opener, "Set budget")
+        assert "The budget is set" in words_of(app)
+        hold = workbench.meter.reserve(ann, hold_request(held_usd=Decimal("0.20")))
+        assert workbench.meter.mark_in_flight(hold)
+        workbench.meter.settle(hold, "success", Decimal("0.20"), record("0.20"))
+        words = words_of(open_page("admin.py", section="people"))
+        assert "0.20 USD of 0.25 USD this month" in words
+        assert "80 % used" in words
 
     def test_a_manager_sees_their_own_organisation_and_no_plan_or_credits_to_give(
         self, ann: Principal, olga: Principal, sign_in: SignIn
@@ -234,8 +275,10 @@ def test_a_changed_plan_is_simulated_beside_the_present_one(
     assert "Nothing is simulated yet" in words_of(app)
     app = app.selectbox(key="admin_simulator_plan").set_value("basic").run()
     labelled(app.number_input, "Chat questions a day").set_value(1)
+    labelled(app.number_input, "AI requests a month").set_value(None)
     app = press(app, "Simulate")
     assert not app.exception
+    assert labelled(app.number_input, "AI requests a month").value is None  # unlimited
     side = app.table[0].value
     figures = dict(zip(side["Figure"], zip(side["As it is"], side["As changed"], strict=True), strict=True))
     assert figures["Requests (n)"] == ("2", "2")

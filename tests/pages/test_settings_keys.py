@@ -128,6 +128,21 @@ def test_a_key_is_changed_and_replaced(workbench: Workbench, olga: Principal) ->
     assert row.expires_at == expires_at
 
 
+def test_the_limit_and_the_last_day_of_a_key_are_taken_away(workbench: Workbench, olga: Principal) -> None:
+    expires_at = datetime.now(UTC) + timedelta(days=90)
+    draft = KeyDraft("openai", "Research", SecretStr(PLAIN), expires_at=expires_at, limit_usd_month=Decimal(5))
+    key_id = workbench.provider_keys.add(olga, draft)
+    app = keys_page()
+    app.button(key=f"settings_key_change_{key_id}").click().run()
+    app.number_input(key=f"settings_key_limit_{key_id}").set_value(None)
+    app.date_input(key=f"settings_key_expires_{key_id}").set_value(None)
+    next(each for each in app.button if each.label == "Save key").click()
+    app.button(key=f"settings_key_change_{key_id}").click().run()
+    assert not app.exception
+    [row] = workbench.provider_keys.all(olga)
+    assert (row.limit_usd_month, row.expires_at) == (None, None)
+
+
 def test_a_viewer_may_keep_none_and_is_told_who_can_help(
     workbench: Workbench, member: MakeMember, monkeypatch: pytest.MonkeyPatch
 ) -> None:

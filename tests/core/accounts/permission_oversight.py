@@ -164,6 +164,9 @@ METHODS: dict[str, Method] = {
     "admin.budgets.found": Method(OVERSEERS, lambda t: t.bench.admin.budgets.found(t.who, everything=False)),
     "admin.budgets.found:everything": Method(OPERATORS, lambda t: t.bench.admin.budgets.found(t.who, everything=True)),
     "admin.budgets.set": Method(DECIDERS, lambda t: t.bench.admin.budgets.set(t.who, t.who.org_id, None)),
+    "admin.budgets.set_of_member": Method(
+        DECIDERS, lambda t: t.bench.admin.budgets.set_of_member(t.who, t.who.org_id, t.nothing, None), ends=NotFound
+    ),
     "admin.people.set_pooling": Method(
         DECIDERS, lambda t: t.bench.admin.people.set_pooling(t.who, t.who.org_id, pools=False)
     ),

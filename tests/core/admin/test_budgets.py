@@ -131,6 +131,76 @@ def test_managers_set_their_own_and_operators_everybodys(
     assert budgets.found(operator, "%", everything=True) == []
 
 
+def test_a_members_own_budget_refuses_them_alone_whichever_is_nearer(
+    budgets: Budgets, ann: Principal, member: MakeMember, workbench: Workbench
+) -> None:
+    bob = member("bob", org="Acme", plan="enterprise", role=Role.ANALYST)
+    spend(workbench, bob, "0.90")
+    effect = budgets.set_of_member(ann, ann.org_id, bob.user_id, Decimal(1))
+    assert (effect.subject, effect.before, effect.after) == (
+        "bob@test.example, Acme", "no budget", "1.00 USD a month",
+    )  # fmt: skip
+    with pytest.raises(MeteringDenied) as refused:
+        spend(workbench, bob, "0.11")
+    assert (refused.value.denial.code, refused.value.denial.metric) == ("budget_exceeded", "user_budget_usd_month")
+    spend(workbench, bob, "0.10")  # what fits goes on
+    spend(workbench, ann, "2")
+    budgets.set_of_member(ann, ann.org_id, bob.user_id, Decimal(9))
+    budgets.set(ann, ann.org_id, Decimal(3))
+    with pytest.raises(MeteringDenied) as refused:
+        spend(workbench, bob, "0.01")
+    assert refused.value.denial.metric == "org_budget_usd_month"
+    budgets.set(ann, ann.org_id, None)
+    assert not budgets.set_of_member(ann, ann.org_id, bob.user_id, Decimal("9.00")).changes
+    budgets.set_of_member(ann, ann.org_id, bob.user_id, None)
+    spend(workbench, bob, "20")
+
+
+def test_what_is_used_of_a_members_budget_is_among_their_limits(
+    budgets: Budgets, ann: Principal, workbench: Workbench
+) -> None:
+    budgets.set_of_member(ann, ann.org_id, ann.user_id, Decimal(2))
+    spend(workbench, ann, "0.50")
+    told = {each.metric: each for each in workbench.admin.people.limits(ann, ann.org_id, ann.user_id)}
+    own = told["user_budget_usd"]
+    assert (own.maximum, own.used, own.parts[0].source) == (Decimal(2), Decimal("0.5"), "budget")
+    assert own.resets_at is not None
+
+
+def test_a_members_budget_is_in_the_audit_log_once(
+    budgets: Budgets, ann: Principal, operator: Principal, service: Service
+) -> None:
+    ann = replace(ann, via="session")
+    budgets.set_of_member(ann, ann.org_id, ann.user_id, Decimal("12.5"))
+    budgets.set_of_member(ann, ann.org_id, ann.user_id, Decimal("12.50"))  # as it is
+    budgets.set_of_member(operator, ann.org_id, ann.user_id, None)
+    rows = service.execute(
+        "SELECT org_id, actor_kind, subject_id, (before ->> 'budget_usd_month')::numeric, "
+        "(after ->> 'budget_usd_month')::numeric FROM audit_events WHERE action = 'member.budget_set' ORDER BY seq"
+    ).fetchall()
+    amount = Decimal("12.5")
+    assert rows == [
+        (ann.org_id, "member", str(ann.user_id), None, amount),
+        (ann.org_id, "operator", str(ann.user_id), amount, None),
+    ]
+
+
+def test_members_budgets_are_set_by_their_managers_and_operators(
+    budgets: Budgets, ann: Principal, operator: Principal, member: MakeMember
+) -> None:
+    bob, carl = member("bob", org="Acme", plan="enterprise", role=Role.ANALYST), member("carl", org="Other")
+    for who in (bob, carl):
+        with pytest.raises(Forbidden):
+            budgets.set_of_member(who, ann.org_id, bob.user_id, None)
+    with pytest.raises(NotFound):
+        budgets.set_of_member(ann, ann.org_id, carl.user_id, Decimal(1))
+    with pytest.raises(NotFound):
+        budgets.set_of_member(operator, carl.org_id, bob.user_id, Decimal(1))
+    with pytest.raises(InvalidRequest, match="to the cent"):
+        budgets.set_of_member(ann, ann.org_id, bob.user_id, Decimal("0.001"))
+    assert budgets.set_of_member(operator, ann.org_id, bob.user_id, Decimal(0)).after == "0.00 USD a month"
+
+
 @pytest.mark.parametrize("amount", ["-1", "NaN", "Infinity", "10000000.01", "0.001"])
 def test_an_amount_that_cannot_be_is_refused(budgets: Budgets, ann: Principal, amount: str) -> None:
     with pytest.raises(InvalidRequest, match="to the cent"):

@@ -216,6 +216,11 @@ WRITES: dict[str, tuple[Before, Act, list[AuditAction]]] = {
         lambda o, _: o.bench.admin.budgets.set(o.ann, o.ann.org_id, TEN),
         [AuditAction.ORGANISATION_BUDGET_SET],
     ),
+    "admin.budgets.set_of_member": (
+        _nothing,
+        lambda o, _: o.bench.admin.budgets.set_of_member(o.ann, o.ann.org_id, o.bob.user_id, TEN),
+        [AuditAction.MEMBER_BUDGET_SET],
+    ),
     "admin.bulk.apply": (
         _file,
         lambda o, content: o.bench.admin.bulk.apply(o.ann, content, everything=False),
