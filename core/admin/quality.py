@@ -38,6 +38,8 @@ class VerdictQuality:
     """How often what they claimed comes true of all entries; None where it is known of none."""
     n_base_rate: int
     """Verdicts whose base rate is known."""
+    n_generated: int = 0
+    """Verdicts of generated bars, which say nothing of any market."""
 
     @property
     def share(self) -> float:
@@ -95,4 +97,5 @@ class AdminQuality:
 
 def _quality(row: VerdictRow) -> VerdictQuality:
     low, high = wilson(row.rightly, row.scored) or (0.0, 1.0)
-    return VerdictQuality(row.model, row.scored, row.rightly, low, high, row.base_rate, row.with_base_rate)
+    known = row.base_rate, row.with_base_rate, row.generated
+    return VerdictQuality(row.model, row.scored, row.rightly, low, high, *known)

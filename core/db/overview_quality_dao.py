@@ -38,7 +38,7 @@ _VERDICTS = text(
             ELSE CASE v.direction WHEN 'bullish' THEN s.move_20 <= 0 ELSE s.move_20 >= 0 END END) AS rightly,
         avg(CASE WHEN (v.verdict, v.direction) IN (('BUY', 'bullish'), ('SELL', 'bearish'))
             THEN v.base_rate ELSE 1 - v.base_rate END) AS base_rate,
-        count(v.base_rate) AS with_base_rate
+        count(v.base_rate) AS with_base_rate, count(*) FILTER (WHERE v.is_generated) AS generated
     FROM (SELECT verdict_id, move_20 FROM verdict_scores
         WHERE scored_at >= assay_now() - make_interval(days => :days) AND move_20 IS NOT NULL
             AND (cast(:org_id AS uuid) IS NULL OR org_id = :org_id)
@@ -96,6 +96,8 @@ class VerdictRow:
     base_rate: float | None
     """How often what they claimed comes true of all entries, on the average of those where it is known."""
     with_base_rate: int
+    generated: int
+    """Those of generated bars."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,13 +70,15 @@ def _show_verdicts(key: str, rows: Sequence[VerdictQuality], labels: Mapping[str
         "Base rate": [row.base_rate for row in rows],
         "Verdicts (n)": [row.n for row in rows],
         "With a base rate": [row.n_base_rate for row in rows],
+        "Of generated bars": [row.n_generated for row in rows],
     }
     _table(key, columns, shares=("Right", "Base rate"), alt=f"Verdicts by model, scored in the last {DAYS} days")
     few = " A share of fewer than 30 says little." if any(row.n < FEW for row in rows) else ""
     st.caption(
         plain(
             "Right: entered at the next session's open, before costs; the interval is Wilson's. Base rate: how often "
-            f"what was claimed comes true of all entries of the universe.{few}"
+            "what was claimed comes true of all entries of the universe. Verdicts of generated bars say nothing of any "
+            f"market, nor of a model.{few}"
         )
     )
 

@@ -43,6 +43,9 @@ def test_the_board_is_of_scores_that_were_computed_and_says_that_its_bars_are_ge
         assert 0 < total.hits < total.n
     assert workbench.verdicts.scoreboard.of(analyst, include="prospective").total.n == 0
     assert workbench.verdicts.scoreboard.quality(analyst.org_id) == {}  # no model is preferred for it
+    told = workbench.admin.quality.figures(workbench.directory.member(USERS[0].email, ORGANISATION)).verdicts
+    assert sum(row.n for row in told) >= MINIMUM_N
+    assert all(row.n_generated == row.n for row in told)
 
 
 def test_each_says_that_it_is_generated_and_is_of_a_signal_that_the_screener_finds(
