@@ -35,8 +35,8 @@ _PEOPLE = text(
 )
 _ORGANISATIONS = text(
     """
-    SELECT o.id, o.name, o.plan, o.zone, o.created_at, o.pools_allowances AS pools,
-        CASE WHEN NOT o.pools_allowances AND pools_at(o, assay_now()) THEN o.pools_until END AS pools_until, o.budget_usd_month,
+    SELECT o.id, o.name, o.plan, o.zone, o.created_at, o.pools_allowances AS pools, o.budget_usd_month,
+        CASE WHEN NOT o.pools_allowances AND pools_at(o, assay_now()) THEN o.pools_until END AS pools_until,
         coalesce(w.available - w.overdraft, 0) AS balance, m.members, m.owners, count(*) OVER () AS total
     FROM organisations o LEFT JOIN wallets w ON w.org_id = o.id
         CROSS JOIN LATERAL (SELECT count(*) AS members, count(*) FILTER (WHERE s.role = 'owner') AS owners

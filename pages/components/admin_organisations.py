@@ -23,6 +23,7 @@ from pages.components.members_list import role_words
 from pages.components.rows import Row, show_list, show_row
 from pages.components.session import require
 from pages.components.states import show_empty
+from pages.components.words import day_of
 
 SHOWN = 50
 LINK, LINK_FOR = "admin_invitation", "admin_invitation_for"
@@ -91,6 +92,9 @@ def _show_organisation(key: str, desk: Desk, row: OrganisationRow) -> None:
     marks = [Badge(row.plan.capitalize(), PLANS.get(row.plan, "gray"))]
     if row.pools:
         marks.append(Badge("Pooled", "blue", ":material/join:"))
+    elif row.pools_until is not None:
+        off_from = f"Pooled, off from {day_of(row.pools_until, row.zone)}"
+        marks.append(Badge(off_from, "blue", ":material/join:"))
     with show_row(Row(row.name, details, tuple(marks), icon=":material/domain:")):
         if desk.principal.is_operator:
             if st.button("Plan", icon=":material/sell:", type="tertiary", key=f"{place}_plan"):

@@ -51,8 +51,8 @@ LONG = replace(
     org_name="Acme Holding International Investments and Partners",
 )  # fmt: skip
 ACME = OrganisationRow(
-    id=ANN.org_id, name="Acme", plan="team", zone="Europe/Berlin", created_at=NOW, pools=True, budget_usd_month=None,
-    balance=Decimal("1250.5"), members=12, owners=1, total=2,
+    id=ANN.org_id, name="Acme", plan="team", zone="Europe/Berlin", created_at=NOW, pools=True, pools_until=None,
+    budget_usd_month=None, balance=Decimal("1250.5"), members=12, owners=1, total=2,
 )  # fmt: skip
 EMPTY = replace(
     ACME,
@@ -60,6 +60,7 @@ EMPTY = replace(
     name="Nobody's",
     plan="free",
     pools=False,
+    pools_until=NOW + timedelta(days=8),
     balance=Decimal("-4.25"),
     members=0,
     owners=0,

@@ -156,6 +156,22 @@ class TestLimits:
         assert [(p.source, p.amount) for p in pooled.parts] == [("plan", 10_000), ("pool", 10_000), ("carry", 40)]
         assert not people.set_pooling(ann, ann.org_id, pools=True).changes
 
+    def test_a_pool_that_is_switched_off_says_until_when_it_lasts(
+        self, people: People, ann: Principal, move_time: MoveTime
+    ) -> None:
+        def acme() -> tuple[bool, datetime | None]:
+            [row] = people.organisations(ann, Sought(""), everything=False)
+            return row.pools, row.pools_until
+
+        people.set_pooling(ann, ann.org_id, pools=True)
+        assert acme() == (True, None)
+        people.set_pooling(ann, ann.org_id, pools=False)
+        pools, until = acme()
+        assert not pools and until is not None
+        assert limit_of(people.limits(ann, ann.org_id, ann.user_id), "requests_month").scope == "organisation"
+        move_time(until)
+        assert acme() == (False, None)
+
     def test_every_enforced_limit_equals_its_parts_and_says_when_it_resets(
         self, people: People, ann: Principal, bob: Principal
     ) -> None:
