@@ -15,7 +15,7 @@ CAP = f"{CREDITS}::test_a_members_own_cap_counts_what_the_wallet_gave_this_month
 MORE = f"{CREDITS}::test_a_top_up_is_held_in_credits_too_free_ones_first_or_refused"
 RETURNED = f"{CREDITS}::test_a_call_that_costs_nothing_returns_every_credit"
 OVERDRAWN = f"{CREDITS}::test_what_exceeds_the_hold_is_charged_in_full_and_the_next_request_is_refused"
-HELD_LOTS = f"{CREDITS}::test_grants_end_and_what_is_held_for_a_request_stays_until_it_ends"
+HELD_LOTS = f"{EDGES}::test_grants_end_and_what_is_held_for_a_request_stays_until_it_ends"
 LOST_DAY = f"{CREDITS}::test_free_credits_that_come_back_after_their_day_are_gone"
 KEPT = f"{CREDITS}::test_no_role_changes_what_was_entered_or_what_it_sums_up_to"
 CARRIED = f"{RAISED}::test_a_share_of_what_a_month_left_is_carried_over_and_never_of_a_carry"
@@ -172,14 +172,14 @@ _LEDGER = guards_of(
         "lots: the earliest end first",
         "AND remaining > 0 ORDER BY expires_at, id LOOP\n        UPDATE",
         "AND remaining > 0 ORDER BY expires_at DESC, id LOOP\n        UPDATE",
-        f"{CREDITS}::test_grants_that_end_are_spent_first_and_the_earliest_before_the_others",
+        f"{EDGES}::test_grants_that_end_are_spent_first_and_the_earliest_before_the_others",
     ),
     ("lots: what is held stays", "kept := least(lot.remaining, protected);", "kept := 0;", HELD_LOTS),
     (
         "lots: not before their end",
         "EXIT WHEN lot.expires_at > assay_now();",
         "",
-        f"{CREDITS}::test_grants_that_have_not_ended_stay",
+        f"{EDGES}::test_grants_that_have_not_ended_stay",
     ),
     (
         "lots: one that ended covers nothing",
@@ -187,19 +187,19 @@ _LEDGER = guards_of(
         "    END IF;\n"
         "    c.free_day",
         "BEGIN\n    c.free_day",
-        f"{CREDITS}::test_a_grant_that_ended_covers_nothing_though_nobody_has_taken_it_yet",
+        f"{EDGES}::test_a_grant_that_ended_covers_nothing_though_nobody_has_taken_it_yet",
     ),
     (
         "lots: what an overdraft took of one is not there twice",
         "UPDATE credit_lots SET remaining = remaining - repaid WHERE id = lot;",
         "NULL;",
-        f"{CREDITS}::test_an_overdraft_that_a_grant_repays_is_not_taken_again_at_its_end",
+        f"{EDGES}::test_an_overdraft_that_a_grant_repays_is_not_taken_again_at_its_end",
     ),
     (
         "lots: what is taken out of one is not there twice",
         "PERFORM trim_lots(p_org);",
         "",
-        f"{CREDITS}::test_an_overdraft_that_a_grant_repays_is_not_taken_again_at_its_end",
+        f"{EDGES}::test_an_overdraft_that_a_grant_repays_is_not_taken_again_at_its_end",
     ),
     (
         "top_up: the member's cap",

@@ -1,8 +1,7 @@
-"""The edges of credits: what exceeds a hold, caps that are overrun, lost replies, who left, what else refuses."""
+"""The edges of credits: what exceeds a hold, caps that are overrun, lost replies, who left, grants that end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,24 +9,28 @@ import pytest
 
 from core.db import credits_dao as dao
 from core.errors import Forbidden, MeteringDenied
-from core.metering.books import audit
 from core.metering.meter import Answered, Flight, Hold
 from core.principal import Principal
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
-from tests.core.metering.credit_steps import Connection, called, free, put_in, refused, rows, settle, take_out, wallet
+from tests.core.metering.credit_steps import (
+    Connection,
+    called,
+    free,
+    lots,
+    put_in,
+    refused,
+    rows,
+    settle,
+    take_out,
+    wallet,
+)
 from tests.core.metering.factories import hold_request, record
 
+pytestmark = pytest.mark.usefixtures("books_balance")
 NOON = datetime(2026, 5, 5, 12, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 5, 6, tzinfo=UTC)
 KEY = b"k" * 32
-
-
-@pytest.fixture(autouse=True)
-def books_balance(workbench: Workbench) -> Iterator[None]:
-    """After every test of this file the books balance."""
-    yield
-    assert audit(workbench.database).differences == []
 
 
 @pytest.fixture
@@ -193,3 +196,79 @@ def test_who_left_or_was_deactivated_is_refused_everything(
     assert workbench.meter.mark_in_flight(leader)
     assert settle(workbench, leader, "2") == 2
     assert workbench.meter.release(leader, "failed", record()).outcome == "settled"
+
+
+def test_grants_that_end_are_spent_first_and_the_earliest_before_the_others(
+    workbench: Workbench, ann: Principal, service: Connection
+) -> None:
+    put_in(workbench, ann, "5", expires_at=NOON + timedelta(days=30))
+    put_in(workbench, ann, "5", expires_at=NOON + timedelta(days=3))
+    put_in(workbench, ann, "100")
+    settle(workbench, called(workbench, ann, "10"), "9")
+    assert (lots(service), wallet(service)) == ([0, 4], (104, 0, 0))
+
+
+def test_grants_end_and_what_is_held_for_a_request_stays_until_it_ends(
+    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
+) -> None:
+    put_in(workbench, ann, "10", expires_at=NOON + timedelta(seconds=60))
+    put_in(workbench, ann, "1")
+    hold = called(workbench, ann, "7")
+    move_time(NOON + timedelta(seconds=60))
+    with workbench.database.service() as connection:
+        assert dao.due_wallets(connection, most=10) == [ann.org_id]
+        assert [dao.expire(connection, ann.org_id) for _ in range(2)] == [1, 0]
+    assert (lots(service), wallet(service)) == ([4], (1, 4, 0))
+    settle(workbench, hold, "5")
+    assert (lots(service), wallet(service)) == ([2], (3, 0, 0))
+    with workbench.database.service() as connection:
+        assert dao.expire(connection, ann.org_id) == 1
+        assert dao.due_wallets(connection, most=10) == []
+    assert wallet(service) == (1, 0, 0)
+
+
+def test_a_grant_that_ended_covers_nothing_though_nobody_has_taken_it_yet(
+    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
+) -> None:
+    put_in(workbench, ann, "10", expires_at=NOON + timedelta(seconds=60))
+    move_time(NOON + timedelta(seconds=60))
+    assert refused(workbench, ann, "4") == "credits"
+    assert wallet(service) == (0, 0, 0)
+
+
+def test_an_overdraft_that_a_grant_repays_is_not_taken_again_at_its_end(
+    workbench: Workbench, ann: Principal, service: Connection
+) -> None:
+    take_out(workbench, ann, "4")
+    put_in(workbench, ann, "10", expires_at=NOON + timedelta(days=1))
+    assert (lots(service), wallet(service)) == ([6], (6, 0, 0))
+    put_in(workbench, ann, "3")
+    assert take_out(workbench, ann, "5", key="again") == "done"
+    assert (lots(service), wallet(service)) == ([4], (4, 0, 0))
+
+
+@pytest.mark.parametrize("spent", ["0", "4", "13"])
+def test_a_payment_that_is_taken_back_while_a_grant_is_held_takes_no_bought_credits_at_its_end(
+    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime, spent: str
+) -> None:
+    put_in(workbench, ann, "10", expires_at=NOON + timedelta(days=1))
+    hold = called(workbench, ann, "13")  # three of them free
+    take_out(workbench, ann, "5")
+    assert (lots(service), wallet(service)) == ([5], (0, 10, 5))
+    settle(workbench, hold, spent)
+    put_in(workbench, ann, "100")
+    move_time(NOON + timedelta(days=1))
+    with workbench.database.service() as connection:
+        dao.expire(connection, ann.org_id)
+    assert wallet(service) == (100 - max(Decimal(0), Decimal(spent) - 3 - 5), 0, 0)
+
+
+def test_grants_that_have_not_ended_stay(
+    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
+) -> None:
+    put_in(workbench, ann, "10", expires_at=NOON + timedelta(seconds=60))
+    put_in(workbench, ann, "5", expires_at=NOON + timedelta(days=1))
+    move_time(NOON + timedelta(seconds=61))
+    with workbench.database.service() as connection:
+        assert dao.expire(connection, ann.org_id) == 1
+    assert (lots(service), wallet(service)) == ([0, 5], (5, 0, 0))

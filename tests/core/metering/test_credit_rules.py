@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,6 @@ from core.db import metering_dao
 from core.db.credits_dao import Movement
 from core.errors import MeteringDenied
 from core.ids import new_id
-from core.metering.books import audit
 from core.metering.meter import Feature, Hold
 from core.principal import Principal
 from core.workbench import Workbench
@@ -38,15 +37,9 @@ from tests.core.metering.credit_steps import (
 )
 from tests.core.metering.factories import hold_request, record
 
+pytestmark = pytest.mark.usefixtures("books_balance")
 NOON = datetime(2026, 5, 5, 12, tzinfo=UTC)
 VALIDATION = Feature.SIGNAL_VALIDATION
-
-
-@pytest.fixture(autouse=True)
-def books_balance(workbench: Workbench) -> Iterator[None]:
-    """After every test of this file the books balance."""
-    yield
-    assert audit(workbench.database).differences == []
 
 
 @pytest.fixture
@@ -360,88 +353,6 @@ def test_under_the_plan_a_top_up_takes_no_credits(workbench: Workbench, ann: Pri
     hold = called(workbench, ann)
     assert workbench.meter.top_up(hold, Decimal("0.002"), Decimal(1000))
     assert rows(service, "SELECT credits_held FROM holds") == [(0,)]
-
-
-def test_grants_that_end_are_spent_first_and_the_earliest_before_the_others(
-    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
-) -> None:
-    move_time(NOON)
-    put_in(workbench, ann, "5", expires_at=NOON + timedelta(days=30))
-    put_in(workbench, ann, "5", expires_at=NOON + timedelta(days=3))
-    put_in(workbench, ann, "100")
-    settle(workbench, called(workbench, ann, "10"), "9")
-    assert (lots(service), wallet(service)) == ([0, 4], (104, 0, 0))
-
-
-def test_grants_end_and_what_is_held_for_a_request_stays_until_it_ends(
-    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
-) -> None:
-    move_time(NOON)
-    put_in(workbench, ann, "10", expires_at=NOON + timedelta(seconds=60))
-    put_in(workbench, ann, "1")
-    hold = called(workbench, ann, "7")
-    move_time(NOON + timedelta(seconds=60))
-    with workbench.database.service() as connection:
-        assert dao.due_wallets(connection, most=10) == [ann.org_id]
-        assert [dao.expire(connection, ann.org_id) for _ in range(2)] == [1, 0]
-    assert (lots(service), wallet(service)) == ([4], (1, 4, 0))
-    settle(workbench, hold, "5")
-    assert (lots(service), wallet(service)) == ([2], (3, 0, 0))
-    with workbench.database.service() as connection:
-        assert dao.expire(connection, ann.org_id) == 1
-        assert dao.due_wallets(connection, most=10) == []
-    assert wallet(service) == (1, 0, 0)
-
-
-def test_a_grant_that_ended_covers_nothing_though_nobody_has_taken_it_yet(
-    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
-) -> None:
-    move_time(NOON)
-    put_in(workbench, ann, "10", expires_at=NOON + timedelta(seconds=60))
-    move_time(NOON + timedelta(seconds=60))
-    assert refused(workbench, ann, "4") == "credits"
-    assert wallet(service) == (0, 0, 0)
-
-
-def test_an_overdraft_that_a_grant_repays_is_not_taken_again_at_its_end(
-    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
-) -> None:
-    move_time(NOON)
-    take_out(workbench, ann, "4")
-    put_in(workbench, ann, "10", expires_at=NOON + timedelta(days=1))
-    assert (lots(service), wallet(service)) == ([6], (6, 0, 0))
-    put_in(workbench, ann, "3")
-    assert take_out(workbench, ann, "5", key="again") == "done"
-    assert (lots(service), wallet(service)) == ([4], (4, 0, 0))
-
-
-@pytest.mark.parametrize("spent", ["0", "4", "13"])
-def test_a_payment_that_is_taken_back_while_a_grant_is_held_takes_no_bought_credits_at_its_end(
-    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime, spent: str
-) -> None:
-    move_time(NOON)
-    put_in(workbench, ann, "10", expires_at=NOON + timedelta(days=1))
-    hold = called(workbench, ann, "13")  # three of them free
-    take_out(workbench, ann, "5")
-    assert (lots(service), wallet(service)) == ([5], (0, 10, 5))
-    settle(workbench, hold, spent)
-    put_in(workbench, ann, "100")
-    move_time(NOON + timedelta(days=1))
-    with workbench.database.service() as connection:
-        dao.expire(connection, ann.org_id)
-    assert wallet(service) == (100 - max(Decimal(0), Decimal(spent) - 3 - 5), 0, 0)
-
-
-def test_grants_that_have_not_ended_stay(
-    workbench: Workbench, ann: Principal, service: Connection, move_time: MoveTime
-) -> None:
-    move_time(NOON)
-    put_in(workbench, ann, "10", expires_at=NOON + timedelta(seconds=60))
-    put_in(workbench, ann, "5", expires_at=NOON + timedelta(days=1))
-    move_time(NOON + timedelta(seconds=61))
-    with workbench.database.service() as connection:
-        assert dao.expire(connection, ann.org_id) == 1
-    assert (lots(service), wallet(service)) == ([0, 5], (5, 0, 0))
 
 
 @pytest.mark.timeout(120)

@@ -15,7 +15,6 @@ import pytest
 from core.db.engine import Database
 from core.errors import DatabaseUnavailable, Forbidden, MeteringDenied
 from core.ids import new_id
-from core.metering.books import audit
 from core.metering.meter import Feature, Hold, Meter
 from core.metering.plans import Plans
 from core.principal import Principal, Role
@@ -23,6 +22,7 @@ from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
 from tests.core.metering.factories import hold_request, record
 
+pytestmark = pytest.mark.usefixtures("books_balance")
 Service = psycopg.Connection[tuple[object, ...]]
 CENT = Decimal("0.000400000")
 
@@ -45,13 +45,6 @@ def denied(action: Callable[[], object]) -> MeteringDenied:
     with pytest.raises(MeteringDenied) as caught:
         action()
     return caught.value
-
-
-@pytest.fixture(autouse=True)
-def books_balance(workbench: Workbench) -> object:
-    """After every test of this file the books balance."""
-    yield
-    assert audit(workbench.database).differences == []
 
 
 def test_the_eleventh_chat_query_of_a_free_day_is_refused_with_everything_a_person_needs(

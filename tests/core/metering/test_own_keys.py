@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -18,7 +18,6 @@ import pytest
 from core.db.engine import Database
 from core.errors import Forbidden, MeteringDenied
 from core.ids import new_id
-from core.metering.books import audit
 from core.metering.meter import Feature, Hold, HoldRequest, Meter
 from core.metering.plans import Plans
 from core.principal import Principal
@@ -26,17 +25,11 @@ from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
 from tests.core.metering.factories import hold_request, own_key, record
 
+pytestmark = pytest.mark.usefixtures("books_balance")
 Connection = psycopg.Connection[tuple[object, ...]]
 CENT, DIME = Decimal("0.01"), Decimal("0.10")
 MIDNIGHT = datetime(2026, 8, 1, tzinfo=UTC)
 USED = "SELECT used_usd, held_usd FROM provider_keys"
-
-
-@pytest.fixture(autouse=True)
-def books_balance(workbench: Workbench) -> Iterator[None]:
-    """After every test of this file the books balance."""
-    yield
-    assert audit(workbench.database).differences == []
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,24 +16,17 @@ from sqlalchemy.exc import IntegrityError
 from core.db import credits_dao as dao
 from core.errors import MeteringDenied
 from core.ids import new_id
-from core.metering.books import audit
 from core.metering.meter import Feature, Hold
 from core.principal import Principal, Role
 from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
 from tests.core.metering.factories import hold_request, record
 
+pytestmark = pytest.mark.usefixtures("books_balance")
 Connection = psycopg.Connection[tuple[object, ...]]
 CENT = Decimal("0.000400000")
 MAY, JUNE, JULY, AUGUST = (datetime(2036, month, 1, tzinfo=UTC) for month in (5, 6, 7, 8))
 FILING, VALIDATION = Feature.SEC_FILING, Feature.SIGNAL_VALIDATION
-
-
-@pytest.fixture(autouse=True)
-def books_balance(workbench: Workbench) -> Iterator[None]:
-    """After every test of this file the books balance."""
-    yield
-    assert audit(workbench.database).differences == []
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -18,7 +18,6 @@ import pytest
 from core.db.engine import Database
 from core.errors import Conflict, DatabaseUnavailable, Forbidden, MeteringDenied, StillRunning
 from core.ids import new_id
-from core.metering.books import audit
 from core.metering.meter import Feature, Flight, Hold, Meter
 from core.metering.plans import Plans
 from core.metering.repeats import Idempotency
@@ -27,18 +26,12 @@ from core.workbench import Workbench
 from tests.conftest import MakeMember, MoveTime
 from tests.core.metering.factories import hold_request, record
 
+pytestmark = pytest.mark.usefixtures("books_balance")
 Connection = psycopg.Connection[tuple[object, ...]]
 CENT = Decimal("0.000400000")
 DEAR = Decimal("0.01")
 FLIGHT = b"a question's name"
 VALIDATION, ANALYSIS, FILING = Feature.SIGNAL_VALIDATION, Feature.PORTFOLIO_ANALYSIS, Feature.SEC_FILING
-
-
-@pytest.fixture(autouse=True)
-def books_balance(workbench: Workbench) -> Iterator[None]:
-    """After every test of this file the books balance."""
-    yield
-    assert audit(workbench.database).differences == []
 
 
 @pytest.fixture
