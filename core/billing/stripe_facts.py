@@ -57,8 +57,6 @@ class CheckoutFacts:
     status: str
     """`open`, `complete` or `expired`."""
     is_paid: bool
-    total_minor: int | None
-    currency: str | None
     intent_id: str | None
     subscription_id: str | None
 
@@ -156,15 +154,12 @@ def intent_of(found: Object) -> IntentFacts:
 
 def checkout_of(found: Object) -> CheckoutFacts:
     """Reads a checkout session."""
-    total, currency = found.get("amount_total"), found.get("currency")
     return CheckoutFacts(
         id=_text(found, "id"),
         url=_maybe_text(found.get("url")),
         mode=_text(found, "mode"),
         status=_maybe_text(found.get("status")) or "open",
         is_paid=found.get("payment_status") == "paid",
-        total_minor=total if isinstance(total, int) else None,
-        currency=currency.lower() if isinstance(currency, str) else None,
         intent_id=_id_of(found.get("payment_intent")),
         subscription_id=_id_of(found.get("subscription")),
     )
