@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import Any
 
 import psycopg
@@ -282,6 +283,7 @@ class TestChannels:
         [
             *("https://127.0.0.1/hook", "https://localhost/hook", "https://10.0.0.8/hook", "https://[::1]/hook"),
             *("https://169.254.169.254/latest", "https://2130706433/", "https://0x7f.1/"),
+            *("https://[::ffff:10.0.0.8]/hook", "https://[::ffff:169.254.169.254]/", "https://[fd00::1]/"),
             *("http://hooks.slack.com/services/x", "https://user:pw@hooks.slack.com/", "ftp://a.example", "", "hook"),
         ],
     )
@@ -294,6 +296,20 @@ class TestChannels:
             with pytest.raises(InvalidRequest):
                 alerts.add_channel(ann, ChannelDraft("webhook", "Ours", url))
         assert made.area.alerts.channels(ann) == []
+
+    @pytest.mark.parametrize("found", ["127.0.0.1", "::1", "10.0.0.8", "169.254.169.254", "::ffff:10.0.0.8"])
+    def test_a_name_that_leads_inside_is_refused_when_it_is_set_and_not_called_where_it_leads_there_later(
+        self, made: Made, member: MakeMember, found: str
+    ) -> None:
+        ann = member("ann")
+        leads_to = ["93.184.215.14", found, found]
+        with closing(Webhooks(SystemClock(), resolve=lambda *_: [ip_address(leads_to.pop(0))])) as strict:
+            alerts = replace(made.area.alerts, webhooks=strict, delivery=replace(made.area.delivery, webhooks=strict))
+            kept = alerts.add_channel(ann, ChannelDraft("webhook", "Ours", "https://hook.example/"))
+            outcome = alerts.test_channel(ann, kept.id, "webhook")
+            assert outcome == Outcome(is_delivered=False, said="The address does not lead to the public internet.")
+            with pytest.raises(InvalidRequest, match="public internet"):
+                alerts.add_channel(ann, ChannelDraft("webhook", "Another", "https://hook.example/"))
 
     @pytest.mark.parametrize("name", ["", "   ", "x" * 81])
     def test_a_channel_has_a_name(self, made: Made, member: MakeMember, name: str) -> None:
