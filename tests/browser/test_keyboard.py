@@ -1,4 +1,4 @@
-"""The workbench by the keyboard alone: signing in, asking, and deciding on a boost, without a click."""
+"""The workbench by the keyboard alone: signing in, asking, the tour, and deciding on a boost, without a click."""
 
 from __future__ import annotations
 
@@ -62,6 +62,39 @@ def test_a_question_is_asked_by_the_keyboard_alone(cold_app: StartApp, browser_p
     answer = page.get_by_test_id("stChatMessage").filter(has_text="Offline glossary")
     expect(answer).to_contain_text("tokens in")
     screenshot(page, "keyboard-chat-light")
+
+
+def test_the_tour_is_walked_by_the_keyboard_alone(cold_app: StartApp, browser_page: Page) -> None:
+    page, app = browser_page, cold_app()
+    sign_in_by_keyboard(page, app, app.free_email, "/chat")
+    press(page, page.get_by_role("button", name="Take the tour"))
+    onward = page.get_by_role("button", name=re.compile("^Next: "))
+    place = page.get_by_text(re.compile(r"^\d+ of \d+: "))
+    stops: list[str] = []
+    for _ in range(2):
+        stops.append(_stop(page, place))
+        press(page, onward)
+        expect(place).not_to_contain_text(stops[-1])
+    press(page, page.get_by_role("button", name="Leave the tour"))
+    expect(place).to_have_count(0)
+    settle(page)
+    press(page, page.get_by_role("button", name="Resume the tour"))
+    stops.append(_stop(page, place))
+    while onward.count():
+        press(page, onward)
+        expect(place).not_to_contain_text(stops[-1])
+        stops.append(_stop(page, place))
+    assert stops == [f"{number} of {len(stops)}:" for number in range(1, len(stops) + 1)]
+    press(page, page.get_by_role("button", name="End the tour"))
+    expect(place).to_have_count(0)
+    expect(page.get_by_role("button", name="Tour of the pages")).to_be_visible()
+
+
+def _stop(page: Page, place: Locator) -> str:
+    """Where the tour is, once its page is drawn: "2 of 7:"."""
+    expect(place).to_be_visible()
+    settle(page)
+    return place.inner_text().partition(":")[0] + ":"
 
 
 def test_a_boost_is_asked_for_and_granted_by_the_keyboard_alone(
