@@ -88,7 +88,8 @@ def show_people(principal: Principal, everything: bool) -> None:
     """Who belongs where, and what each may use."""
     people, plans, now = bench.admin.people, bench.plans.plans, datetime.now(UTC)
     section("People", "What each may use and why, their role, and an end to it.")
-    admin_people.show("admin_people", admin_people.Desk(principal, people, bench.admin.budgets, everything, plans, now))
+    desk = admin_people.Desk(principal, people, bench.admin.budgets, everything, plans, now, bench.admin.erasure)
+    admin_people.show("admin_people", desk)
     section("Organisations" if everything else "Organisation")
     admin_organisations.show("admin_orgs", admin_organisations.Desk(principal, people, everything, plans))
     section("Budgets" if everything else "Budget", "What calls may cost in a month; what would go beyond is refused.")

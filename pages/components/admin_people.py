@@ -16,7 +16,7 @@ from core.admin.changes import Effect
 from core.admin.people import EffectiveLimit, Page, PersonRow, Sought
 from core.db.credits_dao import BalanceRow
 from core.principal import Principal, Role
-from pages.components import admin_limits
+from pages.components import admin_erase, admin_limits
 from pages.components.admin_budgets import budget_field
 from pages.components.badges import PLANS, Badge, role_badge
 from pages.components.confirm import Question, confirm_button
@@ -87,6 +87,7 @@ class Desk:
     everything: bool
     plans: Collection[str]
     now: datetime
+    eraser: admin_erase.Eraser
 
 
 def show(key: str, desk: Desk) -> None:
@@ -170,6 +171,7 @@ def _show_person(key: str, desk: Desk, row: PersonRow) -> None:
             _show_remove(place, desk, row)
             if desk.principal.is_operator:
                 _show_activity(place, desk, row)
+                admin_erase.show(f"{place}_erase", desk.principal, desk.eraser, row)
 
 
 def _details(desk: Desk, row: PersonRow) -> str:

@@ -129,6 +129,7 @@ EXHIBITS: dict[str, tuple[Exhibit, ...]] = {
     "admin_data": (oversight.data,),
     "admin_audit": (administration.audit,),
     "admin_people": (oversight_people.people, oversight_people.nobody),
+    "admin_erase": (oversight_people.erase,),
     "admin_limits": (oversight_people.limits,),
     "admin_organisations": (oversight_people.organisations,),
     "admin_budgets": (oversight_alerts.budgets,),

@@ -24,6 +24,7 @@ from pages.components import (
     admin_books,
     admin_boosts,
     admin_bulk,
+    admin_erase,
     admin_limits,
     admin_organisations,
     admin_people,
@@ -167,6 +168,9 @@ class Keeper:
         """Gives nothing."""
         return Effect("", "", "")
 
+    def erase(self, principal: Principal, user_id: UUID) -> None:
+        """Erases nobody."""
+
     def revoke_token(self, principal: Principal, token_id: UUID, *, everything: bool) -> None:
         """Ends nothing."""
 
@@ -208,14 +212,21 @@ class Decider:
 def people() -> None:
     """An operator among all: an owner, somebody deactivated who has no name yet, themselves, and a long name"""
     keeper = Keeper(ANN, BOB, OLGA, LONG)
-    desk = admin_people.Desk(OPERATOR, keeper, keeper, True, PLANS, NOW)
+    desk = admin_people.Desk(OPERATOR, keeper, keeper, True, PLANS, NOW, eraser=Keeper())
     admin_people.show("gallery_people", desk)
 
 
 def nobody() -> None:
     """A search that finds nobody, by a manager"""
     manager = replace(OPERATOR, is_operator=False)
-    admin_people.show("gallery_nobody", admin_people.Desk(manager, Keeper(), Keeper(), False, PLANS, NOW))
+    admin_people.show(
+        "gallery_nobody", admin_people.Desk(manager, Keeper(), Keeper(), False, PLANS, NOW, eraser=Keeper())
+    )
+
+
+def erase() -> None:
+    """The button that erases a person, which asks for their address first"""
+    admin_erase.show("gallery_erase", OPERATOR, Keeper(), ANN)
 
 
 def limits() -> None:
