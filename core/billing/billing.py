@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from core.billing.customers import Customers
 from core.billing.events import StripeEvents
-from core.billing.fences import fenced
+from core.billing.fences import Work, each_fenced
 from core.billing.handling import Handling
 from core.billing.offers import Offers
 from core.billing.payments import Payments
@@ -59,12 +59,19 @@ class Billing:
         return [name for name, is_set in given.items() if not is_set]
 
     def care(self) -> None:
-        """Ends grace that is over, and asks Stripe about what it should have told of; each whatever else fails."""
-        fenced("the end of grace", self.sync.end_grace)
-        fenced("the look at open payments", self.purchases.reconcile)
+        """Ends grace that is over, and asks Stripe about what it should have told of; each whatever else fails.
+
+        Raises:
+            NotAllDone: a part of it failed. The queue keeps that as a failed job, of which operators are alerted.
+        """
+        parts: list[Work] = [
+            ("The end of grace", self.sync.end_grace),
+            ("The look at open payments", self.purchases.reconcile),
+        ]
         if self.api.is_configured:
-            fenced("the reading of subscriptions", self.sync.read_unread)
-            fenced("the look at prices", self.price_check.look)
+            parts.append(("The reading of subscriptions", self.sync.read_unread))
+            parts.append(("The look at prices", self.price_check.look))
+        each_fenced(parts)
 
     def close(self) -> None:
         """Closes idle connections to Stripe."""

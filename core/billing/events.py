@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeGuard
 
 from core.accounts.permissions import require_operator
-from core.billing.fences import fenced
+from core.billing.fences import each_fenced
 from core.billing.handlers import Ignored, handle
 from core.billing.handling import Handling
 from core.billing.payments import Contradiction
@@ -106,12 +106,15 @@ class StripeEvents:
                 _record(connection, row, end)
 
     def work_on_due(self) -> None:
-        """Works on every event that is due, oldest first, and forgets those of long ago."""
+        """Works on every event that is due, oldest first, and forgets those of long ago.
+
+        Raises:
+            NotAllDone: some could not even be tried.
+        """
         with self._database.service() as connection:
             waiting = dao.due(connection, most=AT_ONCE)
             dao.prune(connection, age=KEPT, most=PRUNED_AT_ONCE)
-        for event_id in waiting:
-            fenced(f"Stripe's event {event_id}", partial(self.work_on, event_id))
+        each_fenced((f"Stripe's event {event_id}", partial(self.work_on, event_id)) for event_id in waiting)
 
     def figures(self) -> EventFigures:
         """How events fare, for operators."""

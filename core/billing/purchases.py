@@ -12,7 +12,7 @@ from uuid import UUID
 
 from core.accounts.permissions import Action, require
 from core.billing.customers import Customers
-from core.billing.fences import fenced
+from core.billing.fences import each_fenced
 from core.billing.payments import Cause, Contradiction, Payments
 from core.billing.stripe_api import CreditsSale, GoneAtStripe, StripeApi
 from core.billing.stripe_facts import ChargeFacts, IntentFacts
@@ -130,7 +130,11 @@ class Purchases:
                 self._look(row)
 
     def reconcile(self) -> None:
-        """Asks Stripe about purchases of which no event came, and ends those that nobody paid for long."""
+        """Asks Stripe about purchases of which no event came, and ends those that nobody paid for long.
+
+        Raises:
+            NotAllDone: some could not be looked at.
+        """
         with self._database.service() as connection:
             rows = []
             if self._api.is_configured:
@@ -138,8 +142,7 @@ class Purchases:
             dao.close_forgotten(connection, age=FORGOTTEN_AFTER, said=NOBODY_PAID)
             dao.forget_requests(connection, age=KEY_LASTS)
             now = dao.now(connection)
-        for row in rows:
-            fenced(f"the look at payment {row.id}", partial(self._look_or_end, row, now))
+        each_fenced((f"The look at payment {row.id}", partial(self._look_or_end, row, now)) for row in rows)
 
     def found(self, intent_id: str) -> UUID | None:
         """The purchase of an intent; that of a checkout is found by asking Stripe. None: it is none of ours.

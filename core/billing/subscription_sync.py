@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from core.billing.fences import fenced
+from core.billing.fences import each_fenced
 from core.billing.offers import FREE, Offers
 from core.billing.stripe_api import GoneAtStripe, StripeApi
 from core.billing.stripe_facts import LIVE, OVER, SubscriptionFacts
@@ -35,6 +35,12 @@ READINGS = 5
 AT_ONCE = 100
 UNREAD_AFTER = timedelta(hours=1)
 """So long after a period's end Stripe has told of the next; where it has not, it is asked."""
+
+
+GONE = (
+    "Stripe knows this subscription no more. Its plan stays until the paid period ends; "
+    "choose a plan to begin a new one."
+)
 
 
 class NotOurs(AssayError):
@@ -80,7 +86,7 @@ class SubscriptionSync:
                 before = dao.subscription(connection, subscription_id)
                 prices = dao.plan_prices(connection)
             prices |= {price_id: plan for plan, price_id in self._offers.price_ids.items()}
-            facts = self._api.subscription(subscription_id, prices)
+            facts = self._asked_for(subscription_id, prices)
             asker = by or (before.asked_by if before else self._who_began(facts))
             read = _Read(facts, before.version if before else None, prices, asker)
             with self._database.service() as connection:
@@ -88,20 +94,36 @@ class SubscriptionSync:
                     return read.facts
         raise Conflict("This subscription changes at the moment. Look again in a minute.")
 
-    def end_grace(self) -> int:
-        """Lets plans fall back to Free whose payment was not made in time; says how many subscriptions."""
+    def _asked_for(self, subscription_id: str, prices: Mapping[str, str]) -> SubscriptionFacts:
+        """What Stripe says of a subscription; that it knows it no more is kept."""
+        try:
+            return self._api.subscription(subscription_id, prices)
+        except GoneAtStripe:
+            with self._database.service() as connection:
+                dao.set_gone(connection, subscription_id)
+            raise GoneAtStripe(GONE) from None
+
+    def end_grace(self) -> None:
+        """Lets plans fall back to Free whose payment was not made in time.
+
+        Raises:
+            NotAllDone: some could not.
+        """
         with self._database.service() as connection:
             rows = dao.over_grace(connection, most=AT_ONCE)
-        for row in rows:
-            fenced(f"the end of the grace of {row.subscription_id}", partial(self._fall_back, row.org_id))
-        return len(rows)
+        each_fenced(
+            (f"The end of the grace of {row.subscription_id}", partial(self._fall_back, row.org_id)) for row in rows
+        )
 
     def read_unread(self) -> None:
-        """Reads subscriptions that Stripe should have told of, and has not."""
+        """Reads subscriptions that Stripe should have told of, and has not, and those that it knew no more.
+
+        Raises:
+            NotAllDone: some could not be read.
+        """
         with self._database.service() as connection:
             unread = dao.unread(connection, age=UNREAD_AFTER, most=AT_ONCE)
-        for subscription_id in unread:
-            fenced(f"the reading of {subscription_id}", partial(self._read_or_end, subscription_id))
+        each_fenced((f"The reading of {each}", partial(self._read_or_end, each)) for each in unread)
 
     def _fall_back(self, org_id: UUID) -> None:
         with self._database.service() as connection:
@@ -192,7 +214,8 @@ class SubscriptionSync:
         elif before is not None and had_failed and change.status == "active":
             self._telling.payment_recovered(connection, before)
         if change.status in LIVE and (before is None or before.status not in LIVE):
-            living = [row for row in dao.subscriptions(connection, change.org_id) if row.status in LIVE]
+            rows = dao.subscriptions(connection, change.org_id)
+            living = [row for row in rows if row.status in LIVE and row.gone_at is None]
             if len(living) > 1:
                 self._telling.paid_twice(connection, change.org_id, len(living))
 

@@ -106,7 +106,12 @@ class Subscriptions:
             NotConfigured, PaymentsUnavailable: Stripe cannot be asked.
         """
         row, wanted, seats = self._asked(principal, plan, seats)
-        return self._preview(row, wanted, seats)
+        try:
+            return self._preview(row, wanted, seats)
+        except GoneAtStripe:
+            if row is not None:
+                self._sync.read(row.subscription_id)
+            raise
 
     def change(self, principal: Principal, plan: str, seats: int | None = None, *, at: int | None = None) -> Changed:
         """Changes the plan or the seats, as the preview said; `at` is the preview's.
@@ -118,6 +123,7 @@ class Subscriptions:
         row, wanted, chosen = self._asked(principal, plan, seats)
         if row is None:
             self._effect(None, wanted, chosen)
+            self._look_for_gone(principal)
             return Changed(self._begin(principal, wanted, chosen), None)
         facts = self._sync.read(row.subscription_id)
         row, wanted, chosen = self._asked(principal, plan, seats)  # by what was read
@@ -179,10 +185,11 @@ class Subscriptions:
             Forbidden, NotConfigured, PaymentsUnavailable: as `preview`.
         """
         require(principal, Action.BUY)
-        customer_id = self._customers.known(principal.org_id)
-        if customer_id is None:
+        if self._customers.known(principal.org_id) is None:
             raise InvalidRequest("There is nothing to manage yet: nothing was ever bought here.")
-        url = self._api.portal(customer_id, back_url=self._customers.back_url)
+        customer_id, url = self._customers.ask(
+            principal, lambda known: (known, self._api.portal(known, back_url=self._customers.back_url))
+        )
         with self._database.service() as connection:
             subject = Subject("customer", customer_id)
             Audit.record(connection, audit_principal(principal, AuditAction.PORTAL_OPENED, subject))
@@ -276,6 +283,20 @@ class Subscriptions:
             self._api.expire_checkout(made.id)
         raise Conflict(_JUST_BEGUN if has_begun else "Somebody else of your organisation is buying a plan just now.")
 
+    def _look_for_gone(self, principal: Principal) -> None:
+        """Asks once more for subscriptions that Stripe knew no more: a wrong key may have been set.
+
+        Raises:
+            Conflict: Stripe knows one again.
+        """
+        with self._database.service() as connection:
+            rows = dao.subscriptions(connection, principal.org_id)
+        for row in rows:
+            if row.gone_at is not None and row.status in LIVE:
+                with suppress(GoneAtStripe):
+                    self._sync.read(row.subscription_id)
+                    raise Conflict("Stripe knows your subscription again, and it goes on. Look at it anew.")
+
     def _end_checkout(self, principal: Principal) -> None:
         """Sees to it that nobody can pay the checkout that is open.
 
@@ -321,7 +342,7 @@ class Subscriptions:
         except PaymentsUnavailable:  # it may have been done
             raise
         except AssayError:
-            fenced(f"the change that was to come of {facts.id}", lambda: self._plan_again(facts))
+            fenced(f"The change that was to come of {facts.id}", lambda: self._plan_again(facts))
             raise
 
     def _plan_again(self, facts: SubscriptionFacts) -> None:
@@ -365,7 +386,7 @@ class Subscriptions:
 
 
 def _current(rows: list[SubscriptionRow]) -> SubscriptionRow | None:
-    """The one that counts: the newest of those that live, or else that could live again."""
-    living = [row for row in rows if row.status in LIVE]
-    stopped = [row for row in rows if row.status in _UNPAID]
+    """The one that counts: the newest of those that Stripe knows and that live, or else could live again."""
+    living = [row for row in rows if row.status in LIVE and row.gone_at is None]
+    stopped = [row for row in rows if row.status in _UNPAID and row.gone_at is None]
     return next(iter([*living, *stopped]), None)

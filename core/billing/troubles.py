@@ -30,4 +30,7 @@ def troubles(transaction: Transaction) -> list[str]:
         found.append(f"{unsolved:,} event{'s' * (unsolved != 1)} of Stripe refused or given up")
     if twice:
         found.append(f"{twice:,} organisation{'s' * (twice != 1)} with more than one subscription")
+    gone = billing_dao.count_gone(transaction)
+    if gone:
+        found.append(f"{gone:,} subscription{'s' * (gone != 1)} that Stripe knows no more")
     return [*found, *billing_dao.prices_said(transaction)]

@@ -107,6 +107,8 @@ class SubscriptionRow:
     grace_until: datetime | None
     asked_by: UUID | None
     """Who asks for a change of it, or did in the last 15 minutes."""
+    gone_at: datetime | None
+    """Since when Stripe knows it no more; None: it does."""
     version: int
     created_at: datetime
     is_in_grace: bool
@@ -121,7 +123,7 @@ _PAYMENT = (
 )
 _SUBSCRIPTION = (
     "SELECT subscription_id, org_id, plan, seats, status, item_id, period_end, ends_at_period_end, schedule_id, "
-    "next_plan, next_seats, grace_until, version, created_at, "
+    "next_plan, next_seats, grace_until, gone_at, version, created_at, "
     "CASE WHEN asked_at > assay_now() - interval '15 minutes' THEN asked_by END AS asked_by, "
     "coalesce(grace_until > assay_now(), false) AS is_in_grace "
     "FROM subscriptions"
@@ -446,7 +448,7 @@ def put_subscription(connection: Connection, change: SubscriptionChange) -> None
             "status = excluded.status, item_id = excluded.item_id, period_end = excluded.period_end, "
             "ends_at_period_end = excluded.ends_at_period_end, schedule_id = excluded.schedule_id, "
             "next_plan = excluded.next_plan, next_seats = excluded.next_seats, grace_until = excluded.grace_until, "
-            "version = subscriptions.version + 1, read_at = excluded.read_at"
+            "gone_at = NULL, version = subscriptions.version + 1, read_at = excluded.read_at"
         ),
         {name: getattr(change, name) for name in SubscriptionChange.__slots__},
     )
@@ -459,6 +461,15 @@ def set_asked(connection: Connection, subscription_id: str, by: UUID | None) -> 
         "THEN assay_now() END WHERE subscription_id = :id"
     )
     connection.execute(statement, {"id": subscription_id, "by": by})
+
+
+def set_gone(connection: Connection, subscription_id: str) -> None:
+    """Keeps that Stripe knows a subscription no more."""
+    statement = text(
+        "UPDATE subscriptions SET gone_at = coalesce(gone_at, assay_now()), read_at = assay_now() "
+        "WHERE subscription_id = :id AND status <> 'canceled'"
+    )
+    connection.execute(statement, {"id": subscription_id})
 
 
 def end_subscription(connection: Connection, subscription_id: str) -> bool:
@@ -503,10 +514,18 @@ def prices_said(connection: Connection) -> list[str]:
 def paying_twice(connection: Connection, *, most: int) -> list[UUID]:
     """Organisations with more than one subscription that lives."""
     statement = text(
-        "SELECT org_id FROM subscriptions WHERE status IN ('active', 'trialing', 'past_due') "
+        "SELECT org_id FROM subscriptions WHERE status IN ('active', 'trialing', 'past_due') AND gone_at IS NULL "
         "GROUP BY org_id HAVING count(*) > 1 ORDER BY org_id LIMIT :most"
     )
     return list(connection.execute(statement, {"most": most}).scalars())
+
+
+def count_gone(connection: Connection) -> int:
+    """How many subscriptions Stripe knows no more that bring their plans still."""
+    statement = text(
+        "SELECT count(*) FROM subscriptions WHERE status IN ('active', 'trialing', 'past_due') AND gone_at IS NOT NULL"
+    )
+    return int(connection.execute(statement).scalar_one())
 
 
 def over_grace(connection: Connection, *, most: int) -> list[SubscriptionRow]:
@@ -523,10 +542,11 @@ def over_grace(connection: Connection, *, most: int) -> list[SubscriptionRow]:
 
 
 def unread(connection: Connection, *, age: timedelta, most: int) -> list[str]:
-    """Subscriptions whose period ended so long ago, and that were not read since."""
+    """Subscriptions whose period ended so long ago, or that Stripe knew no more, and that were not read since."""
     statement = text(
         "SELECT subscription_id FROM subscriptions WHERE status IN ('active', 'trialing', 'past_due') "
-        "AND period_end < assay_now() - :age AND read_at < assay_now() - :age ORDER BY read_at LIMIT :most"
+        "AND (period_end < assay_now() - :age OR gone_at IS NOT NULL) AND read_at < assay_now() - :age "
+        "ORDER BY read_at LIMIT :most"
     )
     return list(connection.execute(statement, {"age": age, "most": most}).scalars())
 

@@ -83,6 +83,7 @@ subscriptions = Table(
     Column("grace_until", Moment),
     Column("asked_by", Uuid),
     Column("asked_at", Moment),
+    Column("gone_at", Moment),
     Column("version", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("read_at", Moment, nullable=False),

@@ -194,6 +194,7 @@ def _subscription(**changes: object) -> SubscriptionRow:
         "next_seats": None,
         "grace_until": None,
         "asked_by": None,
+        "gone_at": None,
         "version": 1,
         "created_at": NOW,
         "is_in_grace": False,

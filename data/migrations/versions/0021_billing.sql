@@ -88,6 +88,7 @@ CREATE TABLE subscriptions (
     grace_until timestamptz,
     asked_by uuid,
     asked_at timestamptz,
+    gone_at timestamptz,
     version integer NOT NULL,
     created_at timestamptz NOT NULL,
     read_at timestamptz NOT NULL,
@@ -104,6 +105,7 @@ COMMENT ON COLUMN subscriptions.status IS 'In Stripe''s words.';
 COMMENT ON COLUMN subscriptions.next_plan IS 'The plan that begins at the end of the period; NULL: it stays.';
 COMMENT ON COLUMN subscriptions.grace_until IS 'Until when the plan stays although the last payment failed; NULL: it did not.';
 COMMENT ON COLUMN subscriptions.asked_by IS 'Who asks for a change at this moment: Stripe''s event may be here before its answer.';
+COMMENT ON COLUMN subscriptions.gone_at IS 'Since when Stripe knows it no more: it brings its plan until the period ends, and holds off no other.';
 COMMENT ON COLUMN subscriptions.version IS 'One more at each change, so that an older reading cannot overwrite a newer one.';
 
 CREATE TABLE plan_prices (

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from core.billing.events import KEPT, WAITS, WORK
+from core.billing.fences import NotAllDone
 from core.billing.signatures import TOLERANCE_S, BadSignature, check_signature
 from core.errors import Forbidden, NotFound
 from core.ops.worker import Worker
@@ -324,5 +325,6 @@ def test_one_event_that_breaks_holds_up_no_other(shop: Shop, olga: Principal, mo
         work_on(events, event_id)
 
     monkeypatch.setattr(type(shop.billing.events), "work_on", breaks)
-    shop.billing.events.work_on_due()
+    with pytest.raises(NotAllDone, match=f"Stripe's event {first['id']} was not done"):
+        shop.billing.events.work_on_due()
     assert (shop.state(first)[0], shop.state(second)[0]) == ("waiting", "done")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -190,6 +191,53 @@ def test_refund_and_dispute_together_take_no_more_than_was_bought(shop: Shop, ol
     shop.tell(shop.stripe.refund(intent_id, 800))
     shop.tell(shop.stripe.dispute(intent_id, 1000))
     assert shop.balance(olga) == 0
+
+
+def test_a_dispute_that_is_lost_after_a_whole_refund_takes_nothing_more(shop: Shop, olga: Principal) -> None:
+    intent_id = shop.paid(olga)
+    shop.tell(shop.stripe.refund(intent_id, 1000))
+    opened = shop.stripe.dispute(intent_id, 1000)
+    shop.tell(opened)
+    shop.stripe.now += 60
+    shop.tell(shop.stripe.close_dispute(opened["data"]["object"]["id"], "lost"))
+    assert [row.kind for row in shop.workbench.credits.entries(olga)] == ["refund", "purchase"]
+    assert shop.balance(olga) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "balance"),
+    [
+        ({"amount": 100_000}, "done", 0),
+        ({"currency": "eur"}, "refused", 100),
+        ({"amount": "1000"}, "refused", 100),
+        ({"status": None}, "refused", 100),
+        ({"payment_intent": None, "charge": None}, "ignored", 100),
+    ],
+    ids=["more than was paid", "another currency", "no number", "no state", "of nothing"],
+)
+def test_a_dispute_that_does_not_agree_takes_no_more_than_was_bought(
+    shop: Shop, olga: Principal, changes: Event, state: str, balance: int
+) -> None:
+    event = shop.stripe.dispute(shop.paid(olga), 1000)
+    event["data"]["object"] |= changes
+    shop.tell(event)
+    assert (shop.state(event)[0], shop.balance(olga)) == (state, balance)
+
+
+def test_what_many_events_say_of_one_payment_at_once_is_done_once(shop: Shop, olga: Principal) -> None:
+    intent_id = shop.buy(olga)
+    paid = shop.stripe.pay(intent_id)
+    again = [shop.stripe.event("payment_intent.succeeded", shop.stripe.shown(intent_id)) for _ in range(3)]
+    refunded = shop.stripe.refund(intent_id, 400)
+    charge = shop.stripe.shown(shop.stripe.objects[intent_id]["latest_charge"])
+    refunds = [refunded, *(shop.stripe.event("charge.refunded", charge) for _ in range(3))]
+    events = [paid, *again, *refunds]
+    with ThreadPoolExecutor(len(events)) as pool:
+        list(pool.map(shop.tell, events))
+    assert {shop.state(event)[0] for event in events} == {"done"}
+    assert [row.kind for row in shop.workbench.credits.entries(olga)] == ["refund", "purchase"]
+    assert shop.balance(olga) == 60
+    assert audit(shop.workbench.database).differences == []
 
 
 def _refunded_in_part(shop: Shop, intent_id: str) -> list[Event]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from core.billing.fences import NotAllDone
 from core.billing.purchases import AT_ONCE
 from core.billing.stripe_api import PaymentsUnavailable, StripeApi
 from core.billing.stripe_facts import IntentFacts
@@ -238,7 +239,8 @@ def test_while_stripe_cannot_be_asked_no_purchase_is_closed(shop: Shop, olga: Pr
     move_time(timedelta(days=31))
     shop.stripe.pay(intent_id)
     shop.stripe.is_down = True
-    shop.billing.care()
+    with pytest.raises(NotAllDone, match="Stripe cannot be reached"):
+        shop.billing.care()
     shop.stripe.is_down = False
     move_time(timedelta(days=35))
     shop.billing.care()
@@ -267,5 +269,8 @@ def test_each_part_of_care_has_its_own_fence(
 
     monkeypatch.setattr(StripeApi, "intent", fails)
     monkeypatch.setattr(SubscriptionSync, "end_grace", fails_whole)
-    shop.billing.care()
+    with pytest.raises(NotAllDone) as failed:
+        shop.workbench.queue.periodic["billing_care"].handler()
+    assert failed.value.detail.startswith("The end of grace was not done: ")
+    assert failed.value.detail.endswith(" And 1 more.")
     assert (shop.balance(olga), shop.plan(olga)) == (100, "free")

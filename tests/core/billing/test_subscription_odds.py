@@ -141,6 +141,7 @@ def test_a_subscription_that_stripe_knows_no_more_ends_with_its_period(
     kept = shop.stripe.objects.pop(subscription_id)
     with pytest.raises(GoneAtStripe):
         shop.billing.subscriptions.cancel(olga)
+    assert shop.billing.troubles.all() == ["1 subscription that Stripe knows no more"]
     move_time(timedelta(days=29))
     shop.billing.care()
     assert shop.plan(olga) == "basic", "the month is paid"
@@ -152,6 +153,42 @@ def test_a_subscription_that_stripe_knows_no_more_ends_with_its_period(
     shop.stripe.objects[subscription_id] = kept
     shop.tell(shop.stripe.event("customer.subscription.updated", kept))
     assert shop.plan(olga) == "basic", "it was there all the same"
+    assert shop.billing.troubles.all() == []
+
+
+@pytest.mark.parametrize("plan", ["premium", "basic"])
+def test_a_subscription_that_stripe_knows_no_more_holds_off_no_new_one(
+    shop: Shop, olga: Principal, move_time: MoveTime, plan: str
+) -> None:
+    subscription_id = shop.subscribed(olga, "basic")
+    shop.stripe.objects.pop(subscription_id)
+    with pytest.raises(GoneAtStripe, match="choose a plan to begin a new one"):
+        shop.billing.subscriptions.preview(olga, "premium")
+    assert shop.billing.subscriptions.current(olga) is None
+    assert shop.plan(olga) == "basic", "the month is paid"
+    assert shop.billing.subscriptions.preview(olga, plan).effect == "checkout"
+    begun = shop.subscribed(olga, plan)
+    current = shop.billing.subscriptions.current(olga)
+    assert current is not None and (current.subscription_id, shop.plan(olga)) == (begun, plan)
+    assert not any("subscriptions at once" in title for title in shop.notices(olga))
+    move_time(timedelta(days=31))
+    shop.billing.care()
+    assert shop.plan(olga) == plan
+    assert shop.rows("SELECT status FROM subscriptions WHERE subscription_id = %s", subscription_id) == [("canceled",)]
+    assert shop.billing.troubles.all() == []
+
+
+def test_a_subscription_that_stripe_knows_again_goes_on_and_no_second_one_begins(shop: Shop, olga: Principal) -> None:
+    subscription_id = shop.subscribed(olga, "basic")
+    kept = shop.stripe.objects.pop(subscription_id)
+    with pytest.raises(GoneAtStripe):
+        shop.billing.subscriptions.change(olga, "premium")
+    shop.stripe.objects[subscription_id] = kept
+    with pytest.raises(Conflict, match="knows your subscription again"):
+        shop.billing.subscriptions.change(olga, "premium")
+    assert len(shop.stripe.calls("POST /v1/checkout/sessions")) == 1
+    shop.billing.subscriptions.change(olga, "premium")
+    assert shop.plan(olga) == "premium"
 
 
 def test_who_asked_is_recorded_where_stripes_event_is_faster_than_its_answer(shop: Shop, olga: Principal) -> None:
@@ -206,3 +243,13 @@ def test_who_opens_the_portal_is_recorded(shop: Shop, olga: Principal) -> None:
     shop.billing.subscriptions.portal(olga)
     customer_id = shop.stripe.objects[subscription_id]["customer"]
     assert [row[:2] for row in shop.recorded(customer_id)] == [("billing.portal_opened", olga.user_id)]
+
+
+def test_the_portal_of_a_customer_that_is_gone_is_that_of_a_new_one(shop: Shop, olga: Principal) -> None:
+    shop.paid(olga)
+    [(gone,)] = shop.rows("SELECT customer_id FROM billing_accounts")
+    del shop.stripe.objects[gone]
+    url = shop.billing.subscriptions.portal(olga)
+    [(made,)] = shop.rows("SELECT customer_id FROM billing_accounts")
+    assert made != gone and url.endswith(made)
+    assert [row[:2] for row in shop.recorded(made)] == [("billing.portal_opened", olga.user_id)]

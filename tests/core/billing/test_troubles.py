@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.billing.fences import NotAllDone
 from core.billing.price_check import difference
 from core.billing.stripe_facts import price_of
 from core.commands import doctor
@@ -56,7 +57,8 @@ def test_prices_that_differ_are_told_until_they_agree(shop: Shop, stripe: Stripe
     shop.billing.care()
     assert shop.billing.troubles.all() == ["Basic: the price price_basic at Stripe is 19.99; the plan says 9.99."]
     stripe.is_down = True
-    shop.billing.care()
+    with pytest.raises(NotAllDone, match="The look at prices was not done: Stripe cannot be reached"):
+        shop.billing.care()
     assert len(shop.billing.troubles.all()) == 1, "what cannot be looked at stays as it was"
     stripe.is_down = False
     del stripe.objects["price_basic"]
