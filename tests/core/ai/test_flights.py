@@ -17,6 +17,7 @@ from core.ai import gateway as gateway_module
 from core.ai.answer import Answer, Question
 from core.ai.providers.contract import Message
 from core.errors import AssayError, MeteringDenied, ProviderBroke
+from core.ids import new_id
 from core.metering.books import audit
 from core.principal import Principal, Role
 from core.workbench import Workbench, open_workbench
@@ -299,6 +300,30 @@ def test_the_database_takes_fifty_followers_of_other_processes(ann: Principal, s
     assert leader[0] == "granted"
     assert {reserve() for _ in range(50)} == {("flight", leader[1])}
     assert reserve()[0] == "granted"
+
+
+def test_a_repeat_that_overlaps_its_first_try_gets_its_hold_and_not_what_another_just_kept(
+    workbench: Workbench, ann: Principal, service: Service
+) -> None:
+    """Its reply was lost while it still ran. Given the other's answer, nobody would end the hold of the first try."""
+    hold_id, key = new_id(), b"k" * 32
+    statement = (
+        "SELECT r.outcome, r.hold_id FROM reserve(%s, %s, %s, %s, 'chat_query', 'p', 'm', 'v', 0.001, 100, "
+        "p_cache_scope => 'public', p_cache_key => %s) r"
+    )
+    values = (hold_id, new_id(), ann.org_id, ann.user_id, key)
+    waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+    with ThreadPoolExecutor(1) as pool:
+        with workbench.database.service() as first:
+            assert first.exec_driver_sql(statement, values).one() == ("granted", hold_id)
+            service.execute(
+                "INSERT INTO cache_entries (scope, key, task, value, created_at, expires_at) "
+                "VALUES ('public', %s, 'chat', '{}', assay_now(), assay_now() + interval '1 hour')",
+                (key,),
+            )
+            repeat = pool.submit(lambda: service.execute(statement, values).fetchone())
+            wait_until(lambda: repeat.done() or first.exec_driver_sql(waiting).first() is not None)
+        assert repeat.result(timeout=10) == ("granted", hold_id)
 
 
 def test_who_follows_longer_than_he_may_asks_on_his_own(
