@@ -46,9 +46,9 @@ def kept_for(question: Question, route: Route, screen: Screen | None) -> Questio
     """The question as its answer may be kept: where something is hidden it is its asker's alone, and what an own key
     pays for is never public."""
     if question.is_public:
-        return replace(question, is_public=route.candidates[0].key is None)
+        return question if route.candidates[0].key is None else replace(question, is_public=False)
     has_secrets = screen is not None and not screen.vault.is_empty
-    return replace(question, is_private=question.is_private or has_secrets)
+    return replace(question, is_private=True) if has_secrets else question
 
 
 def scope_of(principal: Principal, question: Question) -> Scope:

@@ -10,7 +10,7 @@ import sqlite3
 import unicodedata
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -238,7 +238,8 @@ class AnswerCache:
 def cache_key(parts: KeyParts) -> bytes:
     """SHA-256 of everything the answer depends on; the scope stands beside it, in key and column."""
     messages = [(m.role, _compared(m, parts), *_named(m)) for m in parts.messages]
-    document: dict[str, Any] = {**asdict(parts), "messages": messages, "format": KEY_FORMAT}
+    document: dict[str, Any] = {each.name: getattr(parts, each.name) for each in fields(parts)}
+    document |= {"messages": messages, "format": KEY_FORMAT}
     return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=True).encode()).digest()
 
 

@@ -368,7 +368,7 @@ class Gateway:
             model, named_by = next(allowed, (AUTO, named_by))
         if model == AUTO and not principal.uses_router and question.operation == "chat":
             model = principal.default_model or AUTO
-        return replace(question, model=model, named_by=named_by)
+        return question if model == question.model else replace(question, model=model, named_by=named_by)
 
     def _assigned(self, principal: Principal, plan: Plan, question: Question) -> Question:
         """The question as the experiment wants it that it takes part in; what is chosen by name takes part in none."""

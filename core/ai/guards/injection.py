@@ -136,6 +136,8 @@ def _weight(rules: Sequence[Phrase]) -> float:
 
 def _matching(plain: str, rules: Sequence[Phrase]) -> list[Phrase]:
     present = _present(plain)
+    if not present:  # there is no rule that needs nothing
+        return []
     return [
         rule
         for rule in rules
