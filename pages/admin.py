@@ -70,7 +70,7 @@ def show_overview(principal: Principal, everything: bool) -> None:
     groups = overview.groups(principal, days, by, everything=everything)
     admin_overview.show_groups("admin_overview_groups", groups, by, _labels(), period=headline.period)
     section("Hours of the day")
-    admin_overview.show_hours("admin_overview_hours", overview.hours(principal, everything=everything))
+    admin_overview.show_hours("admin_overview_hours", overview.hours(principal, days, everything=everything))
     section("Near a limit")
     near = overview.near_limits(principal, everything=everything)
     now = datetime.now(UTC)

@@ -35,7 +35,8 @@ PERIODS = (1, 7, 30, 90)
 USE_DAYS = 7
 """Days over which the average use by plan is told."""
 PEAK_DAYS = 7
-"""Days over which the hours of the day are added up."""
+"""Most days over which an organisation's hours of the day are added up: they are read from its rows of the log, as no
+sums of hours know both an organisation and a feature."""
 TRIES_HOURS = 24
 MOST_GROUPS = 200
 """Groups that are told apart; of more the dearest."""
@@ -121,6 +122,16 @@ class Headline:
     """How many there are of both."""
     figures: Figures
     tries: Tries
+
+
+@dataclass(frozen=True, slots=True)
+class PeakHours:
+    """When people ask."""
+
+    days: int
+    """Of the last so many days; the last is today."""
+    requests: Mapping[int, int]
+    """By the hour of the day (UTC); those without any left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,16 +282,19 @@ class Overview:
             for each in found
         ]
 
-    def hours(self, principal: Principal, *, everything: bool = False) -> Mapping[int, int]:
-        """Requests of the last `PEAK_DAYS` days by the hour of the day (UTC), those without any left out.
+    def hours(self, principal: Principal, days: int = PEAK_DAYS, *, everything: bool = False) -> PeakHours:
+        """Requests by the hour of the day; of an organisation over at most `PEAK_DAYS` days.
 
         Raises:
+            InvalidRequest: not one of `PERIODS`.
             Forbidden: as `reach_of`.
         """
-        span, _ = self._span(principal, PEAK_DAYS, everything)
+        span, period = self._span(principal, days, everything)
+        if span.org_id is not None and days > PEAK_DAYS:
+            span, period = self._span(principal, PEAK_DAYS, everything)
         with self._database.snapshot() as transaction:
             found = rollups.sums(transaction, _of_ai(span), ("hour_of_day",))
-        return {each.keys[0]: each.requests for each in found}
+        return PeakHours(period.days, {each.keys[0]: each.requests for each in found})
 
     def plans(self, principal: Principal, days: int, *, everything: bool = False) -> PlansOverview:
         """What each plan is estimated to bring in, how it is used, and who changes to a priced one.

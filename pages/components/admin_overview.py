@@ -10,7 +10,6 @@ from typing import Any
 import streamlit as st
 
 from core.admin.overview import (
-    PEAK_DAYS,
     PERIODS,
     TRIES_HOURS,
     USE_DAYS,
@@ -19,6 +18,7 @@ from core.admin.overview import (
     Figures,
     Group,
     Headline,
+    PeakHours,
     Period,
     PlanMargin,
     PlansOverview,
@@ -187,10 +187,11 @@ def show_groups(key: str, groups: Sequence[Group], by: Dimension, labels: Mappin
     )
 
 
-def show_hours(key: str, hours: Mapping[int, int]) -> None:
-    """Requests by the hour of the day, as bars."""
+def show_hours(key: str, peaks: PeakHours) -> None:
+    """Requests by the hour of the day, as bars, with the days that they are of."""
+    hours, span = peaks.requests, "today" if peaks.days == 1 else f"of the last {peaks.days} days"
     if not hours:
-        show_empty("No requests", f"Nobody asked anything in the last {PEAK_DAYS} days.")
+        show_empty("No requests", f"There are no requests {span}.")
         return
     import plotly.graph_objects as go  # takes a third of a second, and most pages draw no chart
 
@@ -216,8 +217,8 @@ def show_hours(key: str, hours: Mapping[int, int]) -> None:
     )
     st.caption(
         plain(
-            f"Most at {most:02}:00 to {(most + 1) % 24:02}:00 UTC: {hours[most]:,} of {total:,} requests of the last "
-            f"{PEAK_DAYS} days, denials and cached answers included."
+            f"Most at {most:02}:00 to {(most + 1) % 24:02}:00 UTC: {hours[most]:,} of {total:,} requests {span}, "
+            "denials and cached answers included."
         )
     )
 

@@ -16,6 +16,7 @@ from core.admin.overview import (
     Group,
     Headline,
     NearLimits,
+    PeakHours,
     Period,
     PlanMargin,
     PlansOverview,
@@ -109,7 +110,7 @@ def groups() -> None:
 
 def hours() -> None:
     """Requests by the hour of the day"""
-    admin_overview.show_hours("gallery_hours", {hour: 12 * hour for hour in range(6, 20)})
+    admin_overview.show_hours("gallery_hours", PeakHours(30, {hour: 12 * hour for hour in range(6, 20)}))
 
 
 def plans() -> None:

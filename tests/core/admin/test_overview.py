@@ -138,7 +138,7 @@ def test_where_there_is_nothing_shares_and_latencies_are_not_zero(overview: Over
     assert figures.cache_hit_rate is figures.error_rate is figures.denial_rate is figures.tokens_per_call is None
     assert figures.latency is found.tries.time_out_rate is None
     assert overview.groups(ann, 30, "model") == []
-    assert overview.hours(ann) == {}
+    assert overview.hours(ann).requests == {}
 
 
 def test_time_outs_are_told_of_the_tries_of_the_last_day(
@@ -176,8 +176,19 @@ def test_groups_are_dearest_first_and_organisations_have_their_names(
 
 
 def test_the_hours_of_the_day_are_of_utc(overview: Overview, told: History, ann: Principal, olga: Principal) -> None:
-    assert overview.hours(ann) == {13: 2, 15: 8}
-    assert overview.hours(olga, everything=True) == {13: 2, 15: 10}
+    assert overview.hours(ann).requests == {13: 2, 15: 8}
+    assert overview.hours(olga, everything=True).requests == {13: 2, 15: 10}
+
+
+@pytest.mark.parametrize(("days", "of_one", "of_all"), [(1, 1, 1), (7, 7, 7), (30, 7, 30)])
+def test_the_hours_of_the_day_are_of_the_chosen_days_of_an_organisation_of_a_week(
+    overview: Overview, told: History, *, ann: Principal, olga: Principal, days: int, of_one: int, of_all: int
+) -> None:
+    own, everybodys = overview.hours(ann, days), overview.hours(olga, days, everything=True)
+    assert (own.days, everybodys.days) == (of_one, of_all)
+    assert sum(own.requests.values()) == overview.headline(ann, of_one).figures.sums.requests
+    all_of_them = overview.headline(olga, of_all, everything=True)
+    assert sum(everybodys.requests.values()) == all_of_them.figures.sums.requests
 
 
 def test_rolled_up_figures_are_those_of_the_log(
