@@ -97,10 +97,11 @@ _SPEND = text(
 _PROMPTS = text(
     """
     SELECT intent, substring(prompt_version FROM '[+]template-([0-9a-f]{8})/') AS template, count(*) AS requests
-    FROM usage_log
-    WHERE org_id = :org_id AND (cast(:user_id AS uuid) IS NULL OR user_id = :user_id)
-        AND at >= :starts_at AND at < :ends_at AND status <> 'denied'
-        AND (intent IS NOT NULL OR prompt_version IS NOT NULL)
+    FROM (SELECT intent, prompt_version FROM usage_log
+        WHERE org_id = :org_id AND (cast(:user_id AS uuid) IS NULL OR user_id = :user_id)
+            AND at >= :starts_at AND at < :ends_at AND status <> 'denied'
+            AND (intent IS NOT NULL OR prompt_version IS NOT NULL)
+        ORDER BY at DESC LIMIT :newest) asked
     GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :most
     """
 )
@@ -274,9 +275,10 @@ def spend(connection: Connection, reach: Reach, *, most: int) -> list[SpendRow]:
     return [SpendRow(*row) for row in connection.execute(_SPEND, {**asdict(reach), "most": most}).all()]
 
 
-def prompts(connection: Connection, reach: Reach, *, most: int) -> list[PromptRow]:
-    """What kinds of questions were asked, the most frequent first; never their texts."""
-    return [PromptRow(*row) for row in connection.execute(_PROMPTS, {**asdict(reach), "most": most}).all()]
+def prompts(connection: Connection, reach: Reach, *, newest: int, most: int) -> list[PromptRow]:
+    """What kinds of questions the newest so many were, the most frequent first; never their texts."""
+    values = {**asdict(reach), "newest": newest, "most": most}
+    return [PromptRow(*row) for row in connection.execute(_PROMPTS, values).all()]
 
 
 def totals(connection: Connection, reach: Reach, *, group_by: str, zone: str, most: int) -> list[TotalRow]:

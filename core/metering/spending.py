@@ -19,6 +19,8 @@ from core.principal import Principal
 
 MAX_ROWS = 200
 MAX_PROMPTS = 1_000
+MAX_READ_PROMPTS = 100_000
+"""Requests of which kinds are counted, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class TopPrompts:
     """What the router took questions for, the most frequent first."""
     templates: Mapping[str, int]
     """The last eight digits of a template's id, and how often a question was made of it."""
+    is_cut: bool = False
+    """Whether only the newest MAX_READ_PROMPTS requests were counted."""
 
 
 class Spending:
@@ -77,17 +81,23 @@ class Spending:
     def top_prompts(
         self, principal: Principal, span: Span, *, whole_organisation: bool = False, most: int = 10
     ) -> TopPrompts:
-        """The kinds of questions that were asked most, at most so many of each sort."""
+        """The kinds of questions that were asked most, at most so many of each sort; of very many the newest count."""
         self._log.flush()
         with self._database.app(principal) as connection:
-            rows = usage_dao.prompts(connection, _reach(principal, span, whole_organisation), most=MAX_PROMPTS)
+            rows = usage_dao.prompts(
+                connection,
+                _reach(principal, span, whole_organisation),
+                newest=MAX_READ_PROMPTS,
+                most=MAX_PROMPTS,
+            )
         intents, templates = Counter[str](), Counter[str]()
         for row in rows:
             if row.intent is not None:
                 intents[row.intent] += row.requests
             if row.template is not None:
                 templates[row.template] += row.requests
-        return TopPrompts(dict(intents.most_common(most)), dict(templates.most_common(most)))
+        is_cut = sum(row.requests for row in rows) >= MAX_READ_PROMPTS
+        return TopPrompts(dict(intents.most_common(most)), dict(templates.most_common(most)), is_cut)
 
     def forecast(self, principal: Principal, now: datetime, *, whole_organisation: bool = False) -> Forecast | None:
         """What this month of the principal's zone will come to; None with fewer full days than it takes."""

@@ -21,7 +21,7 @@ STATUSES = {
     "unresolved": "Unresolved",
 }
 """What each status of the log is called on a page."""
-CHANNELS = {"page": "Chat page", "api": "API", "v1": "OpenAI client", "command": "Command line"}
+CHANNELS = {"page": "Chat page", "api": "API", "v1": "OpenAI client", "command": "Command line", "demo": "Demo"}
 """What each channel is called on a page."""
 _FREE = {"flight": "joined a call", "replay": "sent again"}
 """Why an answer was free, where it was not an ordinary hit."""

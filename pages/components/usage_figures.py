@@ -16,7 +16,9 @@ from pages.components.words import usd_figure
 HELP = {
     "Requests": "Calls of models and answers of the cache; what a limit denied is told below.",
     "From the cache": "The share of requests that a kept answer met: they cost nothing.",
+    "Tokens": "Those of calls; an answer of the cache takes none.",
     "Charged, USD": "What counts against your budgets: failed calls, and calls on own keys, are charged nothing.",
+    "Mean answer, s": "From the request to the last word, over the calls that answered.",
     "Saved, USD": "What the cached answers would have cost at the prices of their models.",
     "Providers' cost, USD": "What providers charge, also for failed tries.",
 }
@@ -68,8 +70,10 @@ def show_by_day(key: str, rows: Sequence[DayRow], first: date, last: date, label
     for row in rows:
         of_model = days.setdefault(labels.get(row.model, row.model), {})
         of_model[row.day] = of_model.get(row.day, 0) + value(row)
-    largest_first = dict(sorted(days.items(), key=lambda item: -sum(item[1].values())))
-    total = sum(sum(values.values()) for values in days.values())
+    sums = {model: sum(values.values()) for model, values in days.items()}
+    total = sum(sums.values())
+    shown = [model for model in sums if sums[model] or not total]
+    largest_first = {model: days[model] for model in sorted(shown, key=lambda model: -sums[model])}
     show_days(
         key,
         largest_first,

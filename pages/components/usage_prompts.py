@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from core.metering.spending import TopPrompts
+from core.metering.spending import MAX_READ_PROMPTS, TopPrompts
 from pages.components.words import plain
 
 INTENTS = {
@@ -23,6 +23,8 @@ INTENTS = {
 
 def show(top: TopPrompts, titles: Mapping[str, str]) -> None:
     """Two short lists; `titles` names templates by the last eight digits of their id."""
+    if top.is_cut:
+        st.caption(f":material/info: Of the newest {MAX_READ_PROMPTS:,} requests of the period.")
     with st.grid(2, min_column_width=280):
         _list("Kind of question", {INTENTS.get(name, name): n for name, n in top.intents.items()}, "No question yet.")
         used = {titles.get(name, f"A template that is gone ({name})"): n for name, n in top.templates.items()}

@@ -40,7 +40,9 @@ def spend() -> None:
 def prompts() -> None:
     """Kinds of questions and templates, and none"""
     kinds = {"analysis": 1_200, "summary": 340, "chat": 12}
-    usage_prompts.show(TopPrompts(kinds, {"0a1b2c3d": 77, "ffffffff": 3}), {"0a1b2c3d": "Compare two companies"})
+    usage_prompts.show(
+        TopPrompts(kinds, {"0a1b2c3d": 77, "ffffffff": 3}, is_cut=True), {"0a1b2c3d": "Compare two companies"}
+    )
     usage_prompts.show(TopPrompts({}, {}), {})
 
 

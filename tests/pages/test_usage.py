@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -190,6 +191,7 @@ def test_what_was_asked_most_is_told_by_kind_and_template_and_never_by_text(
     assert "| Summaries | 1 |" in told
     assert "| Ours | 1 |" in told
     assert "What is beta?" not in told
+    assert "Of the newest" not in told
 
 
 def test_a_month_is_forecast_from_seven_full_days_on(workbench: Workbench, ann: Principal, service: Driver) -> None:
@@ -304,3 +306,17 @@ def test_a_period_that_begins_before_requests_are_kept_says_from_when_on_they_ar
     app = _open()
     app.segmented_control(key="usage_period").set_value("90 days").run()
     assert f"Requests are kept from 1 {this_month:%B %Y} on." in _words(app)
+
+
+def test_days_name_only_the_models_that_have_something_of_what_is_shown(ann: Principal, service: Driver) -> None:
+    put(service, ann, Logged(model="dear", charged_usd=Decimal("0.02")))
+    put(service, ann, Logged(model="free", charged_usd=Decimal(0)))
+    app = _open()
+    assert _bars(app) == ["dear"]
+    app.button_group(key="usage_days_measure").set_value("Requests").run()
+    assert sorted(_bars(app)) == ["dear", "free"]
+
+
+def _bars(app: AppTest) -> list[str]:
+    (chart,) = app.get("plotly_chart")
+    return [each["name"] for each in json.loads(chart.proto.spec)["data"]]

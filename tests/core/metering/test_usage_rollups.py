@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.db import usage_dao
-from core.db.usage_dao import DIMENSIONS, Reach
+from core.db.usage_dao import DIMENSIONS, DayRow, Reach
 from core.metering.usage import Totals
 from core.principal import Principal, Role
 from core.workbench import Workbench
@@ -122,3 +122,56 @@ def test_days_before_what_is_kept_are_still_told_in_their_zone(
     first = NOW.date() - timedelta(days=40)
     rows = workbench.usage.by_day(ann, first, NOW.date(), whole_organisation=True)
     assert [(row.day.isoformat(), row.requests) for row in rows] == [("2031-03-01", 1), ("2031-03-02", 1)]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+def test_calls_of_both_hours_at_the_change_of_a_month_that_come_late_are_in_their_day_and_month(
+    workbench: Workbench, service: Driver, people: list[Principal], move_time: MoveTime, zone: str
+) -> None:
+    ann, rollups = replace(people[0], zone=zone), workbench.metering.rollups
+    month = datetime(2031, 4, 1, tzinfo=UTC)
+    first = (month - timedelta(days=1)).date()
+    ends = [month - timedelta(microseconds=1), month]
+
+    def told() -> list[DayRow]:
+        rows = workbench.usage.by_day(ann, first, NOW.date(), whole_organisation=True)
+        with workbench.database.app(ann) as connection:
+            assert rows == usage_dao.by_day(
+                connection, org_id=ann.org_id, user_id=None, zone=zone, first=first, last=NOW.date()
+            )
+        return rows
+
+    move_time(month + timedelta(minutes=30))
+    for at in ends:
+        put(service, ann, Logged(at=at))
+    rollups.make_partitions()
+    move_time(month + timedelta(hours=3))
+    rollups.bring_up_to_date()
+    assert sum(row.requests for row in told()) == 2
+    for at in ends:
+        put(service, ann, Logged(at=at))
+    late = told()
+    assert (sum(row.requests for row in late), sum(row.charged_usd for row in late)) == (4, Decimal("0.0016"))
+    rollups.bring_up_to_date()
+    assert told() == late
+    hours = service.execute("SELECT hour, requests FROM usage_hours ORDER BY hour").fetchall()
+    assert hours == [(month - timedelta(hours=1), 2), (month, 2)]
+
+
+def test_of_very_many_questions_the_newest_are_counted(
+    workbench: Workbench,
+    service: Driver,
+    people: list[Principal],
+    move_time: MoveTime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    move_time(NOW)
+    for number, intent in enumerate(("code", "chat", "chat")):
+        put(service, people[0], Logged(intent=intent, age=timedelta(hours=3 - number)))
+    spending = workbench.metering.spending
+    span = spending.span(people[0], NOW.date(), NOW.date())
+    top = spending.top_prompts(people[0], span)
+    assert (top.intents, top.is_cut) == ({"chat": 2, "code": 1}, False)
+    monkeypatch.setattr("core.metering.spending.MAX_READ_PROMPTS", 2)
+    top = spending.top_prompts(people[0], span)
+    assert (top.intents, top.is_cut) == ({"chat": 2}, True)
