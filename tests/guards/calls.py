@@ -143,8 +143,8 @@ _ASKED = (
         ),
         (
             "gateway: an answer to what was hidden is its user's",
-            "is_private=question.is_private or has_secrets",
-            "is_private=question.is_private",
+            "return replace(question, is_private=True) if has_secrets else question",
+            "return question",
             f"{SURVIVING}::test_personal_data_never_leaves_and_is_there_in_the_answer",
         ),
         (
