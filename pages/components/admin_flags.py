@@ -18,6 +18,7 @@ from pages.components.confirm import Question, confirm_button
 from pages.components.forms import saving, submit_button, text_field
 from pages.components.rows import Row, show_list, show_row
 from pages.components.states import show_empty
+from pages.components.words import counted
 
 HINT = (
     "`model:ID` and `provider:NAME` decide who is offered a model or a provider: while there is such a flag, only "
@@ -67,15 +68,11 @@ def words(flag: Flag) -> str:
         return "off for everyone"
     named = [*flag.plans]
     if flag.org_ids:
-        named.append(_counted(len(flag.org_ids), "organisation"))
+        named.append(counted(len(flag.org_ids), "organisation"))
     if flag.user_ids:
-        named.append(_counted(len(flag.user_ids), "user"))
+        named.append(counted(len(flag.user_ids), "user"))
     who = ", ".join(named) or "everyone"
     return f"on for {who}" if flag.percentage == 100 else f"on for {flag.percentage.normalize():f} % of {who}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _row(flag: Flag) -> Row:

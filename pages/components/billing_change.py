@@ -12,10 +12,10 @@ from core.db.billing_dao import SubscriptionRow
 from core.errors import AssayError
 from core.metering.plans import Plan
 from core.principal import Principal
-from pages.components.billing_words import day, money
+from pages.components.billing_words import money
 from pages.components.errors import show_error
 from pages.components.forms import acknowledge
-from pages.components.words import plain
+from pages.components.words import day_of, plain
 
 FREE = "free"
 MAX_SEATS = 10_000
@@ -79,12 +79,12 @@ def told(preview: ChangePreview, plan: Plan, zone: str) -> list[str]:
     if preview.effect == "stays":
         return ["The change that was to come is taken back; nothing else changes."]
     if preview.effect == "ends":
-        when = day(preview.takes_effect_at, zone) if preview.takes_effect_at else "the end of the period"
+        when = day_of(preview.takes_effect_at, zone) if preview.takes_effect_at else "the end of the period"
         return [f"{plan.label} begins on {when}; until then nothing changes.", "Everything is kept, credits too."]
     seats = f" with {preview.seats} seats" if preview.seats > 1 else ""
     monthly = f"{money(preview.monthly_usd)} a month, before tax"
     if preview.effect == "later" and preview.takes_effect_at is not None:
-        when = day(preview.takes_effect_at, zone)
+        when = day_of(preview.takes_effect_at, zone)
         return [f"{plan.label}{seats} begins on {when}; until then nothing changes.", f"From then on: {monthly}."]
     if preview.effect == "checkout":
         return [f"{plan.label}{seats} begins as soon as it is paid.", f"{monthly[0].upper()}{monthly[1:]}."]

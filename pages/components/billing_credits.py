@@ -15,10 +15,10 @@ from core.metering.credits import Balance
 from core.principal import Principal
 from pages.components import billing_off, billing_packages
 from pages.components.badges import Badge
-from pages.components.billing_words import credits_of, day, money
+from pages.components.billing_words import credits_of, money
 from pages.components.headings import section
 from pages.components.rows import Row, show_list, show_row
-from pages.components.words import when
+from pages.components.words import day_of, when
 
 _SHOWN = 10
 
@@ -84,7 +84,7 @@ def show_bought(rows: Sequence[BoughtRow], zone: str) -> None:
     """What was bought, the newest first."""
     with show_list("billing_bought"):
         for row in rows:
-            details = f"{money(Decimal(row.amount_minor) / 100)} · {day(row.created_at, zone)} · {row.buyer}"
+            details = f"{money(Decimal(row.amount_minor) / 100)} · {day_of(row.created_at, zone)} · {row.buyer}"
             title = f"{credits_of(row.credits)} credits"
             show_row(Row(title, details, tuple(_badges(row)), icon=":material/toll:"))
 

@@ -12,10 +12,11 @@ from core.errors import AssayError
 from core.metering.plans import Plan
 from core.principal import Principal
 from pages.components.badges import Badge, show_badge
-from pages.components.billing_words import day, money, price
+from pages.components.billing_words import money, price
 from pages.components.confirm import Question, confirm_button
 from pages.components.errors import show_error, show_message
 from pages.components.forms import acknowledge
+from pages.components.words import day_of
 
 UNPAID = frozenset({"past_due", "unpaid", "paused"})
 """States in Stripe's words in which a payment is due before anything else can be changed."""
@@ -43,7 +44,7 @@ def next_words(principal: Principal, plan: Plan, row: SubscriptionRow | None) ->
         if not plan.price_usd and plan.price_usd is not None:
             return "There is nothing to pay. A larger plan allows more, at once."
         return "Without a subscription: whoever runs this installation has set this plan."
-    ends = day(row.period_end, principal.zone)
+    ends = day_of(row.period_end, principal.zone)
     if row.status in UNPAID:
         return "The payment of the running period is still due."
     if row.ends_at_period_end:
@@ -64,7 +65,7 @@ def _cost(plan: Plan, row: SubscriptionRow | None) -> str:
 
 def _show_unpaid(principal: Principal, plan: Plan, row: SubscriptionRow) -> None:
     if row.status == "past_due" and row.grace_until is not None and row.is_in_grace:
-        until = day(row.grace_until, principal.zone)
+        until = day_of(row.grace_until, principal.zone)
         hint = f"Pay it or change the card under “Manage payment” by {until}; until then {plan.label} stays."
     else:
         hint = "Pay it or change the card under “Manage payment”; the plan is back as soon as it is paid."
@@ -99,7 +100,7 @@ def _show_end(key: str, principal: Principal, plan: Plan, row: SubscriptionRow) 
     subscriptions = workbench.current().billing.subscriptions
     question = Question(
         "End the subscription?",
-        f"{plan.label} stays until {day(row.period_end, principal.zone)}; then your organisation is on Free. "
+        f"{plan.label} stays until {day_of(row.period_end, principal.zone)}; then your organisation is on Free. "
         "Everything is kept, credits too, and you can take this back until then.",
         "End subscription",
         no="Keep it",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from core.metering.plans import Plan
 
@@ -54,9 +52,3 @@ def limit(plan: Plan, metric: str) -> str:
     if value is None:
         return UNLIMITED
     return f"{value:,.2f}" if isinstance(value, Decimal) else f"{value:,}"
-
-
-def day(moment: datetime, zone: str) -> str:
-    """A day in a zone: 3 December 2026."""
-    at = moment.astimezone(ZoneInfo(zone))
-    return f"{at.day} {at:%B %Y}"

@@ -8,8 +8,8 @@ import streamlit as st
 
 from core.metering.meter import QuotaState
 from core.research.bundle import PARTS, Bundle
-from pages.components.research_words import counted, left, lives, queries, sentence
-from pages.components.words import plain
+from pages.components.research_words import left, lives, queries, sentence
+from pages.components.words import counted, plain
 
 
 def show(key: str, bundle: Bundle, quota: QuotaState, now: datetime, zone: str) -> bool:

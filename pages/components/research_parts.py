@@ -11,8 +11,8 @@ import streamlit as st
 from core.research.bundle import LABELS, Bundle, Part, PartName, PartState
 from core.research.bundle_making import BY_RULE
 from pages.components.badges import Badge, show_badge
-from pages.components.research_words import GENERATED, counted, made, named, queries, reasons, sentence
-from pages.components.words import plain
+from pages.components.research_words import GENERATED, made, named, queries, reasons, sentence
+from pages.components.words import counted, plain
 
 STATES: Mapping[PartState, Badge] = {
     "ready": Badge("fresh", "green", ":material/check_circle:"),

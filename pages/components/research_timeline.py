@@ -9,9 +9,9 @@ from itertools import groupby
 import streamlit as st
 
 from core.research.bundle import Bundle, TimelineItem
-from pages.components.research_words import ICONS, KINDS, about, badges, counted, day_and_time, day_name, untitled
+from pages.components.research_words import ICONS, KINDS, about, badges, day_and_time, day_name, untitled
 from pages.components.states import show_empty
-from pages.components.words import plain
+from pages.components.words import counted, plain
 
 SHOWN = 30
 """Items that are shown at first, and added each time."""

@@ -84,11 +84,6 @@ def named(symbols: Collection[str]) -> str:
     return f"{', '.join(shown)}{f' and {more:,} more' if more else ''}"
 
 
-def counted(count: int, what: str) -> str:
-    """So many of something: 1 holding, 20 holdings."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def day_and_time(item: TimelineItem, zone: str) -> tuple[date, str]:
     """The day in the user's zone and the time; of a filing of which the day alone is known, that day and no time."""
     if item.kind == "filing" and item.at.time() == time():

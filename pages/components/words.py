@@ -56,6 +56,11 @@ def usd_figure(amount: Decimal) -> str:
     return f"{'-' if amount < 0 else ''}{int(whole):,}.{decimals.ljust(2, '0')}"
 
 
+def counted(count: int, what: str) -> str:
+    """So many of something: 1 holding, 20 holdings."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def day_of(moment: datetime, zone: str) -> str:
     """The day of a moment in a zone: "1 March 2031"."""
     at = moment.astimezone(ZoneInfo(zone))
