@@ -60,12 +60,9 @@ def open_alerting(
     def deliver(_context: JobContext) -> None:
         delivery.deliver_due()
 
-    def deliver_round() -> None:
-        delivery.deliver_due()
-
     watch = AlertWatch(database, matching, notifications, wake)
     queue.handle({DELIVER: deliver})
-    queue.every(DELIVER, DELIVER_MINUTES, deliver_round)
+    queue.every(DELIVER, DELIVER_MINUTES, delivery.deliver_due)
     queue.every("alerts_catch_up", CATCH_UP_MINUTES, watch.catch_up)
     queue.every("forget_deliveries", TIDY_MINUTES, delivery.tidy)
     alerts = Alerts(database, matching, has_mail=mailer.is_configured, encryption=encryption)

@@ -78,18 +78,9 @@ def _plan(queue: Queue, watch: AlertWatch, books: BooksWatch, delivery: Oversigh
     def deliver(_context: JobContext) -> None:
         delivery.deliver_due()
 
-    def deliver_round() -> None:
-        delivery.deliver_due()
-
-    def evaluate() -> None:
-        watch.evaluate()
-
-    def audit() -> None:
-        books.look()
-
     queue.handle({DELIVER: deliver})
-    queue.every(DELIVER, MINUTES, deliver_round)
-    queue.every(EVALUATE, MINUTES, evaluate)
-    queue.every("audit_books", AUDIT_MINUTES, audit)
+    queue.every(DELIVER, MINUTES, delivery.deliver_due)
+    queue.every(EVALUATE, MINUTES, watch.evaluate)
+    queue.every("audit_books", AUDIT_MINUTES, books.look)
     queue.every("watch_billing", WATCH_MINUTES, BillingWatch(watch).look)
     queue.every("forget_oversight", TIDY_MINUTES, delivery.tidy)
