@@ -263,13 +263,6 @@ def payment_by_checkout(connection: Connection, checkout_id: str) -> UUID | None
     return found
 
 
-def payment_by_dispute(connection: Connection, dispute_id: str) -> UUID | None:
-    """The purchase that a dispute is about."""
-    statement = text("SELECT payment_id FROM payment_disputes WHERE dispute_id = :id")
-    found: UUID | None = connection.execute(statement, {"id": dispute_id}).scalar_one_or_none()
-    return found
-
-
 def begin_intent(connection: Connection, payment_id: UUID, intent_id: str) -> None:
     """Keeps the intent of a purchase."""
     statement = text("UPDATE payments SET intent_id = :intent_id WHERE id = :id")
