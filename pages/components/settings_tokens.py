@@ -114,10 +114,10 @@ def _show_use() -> None:
     address = workbench.current().settings.address
     with st.expander("How a program uses it", icon=":material/terminal:"):
         st.markdown(
-            "It goes into the header `Authorization` of every call: of `/api`, which is described at "
-            f"[/api/docs]({address}/api/docs), and of `/v1`, which speaks as OpenAI does. Keep it as you keep a "
-            "password: in a variable of the environment, never in code."
+            "It goes into the header `Authorization` of every call: of `/api`, and of `/v1`, which speaks as OpenAI "
+            "does. Keep it as you keep a password: in a variable of the environment, never in code."
         )
+        st.markdown(f"[What /api takes and answers]({address}/api/docs)")
         st.code(EXAMPLES.format(address=address), language="bash", wrap_lines=True)
 
 
