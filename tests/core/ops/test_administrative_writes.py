@@ -100,6 +100,11 @@ def _alert(office: Office) -> UUID:
     return office.bench.oversight.alerts.firing(office.ann)[0].id
 
 
+def _slack(office: Office) -> UUID:
+    leave_alerts(office.bench, office.ann)
+    return office.bench.oversight.alerts.channels(office.ann)[0].id
+
+
 def _channel(office: Office) -> UUID:
     return office.bench.oversight.alerts.add_channel(office.ann, PUBLIC).id
 
@@ -263,7 +268,7 @@ WRITES: dict[str, tuple[Before, Act, list[AuditAction]]] = {
         [AuditAction.ALERT_CHANNEL_REMOVED],
     ),
     "oversight.alerts.test_channel": (
-        lambda o: [leave_alerts(o.bench, o.ann), o.bench.oversight.alerts.channels(o.ann)[0].id][1],
+        _slack,
         lambda o, channel: o.bench.oversight.alerts.test_channel(o.ann, channel, "slack"),
         [AuditAction.ALERT_CHANNEL_TESTED],
     ),
