@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 import streamlit as st
@@ -76,7 +76,9 @@ def show(key: str, desk: Desk) -> None:
         st.caption(f"The first {MAX_SHOWN}; look for a name to find the others.")
 
 
-def budget_field(label: str, budget_usd: Decimal | None, *, key: str, width: int | str = "stretch") -> Decimal | None:
+def budget_field(
+    label: str, budget_usd: Decimal | None, *, key: str, width: int | Literal["stretch"] = "stretch"
+) -> Decimal | None:
     """A budget in whole cents; None where it is left empty."""
     given = st.number_input(
         label,
