@@ -26,6 +26,7 @@ from pages.components.states import show_empty
 from pages.components.words import day_of
 
 SHOWN = 50
+GRANT, CORRECT = "Grant", "Correct"
 LINK, LINK_FOR = "admin_invitation", "admin_invitation_for"
 
 
@@ -57,6 +58,14 @@ class Keeper(Protocol):
         ...
 
 
+class Purse(Protocol):
+    """What corrects a wallet."""
+
+    def adjust(self, principal: Principal, org_id: UUID, amount: Decimal, reason: str) -> Decimal:
+        """Puts in, or (below zero) takes out; the balance after it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Who looks, over what, by what."""
@@ -65,6 +74,7 @@ class Desk:
     keeper: Keeper
     everything: bool
     plans: Collection[str]
+    purse: Purse
 
 
 def show(key: str, desk: Desk) -> None:
@@ -120,31 +130,55 @@ def _ask_plan(key: str, desk: Desk, row: OrganisationRow) -> None:
                 desk.keeper.set_plan(require(), row.id, plan)
 
 
-@st.dialog("Grant credits", icon=":material/toll:")
+@st.dialog("Credits of the organisation", icon=":material/toll:")
 def _ask_credits(key: str, desk: Desk, row: OrganisationRow) -> None:
-    with st.form(f"{key}_form", border=False):
-        st.text(f"{row.name}: {credits_words(row.balance)}")
-        amount = st.number_input(
-            "Credits",
-            min_value=0.0,
-            step=10.0,
-            format="%.2f",
-            key=f"{key}_amount",
-            help="1 credit is 0.10 USD. They are the organisation's, and pay for what the plan refuses.",
-        )
-        days = st.number_input(
-            "They end after so many days; empty: never",
-            min_value=1,
-            max_value=MAX_CREDIT_DAYS,
-            value=None,
-            key=f"{key}_days",
-            help="Credits that end are spent before others; what is left at their end is gone.",
-        )
-        reason = text_field("Reason", required=True, max_chars=500, key=f"{key}_reason")
-        if submit_button("Grant", key=f"{key}_grant"):
-            with saving("The credits are granted", desk.principal):
-                ends_at = None if days is None else datetime.now(UTC) + timedelta(days=int(days))
-                desk.keeper.grant_credits(require(), row.id, Decimal(str(amount)), reason=reason, expires_at=ends_at)
+    st.text(f"{row.name}: {credits_words(row.balance)}")
+    what = st.segmented_control("What", [GRANT, CORRECT], default=GRANT, required=True, key=f"{key}_what")
+    with st.form(f"{key}_form_{what}", border=False):
+        if what == GRANT:
+            _ask_grant(key, desk, row)
+        else:
+            _ask_correction(key, desk, row)
+
+
+def _ask_grant(key: str, desk: Desk, row: OrganisationRow) -> None:
+    amount = st.number_input(
+        "Credits",
+        min_value=0.0,
+        step=10.0,
+        format="%.2f",
+        key=f"{key}_amount",
+        help="1 credit is 0.10 USD. They are the organisation's, and pay for what the plan refuses.",
+    )
+    days = st.number_input(
+        "They end after so many days; empty: never",
+        min_value=1,
+        max_value=MAX_CREDIT_DAYS,
+        value=None,
+        key=f"{key}_days",
+        help="Credits that end are spent before others; what is left at their end is gone.",
+    )
+    reason = text_field("Reason", required=True, max_chars=500, key=f"{key}_reason")
+    if submit_button(GRANT, key=f"{key}_grant"):
+        with saving("The credits are granted", desk.principal):
+            ends_at = None if days is None else datetime.now(UTC) + timedelta(days=int(days))
+            desk.keeper.grant_credits(require(), row.id, Decimal(str(amount)), reason=reason, expires_at=ends_at)
+
+
+def _ask_correction(key: str, desk: Desk, row: OrganisationRow) -> None:
+    amount = st.number_input(
+        "Credits to put in; below zero: to take out",
+        value=0.0,
+        step=10.0,
+        format="%.2f",
+        key=f"{key}_correction",
+        help="What is held for requests in flight and what is owed cannot be taken.",
+    )
+    reason = text_field("Reason", required=True, max_chars=500, key=f"{key}_why")
+    st.caption("It stands in the ledger as an adjustment, with the reason and your name; nothing of before is changed.")
+    if submit_button(CORRECT, key=f"{key}_correct"):
+        with saving("The wallet is corrected", desk.principal):
+            desk.purse.adjust(require(), row.id, Decimal(str(amount)), reason)
 
 
 def _show_pooling(key: str, desk: Desk, row: OrganisationRow) -> None:

@@ -160,6 +160,10 @@ class Keeper:
         """Grants nothing."""
         return Effect("", "", "")
 
+    def adjust(self, principal: Principal, org_id: UUID, amount: Decimal, reason: str) -> Decimal:
+        """Corrects nothing."""
+        return amount
+
     def invite(self, principal: Principal, org_id: UUID, email: str, role: Role) -> str | None:
         """Invites nobody."""
         return None
@@ -236,7 +240,7 @@ def limits() -> None:
 
 def organisations() -> None:
     """One that pools its quotas, and one that nobody is in any more, with an overdraft"""
-    admin_organisations.show("gallery_orgs", admin_organisations.Desk(OPERATOR, Keeper(), True, PLANS))
+    admin_organisations.show("gallery_orgs", admin_organisations.Desk(OPERATOR, Keeper(), True, PLANS, Keeper()))
 
 
 def boosts() -> None:

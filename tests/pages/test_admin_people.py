@@ -193,6 +193,24 @@ class TestPeople:
         (acme,) = workbench.admin.people.organisations(olga, _sought("Acme"), everything=True)
         assert (acme.plan, acme.balance) == ("premium", 40)
 
+    def test_an_operator_corrects_a_wallet_and_takes_no_more_than_there_is(
+        self, workbench: Workbench, olga: Principal, ann: Principal
+    ) -> None:
+        workbench.credits.adjust(olga, ann.org_id, Decimal(40), "counted anew")
+        place = f"admin_orgs_{ann.org_id.hex}_credits"
+        for amount, words in ((-50.0, "The wallet has less than that to take"), (-15.5, "")):
+            app = everything("people")
+            app = labelled(app.text_input, "Search organisations").set_value("Acme").run()
+            app = app.button(key=place).click().run()
+            starting(app.segmented_control, place, "_what").set_value("Correct")
+            app = app.button(key=place).click().run()
+            starting(app.number_input, place, "_correction").set_value(amount)
+            labelled(app.text_input, "Reason").set_value("twice granted")
+            app = send(app, place, "Correct")
+            assert words in words_of(app)
+        (acme,) = workbench.admin.people.organisations(olga, _sought("Acme"), everything=True)
+        assert acme.balance == Decimal("24.5")
+
 
 class TestBoosts:
     def test_a_request_is_granted_by_a_manager_and_ended(
