@@ -150,6 +150,13 @@ TAMPERINGS: dict[str, tuple[str, set[FindingKind]]] = {
         "DELETE FROM audit_blocks WHERE org_id = %s AND number = 3",
         {FindingKind.BLOCK_MISSING},
     ),
+    "the newest block is deleted with all that it sealed": (
+        "WITH block AS (DELETE FROM audit_blocks WHERE org_id = %(org)s AND number = 3 RETURNING from_seq, to_seq), "
+        "request AS (DELETE FROM usage_log u USING block b "
+        "WHERE u.org_id = %(org)s AND u.seq BETWEEN b.from_seq AND b.to_seq) "
+        "DELETE FROM audit_events e USING block b WHERE e.org_id = %(org)s AND e.seq BETWEEN b.from_seq AND b.to_seq",
+        {FindingKind.BLOCK_MISSING},
+    ),
     "all blocks are deleted": ("DELETE FROM audit_blocks WHERE org_id = %s", {FindingKind.BLOCK_MISSING}),
 }
 
@@ -161,7 +168,7 @@ def test_tampering_as_a_superuser_shows(name: str, workbench: Workbench, member:
     statement, kinds = TAMPERINGS[name]
 
     with superuser(database_url) as above:
-        above.execute(statement, (ann.org_id,))
+        above.execute(statement.replace("%s", "%(org)s"), {"org": ann.org_id})
 
     verification = Verification(workbench.database)
     for report in (verification.everything(), verification.organisation(ann.org_id)):
