@@ -67,7 +67,7 @@ def patient(made: Made, *, total_s: float) -> OversightDelivery:
     """Delivery by a mailer that waits hardly for any answer, and so long for the last."""
     server = mail_server_of(load_settings({"SMTP_URL": made.mail.url}))
     assert server is not None
-    handed = SmtpDelivery(server, helo="firm.example", timeout_s=0.3, total_s=total_s)
+    handed = SmtpDelivery(server, helo="firm.example", timeout_s=1.0, total_s=total_s)
     mailer = Mailer(handed, Address("Assay", "assay", "firm.example"), is_configured=True, clock=SystemClock())
     return replace(made.area.delivery, mailer=mailer)
 
@@ -354,7 +354,7 @@ class TestOutbox:
         ann = member("ann", plan="free")
         made.asked(ann, times=10)
         made.area.watch.evaluate()
-        made.mail.answer_late(1.0)
+        made.mail.answer_late(2.0)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(patient(made, total_s=10).deliver_due)
             made.mail.wait_for(ann.email)
@@ -369,12 +369,12 @@ class TestOutbox:
         ann = member("ann", plan="free")
         made.asked(ann, times=10)
         made.area.watch.evaluate()
-        made.mail.answer_late(2.0)
-        assert patient(made, total_s=0.5).deliver_due() == 1
+        made.mail.answer_late(6.0)
+        assert patient(made, total_s=2.5).deliver_due() == 1
         [row] = sent(made, ann, "mail")
         assert (row.status, row.attempts) == ("pending", 1)
         move_time(RETRIES[0] + timedelta(seconds=5))
-        made.area.delivery.deliver_due()
+        assert patient(made, total_s=10).deliver_due() == 1
         assert [row.status for row in sent(made, ann, "mail")] == ["delivered"]
         numbers = {str(each.message["Message-ID"]) for each in made.mail.received}
         assert (len(made.mail.received), len(numbers)) == (2, 1)
