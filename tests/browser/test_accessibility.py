@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_new_user import sign_in
 from tests.conftest import LiveApp
-from tests.fakes.browser import open_section, sections, settle
+from tests.fakes.browser import VIEWS, open_section, sections, settle
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OPERATOR = "admin@demo.example"
@@ -22,7 +22,6 @@ PAGES = ("chat", "screener", "symbol", "verdicts", "portfolio", "usage", "member
 DIVIDED = {"billing": "Part of billing", "settings": "Part of the settings", "admin": "Part of the administration"}
 """Pages of which one section is shown at a time, and how the choice is called."""
 IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
-VIEWS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
 OF_STREAMLIT = ("presentation-role-conflict", "stFileUploaderDropzone")
 """The one fault that is Streamlit's own and cannot be mended from here: a name on a frame that is for the eye alone."""
 DIALOGS = {

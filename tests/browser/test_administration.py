@@ -15,7 +15,7 @@ from tests.browser.test_accessibility import faults
 from tests.browser.test_new_user import ask, sign_in
 from tests.browser.test_settings import another_browser
 from tests.conftest import LiveApp, StartApp
-from tests.fakes.browser import button_of, open_section, screenshot, sections, settle
+from tests.fakes.browser import VIEWS, button_of, open_section, screenshot, sections, settle
 
 CHOICE = "Part of the administration"
 OPERATOR, MANAGER = "admin@demo.example", "premium@demo.example"
@@ -207,7 +207,7 @@ def test_a_rule_is_set_and_an_alert_is_seen_and_acknowledged(cold_app: StartApp,
     screenshot(page, "admin-alert-told-light")
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 @pytest.mark.parametrize("email", [OPERATOR, MANAGER], ids=["operator", "manager"])
 def test_screenshots_of_admin(live_app: LiveApp, browser: Browser, scheme: str, width: int, email: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.test_new_user import sign_in
 from tests.browser.test_settings import another_browser
 from tests.conftest import LiveApp, StartApp
-from tests.fakes.browser import cells, open_section, screenshot, sections, settle
+from tests.fakes.browser import VIEWS, cells, open_section, screenshot, sections, settle
 from tests.fakes.stripe_server import StripeServer, signed
 
 CHOICE = "Part of billing"
@@ -136,7 +136,7 @@ def test_without_keys_a_manager_is_told_who_and_an_operator_how(live_app: LiveAp
         page.context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_screenshots_of_billing(
     cold_app: StartApp, browser: Browser, stripe: StripeServer, scheme: str, width: int
 ) -> None:

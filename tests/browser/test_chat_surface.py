@@ -13,9 +13,9 @@ from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from tests.browser.test_new_user import sign_in
-from tests.browser.test_screener import VIEWS, quiet
+from tests.browser.test_screener import quiet
 from tests.conftest import LiveApp, copied
-from tests.fakes.browser import screenshot
+from tests.fakes.browser import VIEWS, screenshot
 from tests.fakes.chat_server import ChatServer, Reply
 from tests.fakes.live_app import start_app
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_new_user import QUESTION, ask, sign_in
 from tests.conftest import StartApp
-from tests.fakes.browser import screenshot
+from tests.fakes.browser import VIEWS, screenshot
 
 MARKUP = "About <b>risk</b> *and* `more`"
 
@@ -65,7 +65,7 @@ def test_a_conversation_is_found_named_and_deleted_by_keyboard_and_a_second_tab_
 
 def test_screenshots_of_conversations(cold_app: StartApp, browser: Browser) -> None:
     app = cold_app()
-    for scheme, width in (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)):
+    for scheme, width in VIEWS:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
         context.set_default_timeout(30_000)
         page = context.new_page()

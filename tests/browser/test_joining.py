@@ -14,7 +14,7 @@ from core.accounts.addresses import normal_address
 from core.principal import Role
 from core.workbench import Workbench, open_workbench
 from tests.conftest import LiveApp, StartApp, make_settings
-from tests.fakes.browser import screenshot
+from tests.fakes.browser import VIEWS, screenshot
 from tests.fakes.mail_server import MailServer, link_of, text_of
 
 PASSWORD = "four words kept together"
@@ -251,7 +251,7 @@ def test_screenshots_of_every_page_for_the_signed_out(site: Site, browser: Brows
     joining = {"join": site.ask_for_account("long@new.example", LONG), "reset": site.ask_for_reset(site.app.email)}
     links = {**joining, "invitation": site.invite("guest@new.example"), "gone": f"{site.app.base_url}/link?token=x"}
     places = {"sign-up": "/sign_up", "forgot": "/forgot", **links}
-    for scheme, width in (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)):
+    for scheme, width in VIEWS:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
         context.set_default_timeout(20_000)
         page = context.new_page()

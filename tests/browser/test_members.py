@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_new_user import sign_in
 from tests.conftest import LiveApp, StartApp
-from tests.fakes.browser import screenshot
+from tests.fakes.browser import VIEWS, screenshot
 from tests.fakes.mail_server import MailServer, link_of
 
 OWNER, DEMO, OTHER = "admin@demo.example", "Demo organisation", "Harbour & <i>Sons</i>"
@@ -118,7 +118,7 @@ def test_a_switch_to_where_the_page_is_closed_leads_to_the_chat(cold_app: StartA
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_screenshots_of_members(live_app: LiveApp, browser: Browser, scheme: str, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
     context.set_default_timeout(30_000)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.conftest import LiveApp, StartApp
-from tests.fakes.browser import screenshot
+from tests.fakes.browser import VIEWS, screenshot
 
 QUESTION = "What is portfolio diversification?"
 OTHERS = (
@@ -110,7 +110,7 @@ def test_a_stopped_answer_is_kept_and_marked(cold_app: StartApp, browser_page: P
     assert app.command("doctor", "--accounting").returncode == 0
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_screenshots_of_every_page(live_app: LiveApp, browser: Browser, scheme: str, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     context.set_default_timeout(30_000)

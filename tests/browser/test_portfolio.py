@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from pages.components.portfolio_sections import SECTIONS
 from tests.browser.test_new_user import sign_in
-from tests.browser.test_screener import VIEWS, WITHIN_MS, quiet, wait_until_idle
+from tests.browser.test_screener import WITHIN_MS, quiet, wait_until_idle
 from tests.conftest import LiveApp, copied
-from tests.fakes.browser import screenshot
+from tests.fakes.browser import VIEWS, screenshot
 from tests.fakes.live_app import start_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]

@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.test_new_user import sign_in
 from tests.browser.test_portfolio import _whole
-from tests.browser.test_screener import VIEWS, WITHIN_MS, quiet
+from tests.browser.test_screener import WITHIN_MS, quiet
 from tests.conftest import LiveApp, copied
 from tests.core.research.bundles_made import GENERATED
-from tests.fakes.browser import screenshot
+from tests.fakes.browser import VIEWS, screenshot
 from tests.fakes.live_app import start_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]

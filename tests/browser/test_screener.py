@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.test_new_user import sign_in
 from tests.conftest import LiveApp, copied
-from tests.fakes.browser import screenshot
+from tests.fakes.browser import VIEWS, screenshot
 from tests.fakes.live_app import start_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -24,7 +24,6 @@ WITHIN_MS = 90_000
 """A first scan starts processes, and reads the whole market."""
 JOBS = re.compile(r"^\w*jobs_(?:waiting|running)\S* (\d+)", re.MULTILINE)
 ROW_PX, HEAD_PX = 38, 35
-VIEWS = [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]
 
 
 @pytest.fixture(scope="module")

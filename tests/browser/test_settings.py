@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_new_user import sign_in
 from tests.conftest import LiveApp, StartApp
-from tests.fakes.browser import screenshot
+from tests.fakes.browser import VIEWS, screenshot
 
 NEW_PASSWORD = "seven maps of the old harbour"
 SECTIONS = ("profile", "password", "sessions", "tokens", "organisation")
@@ -108,7 +108,7 @@ def test_a_token_made_on_the_page_works_until_it_is_revoked_there(cold_app: Star
     assert status_of(app, token) == 401
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_screenshots_of_settings(live_app: LiveApp, browser: Browser, scheme: str, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
     context.set_default_timeout(30_000)

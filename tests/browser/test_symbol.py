@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_new_user import sign_in
 from tests.conftest import LiveApp
-from tests.fakes.browser import screenshot
+from tests.fakes.browser import VIEWS, screenshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -57,7 +57,7 @@ def filings_used(app: LiveApp) -> int:
     return used
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_screenshots_of_symbol(live_app: LiveApp, browser: Browser, scheme: str, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 1200}, color_scheme=scheme)  # type: ignore[arg-type]
     context.set_default_timeout(30_000)

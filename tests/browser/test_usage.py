@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.test_new_user import ask, sign_in
 from tests.browser.test_settings import another_browser
 from tests.conftest import LiveApp, StartApp
-from tests.fakes.browser import open_section, screenshot, settle
+from tests.fakes.browser import VIEWS, open_section, screenshot, settle
 
 OWNER, OPERATOR = "premium@demo.example", "admin@demo.example"
 ADMIN = "Part of the administration"
@@ -139,7 +139,7 @@ def test_what_each_role_finds(cold_app: StartApp, browser: Browser) -> None:
         page.context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
 def test_screenshots_of_usage(live_app: LiveApp, browser: Browser, scheme: str, width: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
     context.set_default_timeout(30_000)

@@ -22,9 +22,9 @@ from core.verdicts.validations import Filters
 from core.verdicts.verdict_settings import VerdictChoices
 from core.workbench import Workbench, open_workbench
 from tests.browser.test_new_user import sign_in
-from tests.browser.test_screener import VIEWS, WITHIN_MS, click_row, quiet, wait_until_idle
+from tests.browser.test_screener import WITHIN_MS, click_row, quiet, wait_until_idle
 from tests.conftest import LiveApp, copied, make_settings
-from tests.fakes.browser import screenshot
+from tests.fakes.browser import VIEWS, screenshot
 from tests.fakes.chat_server import ChatServer, Reply
 from tests.fakes.jobs import finished
 from tests.fakes.live_app import start_app

@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ARTEFACTS = Path(__file__).resolve().parent.parent / "artefacts"
 """Screenshots of the last run, kept to be looked at."""
+VIEWS = [("light", 1280), ("dark", 390)]
+"""Themes and widths of a page's pictures: each once. Every component is seen in all four together, in the gallery."""
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
