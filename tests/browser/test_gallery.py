@@ -120,6 +120,7 @@ def test_it_fits_every_window_and_can_be_read_in_both_themes(gallery: Gallery, v
     assert gallery.complaints == []
 
 
+@pytest.mark.timeout(1_200)  # some seven hundred steps, each drawn to its end
 def test_everything_that_can_be_used_is_reached_by_the_keyboard_and_seen_to_be(
     gallery: Gallery, browser_page: Page
 ) -> None:
