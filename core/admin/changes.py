@@ -266,7 +266,8 @@ def set_cap(
     if cap:
         cap = checked_credits(cap)
     user, _ = _member(transaction, organisation, email)
-    before = dao.cap_of(transaction, organisation.id, user.id)
+    kept = wallets_dao.lock_cap(transaction, organisation.id, user.id)
+    before = kept.cap_month if kept else None
     if before != cap:
         credits_dao.set_cap(transaction, organisation.id, user.id, cap)
         _record(
@@ -275,8 +276,8 @@ def set_cap(
             AuditAction.MEMBER_CAP_SET,
             Subject("user", str(user.id)),
             org_id=organisation.id,
-            before={"cap_month": before},
-            after={"cap_month": cap},
+            before={"credits_cap_month": before},
+            after={"credits_cap_month": cap},
         )
     return Effect(f"{user.email}, {organisation.name}", _cap_words(before), _cap_words(cap), organisation.id, user.id)
 

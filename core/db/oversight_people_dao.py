@@ -88,9 +88,6 @@ _LOCK_OWNED = text(
     WHERE m.user_id = :user_id AND m.role = 'owner' AND m.ended_at IS NULL ORDER BY o.id FOR UPDATE OF o
     """
 )
-_CAP = text(
-    "SELECT credits_cap_month FROM memberships WHERE org_id = :org_id AND user_id = :user_id AND ended_at IS NULL"
-)
 _REVOKE_TOKEN = text(
     """
     UPDATE access_tokens SET revoked_at = assay_now() WHERE id = :id AND revoked_at IS NULL
@@ -258,12 +255,6 @@ def left_without_owner(connection: Connection, user_id: UUID) -> str | None:
     """Name of an organisation whose other members would be left without an active owner; None where there is none."""
     name: str | None = connection.execute(_LEFT_WITHOUT_OWNER, {"user_id": user_id}).scalar_one_or_none()
     return name
-
-
-def cap_of(connection: Connection, org_id: UUID, user_id: UUID) -> Decimal | None:
-    """Most of the wallet's credits that a member may use in a month; None: there is no cap."""
-    cap: Decimal | None = connection.execute(_CAP, {"org_id": org_id, "user_id": user_id}).scalar_one_or_none()
-    return cap
 
 
 def revoke_token(connection: Connection, token_id: UUID, org_id: UUID | None) -> tuple[UUID, UUID] | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 
-class LineServer:
+class LineServer(ABC):
     """Runs from `with` to its end; a kind of server says in `serve` what happens on a connection."""
 
     def __init__(self) -> None:
@@ -29,9 +30,9 @@ class LineServer:
         self._thread.join()
         self._listener.close()
 
+    @abstractmethod
     def serve(self, line: socket.socket) -> None:
         """Talks to whoever connected; the connection is closed afterwards."""
-        raise NotImplementedError
 
     def _run(self) -> None:
         while True:
